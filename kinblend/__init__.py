@@ -1,0 +1,102 @@
+"""kinblend predicts how a child of two people might look. This is its public interface; names here stay."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kinblend.backbone import Backbone, load_backbone
+    from kinblend.device import DevicePool
+    from kinblend.errors import KinblendError
+    from kinblend.faces import align
+    from kinblend.hookspecs import hookimpl
+    from kinblend.interfaces import (
+        Blend,
+        Blender,
+        Context,
+        Editor,
+        Encoder,
+        Noise,
+        ProjectionProgress,
+        Projector,
+        weighted_sum,
+    )
+    from kinblend.pipeline import Child, Engine, Result
+    from kinblend.registry import PluginSpec
+    from kinblend.storage.latents import load_latent, load_weight_map, save_latent, save_weight_map
+    from kinblend.storage.packs import Pack, open_pack, write_description
+    from kinblend.storage.sources import Download, PackSource
+    from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
+
+# Names are imported when first asked for, so that `import kinblend` costs no torch.
+_HOMES = {
+    "kinblend.backbone": ("Backbone", "load_backbone"),
+    "kinblend.device": ("DevicePool",),
+    "kinblend.errors": ("KinblendError",),
+    "kinblend.faces": ("align",),
+    "kinblend.hookspecs": ("hookimpl",),
+    "kinblend.interfaces": (
+        "Blend",
+        "Blender",
+        "Context",
+        "Editor",
+        "Encoder",
+        "Noise",
+        "ProjectionProgress",
+        "Projector",
+        "weighted_sum",
+    ),
+    "kinblend.pipeline": ("Child", "Engine", "Result"),
+    "kinblend.registry": ("PluginSpec",),
+    "kinblend.storage.latents": ("load_latent", "load_weight_map", "save_latent", "save_weight_map"),
+    "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
+    "kinblend.storage.sources": ("Download", "PackSource"),
+    "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "WeightMap"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AlignedFace",
+    "Backbone",
+    "Blend",
+    "Blender",
+    "Child",
+    "Context",
+    "DevicePool",
+    "Download",
+    "Editor",
+    "Encoder",
+    "Engine",
+    "KinblendError",
+    "Latent",
+    "LatentSpace",
+    "Noise",
+    "Pack",
+    "PackSource",
+    "PluginSpec",
+    "ProjectionProgress",
+    "Projector",
+    "Result",
+    "WeightMap",
+    "align",
+    "hookimpl",
+    "load_backbone",
+    "load_latent",
+    "load_weight_map",
+    "open_pack",
+    "save_latent",
+    "save_weight_map",
+    "weighted_sum",
+    "write_description",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("kinblend")
+    if name in _HOME_OF:
+        value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
+        return value
+    raise AttributeError(f"module 'kinblend' has no attribute {name!r}")

@@ -1,0 +1,119 @@
+"""Every error kinblend raises on purpose. Each message says what happened and what to do next."""
+
+from __future__ import annotations
+
+
+class KinblendError(Exception):
+    """Base of all of them. `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class UsageError(KinblendError):
+    """The words are off: an unknown name, an option out of range, flags that contradict."""
+
+    exit_code = 2
+
+
+class OptionError(UsageError):
+    """An option of a plugin is unknown or has a value its model refuses."""
+
+
+class UnknownPluginError(UsageError):
+    """No plugin of that kind has that name."""
+
+
+class DuplicateNameError(UsageError):
+    """A name is taken already; the registry is unchanged."""
+
+
+class UnsupportedError(UsageError):
+    """This plugin cannot do what was asked (projecting an image, say)."""
+
+
+class InputError(KinblendError):
+    """An input file was refused."""
+
+    exit_code = 3
+
+
+class ImageError(InputError):
+    """The picture can't be read, is of a kind we don't decode, or is too large."""
+
+
+class FaceError(InputError):
+    """Base of what can be wrong with the faces in a picture."""
+
+
+class NoFaceError(FaceError):
+    """No face was found."""
+
+
+class SeveralFacesError(FaceError):
+    """More than one face, and none was chosen."""
+
+
+class FaceTooSmallError(FaceError):
+    """The face has too few pixels."""
+
+
+class ProfileError(FaceError):
+    """The head is turned too far from the camera."""
+
+
+class LatentError(InputError):
+    """A latent or weight map was refused."""
+
+
+class CorruptFileError(LatentError):
+    """The bytes are not what was written: truncated, altered or not safetensors."""
+
+
+class NonFiniteError(LatentError):
+    """A tensor holds NaN or infinity."""
+
+
+class LatentSpaceError(LatentError):
+    """Two latents, or a latent and a backbone, are of different latent spaces."""
+
+
+class LatentShapeError(LatentError):
+    """A tensor has the wrong shape or dtype."""
+
+
+class ModelError(KinblendError):
+    """A model is missing or does not verify."""
+
+    exit_code = 4
+
+
+class PackNotFoundError(ModelError):
+    """No model pack of that name is installed."""
+
+
+class PackError(ModelError):
+    """A model pack is damaged: a file is missing, its SHA-256 differs, its description is off."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint file was refused by the importer."""
+
+
+class DownloadError(ModelError):
+    """A download failed or its SHA-256 differs."""
+
+
+class OfflineError(DownloadError):
+    """The network is forbidden by KINBLEND_OFFLINE."""
+
+
+class WeightsMissingError(ModelError):
+    """A plugin needs trained weights that neither the pack nor a file provides."""
+
+
+class DeviceMemoryError(KinblendError):
+    """The memory budget can't hold what must be on the device at once."""
+
+
+class PluginError(KinblendError):
+    """A plugin is broken."""

@@ -1,0 +1,70 @@
+"""Every hook a plugin can implement. A plugin is a module with some of these, each marked `@kinblend.hookimpl`,
+named by an entry point in group `kinblend`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from kinblend.registry import PluginSpec
+    from kinblend.storage.sources import PackSource
+
+hookspec = pluggy.HookspecMarker("kinblend")
+hookimpl = pluggy.HookimplMarker("kinblend")
+
+Register = Callable[["PluginSpec"], None]
+
+
+@hookspec
+def kinblend_register_encoders(register: Register) -> None:
+    """Register encoders: classes derived from `kinblend.Encoder`."""
+
+
+@hookspec
+def kinblend_register_blenders(register: Register) -> None:
+    """Register blenders: classes derived from `kinblend.Blender`."""
+
+
+@hookspec
+def kinblend_register_editors(register: Register) -> None:
+    """Register editors: classes derived from `kinblend.Editor`."""
+
+
+@hookspec
+def kinblend_register_projectors(register: Register) -> None:
+    """Register projectors: classes derived from `kinblend.Projector`."""
+
+
+@hookspec
+def kinblend_register_trainers(register: Register) -> None:
+    """Register trainers of backbones: functions `(options, out: Path, progress) -> Path` that write a model pack."""
+
+
+@hookspec
+def kinblend_register_importers(register: Register) -> None:
+    """Register importers: functions `(checkpoint: Path, out: Path, name: str) -> Path | None` that turn a published
+    checkpoint into a model pack, or return None where the file is not of their kind. They never execute what a
+    checkpoint holds."""
+
+
+@hookspec
+def kinblend_register_packs(register: Callable[[PackSource], None]) -> None:
+    """Register model packs: ones that the plugin ships, and ones that `kinblend models pull` can fetch."""
+
+
+@hookspec
+def kinblend_before_stage(stage: str, run: dict[str, Any]) -> None:
+    """Called before a stage of a run ("detect", "encode", "blend", "edit", "render")."""
+
+
+@hookspec
+def kinblend_after_stage(stage: str, run: dict[str, Any], seconds: float) -> None:
+    """Called after a stage of a run, with the wall time it took."""
+
+
+@hookspec
+def kinblend_on_error(stage: str, run: dict[str, Any], error: BaseException) -> None:
+    """Called when a stage fails; the error is raised all the same."""

@@ -1,0 +1,191 @@
+"""The four things a plugin can be: Encoder, Blender, Editor, Projector.
+
+Tensors are float32 at every boundary, whatever precision a module runs in. `n` is the batch, `L` the layers and
+`D` the dimensions of the latent space. A class declares its options as a pydantic model in its `PluginSpec`;
+its constructor takes `(options, context)`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from kinblend.errors import UnsupportedError
+from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from pydantic import BaseModel
+    from torch import Tensor, nn
+
+Noise = Literal["const", "none", "random"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a plugin is told about the world it was made for.
+
+    space: the latent space of the backbone in use.
+    files: the files of its model pack by name ("generator.safetensors"), verified.
+    settings: the pack's own parameters (resolution, channel width …), as in its `pack.json`.
+    """
+
+    space: LatentSpace
+    files: Mapping[str, Path] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Plugin(ABC):
+    """What the four have in common.
+
+    module: the network a device pool leases while the plugin works, or None if it has none. A plugin sends its
+        inputs to the module's device and dtype itself, and gives float32 back.
+    """
+
+    module: nn.Module | None = None
+
+    def __init__(self, options: BaseModel, context: Context) -> None:
+        self.options: Any = options
+        self.context = context
+
+    @property
+    def space(self) -> LatentSpace:
+        """The latent space this was made for."""
+        return self.context.space
+
+
+class Encoder(Plugin):
+    """Aligned faces → latents."""
+
+    input_size: int  # side of the square crops it takes, in pixels
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Tensor:
+        """Codes of aligned faces.
+
+        images: float32 [n, 3, S, S], RGB in [−1, 1], FFHQ-aligned, S = `input_size`.
+        Returns float32 [n, L, D] on the CPU, the latent average added where the architecture has one.
+        """
+
+    def encode_faces(self, faces: Sequence[AlignedFace]) -> list[Latent]:
+        """Latents of aligned faces, one each; override to add the detail a code can't carry.
+
+        faces: crops of any size; they are resized to `input_size`.
+        """
+        from kinblend.imaging import to_batch
+
+        codes = self.encode(to_batch([face.image for face in faces], self.input_size))
+        return [Latent(code, self.space) for code in codes]
+
+
+@dataclass(frozen=True)
+class Blend:
+    """What a blender gives: the child's code, float32 [L, D], and the weight map where there is one."""
+
+    code: Tensor
+    weights: WeightMap | None = None
+
+
+class Blender(Plugin):
+    """Two codes → a child's code. Implement `weights`, or override `blend` where no weighted sum will do."""
+
+    def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
+        """The father's share, float32 [L, D] in [0, 1].
+
+        father, mother: float32 [L, D] on the CPU.
+        seed: everything random is drawn from it; the same seed gives the same bytes.
+        """
+        raise UnsupportedError(f"{type(self).__name__} gives no weight map: it overrides `blend`")
+
+    def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
+        """The child: father·w + mother·(1 − w), exactly the father at w = 1 and the mother at w = 0."""
+        shares = self.weights(father, mother, seed)
+        return Blend(weighted_sum(father, mother, shares), WeightMap(shares, self.space))
+
+
+def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
+    """father·w + mother·(1 − w), kept within both parents element by element despite rounding.
+
+    All three broadcast to one shape; float32 in and out.
+    """
+    import torch
+
+    child = father * weights + mother * (1 - weights)
+    return torch.minimum(torch.maximum(child, torch.minimum(father, mother)), torch.maximum(father, mother))
+
+
+class Editor(Plugin):
+    """Moves latents along named attributes."""
+
+    @abstractmethod
+    def attributes(self) -> Mapping[str, str]:
+        """The attributes it can move, each with one line on what "+" means and where it comes from."""
+
+    @abstractmethod
+    def edit(self, codes: Tensor, strengths: Mapping[str, float]) -> Tensor:
+        """Edited codes.
+
+        codes: float32 [n, L, D]. strengths: attribute → strength, in the unit of the direction
+        (one standard deviation of the attribute for calibrated directions).
+        Returns float32 [n, L, D]. Raises `UsageError` for an unknown attribute.
+        """
+
+
+@dataclass(frozen=True)
+class ProjectionProgress:
+    """One step of `Projector.project`, for progress bars."""
+
+    step: int
+    steps: int
+    loss: float
+
+
+class Projector(Plugin):
+    """Latents → images; and, where the backbone allows, an image → the latent that reconstructs it best."""
+
+    resolution: int  # side of the square pictures it makes, in pixels
+    noise_kinds: ClassVar[tuple[Noise, ...]] = ("const", "none", "random")
+
+    @abstractmethod
+    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0) -> Tensor:
+        """Pictures of codes, detail not included. Differentiable with respect to `codes`.
+
+        codes: float32 [n, L, D]. noise: "const" uses the stored maps, "none" leaves noise out, "random" draws it
+        from `seed`. Returns float32 [n, 3, R, R], RGB about [−1, 1], not clamped.
+        """
+
+    def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
+        """Pictures of latents, detail included: RGB, uint8, R × R. Override where there is detail."""
+        import torch
+
+        from kinblend.imaging import to_pictures
+
+        with torch.inference_mode():
+            return to_pictures(self.synthesize(torch.stack([x.code for x in latents]), noise=noise, seed=seed))
+
+    def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
+        """The child's detail, blended by the mean share of the layers concerned. Without detail: empty."""
+        return {}
+
+    def edit_detail(self, latent: Latent, strengths: Mapping[str, float]) -> Mapping[str, Tensor]:
+        """The detail after an edit (stubble goes where the gender does). By default unchanged."""
+        return latent.detail
+
+    def project(
+        self,
+        image: Image,
+        *,
+        start: Latent | None = None,
+        steps: int = 300,
+        seed: int = 0,
+        progress: Callable[[ProjectionProgress], None] | None = None,
+    ) -> Latent:
+        """The latent that reconstructs an aligned crop best, found by optimisation.
+
+        start: where to begin, the encoder's latent say; without it the latent average.
+        Raises `UnsupportedError` where the backbone can't.
+        """
+        raise UnsupportedError(f"the projector of {self.space.backbone} can't project an image; use encode")

@@ -1,0 +1,141 @@
+"""Loads plugins so that a broken one is reported by name and never takes the tool down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from kinblend import hookspecs
+from kinblend.errors import DuplicateNameError, PluginError
+from kinblend.registry import KINDS, PluginSpec, Registry
+
+if TYPE_CHECKING:
+    from kinblend.storage.sources import PackSource
+
+GROUP = "kinblend"
+
+
+@dataclass(frozen=True)
+class PluginReport:
+    """How loading one plugin went: `error` is None, or one line that says why it was left out."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    error: str | None = None
+
+
+class Plugins:
+    """All plugins of this process: the registries they filled, and a report on each."""
+
+    def __init__(self, points: Iterable[EntryPoint] | None = None) -> None:
+        self.registries = {kind: Registry(kind) for kind in KINDS}
+        self.packs: dict[str, PackSource] = {}
+        self.reports: list[PluginReport] = []
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        for point in sorted(entry_points(group=GROUP) if points is None else points, key=_load_order):
+            self._load(point)
+
+    def __getitem__(self, kind: str) -> Registry:
+        return self.registries[kind]
+
+    def call(self, hook: str, **arguments: Any) -> None:
+        """Call a lifecycle hook of every plugin. Raises `PluginError` that names the plugin that failed."""
+        for impl in getattr(self._manager.hook, hook).get_hookimpls():
+            try:
+                impl.function(**{name: arguments[name] for name in impl.argnames})
+            except Exception as error:
+                raise PluginError(
+                    f"plugin '{impl.plugin_name}' failed in {hook}: {type(error).__name__}: {error}"
+                ) from error
+
+    def _load(self, point: EntryPoint) -> None:
+        distribution = point.dist.name if point.dist else "?"
+        version = point.dist.version if point.dist else "?"
+        report = PluginReport(point.name, point.value, distribution, version)
+        try:
+            module = point.load()
+            self._check_hook_names(module)
+            self._register(point.name, module)
+        # SystemExit is no Exception, and a plugin that calls sys.exit() must not end the tool.
+        except (Exception, SystemExit) as error:
+            self._forget(point.name)
+            report = replace(report, error=_one_line(error))
+        self.reports.append(report)
+
+    def _forget(self, name: str) -> None:
+        if self._manager.has_plugin(name):
+            self._manager.unregister(name=name)
+
+    def _check_hook_names(self, module: object) -> None:
+        known = {name for name in vars(hookspecs) if name.startswith("kinblend_")}
+        for name in dir(module):
+            if not name.startswith("kinblend_"):
+                continue
+            if name not in known:
+                raise PluginError(f"there is no hook {name}; did you mean {_closest(name, known)}?")
+            if not hasattr(getattr(module, name), "kinblend_impl"):
+                raise PluginError(f"{name} is not marked with @kinblend.hookimpl")
+
+    def _register(self, name: str, module: object) -> None:
+        if self._manager.has_plugin(name):
+            raise DuplicateNameError(f"a plugin named '{name}' is loaded already")
+        self._manager.register(module, name)
+        staged: dict[str, list[PluginSpec]] = {}
+        for kind in KINDS:
+            hook = f"kinblend_register_{kind}s"
+            if hasattr(module, hook):
+                staged[kind] = found = []
+                getattr(module, hook)(_collector(found, name))
+        packs: list[PackSource] = []
+        if hasattr(module, "kinblend_register_packs"):
+            module.kinblend_register_packs(packs.append)
+        self._commit(staged, packs)
+
+    def _commit(self, staged: dict[str, list[PluginSpec]], packs: list[PackSource]) -> None:
+        """Take everything the plugin registered, or nothing of it."""
+        trial = {kind: Registry(kind) for kind in KINDS}
+        for kind, registry in trial.items():
+            registry.add(self.registries[kind])
+            registry.add(staged.get(kind, []))
+        taken = dict(self.packs)
+        for pack in packs:
+            if pack.name in taken:
+                raise DuplicateNameError(f"pack '{pack.name}' is registered already")
+            taken[pack.name] = pack
+        self.registries, self.packs = trial, taken
+
+
+@cache
+def load_plugins() -> Plugins:
+    """The plugins of this process, loaded once."""
+    return Plugins()
+
+
+def _collector(found: list[PluginSpec], source: str) -> Callable[[PluginSpec], None]:
+    return lambda spec: found.append(replace(spec, source=source))
+
+
+def _load_order(point: EntryPoint) -> tuple[bool, str, str]:
+    # Our own distribution first, so that a stranger who takes a built-in's name is the one refused.
+    distribution = point.dist.name if point.dist else ""
+    return distribution != "kinblend", distribution, point.name
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _closest(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    return (get_close_matches(name, names, n=1, cutoff=0.0) or names)[0]

@@ -1,0 +1,128 @@
+"""Strategies by name. A registry refuses a duplicate and is never half-changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kinblend.errors import DuplicateNameError, OptionError, PluginError, UnknownPluginError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+KINDS = ("encoder", "blender", "editor", "projector", "trainer", "importer")
+
+
+@dataclass(frozen=True)
+class PluginSpec:
+    """A strategy, named before it is imported.
+
+    name: what users type; lower case, digits and dashes.
+    summary: one line for lists.
+    target: "module:attribute" of the class or function, imported on first use.
+    options: "module:attribute" of its pydantic options model, or the model itself; fields become `--set` keys.
+    source: the plugin that registered it; filled in by the plugin manager.
+    """
+
+    name: str
+    summary: str
+    target: str
+    options: str | type[BaseModel] | None = None
+    source: str = field(default="", compare=False)
+
+    def load(self) -> Any:
+        """The class or function itself. Raises `PluginError` if it can't be imported."""
+        return self._import(self.target)
+
+    def options_model(self) -> type[BaseModel]:
+        """The pydantic model of its options; an empty one where it has none."""
+        from pydantic import BaseModel
+
+        model: Any = self._import(self.options) if isinstance(self.options, str) else self.options
+        if model is None:
+            return _no_options()
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise PluginError(f"the options of '{self.name}' ({self.source}) are no pydantic model")
+        return model
+
+    def parse_options(self, values: Mapping[str, Any]) -> BaseModel:
+        """Validated options. Raises `OptionError` that names the key, the value and what is allowed."""
+        from pydantic import ValidationError
+
+        model = self.options_model()
+        unknown = sorted(set(values) - set(model.model_fields))
+        if unknown:
+            known = ", ".join(model.model_fields) or "none"
+            raise OptionError(f"'{self.name}' has no option {', '.join(map(repr, unknown))}; it has: {known}")
+        try:
+            return model.model_validate(dict(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "options"
+            raise OptionError(f"'{self.name}' refuses {key}={first['input']!r}: {first['msg']}") from error
+
+    def _import(self, path: str) -> Any:
+        module, _, attribute = path.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except (Exception, SystemExit) as error:
+            raise PluginError(
+                f"'{self.name}' of plugin '{self.source}' can't be imported from {path}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def _no_options() -> type[BaseModel]:
+    from pydantic import ConfigDict, create_model
+
+    return create_model("NoOptions", __config__=ConfigDict(extra="forbid", frozen=True))
+
+
+class Registry:
+    """Specs of one kind by name.
+
+    kind: what the entries are, for messages ("blender").
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._specs: dict[str, PluginSpec] = {}
+
+    def add(self, specs: Iterable[PluginSpec]) -> None:
+        """Take all of `specs` or, if one name is taken or malformed, none of them.
+
+        Raises `DuplicateNameError` and `UsageError`.
+        """
+        new = dict(self._specs)
+        for spec in specs:
+            if not spec.name or not all(c.islower() or c.isdigit() or c == "-" for c in spec.name):
+                raise UsageError(f"{self.kind} name {spec.name!r}: use lower case letters, digits and dashes")
+            if ":" not in spec.target:
+                raise UsageError(f"{self.kind} '{spec.name}': target {spec.target!r} is not 'module:attribute'")
+            if spec.name in new:
+                raise DuplicateNameError(
+                    f"{self.kind} '{spec.name}' is registered already by '{new[spec.name].source}'"
+                )
+            new[spec.name] = spec
+        self._specs = new
+
+    def get(self, name: str) -> PluginSpec:
+        """The spec of that name. Raises `UnknownPluginError` that lists the names there are."""
+        try:
+            return self._specs[name]
+        except KeyError:
+            names = ", ".join(self._specs) or "none"
+            raise UnknownPluginError(f"there is no {self.kind} '{name}'; there are: {names}") from None
+
+    def __iter__(self) -> Iterator[PluginSpec]:
+        return iter(self._specs.values())
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._specs

@@ -1,0 +1,93 @@
+"""Settings: flags beat `KINBLEND_*` variables beat `kinblend.toml` beat the defaults here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from kinblend.errors import UsageError
+
+FILE = "kinblend.toml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may set for all commands."""
+
+    home: Path  # packs and caches live here
+    offline: bool = False  # forbid the network
+    backbone: str = "morphable"
+    blender: str = "average"
+    device: str = "auto"  # "cpu", "cuda", "cuda:1", "auto"
+    precision: str = "auto"  # "fp32", "bf16", "fp16", "auto"
+    memory_budget: str | None = None  # "2GiB"; None: no limit
+
+    @property
+    def packs(self) -> Path:
+        """The folder of installed model packs."""
+        return self.home / "packs"
+
+
+def load_settings(
+    folder: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any
+) -> Settings:
+    """Settings from `kinblend.toml` in `folder` (default: where we stand), the environment and `flags`.
+
+    A flag that is None was not given. Raises `UsageError` for an unknown key or a value of the wrong kind.
+    """
+    environ = os.environ if environ is None else environ
+    path = (folder or Path.cwd()) / FILE
+    values: dict[str, Any] = _read_file(path)
+    for name in _NAMES:
+        text = environ.get(f"KINBLEND_{name.upper()}")
+        if text:
+            values[name] = text
+    values.update({name: value for name, value in flags.items() if value is not None})
+    unknown = sorted(set(values) - set(_NAMES))
+    if unknown:
+        raise UsageError(f"unknown setting {', '.join(unknown)} in {path}; there are: {', '.join(_NAMES)}")
+    settings = Settings(home=default_home(environ))
+    return replace(settings, **{name: _convert(name, value) for name, value in values.items()})
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """The platform's user-data folder for kinblend."""
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "kinblend"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "kinblend"
+    return Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "kinblend"
+
+
+_NAMES = tuple(field.name for field in fields(Settings))
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
+
+
+def _convert(name: str, value: Any) -> Any:
+    if name == "home":
+        return Path(value).expanduser()
+    if name == "offline":
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in ("1", "true", "yes", "on"):
+            return True
+        if str(value).lower() in ("0", "false", "no", "off"):
+            return False
+        raise UsageError(f"offline must be 1 or 0, not {value!r}")
+    if not isinstance(value, str):
+        raise UsageError(f"{name} must be text, not {value!r}")
+    return value

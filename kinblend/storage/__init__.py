@@ -1,0 +1,1 @@
+"""What kinblend keeps on disk: latents, weight maps, model packs. Only safetensors is opened at run time."""

@@ -1,0 +1,66 @@
+"""Latents and weight maps on disk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinblend.errors import CorruptFileError
+from kinblend.storage.sealed import read_sealed, write_sealed
+from kinblend.types import Latent, LatentSpace, WeightMap
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_DETAIL = "detail."
+
+
+def save_latent(path: str | Path, latent: Latent, weights: WeightMap | None = None) -> None:
+    """Write a latent and, where there is one, the weight map it came from. Raises `NonFiniteError`."""
+    tensors = {"code": latent.code} | {_DETAIL + name: value for name, value in latent.detail.items()}
+    if weights is not None:
+        latent.space.require(weights.space, "weight map")
+        tensors["weights"] = weights.values
+    write_sealed(path, tensors, {"kind": "latent", "space": asdict(latent.space)})
+
+
+def load_latent(path: str | Path, space: LatentSpace | None = None) -> Latent:
+    """Read a latent.
+
+    space: the latent space it must belong to; None takes any.
+    Raises `CorruptFileError`, `NonFiniteError`, `LatentSpaceError`, `LatentShapeError`.
+    """
+    tensors, header = read_sealed(path, "latent")
+    found = _space(path, header, space, "latent")
+    detail = {name.removeprefix(_DETAIL): value for name, value in tensors.items() if name.startswith(_DETAIL)}
+    return Latent(_take(path, tensors, "code"), found, detail)
+
+
+def save_weight_map(path: str | Path, weights: WeightMap) -> None:
+    """Write a weight map. Raises `NonFiniteError`."""
+    write_sealed(path, {"weights": weights.values}, {"kind": "weight map", "space": asdict(weights.space)})
+
+
+def load_weight_map(path: str | Path, space: LatentSpace | None = None) -> WeightMap:
+    """Read a weight map, from its own file. Raises what `load_latent` does."""
+    tensors, header = read_sealed(path, "weight map")
+    found = _space(path, header, space, "weight map")
+    return WeightMap(_take(path, tensors, "weights"), found)
+
+
+def _take(path: str | Path, tensors: dict[str, Tensor], name: str) -> Tensor:
+    try:
+        return tensors[name]
+    except KeyError:
+        raise CorruptFileError(f"{path} has no tensor '{name}'") from None
+
+
+def _space(path: str | Path, header: dict[str, Any], needed: LatentSpace | None, what: str) -> LatentSpace:
+    try:
+        found = LatentSpace(**header["space"])
+    except (KeyError, TypeError) as error:
+        raise CorruptFileError(f"{path} does not say which latent space it belongs to") from error
+    if needed is not None:
+        needed.require(found, f"{what} ({path})")
+    return found

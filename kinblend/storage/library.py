@@ -1,0 +1,37 @@
+"""Which packs there are on this machine: the user's folder first, then the ones plugins ship."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kinblend.errors import PackNotFoundError
+from kinblend.storage.packs import DESCRIPTION, Pack, open_pack
+from kinblend.storage.sources import PackSource
+
+
+def find_pack(name: str | Path, home: Path, sources: Mapping[str, PackSource]) -> Pack:
+    """Open a pack by name or by the path of its folder.
+
+    home: the folder of installed packs. sources: what plugins registered.
+    Raises `PackNotFoundError` that says how to get it, and `PackError`.
+    """
+    text = str(name)
+    if "/" in text or "\\" in text or isinstance(name, Path):
+        return open_pack(Path(name).expanduser())
+    if (home / text / DESCRIPTION).is_file():
+        return open_pack(home / text)
+    source = sources.get(text)
+    if source is not None and source.folder is not None:
+        return open_pack(source.folder)
+    if source is not None:
+        raise PackNotFoundError(f"pack '{text}' is not installed: run `kinblend models pull {text}`")
+    known = ", ".join(sorted({*sources, *installed(home)})) or "none"
+    raise PackNotFoundError(f"there is no pack '{text}'; there are: {known}")
+
+
+def installed(home: Path) -> dict[str, Path]:
+    """The folders of installed packs by name."""
+    if not home.is_dir():
+        return {}
+    return {path.parent.name: path.parent for path in sorted(home.glob(f"*/{DESCRIPTION}"))}

@@ -1,0 +1,105 @@
+"""Safetensors files with a description and a SHA-256 of everything inside.
+
+The description is one JSON text under one metadata key, so that the same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinblend.errors import CorruptFileError, NonFiniteError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEY = "kinblend"
+SCHEMA = 1
+
+
+def write_sealed(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """Write `tensors` and `description` to `path`, all or nothing. Raises `NonFiniteError`."""
+    from safetensors.torch import save
+
+    contiguous = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+    _refuse_non_finite(path, contiguous)
+    header = {"schema": SCHEMA, **description}
+    header["sha256"] = _digest(contiguous, header)
+    atomic_write(path, save(contiguous, {KEY: json.dumps(header, sort_keys=True)}))
+
+
+def read_sealed(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the description of `path`.
+
+    kind: what the file must hold ("latent", "weight map").
+    Raises `CorruptFileError` and `NonFiniteError`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CorruptFileError(f"{path} does not exist") from None
+    # A flipped bit in the header can surface as nearly anything the reader raises.
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise CorruptFileError(f"{path} is not a readable safetensors file: {error}") from error
+    try:
+        header = json.loads(metadata[KEY])
+        written, schema = header.pop("sha256"), header["schema"]
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise CorruptFileError(f"{path} was not written by kinblend, or its header is damaged") from error
+    if _digest(tensors, header) != written:
+        raise CorruptFileError(f"{path} was altered after it was written: its SHA-256 differs")
+    if schema != SCHEMA:
+        raise CorruptFileError(f"{path} has schema {schema}; this kinblend reads schema {SCHEMA}")
+    if header.get("kind") != kind:
+        raise CorruptFileError(f"{path} holds a {header.get('kind')}, not a {kind}")
+    _refuse_non_finite(path, tensors)
+    return tensors, header
+
+
+def atomic_write(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` so that a reader sees the old file or the new one, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def file_sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, 64 hex digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
+    import torch
+
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"\0{name}\0{tensor.dtype}\0{list(tensor.shape)}\0".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _refuse_non_finite(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
+    import torch
+
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise NonFiniteError(f"{path}: tensor '{name}' holds NaN or infinity")

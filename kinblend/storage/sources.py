@@ -1,0 +1,33 @@
+"""Where model packs come from: data that plugins register."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file to fetch.
+
+    url: http(s) address. sha256: 64 hex digits, or None where the publisher gives none (it is recorded then).
+    """
+
+    url: str
+    filename: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class PackSource:
+    """A pack by name: a folder a plugin ships (`folder`), or files to download and import (`downloads`).
+
+    importer: the importer that turns the first download into the pack.
+    """
+
+    name: str
+    summary: str
+    folder: Path | None = None
+    downloads: tuple[Download, ...] = ()
+    importer: str | None = None
+    licence: str = ""

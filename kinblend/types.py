@@ -1,0 +1,104 @@
+"""The values that travel between plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kinblend.errors import LatentShapeError, LatentSpaceError, NonFiniteError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LatentSpace:
+    """What makes two latents comparable."""
+
+    backbone: str  # name of the backbone
+    layers: int  # number of layers; StyleGAN2: 2·log2(resolution) − 2
+    dim: int  # dimensions of a layer, 512 everywhere so far
+    sha256: str  # of the generator's weights file, 64 hex digits
+
+    def require(self, other: LatentSpace, what: str = "latent") -> None:
+        """Raise `LatentSpaceError` unless `other` is this very space."""
+        if self != other:
+            raise LatentSpaceError(
+                f"this {what} belongs to {other}, but {self} is needed; "
+                "encode the photograph again with the backbone in use"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.backbone} [{self.layers}, {self.dim}] {self.sha256[:12]}"
+
+
+@dataclass(frozen=True)
+class Latent:
+    """One face in a backbone's latent space.
+
+    code: float32 [layers, dim], on the CPU.
+    space: the latent space the code belongs to.
+    detail: what of the face the code can't carry, as tensors named by the backbone that made them;
+        strategies never see it.
+
+    Raises `LatentShapeError` and `NonFiniteError`.
+    """
+
+    code: Tensor
+    space: LatentSpace
+    detail: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_tensor(self.code, (self.space.layers, self.space.dim), "the latent code")
+
+
+@dataclass(frozen=True)
+class WeightMap:
+    """The father's share per layer and dimension: child = father·w + mother·(1 − w).
+
+    values: float32 [layers, dim] in [0, 1], on the CPU.
+    space: the latent space it was made for.
+
+    Raises `LatentShapeError` and `NonFiniteError`.
+    """
+
+    values: Tensor
+    space: LatentSpace
+
+    def __post_init__(self) -> None:
+        check_tensor(self.values, (self.space.layers, self.space.dim), "the weight map")
+        low, high = float(self.values.min()), float(self.values.max())
+        if low < 0 or high > 1:
+            raise LatentShapeError(f"a weight map lies in [0, 1]; this one spans [{low:.4g}, {high:.4g}]")
+
+    def mirrored(self) -> WeightMap:
+        """The mother's share."""
+        return WeightMap(1 - self.values, self.space)
+
+
+def check_tensor(tensor: Tensor, shape: tuple[int, ...], what: str) -> None:
+    """Raise `LatentShapeError` or `NonFiniteError` unless `tensor` is finite float32 of `shape`."""
+    import torch
+
+    if tuple(tensor.shape) != shape:
+        raise LatentShapeError(f"{what} must have shape {list(shape)}, not {list(tensor.shape)}")
+    if tensor.dtype != torch.float32:
+        raise LatentShapeError(f"{what} must be float32, not {str(tensor.dtype).removeprefix('torch.')}")
+    if not bool(torch.isfinite(tensor).all()):
+        raise NonFiniteError(f"{what} holds NaN or infinity")
+
+
+@dataclass(frozen=True)
+class AlignedFace:
+    """A face cut out in FFHQ geometry.
+
+    image: square RGB picture, uint8 in [0, 255].
+    landmarks: the 68 points in pixels of `image`, float64 [68, 2] (x, y), where they are known.
+    """
+
+    image: Image
+    landmarks: NDArray[Any] | None = None
+

@@ -80,9 +80,7 @@ def load_backbone(name: str | Path, pool: DevicePool | None = None) -> Backbone:
     return Backbone(pack, pool or DevicePool(settings.device, settings.memory_budget))
 
 
-def make_plugin(
-    kind: str, name: str, context: Context, options: dict[str, Any] | None = None
-) -> Plugin:
+def make_plugin(kind: str, name: str, context: Context, options: dict[str, Any] | None = None) -> Plugin:
     """An instance of a registered plugin.
 
     Raises `UnknownPluginError`, `OptionError` and `PluginError`.

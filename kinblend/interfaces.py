@@ -38,7 +38,7 @@ class Context:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Plugin(ABC):
+class Plugin:
     """What the four have in common.
 
     module: the network a device pool leases while the plugin works, or None if it has none. A plugin sends its
@@ -57,7 +57,7 @@ class Plugin(ABC):
         return self.context.space
 
 
-class Encoder(Plugin):
+class Encoder(Plugin, ABC):
     """Aligned faces → latents."""
 
     input_size: int  # side of the square crops it takes, in pixels
@@ -117,7 +117,7 @@ def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(child, torch.minimum(father, mother)), torch.maximum(father, mother))
 
 
-class Editor(Plugin):
+class Editor(Plugin, ABC):
     """Moves latents along named attributes."""
 
     @abstractmethod
@@ -143,7 +143,7 @@ class ProjectionProgress:
     loss: float
 
 
-class Projector(Plugin):
+class Projector(Plugin, ABC):
     """Latents → images; and, where the backbone allows, an image → the latent that reconstructs it best."""
 
     resolution: int  # side of the square pictures it makes, in pixels

@@ -33,9 +33,7 @@ class Settings:
         return self.home / "packs"
 
 
-def load_settings(
-    folder: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any
-) -> Settings:
+def load_settings(folder: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
     """Settings from `kinblend.toml` in `folder` (default: where we stand), the environment and `flags`.
 
     A flag that is None was not given. Raises `UsageError` for an unknown key or a value of the wrong kind.

@@ -101,4 +101,3 @@ class AlignedFace:
 
     image: Image
     landmarks: NDArray[Any] | None = None
-

@@ -41,9 +41,7 @@ class DevicePool:
     back on the CPU in the dtype it came in. Leases nest and may be taken from several threads.
     """
 
-    def __init__(
-        self, device: str = "auto", budget: str | int | None = None, precision: Precision = "auto"
-    ) -> None:
+    def __init__(self, device: str = "auto", budget: str | int | None = None, precision: Precision = "auto") -> None:
         self.device = _device(device)
         self.budget = None if budget is None else parse_size(budget)
         self.dtype = _dtype(precision)
@@ -80,9 +78,7 @@ class DevicePool:
         finally:
             with self._lock:
                 self._leases[id(module)] -= 1
-                self.records.append(
-                    LeaseRecord(name or type(module).__name__, time.perf_counter() - started, size)
-                )
+                self.records.append(LeaseRecord(name or type(module).__name__, time.perf_counter() - started, size))
 
     def release(self) -> None:
         """Send every module home and give the device memory back."""

@@ -1,0 +1,56 @@
+"""`kinblend demo`: a child of two example people, under every strategy and at two ages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kinblend.cli.output import say
+from kinblend.errors import ModelError
+
+FATHER, MOTHER = "P005", "P001"
+STRATEGIES = ("average", "dimension", "layer", "mask", "slerp")
+AGES = (-2.0, 2.0)
+
+
+def demo(out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("demo")) -> None:
+    """Predict a child of two example people; prints where the picture is."""
+    from kinblend.imaging.encode import write_png
+    from kinblend.pipeline import Engine
+    from kinblend.pipeline.sheet import sheet
+
+    father, mother = example(FATHER), example(MOTHER)
+    engine = Engine()
+    results = []
+    for name in STRATEGIES:
+        say(f"{name} …")
+        results.append(engine.run(father, mother, name, options=_OPTIONS.get(name)))
+    aged = [engine.run(father, mother, edits={"age": age}) for age in AGES]
+    results[0].save(out)
+    parents = [results[0].father.crop, results[0].mother.crop]
+    pictures = parents + [result.children[0].image for result in results + aged]
+    path = out / "demo.png"
+    write_png(path, sheet(pictures, side=256))
+    captions = ["father", "mother", *STRATEGIES, *(f"age {age:+g}" for age in AGES)]
+    say("left to right: " + ", ".join(captions))
+    typer.echo(path)
+
+
+# Face shape from the father, complexion and skin from the mother; and a smooth change over the dimensions.
+_OPTIONS = {"layer": {"shares": {"0": 1.0}, "default": 0.0}, "dimension": {"shares": {}, "default": 0.35}}
+
+
+def example(person: str) -> Path:
+    """The studio portrait of one of the ten synthetic people of the package `openpeople`."""
+    from importlib.util import find_spec
+
+    spec = find_spec("openpeople")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError("the example people are not installed: run `pip install kinblend[demo]`")
+    folder = Path(spec.submodule_search_locations[0]) / "data" / "curated" / person / "assets"
+    pictures = sorted(path for path in folder.iterdir() if "portrait" in path.name.lower())
+    if not pictures:
+        raise ModelError(f"the package openpeople has no portrait of {person}")
+    return pictures[0]

@@ -1,0 +1,67 @@
+"""What a run gives, and the files it becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinblend.imaging.encode import write_png
+from kinblend.pipeline.sheet import sheet
+from kinblend.storage.latents import save_latent
+from kinblend.storage.sealed import atomic_write
+from kinblend.types import Latent, WeightMap
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Parent:
+    """One parent as the run saw them: the aligned crop (RGB) and its latent."""
+
+    crop: Image
+    latent: Latent
+
+
+@dataclass(frozen=True)
+class Child:
+    """One child: its picture (RGB, uint8), its latent and, where the blend is a weighted sum, the weight map."""
+
+    image: Image
+    latent: Latent
+    weight_map: WeightMap | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """The children of one run, their parents, and the manifest: how they came about."""
+
+    father: Parent
+    mother: Parent
+    children: Sequence[Child]
+    manifest: dict[str, Any] = field(repr=False)
+
+    def save(self, folder: str | Path, *, with_sheet: bool = False) -> list[Path]:
+        """Write `child.png`, `child.safetensors` and `child.json` (`child-2.png` … for further children), and
+        `sheet.png` if asked for. Returns what was written."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for number, child in enumerate(self.children, start=1):
+            stem = "child" if number == 1 else f"child-{number}"
+            picture, latent = folder / f"{stem}.png", folder / f"{stem}.safetensors"
+            write_png(picture, child.image)
+            save_latent(latent, child.latent, child.weight_map)
+            written += [picture, latent]
+        manifest = folder / "child.json"
+        atomic_write(manifest, (json.dumps(self.manifest, indent=2, sort_keys=True) + "\n").encode())
+        written.append(manifest)
+        if with_sheet:
+            path = folder / "sheet.png"
+            write_png(path, sheet([self.father.crop, self.mother.crop, *(c.image for c in self.children)]))
+            written.append(path)
+        return written

@@ -1,0 +1,24 @@
+"""`kinblend --help` stays light."""
+
+import subprocess
+import sys
+
+
+def test_help_leaves_torch_unimported() -> None:
+    code = (
+        "import sys\nsys.argv = ['kinblend', '--help']\nfrom kinblend.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+        "assert 'pydantic' not in sys.modules, 'pydantic was imported'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "run" in done.stdout
+
+
+def test_a_wrong_word_ends_with_code_2_and_one_line() -> None:
+    code = "from kinblend.cli import main\nimport sys\nsys.argv = ['kinblend', 'blenders', 'show', 'nothing']\nmain()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("kinblend: there is no blender 'nothing'")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,18 @@
+"""What tests share: a latent space and latents drawn from a seed."""
+
+import pytest
+import torch
+
+from kinblend import Latent, LatentSpace
+
+
+@pytest.fixture
+def space() -> LatentSpace:
+    return LatentSpace("test", 6, 512, "ab" * 32)
+
+
+@pytest.fixture
+def latent(space: LatentSpace) -> Latent:
+    generator = torch.Generator().manual_seed(7)
+    code = torch.randn(space.layers, space.dim, generator=generator)
+    return Latent(code, space, {"residual": torch.randint(0, 255, (3, 4, 4), generator=generator, dtype=torch.uint8)})

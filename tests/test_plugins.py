@@ -1,0 +1,47 @@
+"""Broken plugins never take the tool down: real modules, loaded through real entry points."""
+
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from kinblend.plugins import Plugins
+
+GOOD = """
+import kinblend
+@kinblend.hookimpl
+def kinblend_register_blenders(register):
+    register(kinblend.PluginSpec("{name}", "a test", "m:C"))
+"""
+BROKEN = {
+    "import": ("import a_module_that_is_not_there", "a_module_that_is_not_there"),
+    "syntax": ("def broken(:", "SyntaxError"),
+    "exit": ("raise SystemExit(3)", "SystemExit"),
+    "misspelt": (GOOD.replace("register_blenders", "register_blendres"), "did you mean kinblend_register_blenders"),
+    "unmarked": (GOOD.replace("@kinblend.hookimpl", ""), "hookimpl"),
+    "duplicate": (GOOD.format(name="good"), "'good' is registered already by 'a-good'"),
+    "raises": (GOOD.replace("register(kinblend", "raise ValueError('inside')\n    register(kinblend"), "inside"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_plugin_is_named_and_the_others_work(kind: str, tmp_path: Path, monkeypatch) -> None:
+    source, reason = BROKEN[kind]
+    (tmp_path / "a_good_one.py").write_text(GOOD.format(name="good"))
+    (tmp_path / "z_broken_one.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [EntryPoint("z-broken", "z_broken_one", "kinblend"), EntryPoint("a-good", "a_good_one", "kinblend")]
+    plugins = Plugins(points)
+    for module in ("a_good_one", "z_broken_one"):
+        sys.modules.pop(module, None)
+    assert [spec.name for spec in plugins["blender"]] == ["good"]
+    errors = {report.name: report.error for report in plugins.reports}
+    assert errors["a-good"] is None
+    assert reason in (errors["z-broken"] or "")
+    assert "\n" not in (errors["z-broken"] or "")
+
+
+def test_every_built_in_plugin_loads() -> None:
+    built_in = {report.name: report.error for report in Plugins().reports if report.distribution == "kinblend"}
+    assert built_in == dict.fromkeys(["stylegan2", "e4e", "morphable", "blenders", "interfacegan"])

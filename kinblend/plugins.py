@@ -92,8 +92,8 @@ class Plugins:
         for kind in KINDS:
             hook = f"kinblend_register_{kind}s"
             if hasattr(module, hook):
-                staged[kind] = found = []
-                getattr(module, hook)(_collector(found, name))
+                staged[kind] = []
+                getattr(module, hook)(_collector(staged[kind], name))
         packs: list[PackSource] = []
         if hasattr(module, "kinblend_register_packs"):
             module.kinblend_register_packs(packs.append)

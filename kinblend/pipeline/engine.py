@@ -84,7 +84,7 @@ class Engine:
             with stages("encode"):
                 latents = self.backbone.encode(faces)
             with stages("blend"):
-                blends = [self._blend(strategy, *latents, seed + index) for index in range(children)]
+                blends = [self._blend(strategy, latents[0], latents[1], seed + index) for index in range(children)]
             with stages("edit"):
                 edited = [self._edit(editor, child, edits or {}) for child in blends]
             with stages("render"):

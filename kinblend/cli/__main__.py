@@ -1,0 +1,5 @@
+"""`python -m kinblend.cli` is `kinblend`."""
+
+from kinblend.cli import main
+
+main()

@@ -1,0 +1,99 @@
+"""What every blender must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from kinblend.backbone import make_plugin
+from kinblend.interfaces import Blend, Blender, Context
+from kinblend.plugins import load_plugins
+from kinblend.types import LatentSpace
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class BlenderContract:
+    """The laws of a blender; derive from it, name the blender, and pytest does the rest.
+
+    name: the registered name.
+    options: options to test it under.
+    share_options: share → the options that give the father (1.0) and the mother (0.0) whole; leave it empty where
+        the strategy has no such options.
+    mirror_options: options under which swapping the parents must mirror the child; None where it need not.
+    sizes: latent spaces to try, (layers, dim).
+    """
+
+    name: ClassVar[str]
+    options: ClassVar[Mapping[str, Any]] = {}
+    share_options: ClassVar[Mapping[float, Mapping[str, Any]]] = {}
+    mirror_options: ClassVar[Mapping[str, Any] | None] = None
+    sizes: ClassVar[tuple[tuple[int, int], ...]] = ((4, 512), (10, 512), (18, 512))
+
+    def test_the_options_survive_a_round_trip(self) -> None:
+        spec = load_plugins()["blender"].get(self.name)
+        options = spec.parse_options(self.options)
+        assert spec.parse_options(options.model_dump(mode="json")) == options
+
+    def test_shares_one_and_zero_give_a_parent_exactly(self) -> None:
+        import torch
+
+        for share, options in self.share_options.items():
+            for father, mother, context in self._parents():
+                child = self._blend(father, mother, context, options).code
+                assert torch.equal(child, father if share == 1.0 else mother), f"share {share}"
+
+    def test_the_same_seed_gives_the_same_bytes(self) -> None:
+        import torch
+
+        for father, mother, context in self._parents():
+            first, second = (self._blend(father, mother, context, self.options, seed=11) for _ in range(2))
+            assert torch.equal(first.code, second.code)
+
+    def test_a_weighted_sum_stays_between_the_parents(self) -> None:
+        import torch
+
+        for father, mother, context in self._parents():
+            blend = self._blend(father, mother, context, self.options)
+            if blend.weights is not None:
+                assert bool((blend.code >= torch.minimum(father, mother)).all())
+                assert bool((blend.code <= torch.maximum(father, mother)).all())
+
+    def test_swapping_the_parents_mirrors_the_child(self) -> None:
+        import torch
+
+        if self.mirror_options is None:
+            return
+        for father, mother, context in self._parents():
+            one = self._blend(father, mother, context, self.mirror_options).code
+            other = self._blend(mother, father, context, self.mirror_options).code
+            torch.testing.assert_close(one + other, father + mother, atol=1e-5, rtol=0)
+
+    def test_the_child_has_the_shape_and_dtype_of_a_code(self) -> None:
+        import torch
+
+        for father, mother, context in self._parents():
+            code = self._blend(father, mother, context, self.options).code
+            assert code.shape == father.shape
+            assert code.dtype == torch.float32
+            assert bool(torch.isfinite(code).all())
+
+    def _blend(
+        self, father: Tensor, mother: Tensor, context: Context, options: Mapping[str, Any], seed: int = 0
+    ) -> Blend:
+        blender = cast(Blender, make_plugin("blender", self.name, context, dict(options)))
+        return blender.blend(father, mother, seed)
+
+    def _parents(self) -> list[tuple[Tensor, Tensor, Context]]:
+        import torch
+
+        generator = torch.Generator().manual_seed(3)
+        return [
+            (
+                torch.randn(layers, dim, generator=generator),
+                torch.randn(layers, dim, generator=generator),
+                Context(LatentSpace("contract", layers, dim, "0" * 64)),
+            )
+            for layers, dim in self.sizes
+        ]

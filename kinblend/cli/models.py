@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,3 +55,20 @@ def _find(name: str) -> Pack:
     from kinblend.storage.library import find_pack
 
     return find_pack(name, load_settings().packs, load_plugins().packs)
+
+
+@app.command("import")
+def import_checkpoint(
+    checkpoint: Annotated[Path, typer.Argument(help="A published checkpoint: .pt or .pkl.")],
+    name: Annotated[str, typer.Option(help="Name of the pack; default: the file's.")] = "",
+    importer: Annotated[str, typer.Option(help="Which importer; default: the first that knows the file.")] = "",
+) -> None:
+    """Turn a published checkpoint into a model pack. Nothing inside it is executed."""
+    from kinblend.plugins import load_plugins
+    from kinblend.storage.importing import import_pack
+
+    name = name or checkpoint.stem.replace("_", "-").lower()
+    importers = load_plugins()["importer"]
+    specs = [importers.get(importer)] if importer else list(importers)
+    pack = import_pack(checkpoint, load_settings().packs / name, name, [spec.load() for spec in specs])
+    say(f"{pack.name}: {pack.resolution} px, in {pack.folder}")

@@ -1,0 +1,192 @@
+"""FFHQ's alignment (Karras, Laine & Aila 2019, "A Style-Based Generator Architecture for GANs", appendix C),
+with the constants that encoder4editing prepares its inputs with: a 256-pixel transform, a border blur of 0.02."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kinblend.errors import FaceError
+from kinblend.types import AlignedFace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+BLUR = 0.02  # standard deviation of the border's blur, of the square's side
+SOFT = 0.3  # least width of a reflected border, of the square's side
+
+
+def align(image: Image, landmarks: NDArray[Any], size: int = 256, *, transform_size: int | None = None) -> Image:
+    """Cut a face out of an RGB picture in FFHQ geometry: a square uint8 RGB picture of `size` pixels.
+
+    landmarks: float [68, 2] (x, y) in pixels of `image`.
+    transform_size: side of the first, oriented cut, reduced to `size` afterwards; None cuts at `size`, as
+        encoder4editing does. FFHQ itself was cut at 4096 for 1024.
+
+    Raises `FaceError` when the landmarks span no face.
+    """
+    from PIL import Image as pil
+
+    square = face_square(landmarks)
+    cut = transform_size or size
+    picture, corners, side = _shrink(image.convert("RGB"), square.corners(), square.side, size)
+    picture, corners = _crop(picture, corners, side)
+    picture, corners = _extend(picture, corners, side)
+    data = [float(value) for value in (corners + 0.5).flatten()]
+    face = picture.transform((cut, cut), pil.Transform.QUAD, data, pil.Resampling.BILINEAR)
+    if cut > size:
+        face = face.resize((size, size), pil.Resampling.LANCZOS)
+    return face
+
+
+def align_with_landmarks(image: Image, landmarks: NDArray[Any], size: int = 256) -> AlignedFace:
+    """As `align`, together with the landmarks in pixels of the crop, float64 [68, 2]."""
+    return AlignedFace(align(image, landmarks, size), face_square(landmarks).into_crop(landmarks, size))
+
+
+@dataclass(frozen=True)
+class Square:
+    """An oriented square in a picture: its centre and half its upper edge, float64 [2] each."""
+
+    centre: NDArray[Any]
+    half: NDArray[Any]
+
+    @property
+    def down(self) -> NDArray[Any]:
+        """Half its left edge."""
+        import numpy as np
+
+        return np.array([-self.half[1], self.half[0]])
+
+    @property
+    def side(self) -> float:
+        import numpy as np
+
+        return float(np.hypot(*self.half)) * 2
+
+    def corners(self) -> NDArray[Any]:
+        """Upper left, lower left, lower right, upper right: float64 [4, 2]."""
+        import numpy as np
+
+        c, x, y = self.centre, self.half, self.down
+        return np.stack([c - x - y, c - x + y, c + x + y, c + x - y])
+
+    def into_crop(self, points: NDArray[Any], size: int) -> NDArray[Any]:
+        """Points of the picture → pixels of the crop of `size` pixels, float64 [n, 2]."""
+        import numpy as np
+
+        axes = np.stack([self.half, self.down], axis=1) / float(self.half @ self.half)
+        shares = (np.asarray(points, dtype=np.float64) - self.centre) @ axes  # in [−1, 1] inside the square
+        inside: NDArray[Any] = (shares + 1) / 2 * size - 0.5
+        return inside
+
+
+def face_square(landmarks: NDArray[Any]) -> Square:
+    """The oriented square FFHQ cuts out, from the eyes and the mouth's corners. Raises `FaceError`."""
+    import numpy as np
+
+    points = np.asarray(landmarks, dtype=np.float64)
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        raise FaceError(f"alignment needs 68 finite landmarks [68, 2], not {list(points.shape)}")
+    left, right = points[36:42].mean(axis=0), points[42:48].mean(axis=0)
+    eyes, mouth = (left + right) * 0.5, (points[48] + points[54]) * 0.5
+    between, fall = right - left, mouth - eyes
+    along = between + np.array([fall[1], -fall[0]])  # the eyes' line, steadied by the fall to the mouth
+    length = np.hypot(*along)
+    if length < 1e-6:
+        raise FaceError("the landmarks span no face; choose another picture")
+    half = along / length * max(np.hypot(*between) * 2.0, np.hypot(*fall) * 1.8)
+    return Square(eyes + fall * 0.1, half)
+
+
+def _shrink(image: Image, corners: NDArray[Any], side: float, size: int) -> tuple[Image, NDArray[Any], float]:
+    """Reduce the picture where the square is at least four times as large as the crop."""
+    from PIL import Image as pil
+
+    factor = int(side / size * 0.5)
+    if factor <= 1:
+        return image, corners, side
+    smaller = (max(1, round(image.width / factor)), max(1, round(image.height / factor)))
+    return image.resize(smaller, pil.Resampling.LANCZOS), corners / factor, side / factor
+
+
+def _bounds(corners: NDArray[Any]) -> tuple[int, int, int, int]:
+    import numpy as np
+
+    low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _border(side: float) -> int:
+    return max(round(side * 0.1), 3)
+
+
+def _crop(image: Image, corners: NDArray[Any], side: float) -> tuple[Image, NDArray[Any]]:
+    """Leave away what lies farther from the square than the border."""
+    import numpy as np
+
+    left, top, right, bottom = _bounds(corners)
+    border = _border(side)
+    box = (
+        max(left - border, 0),
+        max(top - border, 0),
+        min(right + border, image.width),
+        min(bottom + border, image.height),
+    )
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise FaceError("the landmarks lie outside the picture; find the face again in this very picture")
+    if box == (0, 0, image.width, image.height):
+        return image, corners
+    return image.crop(box), corners - np.array(box[:2])
+
+
+def _extend(image: Image, corners: NDArray[Any], side: float) -> tuple[Image, NDArray[Any]]:
+    """Where the square reaches over the picture's edge: reflect it there, blurred and faded to its median."""
+    import numpy as np
+    from PIL import Image as pil
+
+    left, top, right, bottom = _bounds(corners)
+    border = _border(side)
+    needed = (
+        max(-left + border, 0),
+        max(-top + border, 0),
+        max(right - image.width + border, 0),
+        max(bottom - image.height + border, 0),
+    )
+    if max(needed) <= border - 4:
+        return image, corners
+    least = round(side * SOFT)
+    left, top, right, bottom = (max(pad, least) for pad in needed)
+    pixels = np.pad(np.asarray(image, dtype=np.float32), ((top, bottom), (left, right), (0, 0)), "reflect")
+    height, width = pixels.shape[:2]
+    x = np.arange(width, dtype=np.float32)[None, :, None]
+    y = np.arange(height, dtype=np.float32)[:, None, None]
+    outside = np.maximum(  # 1 at the new edge, 0 where the picture begins, negative inside it
+        1 - np.minimum(x / left, (width - 1 - x) / right),
+        1 - np.minimum(y / top, (height - 1 - y) / bottom),
+    )
+    pixels += (_gaussian(pixels, side * BLUR) - pixels) * np.clip(outside * 3 + 1, 0, 1)
+    pixels += (np.median(pixels, axis=(0, 1)) - pixels) * np.clip(outside, 0, 1)
+    softened = pil.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
+    return softened, corners + np.array([left, top])
+
+
+def _gaussian(pixels: NDArray[Any], deviation: float) -> NDArray[Any]:
+    """Gaussian blur of float32 [H, W, 3] over H and W, cut at four deviations, edges mirrored."""
+    import numpy as np
+
+    radius = int(4 * deviation + 0.5)
+    if radius == 0:
+        return pixels
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
+    weights = (weights / weights.sum()).astype(np.float32)
+    for axis in (0, 1):
+        length = pixels.shape[axis]
+        around = [(radius, radius) if each == axis else (0, 0) for each in range(3)]
+        padded = np.pad(pixels, around, "symmetric")
+        blurred = np.zeros_like(pixels)
+        for start, weight in enumerate(weights):
+            blurred += weight * (padded[start : start + length] if axis == 0 else padded[:, start : start + length])
+        pixels = blurred
+    return pixels

@@ -1,0 +1,110 @@
+"""Every kind of file becomes plain RGB or is refused by name; written files say what they are."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kinblend.errors import ImageError
+from kinblend.imaging.decode import read_image
+from kinblend.imaging.encode import write_png
+
+
+def gradient() -> Image.Image:
+    y, x = np.mgrid[:40, :60]
+    return Image.fromarray(np.stack([x * 4, y * 6, 255 - x * 4], axis=2).astype(np.uint8))
+
+
+def test_orientation_and_metadata(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "a camera"
+    gradient().save(tmp_path / "a.jpg", exif=exif, quality=95, comment=b"private")
+    image = read_image(tmp_path / "a.jpg")
+    assert image.mode == "RGB" and image.size == (40, 60)
+    assert not image.info and not image.getexif()
+    expected = np.asarray(gradient().transpose(Image.Transpose.ROTATE_270), dtype=int)
+    assert np.abs(np.asarray(image, dtype=int) - expected).mean() < 3
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L", "1", "P", "YCbCr"])
+def test_modes(tmp_path: Path, mode: str) -> None:
+    picture = gradient().convert(mode)
+    picture.save(tmp_path / "a.tif")
+    expected = np.asarray(picture.convert("RGB"), dtype=int)
+    assert np.abs(np.asarray(read_image(tmp_path / "a.tif"), dtype=int) - expected).max() <= 2
+
+
+def test_sixteen_bits(tmp_path: Path) -> None:
+    Image.fromarray(np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)).save(tmp_path / "a.png")
+    red = np.asarray(read_image(tmp_path / "a.png"))[..., 0]
+    np.testing.assert_allclose(red.ravel(), np.arange(256), atol=1)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_over_white(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (4, 4)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_transparent_palette(tmp_path: Path) -> None:
+    Image.new("P", (4, 4), 0).save(tmp_path / "a.png", transparency=0)
+    assert read_image(tmp_path / "a.png").getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(("brand", "kind"), [(b"heic", "HEIC"), (b"mif1", "HEIC"), (b"avif", "AVIF")])
+def test_refused_by_name(tmp_path: Path, brand: bytes, kind: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0" * 40)
+    with pytest.raises(ImageError, match=rf"a\.jpg is an? {kind}.*JPEG"):
+        read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("side", [8000, 10_000, 60_000])
+def test_too_large_is_refused_before_decoding(tmp_path: Path, side: int) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ImageError, match=rf"a\.png has {side * side / 1e6:.1f} megapixels; at most 50"):
+        read_image(tmp_path / "a.png")
+
+
+def test_damaged(tmp_path: Path) -> None:
+    gradient().save(tmp_path / "whole.png")
+    whole = (tmp_path / "whole.png").read_bytes()
+    for name, content in {
+        "short.png": whole[: len(whole) // 2],
+        "head.png": whole[:20],
+        "text.jpg": b"not a picture",
+        "empty.jpg": b"",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ImageError, match=name):
+            read_image(tmp_path / name)
+    with pytest.raises(ImageError, match="no such file"):
+        read_image(tmp_path / "missing.png")
+    with pytest.raises(ImageError, match="folder"):
+        read_image(tmp_path)
+
+
+def test_written_files_say_what_they_are(tmp_path: Path) -> None:
+    write_png(tmp_path / "child.png", gradient())
+    with Image.open(tmp_path / "child.png") as image:
+        assert image.info["Software"].startswith("kinblend")
+        assert "Synthetic" in image.info["Description"]
+    np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "child.png")), np.asarray(gradient()))
+    assert [file.name for file in tmp_path.iterdir()] == ["child.png"]
+
+
+def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
+    (tmp_path / "child.png").mkdir()
+    with pytest.raises(OSError, match=r"child\.png"):
+        write_png(tmp_path / "child.png", gradient())
+    assert [file.name for file in tmp_path.iterdir()] == ["child.png"]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from kinblend.errors import FaceTooSmallError, NoFaceError, SeveralFacesError
+from kinblend.errors import FaceTooSmallError, NoFaceError, ProfileError, SeveralFacesError
 from kinblend.faces import align_with_landmarks, find_face, landmarks_in_crop
 from kinblend.faces.compat import plain_nms
 
@@ -85,6 +85,12 @@ def test_tiny_face() -> None:
 
 def test_small_face_in_a_large_picture() -> None:
     assert find_face(pasted((portrait("P001", 150), 900), size=(3000, 2000))).box[0] > 900
+
+
+def test_profile() -> None:
+    sheet = Image.open(PEOPLE / "P001" / "assets" / "character_sheet.jpg").convert("RGB")
+    with pytest.raises(ProfileError, match="°"):
+        find_face(sheet.crop((665, 145, 1140, 640)))
 
 
 def test_landmarks_in_a_crop() -> None:

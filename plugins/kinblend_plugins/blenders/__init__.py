@@ -1,0 +1,19 @@
+"""The built-in strategies."""
+
+import kinblend
+
+_HERE = "kinblend_plugins.blenders"
+
+
+@kinblend.hookimpl
+def kinblend_register_blenders(register):
+    for name, summary, module, title in (
+        ("average", "one share for the whole face", "shares", "Average"),
+        ("dimension", "a share per latent dimension, across all layers", "shares", "Dimension"),
+        ("layer", "a share per layer, or per group of layers", "shares", "Layer"),
+        ("mask", "every gene from one parent, drawn by seed", "mask", "Mask"),
+        ("slerp", "spherical interpolation, layer by layer", "slerp", "Slerp"),
+    ):
+        register(
+            kinblend.PluginSpec(name, summary, f"{_HERE}.{module}:{title}Blender", f"{_HERE}.options:{title}Options")
+        )

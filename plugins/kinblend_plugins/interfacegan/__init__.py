@@ -1,0 +1,15 @@
+"""Edits along directions of the latent space."""
+
+import kinblend
+
+
+@kinblend.hookimpl
+def kinblend_register_editors(register):
+    register(
+        kinblend.PluginSpec(
+            "interfacegan",
+            "moves named attributes along directions",
+            f"{__name__}.editor:DirectionEditor",
+            f"{__name__}.options:DirectionOptions",
+        )
+    )

@@ -1,0 +1,100 @@
+"""The built-in strategies keep the contract, and do what their names say."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinblend import Context, LatentSpace
+from kinblend.backbone import make_plugin
+from kinblend.errors import OptionError
+from kinblend.testing import BlenderContract
+
+SPACE = Context(LatentSpace("test", 18, 512, "0" * 64))
+HALF = {"share": 0.5}
+
+
+class TestAverage(BlenderContract):
+    name = "average"
+    share_options = {1.0: {"share": 1.0}, 0.0: {"share": 0.0}}
+    mirror_options = HALF
+
+
+class TestDimension(BlenderContract):
+    name = "dimension"
+    options = {"shares": {"50": 0.9, "100": 0.8}, "default": 0.3}
+    share_options = {1.0: {"default": 1.0}, 0.0: {"shares": [0.0] * 512}}
+    mirror_options = options
+
+
+class TestLayer(BlenderContract):
+    name = "layer"
+    options = {"shares": {"coarse": 0.9, "1-2": 0.1, "3": 0.4}, "dimensions": {"7": 0.25}}
+    share_options = {1.0: {"default": 1.0}, 0.0: {"shares": {"coarse": 0, "middle": 0, "fine": 0}, "default": 0.0}}
+    mirror_options = options
+
+
+class TestMask(BlenderContract):
+    name = "mask"
+    options = {"by": "dimension"}
+    share_options = {1.0: {"share": 1.0}, 0.0: {"share": 0.0}}
+    mirror_options = {"by": "element"}
+
+
+class TestSlerp(BlenderContract):
+    name = "slerp"
+    share_options = {1.0: {"share": 1.0}, 0.0: {"share": 0.0}}
+
+
+def weights(name: str, options: dict, seed: int = 0) -> torch.Tensor:
+    father, mother = torch.randn(2, 18, 512, generator=torch.Generator().manual_seed(1))
+    return make_plugin("blender", name, SPACE, options).blend(father, mother, seed).weights.values
+
+
+@settings(max_examples=50, deadline=None)
+@given(share=st.floats(0, 1), seed=st.integers(0, 2**31), by=st.sampled_from(["dimension", "layer", "element"]))
+def test_a_mask_is_binary_and_constant_where_it_should_be(share: float, seed: int, by: str) -> None:
+    mask = weights("mask", {"by": by, "share": share}, seed)
+    assert bool(((mask == 0) | (mask == 1)).all())
+    if by == "dimension":
+        assert torch.equal(mask, mask[:1].expand_as(mask))
+    if by == "layer":
+        assert torch.equal(mask, mask[:, :1].expand_as(mask))
+
+
+@settings(max_examples=50, deadline=None)
+@given(share=st.floats(0, 1))
+def test_average_lies_where_the_share_says(share: float) -> None:
+    father, mother = torch.randn(2, 18, 512, generator=torch.Generator().manual_seed(1))
+    child = make_plugin("blender", "average", SPACE, {"share": share}).blend(father, mother, 0).code
+    torch.testing.assert_close(child, father * share + mother * (1 - share), atol=1e-6, rtol=0)
+
+
+def test_layers_beat_dimensions_and_the_rest_has_the_default() -> None:
+    found = weights("layer", {"shares": {"0": 1.0, "8-17": 0.0}, "dimensions": {"5": 0.75}, "default": 0.5})
+    assert found[0].unique().tolist() == [1.0]
+    assert found[8:].unique().tolist() == [0.0]
+    assert found[3, 5] == 0.75
+    assert found[3, 6] == 0.5
+
+
+def test_slerp_keeps_the_length_of_parents_of_equal_length() -> None:
+    father, mother = torch.nn.functional.normalize(torch.randn(2, 18, 512), dim=-1)
+    child = make_plugin("blender", "slerp", SPACE, {"share": 0.3}).blend(father, mother, 0).code
+    torch.testing.assert_close(child.norm(dim=1), torch.ones(18), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("average", {"share": 1.1}),
+        ("average", {"shares": 1}),
+        ("dimension", {"shares": {"600": 0.5}}),
+        ("layer", {"shares": {"18": 0.5}}),
+        ("layer", {"shares": {"soft": 0.5}}),
+        ("mask", {"by": "eye"}),
+    ],
+)
+def test_options_that_will_not_do(name: str, options: dict) -> None:
+    with pytest.raises(OptionError):
+        weights(name, options)

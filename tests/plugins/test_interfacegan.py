@@ -1,0 +1,64 @@
+"""Edits move what they name, by the strength given, and leave alone what they must."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from kinblend import Context, LatentSpace
+from kinblend.backbone import make_plugin
+from kinblend.errors import KinblendError, LatentShapeError, UsageError
+
+SPACE = LatentSpace("test", 10, 512, "0" * 64)
+CODES = torch.randn(2, 10, 512, generator=torch.Generator().manual_seed(5))
+
+
+def editor(**options):
+    return make_plugin("editor", "interfacegan", Context(SPACE), options)
+
+
+@pytest.mark.parametrize("shape", [(512,), (1, 512), (10, 512), (1, 10, 512)])
+@pytest.mark.parametrize("suffix", [".pt", ".npy", ".safetensors"])
+def test_every_published_format(shape: tuple, suffix: str, tmp_path: Path) -> None:
+    direction, path = torch.randn(shape), tmp_path / f"age{suffix}"
+    if suffix == ".pt":
+        torch.save(direction, path)
+    elif suffix == ".npy":
+        np.save(path, direction.numpy())
+    else:
+        save_file({"age": direction, "smile": torch.zeros(512)}, path)
+    moved = editor(directions={"age": str(path)}).edit(CODES, {"age": -2.5})
+    expected = CODES - 2.5 * direction.reshape(-1, 512)
+    torch.testing.assert_close(moved, expected, atol=1e-6, rtol=0)
+
+
+def test_layers_outside_the_range_stay(tmp_path: Path) -> None:
+    torch.save(torch.ones(512), tmp_path / "age.pt")
+    moved = editor(directions={"age": str(tmp_path / "age.pt")}, layers=(2, 4)).edit(CODES, {"age": 1.0})
+    changed = [layer for layer in range(10) if not torch.equal(moved[:, layer], CODES[:, layer])]
+    assert changed == [2, 3, 4]
+
+
+def test_a_conditional_edit_leaves_the_kept_attributes(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(6)
+    axes = dict(zip(("age", "smile", "gender"), torch.randn(3, 10, 512, generator=generator) + 0.5, strict=True))
+    for name, axis in axes.items():
+        torch.save(axis, tmp_path / f"{name}.pt")
+    files = {name: str(tmp_path / f"{name}.pt") for name in axes}
+    moved = editor(directions=files, keep=("smile", "gender")).edit(CODES, {"age": 3.0}) - CODES
+    for name in ("smile", "gender"):
+        assert abs(float((moved[0] * axes[name]).sum() / axes[name].norm() / moved[0].norm())) < 1e-3
+    assert float((moved[0] * axes["age"]).sum()) > 0
+
+
+def test_errors_are_clear(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no direction 'age'"):
+        editor().edit(CODES, {"age": 1})
+    torch.save(torch.ones(100), tmp_path / "bad.pt")
+    with pytest.raises(LatentShapeError, match=r"\[100\]"):
+        editor(directions={"age": str(tmp_path / "bad.pt")})
+    (tmp_path / "junk.npy").write_bytes(b"junk")
+    with pytest.raises(KinblendError, match="can't be read"):
+        editor(directions={"age": str(tmp_path / "junk.npy")})

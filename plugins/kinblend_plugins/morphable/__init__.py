@@ -1,0 +1,58 @@
+"""The embedded default backbone: principal components of shape and texture, with the parents' own detail.
+
+After Cootes, Edwards and Taylor (Active Appearance Models, 1998) and Blanz and Vetter (1999).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import kinblend
+
+_HERE = __name__
+
+
+@kinblend.hookimpl
+def kinblend_register_encoders(register):
+    register(
+        kinblend.PluginSpec(
+            "morphable",
+            "68 landmarks, then shape and texture components",
+            f"{_HERE}.encoder:MorphableEncoder",
+        )
+    )
+
+
+@kinblend.hookimpl
+def kinblend_register_projectors(register):
+    register(
+        kinblend.PluginSpec(
+            "morphable",
+            "Texture plus detail, warped into the face's own shape",
+            f"{_HERE}.projector:MorphableProjector",
+        )
+    )
+
+
+@kinblend.hookimpl
+def kinblend_register_trainers(register):
+    register(
+        kinblend.PluginSpec(
+            "morphable",
+            "Shape and texture components from aligned faces, in minutes on a CPU",
+            f"{_HERE}.train:train",
+            f"{_HERE}.train:TrainOptions",
+        )
+    )
+
+
+@kinblend.hookimpl
+def kinblend_register_packs(register):
+    register(
+        kinblend.PackSource(
+            "morphable",
+            "The embedded default: trained on 3,169 synthetic faces, 512 px",
+            folder=Path(__file__).parent / "pack",
+            licence="non-commercial research",
+        )
+    )

@@ -1,0 +1,105 @@
+"""Where points lie, and warps between shapes.
+
+Coordinates are (x, y) in units of the crop's side, 0 at its left or top edge, 1 at the other. A warp is a
+thin-plate spline (Bookstein 1989), smooth and without creases, evaluated on a coarse grid of nodes and
+interpolated from there.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+NODES = 64  # nodes of the coarse grid on each side
+SMOOTHING = 1e-4  # lets lips that touch stay unfolded; an affine warp remains exact
+
+
+@cache
+def extension() -> Tensor:
+    """The points that follow from the 68: ten on the forehead and 15 round the head.
+
+    Returns float64 [25, 68]: each row weights the landmarks and sums to one.
+    """
+    eye = torch.eye(68, dtype=torch.float64)
+    forehead = eye[17:27] + 0.62 * (eye[17:27].mean(0) - eye[33])
+    centre = eye[27:31].mean(0)
+    around = torch.cat([eye[0:17:2], forehead[[0, 2, 4, 5, 7, 9]]])
+    return torch.cat([forehead, around + 0.45 * (around - centre)])
+
+
+@cache
+def border() -> Tensor:
+    """Fixed points a little outside of the picture, float64 [16, 2]."""
+    t = torch.linspace(-0.1, 1.1, 5, dtype=torch.float64)[:-1]
+    low, high = torch.full_like(t, -0.1), torch.full_like(t, 1.1)
+    sides = [(t, low), (high, t), (1 - t, high), (low, 1 - t)]
+    return torch.cat([torch.stack(side, dim=1) for side in sides])
+
+
+def control_points(landmarks: Tensor) -> Tensor:
+    """All points that steer a warp: float [..., 68, 2] → [..., 109, 2]."""
+    more = extension().to(landmarks) @ landmarks
+    fixed = border().to(landmarks).expand(*landmarks.shape[:-2], -1, -1)
+    return torch.cat([landmarks, more, fixed], dim=-2)
+
+
+def outline(landmarks: Tensor) -> Tensor:
+    """The face's outline: the jaw, then the forehead from right to left. [..., 68, 2] → [..., 27, 2]."""
+    forehead = extension()[:10].to(landmarks) @ landmarks
+    return torch.cat([landmarks[..., :17, :], forehead.flip(-2)], dim=-2)
+
+
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    squared = (a.unsqueeze(-2) - b.unsqueeze(-3)).square().sum(-1)
+    return squared * (squared + 1e-12).log()
+
+
+def _affine(points: Tensor) -> Tensor:
+    return torch.cat([torch.ones_like(points[..., :1]), points], dim=-1)
+
+
+def spline(source: Tensor, target: Tensor, at: Tensor) -> Tensor:
+    """The thin-plate spline that takes `source` to `target`, evaluated at `at`.
+
+    source: float [..., N, 2]. target: [..., N, k], any k values a point. at: [M, 2]. Returns [..., M, k].
+    Differentiable; solved in float64.
+    """
+    source, target, at = source.double(), target.double(), at.double().to(source.device)
+    n = source.shape[-2]
+    top = torch.cat([_kernel(source, source) + SMOOTHING * torch.eye(n).to(source), _affine(source)], dim=-1)
+    bottom = torch.cat([_affine(source).mT, source.new_zeros(*source.shape[:-2], 3, 3)], dim=-1)
+    values = torch.cat([target, target.new_zeros(*target.shape[:-2], 3, target.shape[-1])], dim=-2)
+    weights = torch.linalg.solve(torch.cat([top, bottom], dim=-2), values)
+    return torch.cat([_kernel(at, source), _affine(at).expand(*source.shape[:-2], -1, -1)], dim=-1) @ weights
+
+
+@cache
+def nodes() -> Tensor:
+    """The coarse grid over the picture, edges included: float64 [NODES², 2]."""
+    return _square(torch.linspace(0, 1, NODES, dtype=torch.float64))
+
+
+def pixel_centres(size: int, corner: tuple[float, float] = (0.0, 0.0), side: float = 1.0) -> Tensor:
+    """Centres of the pixels of a square raster: float64 [size, size, 2]."""
+    steps = (torch.arange(size, dtype=torch.float64) + 0.5) / size
+    return _square(steps).view(size, size, 2) * side + torch.tensor(corner, dtype=torch.float64)
+
+
+def _square(steps: Tensor) -> Tensor:
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    return torch.stack([x, y], dim=-1).view(-1, 2)
+
+
+def refine(values: Tensor, at: Tensor) -> Tensor:
+    """Values on the nodes, float [n, NODES², k], interpolated at points [H, W, 2]: float32 [n, H, W, k]."""
+    grid = values.float().mT.reshape(len(values), -1, NODES, NODES)
+    where = (at.float().to(grid.device) * 2 - 1).expand(len(values), -1, -1, -1)
+    return F.grid_sample(grid, where, align_corners=True, padding_mode="border").permute(0, 2, 3, 1)
+
+
+def sample(pictures: Tensor, at: Tensor, mode: str = "bicubic") -> Tensor:
+    """Pictures float32 [n, c, S, S] at points [n, H, W, 2] in units of their side: [n, c, H, W]."""
+    return F.grid_sample(pictures, at.float() * 2 - 1, mode=mode, padding_mode="border", align_corners=False)

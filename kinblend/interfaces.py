@@ -83,10 +83,15 @@ class Encoder(Plugin, ABC):
 
 @dataclass(frozen=True)
 class Blend:
-    """What a blender gives: the child's code, float32 [L, D], and the weight map where there is one."""
+    """What a blender gives.
+
+    code: the child's, float32 [L, D]. weights: the weight map, where the blend is a weighted sum.
+    share: the father's mean share where it is none; the detail is blended by it.
+    """
 
     code: Tensor
     weights: WeightMap | None = None
+    share: float = 0.5
 
 
 class Blender(Plugin):

@@ -18,7 +18,7 @@ from kinblend.pipeline.manifest import describe_run, finish
 from kinblend.pipeline.result import Child, Parent, Result
 from kinblend.pipeline.stages import OnStage, Stages
 from kinblend.plugins import load_plugins
-from kinblend.types import AlignedFace, Latent
+from kinblend.types import AlignedFace, Latent, WeightMap
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -102,10 +102,11 @@ class Engine:
         return align_with_landmarks(image, found.landmarks, self.backbone.encoder.input_size)
 
     def _blend(self, strategy: Blender, father: Latent, mother: Latent, seed: int) -> Child:
+        import torch
+
         blend = strategy.blend(father.code, mother.code, seed)
-        detail: Mapping[str, Any] = {}
-        if blend.weights is not None:
-            detail = self.backbone.projector.blend_detail(father, mother, blend.weights)
+        shares = blend.weights or WeightMap(torch.full_like(blend.code, blend.share), self.backbone.space)
+        detail = self.backbone.projector.blend_detail(father, mother, shares)
         return Child(_UNRENDERED, Latent(blend.code, self.backbone.space, detail), blend.weights, seed)
 
     def _editor(self, edits: Mapping[str, float]) -> Editor | None:

@@ -14,7 +14,7 @@ class SlerpBlender(Blender):
     def blend(self, father, mother, seed):
         share = self.options.share
         if share in (0.0, 1.0):
-            return Blend((father if share else mother).clone())
+            return Blend((father if share else mother).clone(), share=share)
         long_father, long_mother = father.norm(dim=1, keepdim=True), mother.norm(dim=1, keepdim=True)
         unit_father = father / long_father.clamp_min(1e-12)
         unit_mother = mother / long_mother.clamp_min(1e-12)
@@ -24,4 +24,4 @@ class SlerpBlender(Blender):
         straight = share * unit_father + (1 - share) * unit_mother
         # Parallel and opposite layers have no one great circle: there a straight line does.
         direction = torch.where(sine < 1e-4, straight, on_circle)
-        return Blend(direction * (share * long_father + (1 - share) * long_mother))
+        return Blend(direction * (share * long_father + (1 - share) * long_mother), share=share)

@@ -51,7 +51,7 @@ def kinblend_register_packs(register):
     register(
         kinblend.PackSource(
             "morphable",
-            "The embedded default: trained on 3,169 synthetic faces, 512 px",
+            "The embedded default: trained on 3,018 synthetic faces, 512 px",
             folder=Path(__file__).parent / "pack",
             licence="non-commercial research",
         )

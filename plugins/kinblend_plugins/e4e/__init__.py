@@ -1,0 +1,14 @@
+"""encoder4editing: aligned faces → codes of a StyleGAN2 (Tov et al., 2021)."""
+
+import kinblend
+
+
+@kinblend.hookimpl
+def kinblend_register_encoders(register):
+    register(
+        kinblend.PluginSpec(
+            "e4e",
+            "encoder4editing: one pass of a network, codes that edit well",
+            f"{__name__}.encoder:E4eEncoder",
+        )
+    )

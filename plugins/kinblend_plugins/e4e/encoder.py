@@ -1,0 +1,82 @@
+"""Aligned faces → codes with encoder4editing (Tov et al., 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from kinblend import Context, Encoder
+from kinblend.errors import CheckpointError, LatentShapeError, PackError
+from kinblend_plugins.e4e.network import Encoder4Editing
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_FILE = "encoder.safetensors"
+_AVERAGE = "latent_avg"
+
+
+class E4eEncoder(Encoder):
+    """The encoder that `encoder.safetensors` holds: tensors named as published, and `latent_avg` [L, 512].
+
+    Raises `PackError` where the file is missing or damaged, `CheckpointError` naming the tensor that does not fit.
+    """
+
+    input_size = 256
+
+    def __init__(self, options: BaseModel, context: Context) -> None:
+        super().__init__(options, context)
+        if context.space.dim != 512:
+            raise PackError(f"e4e makes codes of 512 dimensions; the pack's latent space is {context.space}")
+        tensors = _read(context)
+        average = tensors.pop(_AVERAGE, None)
+        if average is None or tuple(average.shape) != (context.space.layers, 512):
+            found = "missing" if average is None else f"of shape {list(average.shape)}"
+            raise CheckpointError(
+                f"the encoder's tensor {_AVERAGE} is {found}; [{context.space.layers}, 512] is needed"
+            )
+        self.module = self.network = build(tensors, context.space.layers)
+        self.average = average.float()
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Tensor:
+        """float32 [n, 3, 256, 256] in [−1, 1] → float32 [n, L, 512] on the CPU, the latent average added.
+
+        Raises `LatentShapeError` for another size.
+        """
+        if images.ndim != 4 or tuple(images.shape[1:]) != (3, self.input_size, self.input_size):
+            raise LatentShapeError(f"e4e takes images [n, 3, 256, 256], not {list(images.shape)}")
+        codes = self.network(images.to(self.network.latlayer1.weight)).float().cpu()
+        return codes + self.average
+
+
+def build(tensors: Mapping[str, Tensor], layers: int) -> Encoder4Editing:
+    """The network holding `tensors`, for inference. Raises `CheckpointError` naming the tensor that does not fit."""
+    with torch.device("meta"):
+        network = Encoder4Editing(layers)
+    expected = network.state_dict()
+    for name in sorted(set(expected) ^ set(tensors)):
+        kind = "missing" if name in expected else "unknown"
+        raise CheckpointError(f"the encoder's tensor {name} is {kind}; an e4e encoder for {layers} layers is needed")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise CheckpointError(
+                f"the encoder's tensor {name} has shape {list(tensor.shape)}; {list(expected[name].shape)} is needed"
+            )
+    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    network.load_state_dict(floats, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _read(context: Context) -> dict[str, Tensor]:
+    if _FILE not in context.files:
+        raise PackError(f"the pack of '{context.space.backbone}' has no {_FILE}; import an e4e checkpoint")
+    try:
+        return load_file(context.files[_FILE])
+    except (OSError, SafetensorError) as error:
+        raise PackError(f"{context.files[_FILE]} can't be read: {error}; pull or import its pack again") from error

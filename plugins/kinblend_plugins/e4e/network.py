@@ -1,0 +1,122 @@
+"""The network of encoder4editing: a squeeze-and-excitation ResNet-50 with a feature pyramid and one head a layer.
+
+After Tov et al., "Designing an Encoder for StyleGAN Image Manipulation" (2021), on the backbone of Deng et al.,
+"ArcFace" (2019), and the heads of Richardson et al., "Encoding in Style" (2021). Tensor names as published.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_STAGES = ((64, 64, 3), (64, 128, 4), (128, 256, 14), (256, 512, 3))  # inputs, outputs, blocks
+_TAPS = (6, 20, 23)  # the blocks after which the three feature maps are taken
+_COARSE, _MIDDLE = 3, 7  # the first layers of the middle and of the fine group
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales each channel of [n, C, H, W] by a share in (0, 1) that its mean decides."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, channels // 16, 1, bias=False)
+        self.fc2 = nn.Conv2d(channels // 16, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean(dim=(2, 3), keepdim=True)))))
+
+
+class Block(nn.Module):
+    """A residual block: [n, inputs, H, W] → [n, outputs, H/stride, W/stride]."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.shortcut_layer = (
+            nn.MaxPool2d(1, stride)
+            if inputs == outputs
+            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        )
+        self.res_layer = nn.Sequential(
+            nn.BatchNorm2d(inputs),
+            nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False),
+            nn.PReLU(outputs),
+            nn.Conv2d(outputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            SqueezeExcitation(outputs),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.res_layer(x) + self.shortcut_layer(x)
+
+
+class ScaledLinear(nn.Module):
+    """A linear layer of 512 whose stored weights have unit variance: they are divided by √512."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(512, 512))
+        self.bias = nn.Parameter(torch.zeros(512))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight / math.sqrt(512), self.bias)
+
+
+class StyleHead(nn.Module):
+    """A feature map [n, 512, size, size], halved until one pixel is left → [n, 512]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        halvings = size.bit_length() - 1
+        self.convs = nn.Sequential(
+            *(part for _ in range(halvings) for part in (nn.Conv2d(512, 512, 3, 2, 1), nn.LeakyReLU(0.01)))
+        )
+        self.linear = ScaledLinear()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.convs(x).flatten(1))
+
+
+class Encoder4Editing(nn.Module):
+    """Faces float [n, 3, 256, 256] in [−1, 1] → codes [n, layers, 512] without the latent average.
+
+    layers: 2·log2(resolution) − 2 of the generator, 10 to 18.
+    """
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self.input_layer = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
+        blocks = []
+        for inputs, outputs, count in _STAGES:
+            blocks += [Block(inputs, outputs, 2)] + [Block(outputs, outputs, 1) for _ in range(count - 1)]
+        self.body = nn.Sequential(*blocks)
+        self.styles = nn.ModuleList(
+            StyleHead(16 if i < _COARSE else 32 if i < _MIDDLE else 64) for i in range(layers)
+        )
+        self.latlayer1 = nn.Conv2d(256, 512, 1)
+        self.latlayer2 = nn.Conv2d(128, 512, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        coarse, middle, fine = self.features(images)
+        base = self.styles[0](coarse)
+        codes = [base]
+        for layer, head in enumerate(self.styles[1:], start=1):
+            codes.append(base + head(coarse if layer < _COARSE else middle if layer < _MIDDLE else fine))
+        return torch.stack(codes, dim=1)
+
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The pyramid, coarse to fine: [n, 512, 16, 16], [n, 512, 32, 32], [n, 512, 64, 64]."""
+        x, taps = self.input_layer(images), []
+        for index, block in enumerate(self.body):
+            x = block(x)
+            if index in _TAPS:
+                taps.append(x)
+        fine, middle, coarse = taps
+        middle = _enlarge_and_add(coarse, self.latlayer1(middle))
+        return coarse, middle, _enlarge_and_add(middle, self.latlayer2(fine))
+
+
+def _enlarge_and_add(small: Tensor, large: Tensor) -> Tensor:
+    return F.interpolate(small, size=large.shape[-2:], mode="bilinear", align_corners=True) + large

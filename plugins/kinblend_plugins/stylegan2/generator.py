@@ -1,0 +1,86 @@
+"""The generator: mapping network and synthesis network (Karras et al., 2020, with skip connections)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from kinblend.errors import CheckpointError
+from kinblend_plugins.stylegan2.layers import MAPPING_RATE, Dense, StyledConv, ToRGB, leaky, normalize, upsample
+
+
+class Generator(nn.Module):
+    """z → w by `mapping`, codes → pictures by `forward`.
+
+    widths: channels at 4, 8, 16, … px. depth: layers of the mapping network. dim: dimensions of z and w.
+    """
+
+    const: Tensor
+
+    def __init__(self, widths: Sequence[int], depth: int, dim: int = 512) -> None:
+        super().__init__()
+        self.dim, self.resolution, self.layers = dim, 4 * 2 ** (len(widths) - 1), 2 * len(widths)
+        self.const = nn.Parameter(torch.randn(widths[0], 4, 4))
+        self.mapping_layers = nn.ModuleList(Dense(dim, dim, MAPPING_RATE) for _ in range(depth))
+        self.convs = nn.ModuleList([StyledConv(widths[0], widths[0], dim, 4, False)])
+        for step in range(1, len(widths)):
+            size, width = 4 * 2**step, widths[step]
+            self.convs.append(StyledConv(widths[step - 1], width, dim, size, True))
+            self.convs.append(StyledConv(width, width, dim, size, False))
+        self.colours = nn.ModuleList(ToRGB(width, dim) for width in widths)
+        self.register_buffer("w_avg", torch.zeros(dim))
+
+    def mapping(self, z: Tensor) -> Tensor:
+        """w of z, both [n, D]."""
+        x = normalize(z)
+        for layer in self.mapping_layers:
+            x = leaky(layer(x))
+        return x
+
+    def forward(self, codes: Tensor, noises: Sequence[Tensor | None]) -> Tensor:
+        """codes [n, L, D] → RGB about [−1, 1], [n, 3, R, R]. noises: one map [r, r] or None for each conv."""
+        x = self.const.expand(len(codes), -1, -1, -1)
+        x = self.convs[0](x, codes[:, 0], noises[0])
+        picture = self.colours[0](x, codes[:, 1])
+        for step in range(1, len(self.colours)):
+            first, second = 2 * step - 1, 2 * step
+            x = self.convs[first](x, codes[:, first], noises[first])
+            x = self.convs[second](x, codes[:, second], noises[second])
+            picture = upsample(picture) + self.colours[step](x, codes[:, second + 1])
+        return picture
+
+
+def build(tensors: Mapping[str, Tensor]) -> Generator:
+    """The generator that fits `tensors` (names of this module, see `names.translate`), holding them, without gradients.
+
+    Widths, dimension and mapping depth come from the shapes. Raises `CheckpointError` naming the tensor that is
+    missing, unknown or of the wrong shape.
+    """
+    steps = sum(bool(re.fullmatch(r"colours\.\d+\.bias", name)) for name in tensors)
+    depth = sum(bool(re.fullmatch(r"mapping_layers\.\d+\.bias", name)) for name in tensors)
+    widths = [_size(tensors, f"convs.{2 * step}.bias") for step in range(steps)]
+    if not widths or not depth:
+        raise CheckpointError("this generator has no mapping or no synthesis layers; import its checkpoint again")
+    dim = _size(tensors, "mapping_layers.0.bias")
+    with torch.device("meta"):
+        generator = Generator(widths, depth, dim)
+    expected = generator.state_dict()
+    tensors = {"w_avg": torch.zeros(dim), **tensors}
+    for name in sorted(set(expected) ^ set(tensors)):
+        raise CheckpointError(f"the generator's tensor {name} is {'missing' if name in expected else 'unknown'}")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise CheckpointError(
+                f"the generator's tensor {name} has shape {list(tensor.shape)}; {list(expected[name].shape)} is needed"
+            )
+    generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    return generator.eval().requires_grad_(False)
+
+
+def _size(tensors: Mapping[str, Tensor], name: str) -> int:
+    if name not in tensors or tensors[name].ndim != 1:
+        raise CheckpointError(f"the generator's tensor {name} is missing or no vector; import its checkpoint again")
+    return len(tensors[name])

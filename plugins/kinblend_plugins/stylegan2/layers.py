@@ -1,0 +1,117 @@
+"""The layers of StyleGAN2, in plain PyTorch.
+
+After Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020). Weights are stored at unit
+variance and scaled at run time, as in the published checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MAPPING_RATE = 0.01  # the learning-rate multiplier that published mapping networks were trained with
+EPSILON = 1e-8
+
+
+def leaky(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 0.2 that keeps the variance: gain √2."""
+    return F.leaky_relu(x, 0.2) * math.sqrt(2)
+
+
+def normalize(z: Tensor) -> Tensor:
+    """z [n, D] scaled to a mean square of 1."""
+    return z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + EPSILON)
+
+
+def binomial_kernel(like: Tensor) -> Tensor:
+    """The low-pass kernel [1, 3, 3, 1] ⊗ [1, 3, 3, 1], [4, 4] of sum 4: the gain that doubling the size needs."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=like.device, dtype=like.dtype) / 4
+    return torch.outer(taps, taps)
+
+
+def per_channel(x: Tensor) -> Tensor:
+    """The low-pass kernel once for each channel of x [n, C, H, W]: [C, 1, 4, 4]."""
+    return binomial_kernel(x).expand(x.shape[1], 1, 4, 4)
+
+
+def blur(x: Tensor) -> Tensor:
+    """[n, C, 2H + 1, 2W + 1], fresh from a transposed convolution → [n, C, 2H, 2W]."""
+    return F.conv2d(x, per_channel(x), padding=1, groups=x.shape[1])
+
+
+def upsample(x: Tensor) -> Tensor:
+    """[n, C, H, W] → [n, C, 2H, 2W]."""
+    return F.conv_transpose2d(x, per_channel(x), stride=2, padding=1, groups=x.shape[1])
+
+
+class Dense(nn.Module):
+    """A linear layer: weight float32 [outputs, inputs], bias float32 [outputs], both scaled by `rate`."""
+
+    def __init__(self, inputs: int, outputs: int, rate: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale, self.rate = rate / math.sqrt(inputs), rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.scale, self.bias * self.rate)
+
+
+class ModulatedConv(nn.Module):
+    """A convolution whose input channels a style scales: w [n, D] → style [n, inputs] by `affine`."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.affine = Dense(dim, inputs)
+        nn.init.ones_(self.affine.bias)
+        self.scale = 1 / math.sqrt(inputs * size * size)
+
+    def demodulation(self, style: Tensor) -> Tensor:
+        """What brings each output channel back to unit variance: [n, outputs, 1, 1]; computed in float32."""
+        energy = (self.weight.float() * self.scale).square().sum(dim=(2, 3))
+        return torch.rsqrt(style.float().square() @ energy.T + EPSILON).to(style.dtype)[:, :, None, None]
+
+
+class StyledConv(ModulatedConv):
+    """Modulated 3 × 3 convolution, noise, bias, leaky ReLU.
+
+    inputs, outputs: channels. dim: of w. size: side of the output; doubling: whether the input has half of it.
+    """
+
+    noise: Tensor
+
+    def __init__(self, inputs: int, outputs: int, dim: int, size: int, doubling: bool) -> None:
+        super().__init__(inputs, outputs, 3, dim)
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise", torch.randn(size, size))
+        self.size, self.doubling = size, doubling
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        """x [n, inputs, ·, ·] and w [n, D] → [n, outputs, size, size]; noise: [size, size], or None for none."""
+        style = self.affine(w)
+        # Scaling the activations instead of the weights lets one convolution serve the whole batch.
+        x, weight = x * style[:, :, None, None], self.weight * self.scale
+        if self.doubling:
+            x = blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
+        else:
+            x = F.conv2d(x, weight, padding=1)
+        x = x * self.demodulation(style)
+        if noise is not None:
+            x = x + noise * self.noise_strength
+        return leaky(x + self.bias[:, None, None])
+
+
+class ToRGB(ModulatedConv):
+    """Modulated 1 × 1 convolution to RGB, not demodulated."""
+
+    def __init__(self, inputs: int, dim: int) -> None:
+        super().__init__(inputs, 3, 1, dim)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x [n, inputs, H, W] and w [n, D] → [n, 3, H, W]."""
+        return F.conv2d(x * self.affine(w)[:, :, None, None], self.weight * self.scale) + self.bias[:, None, None]

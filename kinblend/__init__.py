@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kinblend.storage.latents import load_latent, load_weight_map, save_latent, save_weight_map
     from kinblend.storage.packs import Pack, open_pack, write_description
     from kinblend.storage.sources import Download, PackSource
+    from kinblend.storage.tensors import read_tensor
     from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
 
 # Names are imported when first asked for, so that `import kinblend` costs no torch.
@@ -53,6 +54,7 @@ _HOMES = {
     "kinblend.storage.latents": ("load_latent", "load_weight_map", "save_latent", "save_weight_map"),
     "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
     "kinblend.storage.sources": ("Download", "PackSource"),
+    "kinblend.storage.tensors": ("read_tensor",),
     "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "WeightMap"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -86,6 +88,7 @@ __all__ = [
     "load_latent",
     "load_weight_map",
     "open_pack",
+    "read_tensor",
     "save_latent",
     "save_weight_map",
     "weighted_sum",

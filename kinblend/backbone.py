@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.device import DevicePool
+from kinblend.errors import UnsupportedError
 from kinblend.interfaces import Context, Encoder, Noise, Plugin, Projector
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
@@ -47,8 +48,14 @@ class Backbone:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Its encoder."""
-        return cast(Encoder, make_plugin("encoder", str(self.pack.description["encoder"]), self.context))
+        """Its encoder. Raises `UnsupportedError` where the pack has none: a generator imported alone."""
+        name = self.pack.description["encoder"]
+        if name is None:
+            raise UnsupportedError(
+                f"pack '{self.name}' has no encoder, so it can't take photographs; import an e4e checkpoint, or "
+                "use project"
+            )
+        return cast(Encoder, make_plugin("encoder", str(name), self.context))
 
     @cached_property
     def projector(self) -> Projector:
@@ -85,5 +92,9 @@ def make_plugin(kind: str, name: str, context: Context, options: dict[str, Any] 
 
     Raises `UnknownPluginError`, `OptionError` and `PluginError`.
     """
+    import torch
+
     spec = load_plugins()[kind].get(name)
-    return cast(Plugin, spec.load()(spec.parse_options(options or {}), context))
+    # Weights made inside a caller's inference mode could never be differentiated through.
+    with torch.inference_mode(False):
+        return cast(Plugin, spec.load()(spec.parse_options(options or {}), context))

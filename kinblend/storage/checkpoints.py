@@ -96,6 +96,7 @@ def _known_globals() -> dict[str, Any]:
         "torch._utils._rebuild_parameter": _utils._rebuild_parameter,
         "collections.OrderedDict": OrderedDict,
         "dnnlib.util.EasyDict": _EasyDict,
+        "builtins.set": set,
         "numpy.dtype": np.dtype,
         "numpy.core.multiarray.scalar": scalar,
         "numpy._core.multiarray.scalar": scalar,

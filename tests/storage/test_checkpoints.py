@@ -4,15 +4,13 @@ import builtins
 import io
 import os
 import pickle
-import sys
-import types
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from published import Call, write_nvidia
 
 from kinblend.errors import CheckpointError
 from kinblend.storage.checkpoints import read_nvidia, read_torch
@@ -35,16 +33,6 @@ def _zip(files: dict[str, bytes]) -> bytes:
 def _script() -> bytes:
     """The names a TorchScript archive has; what stands in them is never read."""
     return _zip({"archive/constants.pkl": b"x", "archive/code/model.py": b"x", "archive/data.pkl": pickle.dumps({})})
-
-
-class Call:
-    """Pickles as a call of `function(*arguments)`."""
-
-    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return self.call
 
 
 def hostile(trace: Path) -> dict[str, bytes]:
@@ -100,31 +88,10 @@ def test_an_honest_state_dict_loads(tmp_path: Path) -> None:
     assert torch.equal(read_torch(tmp_path / "a.pt")["state_dict"]["w"], torch.arange(4.0))
 
 
-def test_an_nvidia_network_gives_its_state_and_never_its_source(tmp_path: Path, monkeypatch) -> None:
-    trace = tmp_path / "trace"
-    meta = {"type": "class", "version": 6, "module_src": f"open({str(trace)!r}, 'w')", "class_name": "Generator"}
-    inner = _module(meta, _parameters=OrderedDict(weight=torch.nn.Parameter(torch.ones(2))))
-    outer = _module(meta, _buffers=OrderedDict(w_avg=torch.zeros(3)), _modules=OrderedDict(fc0=inner))
-    path = tmp_path / "network.pkl"
-    path.write_bytes(_with_nvidia_names(monkeypatch, {"G_ema": outer, "training_set_kwargs": {"x": 1}}))
+def test_an_nvidia_network_gives_its_state_and_never_its_source(tmp_path: Path) -> None:
+    trace, path = tmp_path / "trace", tmp_path / "network.pkl"
+    write_nvidia(path, {"w_avg": torch.zeros(3), "fc0.weight": torch.ones(2)}, f"open({str(trace)!r}, 'w')")
     state = read_nvidia(path)["G_ema"]
     assert sorted(state) == ["fc0.weight", "w_avg"]
     assert torch.equal(state["fc0.weight"], torch.ones(2))
     assert not trace.exists()
-
-
-def _module(meta: dict, **state: object) -> Call:
-    return Call(_reconstruct_persistent_obj, meta | {"state": state})
-
-
-def _reconstruct_persistent_obj(meta: dict) -> None:
-    """Only its name matters: NVIDIA's files call it."""
-
-
-def _with_nvidia_names(monkeypatch: pytest.MonkeyPatch, value: object) -> bytes:
-    module = types.ModuleType("torch_utils.persistence")
-    module._reconstruct_persistent_obj = _reconstruct_persistent_obj
-    monkeypatch.setitem(sys.modules, "torch_utils", types.ModuleType("torch_utils"))
-    monkeypatch.setitem(sys.modules, "torch_utils.persistence", module)
-    monkeypatch.setattr(_reconstruct_persistent_obj, "__module__", "torch_utils.persistence")
-    return pickle.dumps(value)

@@ -12,6 +12,7 @@ def kinblend_register_blenders(register):
         ("dimension", "a share per latent dimension, across all layers", "shares", "Dimension"),
         ("layer", "a share per layer, or per group of layers", "shares", "Layer"),
         ("mask", "every gene from one parent, drawn by seed", "mask", "Mask"),
+        ("learned", "a weight for every element, from a network trained on families", "learned", "Learned"),
         ("slerp", "spherical interpolation, layer by layer", "slerp", "Slerp"),
     ):
         register(

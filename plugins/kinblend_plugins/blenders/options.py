@@ -1,10 +1,16 @@
 """The options of the built-in strategies. Every share is the father's."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _plain(value: Any) -> Any:
+    """A tensor or array as nested lists; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 class _Options(BaseModel):
@@ -24,18 +30,24 @@ class SlerpOptions(AverageOptions):
 class DimensionOptions(_Options):
     """Options of `dimension`."""
 
-    shares: dict[int, Share] | list[Share] = Field({}, description="dimension → share, or one share per dimension")
+    shares: Annotated[dict[int, Share] | list[Share] | Path, BeforeValidator(_plain)] = Field(
+        {}, description="dimension → share; or a share for each dimension, as a list or in a .pt, .npy, .safetensors"
+    )
     default: Share = Field(0.5, description="the share of dimensions not named")
 
 
 class LayerOptions(_Options):
     """Options of `layer`."""
 
-    shares: dict[str, Share] = Field(
-        {}, description="layer → share: a number (3), a range (0-3), or coarse, middle, fine"
+    shares: Annotated[dict[str, Share] | list[Share] | Path, BeforeValidator(_plain)] = Field(
+        {},
+        description="layer → share, a layer being a number (3), a range (0-3), or coarse, middle, fine; "
+        "or a share for each layer, as a list or in a .pt, .npy, .safetensors",
     )
     default: Share = Field(0.5, description="the share of layers not named")
-    dimensions: dict[int, Share] = Field({}, description="dimension → share, in layers not named")
+    dimensions: Annotated[dict[int, Share] | list[Share] | Path, BeforeValidator(_plain)] = Field(
+        {}, description="shares of dimensions, in layers not named"
+    )
 
 
 class MaskOptions(_Options):
@@ -43,3 +55,14 @@ class MaskOptions(_Options):
 
     by: Literal["dimension", "layer", "element"] = Field("element", description="what is handed down whole")
     share: Share = Field(0.5, description="the chance that a gene comes from the father")
+    file: Path | None = Field(
+        None, description="a mask of zeros and ones to use instead: [L, D], [D] or [L, 1] in a .pt, .npy, .safetensors"
+    )
+
+
+class LearnedOptions(_Options):
+    """Options of `learned`."""
+
+    weights: Path | None = Field(None, description="the trained network, .safetensors or .pt; default: the pack's own")
+    share: Share = Field(0.5, description="moves all weights: 0.5 as the network gives them, 0 mother, 1 father")
+    symmetric: bool = Field(False, description="ask in both orders and average, so that parents count alike")

@@ -8,6 +8,7 @@ import torch
 
 from kinblend import Blender
 from kinblend.errors import OptionError
+from kinblend_plugins.blenders.files import read_shares
 
 # StyleGAN's groups over 18 layers; a shorter latent is divided in the same proportions.
 GROUPS = {"coarse": (0, 4), "middle": (4, 8), "fine": (8, 18)}
@@ -24,10 +25,7 @@ class DimensionBlender(Blender):
     """A share per dimension, the same in every layer."""
 
     def weights(self, father, mother, seed):
-        shares = self.options.shares
-        if isinstance(shares, list):
-            shares = dict(enumerate(shares))
-        return _by_dimension(father, shares, self.options.default)
+        return _by_dimension(father, self.options.shares, self.options.default)
 
 
 class LayerBlender(Blender):
@@ -35,8 +33,11 @@ class LayerBlender(Blender):
 
     def weights(self, father, mother, seed):
         weights = _by_dimension(father, self.options.dimensions, self.options.default)
-        for name, share in self.options.shares.items():
-            first, end = layer_range(name, father.shape[0])
+        layers, shares = father.shape[0], self.options.shares
+        if not isinstance(shares, dict):
+            return _in_full(shares, layers, "layer")[:, None].expand_as(weights).contiguous()
+        for name, share in shares.items():
+            first, end = layer_range(name, layers)
             weights[first:end] = share
         return weights
 
@@ -59,9 +60,19 @@ def layer_range(name: str, layers: int) -> tuple[int, int]:
 
 
 def _by_dimension(like, shares, default):
+    if not isinstance(shares, dict):
+        return _in_full(shares, like.shape[1], "dimension").expand_as(like).contiguous()
     weights = torch.full_like(like, default)
     for dimension, share in shares.items():
         if not 0 <= dimension < like.shape[1]:
             raise OptionError(f"dimension {dimension}: use 0 to {like.shape[1] - 1}")
         weights[:, dimension] = share
     return weights
+
+
+def _in_full(shares, count, what):
+    """A list of shares or a file of them → float32 [count]."""
+    values = torch.tensor(shares) if isinstance(shares, list) else read_shares(shares, "shares")
+    if values.numel() != count:
+        raise OptionError(f"{values.numel()} shares were given, but there are {count} {what}s; give one for each")
+    return values.reshape(count).float()

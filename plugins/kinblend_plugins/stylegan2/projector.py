@@ -5,27 +5,25 @@ Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from kinblend import Context, Latent, Noise, ProjectionProgress, Projector
+from kinblend import Context, Latent, Noise, ProjectionProgress, Projector, WeightMap
 from kinblend.errors import LatentShapeError, PackError, UsageError
-from kinblend.imaging import to_batch
+from kinblend.imaging import to_batch, to_pictures
+from kinblend_plugins.stylegan2 import optimize
 from kinblend_plugins.stylegan2.files import read_tensors
 from kinblend_plugins.stylegan2.generator import build
+from kinblend_plugins.stylegan2.layers import StyledConv
 from kinblend_plugins.stylegan2.names import translate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from pydantic import BaseModel
-
-_RATE = 0.05  # Adam's
-_PATIENCE = 50  # steps without progress before the optimisation ends
-_PROGRESS = 1e-3  # the share of the loss that counts as progress
 
 
 class StyleGAN2Projector(Projector):
@@ -86,6 +84,34 @@ class StyleGAN2Projector(Projector):
             )
         return self.generator(self._send(codes), self._noises(noise, seed)).float().cpu()
 
+    def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
+        """Pictures of latents; with "const" noise, the noise maps of a latent's detail stand in for the stored ones."""
+        pictures = []
+        with torch.inference_mode():
+            for latent in latents:
+                maps = self._noises(noise, seed)
+                if noise == "const" and latent.detail:
+                    maps = [self._send(latent.detail[name].float()) for name in self._names()]
+                picture = self.generator(self._send(latent.code[None]), maps)
+                pictures += to_pictures(picture.float().cpu())
+        return pictures
+
+    def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
+        """Noise maps by the father's mean share of the layer that each belongs to, kept at unit variance.
+
+        A parent without maps of its own has the stored ones.
+        """
+        if not (father.detail or mother.detail):
+            return {}
+        stored = {name: conv.noise.cpu().half() for name, conv in zip(self._names(), self._convs(), strict=True)}
+        blended = {}
+        for layer, name in enumerate(self._names()):
+            share = float(weights.values[layer].mean())
+            ours, theirs = ((person.detail or stored)[name].float() for person in (father, mother))
+            mixed = ours * share + theirs * (1 - share)
+            blended[name] = (mixed / math.hypot(share, 1 - share)).half()
+        return blended
+
     def project(
         self,
         image: Image,
@@ -95,41 +121,39 @@ class StyleGAN2Projector(Projector):
         seed: int = 0,
         progress: Callable[[ProjectionProgress], None] | None = None,
     ) -> Latent:
-        """The code whose picture is nearest to an aligned crop: Adam over all layers, squared error at several scales.
+        """The latent whose picture is nearest to an aligned crop: `optimize.project` over W+ and the noise maps.
 
-        The noise maps stay as stored and nothing is drawn: `seed` changes nothing. Ends early when the loss stalls;
-        gives the best code met. Raises `UsageError` for negative steps, `LatentSpaceError` for a foreign start.
+        Nothing is drawn: `seed` changes nothing. Ends early when the loss stalls and gives the best latent met, its
+        noise maps as detail `noise.0`, `noise.1` …, float16. Raises `UsageError` for negative steps and
+        `LatentSpaceError` for a foreign start.
         """
         if steps < 0:
             raise UsageError(f"steps={steps}: give 0 or more")
         if start is not None:
             self.space.require(start.space, "start")
-        with torch.inference_mode(False), torch.enable_grad():
-            target = to_batch([image], self.resolution)
-            code = (self.average() if start is None else start.code).clone()[None].requires_grad_()
-            optimizer = torch.optim.Adam([code], lr=_RATE)
-            best, lowest, mark, waited = code.detach().clone(), float("inf"), float("inf"), 0
-            for step in range(steps + 1):  # the last only measures
-                loss = _difference(self.synthesize(code), target)
-                value = float(loss.detach())
-                if value < lowest:
-                    best, lowest = code.detach().clone(), value
-                waited = 0 if value < mark * (1 - _PROGRESS) else waited + 1
-                mark = value if waited == 0 else mark
-                if progress is not None and step:
-                    progress(ProjectionProgress(step, steps, value))
-                if step == steps or waited >= _PATIENCE:
-                    break
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-        return Latent(best[0], self.space)
+        code = self.average() if start is None else start.code
+        target = self._send(to_batch([image], self.resolution))
+        maps = self._noises("const", 0)
+        if start is not None and start.detail:
+            maps = [self._send(start.detail[name].float()) for name in self._names()]
+        found, noises = optimize.project(
+            self.generator, target, self._send(code[None]), [m for m in maps if m is not None], steps, progress
+        )
+        detail = {name: noise.cpu().half() for name, noise in zip(self._names(), noises, strict=True)}
+        return Latent(found[0].float().cpu(), self.space, detail)
+
+    def _convs(self) -> list[StyledConv]:
+        return [conv for conv in self.generator.convs if isinstance(conv, StyledConv)]
+
+    def _names(self) -> list[str]:
+        """Of the noise maps in a latent's detail."""
+        return [f"noise.{index}" for index in range(len(self.generator.convs))]
 
     def _send(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.generator.const)
 
     def _noises(self, kind: Noise, seed: int) -> list[Tensor | None]:
-        convs = self.generator.convs
+        convs = self._convs()
         if kind == "none":
             return [None] * len(convs)
         if kind == "const":
@@ -138,15 +162,6 @@ class StyleGAN2Projector(Projector):
             raise UsageError(f"noise={kind!r}: use {', '.join(self.noise_kinds)}")
         source = torch.Generator().manual_seed(seed)
         return [self._send(torch.randn(conv.size, conv.size, generator=source)) for conv in convs]
-
-
-def _difference(image: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error, averaged over the full size and its halvings down to 16 px."""
-    losses = [F.mse_loss(image, target)]
-    while image.shape[-1] > 16:
-        image, target = F.avg_pool2d(image, 2), F.avg_pool2d(target, 2)
-        losses.append(F.mse_loss(image, target))
-    return torch.stack(losses).mean()
 
 
 def _check(context: Context, resolution: int, layers: int, dim: int) -> None:

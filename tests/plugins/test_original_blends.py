@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from recipes import cases, state_dict
+from recipes import DATA, cases, state_dict
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -91,3 +91,10 @@ def test_a_weight_network_that_does_not_fit(tmp_path: Path) -> None:
 
 def test_the_sum_is_the_one_the_original_made() -> None:
     assert_same(weighted_sum(CASE["father"], CASE["mother"], CASE["w1_dim_dict"]), "blend_dim_dict")
+
+
+@pytest.mark.parametrize("attribute", ["age", "smile"])
+def test_an_edit(attribute: str) -> None:
+    file = str(DATA / "original_blends" / "directions.safetensors")
+    editor = make_plugin("editor", "interfacegan", CONTEXT, {"directions": {attribute: file}})
+    assert_same(editor.edit(CASE["father"][None], {attribute: -2.5})[0], f"edit_{attribute}")

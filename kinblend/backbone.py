@@ -94,7 +94,10 @@ def make_plugin(kind: str, name: str, context: Context, options: dict[str, Any] 
     """
     import torch
 
-    spec = load_plugins()[kind].get(name)
+    plugins = load_plugins()
+    spec = plugins[kind].get(name)
     # Weights made inside a caller's inference mode could never be differentiated through.
     with torch.inference_mode(False):
-        return cast(Plugin, spec.load()(spec.parse_options(options or {}), context))
+        plugin = cast(Plugin, spec.load()(spec.parse_options(options or {}), context))
+    plugin.name, plugin.distribution = spec.name, plugins.distribution_of(spec)
+    return plugin

@@ -57,7 +57,7 @@ def kinblend_register_packs(register: Callable[[PackSource], None]) -> None:
 
 @hookspec
 def kinblend_before_stage(stage: str, run: dict[str, Any]) -> None:
-    """Called before a stage of a run ("detect", "encode", "blend", "edit", "render")."""
+    """Called before a stage of a run ("detect", "encode", "blend", "edit", "render", "compare")."""
 
 
 @hookspec

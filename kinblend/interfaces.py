@@ -41,10 +41,14 @@ class Context:
 class Plugin:
     """What the four have in common.
 
+    name, distribution: under which name it was registered, and the distribution (with version) that brought it;
+        filled in by kinblend.
     module: the network a device pool leases while the plugin works, or None if it has none. A plugin sends its
         inputs to the module's device and dtype itself, and gives float32 back.
     """
 
+    name: str = ""
+    distribution: str = ""
     module: nn.Module | None = None
 
     def __init__(self, options: BaseModel, context: Context) -> None:
@@ -186,11 +190,12 @@ class Projector(Plugin, ABC):
         start: Latent | None = None,
         steps: int = 300,
         seed: int = 0,
-        progress: Callable[[ProjectionProgress], None] | None = None,
+        progress: Callable[[ProjectionProgress], bool | None] | None = None,
     ) -> Latent:
         """The latent that reconstructs an aligned crop best, found by optimisation.
 
         start: where to begin, the encoder's latent say; without it the latent average.
+        progress: told each step; by returning False it ends the work with the best latent so far.
         Raises `UnsupportedError` where the backbone can't.
         """
         raise UnsupportedError(f"the projector of {self.space.backbone} can't project an image; use encode")

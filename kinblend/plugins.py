@@ -46,6 +46,10 @@ class Plugins:
     def __getitem__(self, kind: str) -> Registry:
         return self.registries[kind]
 
+    def distribution_of(self, spec: PluginSpec) -> str:
+        """The distribution that brought a spec, with its version: "kinblend 0.1.0"."""
+        return next((f"{r.distribution} {r.version}" for r in self.reports if r.name == spec.source), "")
+
     def call(self, hook: str, **arguments: Any) -> None:
         """Call a lifecycle hook of every plugin. Raises `PluginError` that names the plugin that failed."""
         for impl in getattr(self._manager.hook, hook).get_hookimpls():

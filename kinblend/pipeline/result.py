@@ -15,15 +15,19 @@ from kinblend.storage.sealed import atomic_write
 from kinblend.types import Latent, WeightMap
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
 
 @dataclass(frozen=True)
 class Parent:
-    """One parent as the run saw them: the aligned crop (RGB) and its latent."""
+    """One parent as the run saw them: the aligned crop (RGB), its latent, the landmarks in pixels of the crop, and,
+    where it was asked for, the picture that the latent alone gives."""
 
     crop: Image
     latent: Latent
+    landmarks: NDArray[Any] | None = None
+    reconstruction: Image | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,11 @@ class Result:
     children: Sequence[Child]
     manifest: dict[str, Any] = field(repr=False)
 
+    def sheet(self) -> Image:
+        """One picture: the father, his reconstruction, the mother, hers; and below them the children, four in a row."""
+        parents = [p for parent in (self.father, self.mother) for p in (parent.crop, parent.reconstruction) if p]
+        return sheet(parents + [child.image for child in self.children], columns=len(parents))
+
     def save(self, folder: str | Path, *, with_sheet: bool = False) -> list[Path]:
         """Write `child.png`, `child.safetensors` and `child.json` (`child-2.png` … for further children), and
         `sheet.png` if asked for. Returns what was written."""
@@ -62,6 +71,6 @@ class Result:
         written.append(manifest)
         if with_sheet:
             path = folder / "sheet.png"
-            write_png(path, sheet([self.father.crop, self.mother.crop, *(c.image for c in self.children)]))
+            write_png(path, self.sheet())
             written.append(path)
         return written

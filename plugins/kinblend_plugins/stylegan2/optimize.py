@@ -28,7 +28,7 @@ def project(
     code: Tensor,
     noises: Sequence[Tensor],
     steps: int,
-    progress: Callable[[ProjectionProgress], None] | None,
+    progress: Callable[[ProjectionProgress], bool | None] | None,
 ) -> tuple[Tensor, list[Tensor]]:
     """The best code [1, L, D] and noise maps met.
 
@@ -47,9 +47,8 @@ def project(
                 best, lowest = _copy(code, maps), value
             waited = 0 if value < mark * (1 - PROGRESS) else waited + 1
             mark = value if waited == 0 else mark
-            if progress is not None and step:
-                progress(ProjectionProgress(step, steps, value))
-            if step == steps or waited >= PATIENCE:
+            stopped = progress is not None and step and progress(ProjectionProgress(step, steps, value)) is False
+            if stopped or step == steps or waited >= PATIENCE:
                 break
             optimizer.zero_grad()
             loss.backward()

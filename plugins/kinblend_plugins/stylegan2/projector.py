@@ -119,7 +119,7 @@ class StyleGAN2Projector(Projector):
         start: Latent | None = None,
         steps: int = 300,
         seed: int = 0,
-        progress: Callable[[ProjectionProgress], None] | None = None,
+        progress: Callable[[ProjectionProgress], bool | None] | None = None,
     ) -> Latent:
         """The latent whose picture is nearest to an aligned crop: `optimize.project` over W+ and the noise maps.
 

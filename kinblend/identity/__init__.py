@@ -1,0 +1,6 @@
+"""Who a face looks like: embeddings, and how near two of them are."""
+
+from kinblend.identity.compare import embed_faces, similarity
+from kinblend.identity.network import IdentityNetwork, identity_network
+
+__all__ = ["IdentityNetwork", "embed_faces", "identity_network", "similarity"]

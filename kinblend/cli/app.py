@@ -6,20 +6,26 @@ from typing import Annotated
 
 import typer
 
-from kinblend.cli import demo, models, plugins, run, strategies
+from kinblend.cli import demo, doctor, models, plugins, run, steps, strategies, train
 
 app = typer.Typer(
     name="kinblend",
     help="Predict how a child of two people might look.",
+    epilog="Exit codes: 0 done, 1 the work failed, 2 the words are off, 3 an input was refused, "
+    "4 a model is missing or does not verify.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
+for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):
+    app.command(step.__name__)(step)
 app.command("plugins")(plugins.plugins)
+app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
-for kind in ("encoder", "blender", "editor", "projector"):
+app.add_typer(train.app, name="train")
+for kind in ("encoder", "blender", "editor", "projector", "trainer"):
     app.add_typer(strategies.group(kind), name=f"{kind}s")
 
 

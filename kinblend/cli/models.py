@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kinblend.cli import flags
 from kinblend.cli.output import put, say
+from kinblend.cli.progress import bar
+from kinblend.errors import OfflineError
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
     from kinblend.storage.packs import Pack
 
-app = typer.Typer(help="List, show and verify model packs.", no_args_is_help=True)
+app = typer.Typer(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -55,6 +59,41 @@ def _find(name: str) -> Pack:
     from kinblend.storage.library import find_pack
 
     return find_pack(name, load_settings().packs, load_plugins().packs)
+
+
+@app.command("pull")
+def pull(
+    name: Annotated[str, typer.Argument(help="A pack that `kinblend models list` shows.")],
+    quiet: flags.Quiet = False,
+) -> None:
+    """Download a pack's checkpoint, check its SHA-256 and import it. Interrupted, it goes on where it stopped."""
+    from kinblend.plugins import load_plugins
+    from kinblend.storage.download import fetch
+    from kinblend.storage.importing import import_pack
+    from kinblend.storage.library import find_download, installed
+
+    settings, plugins = load_settings(), load_plugins()
+    source = find_download(name, plugins.packs)
+    if name in installed(settings.packs):
+        say(f"{name} is installed already")
+        return
+    if settings.offline:
+        raise OfflineError(f"pack '{name}' must be downloaded, and KINBLEND_OFFLINE forbids the network")
+    folder = settings.home / "downloads" / name
+    for file in source.downloads:
+        with bar(file.filename, None, quiet, in_bytes=True) as show:
+            fetch(file, folder, lambda done, total, show=show: show(done, total=total))  # type: ignore[misc]
+    importer = plugins["importer"].get(source.importer).load()
+    checkpoint = folder / source.downloads[0].filename
+    if not quiet:
+        say(f"importing {checkpoint.name} …")
+    pack = import_pack(checkpoint, settings.packs / name, name, [importer])
+    shutil.rmtree(folder)
+    if not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
+    say(f"{pack.name}: {pack.resolution} px, in {pack.folder}")
+    if source.licence:
+        say(f"licence: {source.licence}")
 
 
 @app.command("import")

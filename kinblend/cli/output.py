@@ -22,9 +22,13 @@ def say(text: str) -> None:
 
 
 def put(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:
-    """`data` as JSON, or `rows` as a table under `head`, on stdout."""
+    """`data` as JSON, or `rows` on stdout: a table under `head` on a terminal, else tab-separated lines."""
     if as_json:
         print(json.dumps(data, indent=2, sort_keys=True))
+        return
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(row))
         return
     from rich.console import Console
     from rich.table import Table

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kinblend.errors import UsageError
 
 
-def parse_sets(words: Iterable[str], group: str) -> dict[str, Any]:
-    """`["blender.share=0.3"]` → `{"share": 0.3}`. Values are JSON where they can be, text otherwise.
+def parse_sets(words: Iterable[str], groups: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`["blender.share=0.3"]` → `{"blender": {"share": 0.3}}`. Values are JSON where they can be, text otherwise.
 
-    group: the only group allowed ("blender"). Raises `UsageError`.
+    groups: what may be set ("blender", "editor"); each is a key of the answer. Raises `UsageError`.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, dict[str, Any]] = {group: {} for group in groups}
     for word in words:
         key, equals, text = word.partition("=")
-        found, dot, name = key.partition(".")
+        group, dot, name = key.partition(".")
         if not equals or not dot or not name:
-            raise UsageError(f"--set {word!r}: write --set {group}.key=value")
-        if found != group:
-            raise UsageError(f"--set {word!r}: only options of the {group} can be set here")
-        try:
-            values[name] = json.loads(text)
-        except ValueError:
-            values[name] = text
+            raise UsageError(f"--set {word!r}: write --set {groups[0]}.key=value")
+        if group not in values:
+            raise UsageError(f"--set {word!r}: only options of {' and '.join(groups)} can be set here")
+        values[group][name] = read_value(text)
     return values
+
+
+def read_value(text: str) -> Any:
+    """JSON where it is JSON, the text itself otherwise."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def parse_edits(words: Iterable[str]) -> dict[str, float]:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def write_png(path: str | os.PathLike[str], image: Image) -> None:
-    """Write an RGB picture as a PNG whose text chunks call it synthetic and name kinblend and its version.
+def write_png(path: str | os.PathLike[str], image: Image, *, synthetic: bool = True) -> None:
+    """Write an RGB picture as a PNG whose text chunks name kinblend and its version.
 
+    synthetic: whether kinblend made the face, which the text then says; a crop of a photograph is not.
     The file appears whole or not at all. Raises `OSError` when it can't be written.
     """
     from PIL.PngImagePlugin import PngInfo
@@ -26,7 +27,8 @@ def write_png(path: str | os.PathLike[str], image: Image) -> None:
         software = "kinblend"
     texts = PngInfo()
     texts.add_text("Software", software)
-    texts.add_text("Description", f"Synthetic image made by {software}; not a photograph of a person")
+    if synthetic:
+        texts.add_text("Description", f"Synthetic image made by {software}; not a photograph of a person")
     target = Path(path)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     try:

@@ -1,0 +1,43 @@
+"""Flags that several commands share, and the engine they describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kinblend.settings import load_settings
+
+if TYPE_CHECKING:
+    from kinblend.pipeline import Engine
+
+Backbone = Annotated[str | None, typer.Option("--backbone", help="Model pack: a name or a folder.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
+Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16, fp16.")]
+Budget = Annotated[str | None, typer.Option("--memory-budget", help="Device memory for weights, 2GiB say.")]
+Face = Annotated[int | None, typer.Option("--face", help="Which face, from the left, where there are several.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="{blender,editor}.key=value; repeatable.")]
+Edits = Annotated[list[str] | None, typer.Option("--edit", help="attribute=strength; repeatable.")]
+Seed = Annotated[int, typer.Option("--seed", help="Everything random is drawn from it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+
+
+def open_engine(
+    backbone: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    memory_budget: str | None = None,
+) -> Engine:
+    """An engine as flags, environment and `kinblend.toml` say."""
+    settings = load_settings(backbone=backbone, device=device, precision=precision, memory_budget=memory_budget)
+    from kinblend.pipeline import Engine
+
+    known: Any = settings.precision  # the pool refuses what it doesn't know
+    return Engine(settings.backbone, settings.device, known, settings.memory_budget)
+
+
+def default_out(source: Path, suffix: str, out: Path | None) -> Path:
+    """`out`, or the name of `source` with another suffix in the folder we stand in."""
+    return out or Path(source.with_suffix(suffix).name)

@@ -1,0 +1,60 @@
+"""Progress on stderr: a bar on a terminal, a line for each step elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from kinblend.cli.output import say
+
+STAGES = 6  # of a run
+
+
+@contextmanager
+def stages(quiet: bool, total: int = STAGES) -> Iterator[Callable[[str], None]]:
+    """For work in named stages; call it with each stage's name as the stage begins."""
+    if quiet:
+        yield lambda name: None
+    elif not sys.stderr.isatty():
+        yield lambda name: say(f"{name} …")
+    else:
+        with bar("starting", total, quiet) as step:
+            begun = 0
+
+            def begin(name: str) -> None:
+                nonlocal begun
+                step(begun, name)
+                begun += 1
+
+            yield begin
+            step(total, "done")
+
+
+@contextmanager
+def bar(title: str, total: float | None, quiet: bool, *, in_bytes: bool = False) -> Iterator[Callable[..., None]]:
+    """A bar on a terminal; call it with how much is done, and if it changed, with another title or total."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, title=None, total=None: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    amount = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
+    columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=total)
+
+        def show(done: float, title: str | None = None, total: float | None = None) -> None:
+            progress.update(task, completed=done, description=title, total=total)
+
+        yield show

@@ -51,6 +51,12 @@ def kinblend_register_importers(register: Register) -> None:
 
 
 @hookspec
+def kinblend_register_commands(register: Register) -> None:
+    """Register commands of `kinblend`: functions whose annotated parameters are arguments and flags, as typer reads
+    them. A built-in command of the same name stays."""
+
+
+@hookspec
 def kinblend_register_packs(register: Callable[[PackSource], None]) -> None:
     """Register model packs: ones that the plugin ships, and ones that `kinblend models pull` can fetch."""
 

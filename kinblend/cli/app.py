@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import demo, doctor, models, plugins, run, steps, strategies, train
+from kinblend.cli.extra import Commands
 
 app = typer.Typer(
     name="kinblend",
+    cls=Commands,
     help="Predict how a child of two people might look.",
     epilog="Exit codes: 0 done, 1 the work failed, 2 the words are off, 3 an input was refused, "
     "4 a model is missing or does not verify.",

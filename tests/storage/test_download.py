@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +9,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from published import write_nvidia
+from recipes import state_dict
+from strangers import Site
 
 from kinblend.errors import DownloadError
 from kinblend.storage import download
@@ -153,37 +154,25 @@ PLUGIN = """
 import kinblend
 @kinblend.hookimpl
 def kinblend_register_packs(register):
-    register(kinblend.PackSource("tiny", "a test", downloads=(kinblend.Download({url!r}, "g.pkl", {sha!r}),), importer="nvidia"))
+    file = kinblend.Download({url!r}, "g.pkl", {sha!r})
+    register(kinblend.PackSource("tiny", "a test", downloads=(file,), importer="nvidia"))
 """
 
 
 def test_models_pull_fetches_imports_and_verifies(server: Server, tmp_path: Path) -> None:
     """The command itself, with a stranger's plugin that names the pack."""
-    from published import write_nvidia
-    from recipes import state_dict
-
     write_nvidia(tmp_path / "g.pkl", state_dict("stylegan2_ada_64"))
     content = (tmp_path / "g.pkl").read_bytes()
     server.files["/g.pkl"], server.cuts = content, [1_000_000]
-    site = tmp_path / "site"
-    (site / "tiny-1.dist-info").mkdir(parents=True)
-    (site / "tiny-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
-    (site / "tiny-1.dist-info" / "entry_points.txt").write_text("[kinblend]\ntiny = tiny_plugin\n")
-    url, sha = f"{server.address}/g.pkl", hashlib.sha256(content).hexdigest()
-    (site / "tiny_plugin.py").write_text(PLUGIN.format(url=url, sha=sha))
-    environ = os.environ | {"PYTHONPATH": str(site), "KINBLEND_HOME": str(tmp_path / "home"), "no_proxy": "*"}
-
-    def kinblend(*words: str, **more: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "kinblend.cli", *words]
-        return subprocess.run(command, env=environ | more, capture_output=True, text=True, check=False)
-
-    refused = kinblend("models", "pull", "tiny", KINBLEND_OFFLINE="1")
+    site = Site(tmp_path / "site")
+    site.add("tiny", PLUGIN.format(url=f"{server.address}/g.pkl", sha=hashlib.sha256(content).hexdigest()))
+    refused = site.kinblend("models", "pull", "tiny", KINBLEND_OFFLINE="1")
     assert (refused.returncode, refused.stderr.count("\n")) == (4, 1)
-    done = kinblend("models", "pull", "tiny")
+    done = site.kinblend("models", "pull", "tiny")
     assert done.returncode == 0, done.stderr
-    assert kinblend("models", "verify", "tiny").returncode == 0
-    assert '"resolution": 64' in kinblend("models", "show", "tiny").stdout
-    assert os.listdir(tmp_path / "home") == ["packs"]
+    assert site.kinblend("models", "verify", "tiny").returncode == 0
+    assert '"resolution": 64' in site.kinblend("models", "show", "tiny").stdout
+    assert os.listdir(site.folder / "home") == ["packs"]
     asked = len(server.ranges)
-    assert "installed already" in kinblend("models", "pull", "tiny").stderr
+    assert "installed already" in site.kinblend("models", "pull", "tiny").stderr
     assert len(server.ranges) == asked

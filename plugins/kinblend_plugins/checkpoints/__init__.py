@@ -14,3 +14,36 @@ def kinblend_register_importers(register):
         kinblend.PluginSpec("rosinality", "rosinality's StyleGAN2 .pt: the generator", f"{_MODULE}:import_rosinality")
     )
     register(kinblend.PluginSpec("nvidia", "NVIDIA's StyleGAN2 .pkl: the generator", f"{_MODULE}:import_nvidia"))
+
+
+@kinblend.hookimpl
+def kinblend_register_packs(register):
+    # The publishers give no SHA-256; the pack's own records what was imported.
+    register(
+        kinblend.PackSource(
+            "ffhq-1024",
+            "e4e encoder and StyleGAN2 generator for faces, 1024 px, 1.2 GB (omertov/encoder4editing)",
+            downloads=(
+                kinblend.Download(
+                    "https://drive.usercontent.google.com/download"
+                    "?id=1cUv_reLE6k3604or78EranS7XzuVMWeO&export=download&confirm=t",
+                    "e4e_ffhq_encode.pt",
+                ),
+            ),
+            importer="e4e",
+            licence="MIT; generator: Nvidia Source Code License, non-commercial; trained on FFHQ (CC BY-NC-SA 4.0)",
+        )
+    )
+    register(
+        kinblend.PackSource(
+            "ffhq-1024-generator",
+            "StyleGAN2-ADA generator for faces, 1024 px, 0.4 GB; no encoder (NVlabs/stylegan2-ada-pytorch)",
+            downloads=(
+                kinblend.Download(
+                    "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl", "ffhq.pkl"
+                ),
+            ),
+            importer="nvidia",
+            licence="Nvidia Source Code License, non-commercial; trained on FFHQ (CC BY-NC-SA 4.0)",
+        )
+    )

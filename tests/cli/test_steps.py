@@ -1,0 +1,143 @@
+"""The commands around one run, as a user strings them together, on the embedded backbone and on an imported one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from published import write_e4e
+from recipes import cases, state_dict
+from strangers import Site
+
+from kinblend.cli.demo import FATHER, MOTHER, example
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """With both parents encoded."""
+    site = Site(tmp_path_factory.mktemp("steps"))
+    for name, person in (("father", FATHER), ("mother", MOTHER)):
+        done = site.kinblend("encode", example(person), "--out", f"{name}.safetensors")
+        assert (done.returncode, done.stdout) == (0, f"{name}.safetensors\n"), done.stderr
+    return site
+
+
+def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
+    words = ["--blender", "mask", "--set", "blender.by=layer", "--seed", "4"]
+    for command in (
+        ["blend", "father.safetensors", "mother.safetensors", *words],
+        ["edit", "child.safetensors", "--edit", "age=-1", "--set", 'editor.keep=["smile"]'],
+        ["render", "edited.safetensors"],
+    ):
+        done = site.kinblend(*command)
+        assert done.returncode == 0, done.stderr
+    parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--quiet", "--out", "whole"]
+    edits = ["--edit", "age=-1", "--set", 'editor.keep=["smile"]']
+    done = site.kinblend("run", *parents, *words, *edits, "--json")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)
+    assert manifest["blender"]["options"]["by"] == "layer"
+    assert manifest["editor"]["options"]["keep"] == ["smile"]
+    assert set(manifest["similarity"][0]) == {"father", "mother"}
+    one, other = (Image.open(site.folder / name) for name in ("edited.png", "whole/child.png"))
+    assert one.tobytes() == other.tobytes()
+
+
+def test_a_sheet_shows_parents_reconstructions_and_children(site: Site) -> None:
+    parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--quiet"]
+    done = site.kinblend("run", *parents, "--children", 3, "--blender", "mask", "--sheet", "--out", "three")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 8
+    width, height = Image.open(site.folder / "three" / "sheet.png").size
+    assert (width, height) == (4 * 392 - 8, 2 * 392 - 8)
+
+
+def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) -> None:
+    done = site.kinblend("align", example(FATHER), "--out", "crop.png", "--size", 512)
+    assert done.returncode == 0, done.stderr
+    picture = Image.open(site.folder / "crop.png")
+    assert picture.size == (512, 512)
+    assert "Description" not in picture.text  # a photograph's crop is not called synthetic
+    done = site.kinblend("encode", "crop.png", "--aligned", "--out", "again.safetensors")
+    assert done.returncode == 0, done.stderr
+    import torch
+
+    from kinblend import load_latent
+
+    one, other = (load_latent(site.folder / f"{name}.safetensors").code for name in ("father", "again"))
+    assert float(torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0)) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (["project", example(FATHER)], 2, "can't project an image; use encode"),
+        (["edit", "father.safetensors", "--edit", "wings=1"], 2, "there is no direction 'wings'"),
+        (["blend", "father.safetensors", "none.safetensors"], 3, "none.safetensors does not exist"),
+        (["blend", "father.safetensors", "mother.safetensors", "--set", "editor.keep=[]"], 2, "only options of blender"),
+        (["encode", example(FATHER), "--aligned", "--backbone", "nobody"], 4, "there is no pack 'nobody'"),
+        (["run", "--father", "x.jpg", "--mother", "y.jpg"], 3, "x.jpg"),
+        (["render", "father.safetensors", "other/father.safetensors"], 2, "the same file name"),
+        (["train", "backbone", "morphable"], 2, "faces"),
+        (["train", "backbone", "morphable", "--wings", "2"], 2, "has no option 'wings'"),
+    ],
+)
+def test_wrong_words_and_inputs_get_one_line_and_their_exit_code(words: list, code: int, reason: str, site: Site) -> None:
+    done = site.kinblend(*words)
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
+    assert reason in done.stderr
+
+
+def test_a_latent_of_another_backbone_is_refused_by_name(site: Site) -> None:
+    ours = (site.folder / "father.safetensors").read_bytes()
+    (site.folder / "altered.safetensors").write_bytes(ours[:-1] + bytes([ours[-1] ^ 1]))
+    done = site.kinblend("render", "altered.safetensors")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "SHA-256" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def imported(site: Site) -> str:
+    """A StyleGAN2 backbone with made-up weights, imported by the command."""
+    path = site.folder / "e4e-256.pt"
+    write_e4e(path, state_dict("e4e_256"), cases("e4e_256")["latent_avg"])
+    done = site.kinblend("models", "import", path)
+    assert done.returncode == 0, done.stderr
+    path.unlink()
+    return "e4e-256"
+
+
+def test_an_imported_backbone_runs_end_to_end(imported: str, site: Site) -> None:
+    parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--backbone", imported]
+    for out in ("gan-a", "gan-b"):
+        done = site.kinblend("run", *parents, "--blender", "layer", "--set", 'blender.shares={"coarse":1}', "--out", out)
+        assert done.returncode == 0, done.stderr
+    for name in ("child.png", "child.safetensors"):
+        first, second = ((site.folder / out / name).read_bytes() for out in ("gan-a", "gan-b"))
+        assert first == second
+    assert Image.open(site.folder / "gan-a" / "child.png").size == (256, 256)
+    mixed = site.kinblend("blend", "gan-a/child.safetensors", "father.safetensors")
+    assert mixed.returncode == 3
+    assert "encode the photograph again" in mixed.stderr
+
+
+def test_projection_can_be_interrupted_and_gone_on_with(imported: str, site: Site) -> None:
+    crop = site.folder / "target.png"
+    Image.open(example(FATHER)).resize((256, 256)).save(crop)
+    words = ["project", str(crop), "--aligned", "--backbone", imported]
+    command = [sys.executable, "-m", "kinblend.cli", *words, "--steps", "100000", "--out", "first.safetensors"]
+    process = subprocess.Popen(command, env=site.environ, cwd=site.folder, stderr=subprocess.PIPE, text=True)
+    time.sleep(15)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(60) == 0
+    assert process.stderr is not None
+    assert "go on with --start first.safetensors" in process.stderr.read()
+    done = site.kinblend(*words, "--steps", 2, "--start", "first.safetensors", "--out", "second.safetensors")
+    assert done.returncode == 0, done.stderr
+    rendered = site.kinblend("render", "second.safetensors", "--backbone", imported)
+    assert rendered.returncode == 0, rendered.stderr

@@ -1,0 +1,130 @@
+"""Broken and hostile things from strangers, met by the real command line in processes of its own."""
+
+import io
+from pathlib import Path
+
+import pytest
+from storage.test_checkpoints import hostile
+from strangers import Site
+
+from kinblend.cli.demo import FATHER, MOTHER, example
+
+GOOD = """
+import kinblend
+
+class Mother(kinblend.Blender):
+    def weights(self, father, mother, seed):
+        return father.new_zeros(father.shape)
+
+@kinblend.hookimpl
+def kinblend_register_blenders(register):
+    register(kinblend.PluginSpec("whole-mother", "the mother, whole", "good_plugin:Mother"))
+"""
+BROKEN = {
+    "importing": ("import no_such_module", "no_such_module"),
+    "syntax": ("def broken(:", "SyntaxError"),
+    "exiting": ("raise SystemExit(3)", "SystemExit"),
+    "duplicate": (GOOD.replace("whole-mother", "average"), "'average' is registered already by 'blenders'"),
+    "misspelt": (GOOD.replace("register_blenders", "register_blendres"), "did you mean kinblend_register_blenders"),
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = Site(tmp_path_factory.mktemp("site"))
+    site.add("good", GOOD)
+    for name, (source, _) in BROKEN.items():
+        site.add(name, source)
+    return site
+
+
+def test_help_works_beside_broken_plugins(site: Site) -> None:
+    done = site.kinblend("--help")
+    assert done.returncode == 0, done.stderr
+    assert "Predict how a child" in done.stdout
+
+
+def test_every_broken_plugin_is_named_with_its_reason(site: Site) -> None:
+    lines = site.kinblend("plugins").stdout.splitlines()
+    states = {line.split("\t")[0]: line.split("\t")[2] for line in lines}
+    assert states["good"] == "ok"
+    for name, (_, reason) in BROKEN.items():
+        assert reason in states[name]
+
+
+def test_run_works_beside_broken_plugins(site: Site) -> None:
+    parents = ["--father", example(FATHER), "--mother", example(MOTHER)]
+    done = site.kinblend("run", *parents, "--blender", "whole-mother", "--out", "child", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert (site.folder / "child" / "child.png").is_file()
+
+
+def test_doctor_says_that_something_is_wrong(site: Site) -> None:
+    done = site.kinblend("doctor")
+    assert done.returncode == 1
+    [line] = [line for line in done.stdout.splitlines() if "PROBLEM" in line]
+    assert all(name in line for name in BROKEN)
+
+
+def test_a_plugins_command_is_imported_when_it_is_called(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.add(
+        "greeting",
+        "import kinblend\n"
+        "@kinblend.hookimpl\n"
+        "def kinblend_register_commands(register):\n"
+        "    register(kinblend.PluginSpec('greet', 'Say hello.', 'greeting_work:greet'))\n",
+    )
+    (tmp_path / "greeting_work.py").write_text(
+        "print('imported')\ndef greet(name: str, times: int = 1) -> None:\n    print(f'hello {name}' * times)\n"
+    )
+    listed = site.kinblend("--help").stdout
+    assert "Say hello." in listed
+    assert "imported" not in listed
+    assert site.kinblend("greet", "you", "--times", "2").stdout == "imported\nhello youhello you\n"
+    assert site.kinblend("greet").returncode == 2
+
+
+@pytest.mark.parametrize("name", sorted(hostile(Path("trace"))))
+def test_importing_a_hostile_file_leaves_no_trace(name: str, site: Site, tmp_path: Path) -> None:
+    """By both names, because the ending chooses the reader."""
+    for suffix in (".pt", ".pkl"):
+        trace, path = tmp_path / "trace", tmp_path / f"file{suffix}"
+        path.write_bytes(hostile(trace)[name])
+        code, error = import_in_process(path, site)
+        assert code == 4
+        assert error.startswith("kinblend: ")
+        assert error.count("\n") == 1
+        assert not trace.exists()
+        packs = site.folder / "home" / "packs"
+        assert not packs.exists() or not list(packs.iterdir())
+
+
+def import_in_process(path: Path, site: Site) -> tuple[int, str]:
+    """`kinblend models import`, called as the command line does; a process for each of forty would take minutes."""
+    import contextlib
+    import sys
+    from unittest import mock
+
+    from kinblend.cli import main
+
+    error = io.StringIO()
+    environ = {"KINBLEND_HOME": site.environ["KINBLEND_HOME"]}
+    words = ["kinblend", "models", "import", str(path)]
+    with (
+        mock.patch.dict("os.environ", environ),
+        mock.patch.object(sys, "argv", words),
+        contextlib.redirect_stderr(error),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    return int(str(end.value.code)), error.getvalue()
+
+
+def test_one_hostile_file_in_a_process_of_its_own(site: Site, tmp_path: Path) -> None:
+    trace, path = tmp_path / "trace", tmp_path / "file.pkl"
+    path.write_bytes(hostile(trace)["system"])
+    done = site.kinblend("models", "import", path)
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1)
+    assert not trace.exists()

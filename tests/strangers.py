@@ -1,0 +1,34 @@
+"""A stranger's plugin, put where Python finds it, and `kinblend` run in a process of its own that sees it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Site:
+    """A folder of installed distributions. Every one is a module `NAME_plugin` and its metadata."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environ = os.environ | {
+            "PYTHONPATH": str(folder),
+            "KINBLEND_HOME": str(folder / "home"),
+            "COLUMNS": "200",
+            "no_proxy": "*",
+        }
+
+    def add(self, name: str, source: str) -> None:
+        """Install a distribution whose entry point `name` in the group `kinblend` is a module of that source."""
+        info = self.folder / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[kinblend]\n{name} = {name}_plugin\n")
+        (self.folder / f"{name}_plugin.py").write_text(source)
+
+    def kinblend(self, *words: object, **environ: str) -> subprocess.CompletedProcess:
+        """`kinblend` with these words."""
+        command = [sys.executable, "-m", "kinblend.cli", *map(str, words)]
+        return subprocess.run(
+            command, env=self.environ | environ, capture_output=True, text=True, check=False, cwd=self.folder
+        )

@@ -2,8 +2,8 @@
 
 A recipe folder under `tests/data` holds `recipe.json`: a seed, and for each tensor its shape, the standard deviation
 and (default 0) the mean of the normal numbers it is filled with; `small.safetensors`, tensors that follow no rule;
-and `cases.safetensors`, inputs with the outputs that the reference implementation gave for them. `tests/data/README.md`
-says which implementations.
+and `cases.safetensors`, inputs with the outputs that the reference implementation gave for them.
+`tests/data/README.md` says which implementations.
 """
 
 import hashlib

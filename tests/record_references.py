@@ -2,8 +2,8 @@
 
     python tests/record_references.py ENCODER4EDITING STYLEGAN2_ADA
 
-Both arguments are checkouts: omertov/encoder4editing and NVlabs/stylegan2-ada-pytorch. The pictures of 512 and 1024 px
-are kept as every eighth pixel and the middle 48 x 48.
+Both arguments are checkouts: omertov/encoder4editing and NVlabs/stylegan2-ada-pytorch. The pictures of 512 and
+1024 px are kept as every eighth pixel and the middle 48 x 48.
 """
 
 import json
@@ -99,7 +99,11 @@ def _kept(key: str, picture: Tensor) -> dict[str, Tensor]:
 def _write_recipe(name: str, published: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
     folder = DATA / name
     folder.mkdir(exist_ok=True)
-    small = {k: t.clone() for k, t in published.items() if k.endswith((".kernel", "resample_filter", "num_batches_tracked"))}
+    small = {
+        k: t.clone()
+        for k, t in published.items()
+        if k.endswith((".kernel", "resample_filter", "num_batches_tracked"))
+    }
     rules = {k: _rule(k, t) for k, t in published.items() if k not in small}
     recipe = {"seed": seed, "order": list(published), "filled": rules}
     (folder / "recipe.json").write_text(json.dumps(recipe, separators=(",", ":")) + "\n")
@@ -115,7 +119,7 @@ def _rule(key: str, tensor: Tensor) -> dict[str, object]:
         std, mean = 0.05, 0.25 if ".res_layer.2" in key or key.endswith("input_layer.2.weight") else 1.0
     elif ("noise" in key and tensor.ndim >= 2 and "weight" not in last) or last in ("input", "const"):
         std = 1.0
-    elif "style." in key and last == "weight" or "mapping.fc" in key and last == "weight":
+    elif ("style." in key and last == "weight") or ("mapping.fc" in key and last == "weight"):
         std = 100.0  # scaled by the mapping network's rate at run time
     elif "modulation.bias" in key or "affine.bias" in key:
         mean = 1.0

@@ -1,9 +1,12 @@
 """The stand-alone example plugin, installed as a stranger would install it, keeps the contract."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from kinblend.cli.demo import FATHER, MOTHER, example
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "kinblend-regions"
 
@@ -22,6 +25,16 @@ def test_the_example_installs_and_passes_the_contract(tmp_path: Path) -> None:
         check=True,
     )
     assert '"regions"' in shown.stdout
+    words = ["run", "--father", str(example(FATHER)), "--mother", str(example(MOTHER)), "--blender", "regions"]
+    run = subprocess.run(
+        [sys.executable, "-m", "kinblend.cli", *words, "--json", "--quiet", "--out", str(tmp_path / "out")],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(run.stdout)["blender"]["from"].startswith("kinblend-regions ")
+    assert (tmp_path / "out" / "child.png").is_file()
     test = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE / "tests")]
     done = subprocess.run(test, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

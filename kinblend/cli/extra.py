@@ -1,12 +1,14 @@
-"""Commands that plugins bring stand beside our own; their code is imported when they are called."""
+"""Commands that plugins bring stand beside our own; their code is imported when they are called.
+
+The contexts are click's, or those of the copy of click that newer typers carry, and so have no type of one name.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from kinblend.registry import PluginSpec
 
@@ -14,25 +16,25 @@ from kinblend.registry import PluginSpec
 class Commands(TyperGroup):
     """Our commands, then those of plugins. One of ours can't be replaced."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         ours = super().list_commands(ctx)
         return [*ours, *(spec.name for spec in _registered() if spec.name not in ours)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         ours = super().get_command(ctx, cmd_name)
         if ours is not None:
             return ours
         return next((Later(spec) for spec in _registered() if spec.name == cmd_name), None)
 
 
-class Later(click.Command):
+class Later(TyperCommand):
     """Knows its name and summary; the rest comes from the plugin when it is called."""
 
     def __init__(self, spec: PluginSpec) -> None:
         super().__init__(spec.name, help=spec.summary)
         self.spec = spec
 
-    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         app.command(self.spec.name, help=self.spec.summary)(self.spec.load())
         return typer.main.get_command(app).make_context(info_name, args, *rest, **extra)

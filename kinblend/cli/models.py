@@ -73,7 +73,7 @@ def pull(
     from kinblend.storage.library import find_download, installed
 
     settings, plugins = load_settings(), load_plugins()
-    source = find_download(name, plugins.packs)
+    source, importer = find_download(name, plugins.packs)
     if name in installed(settings.packs):
         say(f"{name} is installed already")
         return
@@ -83,11 +83,10 @@ def pull(
     for file in source.downloads:
         with bar(file.filename, None, quiet, in_bytes=True) as show:
             fetch(file, folder, lambda done, total, show=show: show(done, total=total))  # type: ignore[misc]
-    importer = plugins["importer"].get(source.importer).load()
     checkpoint = folder / source.downloads[0].filename
     if not quiet:
         say(f"importing {checkpoint.name} …")
-    pack = import_pack(checkpoint, settings.packs / name, name, [importer])
+    pack = import_pack(checkpoint, settings.packs / name, name, [plugins["importer"].get(importer).load()])
     shutil.rmtree(folder)
     if not any(folder.parent.iterdir()):
         folder.parent.rmdir()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kinblend.cli.output import say
 
 STAGES = 6  # of a run
+INTERVAL = 10.0  # seconds between lines
 
 
 @contextmanager
@@ -33,9 +35,15 @@ def stages(quiet: bool, total: int = STAGES) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def bar(title: str, total: float | None, quiet: bool, *, in_bytes: bool = False) -> Iterator[Callable[..., None]]:
-    """A bar on a terminal; call it with how much is done, and if it changed, with another title or total."""
-    if quiet or not sys.stderr.isatty():
+    """Call it with how much is done, and if it changed, with another title or total.
+
+    On a terminal a bar; elsewhere a line, at most every ten seconds, so that logs stay short.
+    """
+    if quiet:
         yield lambda done, title=None, total=None: None
+        return
+    if not sys.stderr.isatty():
+        yield _lines(title, total)
         return
     from rich.console import Console
     from rich.progress import (
@@ -58,3 +66,17 @@ def bar(title: str, total: float | None, quiet: bool, *, in_bytes: bool = False)
             progress.update(task, completed=done, description=title, total=total)
 
         yield show
+
+
+def _lines(title: str, total: float | None) -> Callable[..., None]:
+    known, said = {"title": title, "total": total}, -INTERVAL
+
+    def show(done: float, title: str | None = None, total: float | None = None) -> None:
+        nonlocal said
+        known.update({key: value for key, value in (("title", title), ("total", total)) if value is not None})
+        now = time.monotonic()
+        if now - said >= INTERVAL:
+            said = now
+            say(f"{known['title']}: {done:.0f}" + (f" of {known['total']:.0f}" if known["total"] else ""))
+
+    return show

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -59,10 +59,7 @@ def encode(
     from kinblend.storage.latents import save_latent
 
     engine = flags.open_engine(backbone, device, precision, memory_budget)
-    if aligned:
-        latent = engine.backbone.encode([_square(picture)])[0]
-    else:
-        latent = engine.parent(picture, face).latent
+    latent = engine.backbone.encode([_square(picture)])[0] if aligned else engine.parent(picture, face).latent
     path = flags.default_out(picture, ".safetensors", out)
     save_latent(path, latent)
     _wrote([path])
@@ -206,7 +203,7 @@ def _square(path: Path) -> Image:
     image = read_image(path)
     if image.width != image.height:
         raise ImageError(f"{path} is {image.width}×{image.height} pixels; an aligned crop is square (see align)")
-    return cast("Image", image)
+    return image
 
 
 def _not_itself(source: Path, out: Path) -> Path:

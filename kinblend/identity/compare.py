@@ -15,14 +15,15 @@ PADDING = 0.25  # of a chip, as dlib cuts them
 
 
 def embed_faces(crops: Sequence[Image]) -> Tensor:
-    """Embeddings of square RGB crops in FFHQ geometry: float32 [n, 128]. Landmarks are found where FFHQ has the face."""
+    """Embeddings of square RGB crops in FFHQ geometry: float32 [n, 128]."""
     import torch
 
     from kinblend.identity.network import identity_network
     from kinblend.imaging import to_batch
 
     with torch.inference_mode():
-        return identity_network()(to_batch([_chip(crop) for crop in crops]))
+        embeddings: Tensor = identity_network()(to_batch([_chip(crop) for crop in crops]))
+    return embeddings
 
 
 def similarity(parents: Sequence[Image], children: Sequence[Image]) -> list[list[float]]:

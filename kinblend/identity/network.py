@@ -1,8 +1,8 @@
 """dlib's face recognition network in torch: differentiable, read from dlib's own file.
 
 A ResNet of 29 convolutions (after He et al. 2016, with fewer layers and half the filters), trained by Davis King as
-dlib's `dlib_face_recognition_resnet_model_v1`; architecture from dlib's example `dnn_face_recognition_ex.cpp`. Under a
-distance of 0.6 dlib takes two faces for one person.
+dlib's `dlib_face_recognition_resnet_model_v1`; architecture from dlib's example `dnn_face_recognition_ex.cpp`.
+Under a distance of 0.6 dlib takes two faces for one person.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class IdentityNetwork(nn.Module):
         mean = chips.new_tensor(MEAN)[:, None, None]
         x = F.relu(self.stem(((chips + 1) * 127.5 - mean) / 256))
         x = self.blocks(F.max_pool2d(x, 3, 2))
-        return self.head(x.mean(dim=(2, 3)))
+        embeddings: Tensor = self.head(x.mean(dim=(2, 3)))
+        return embeddings
 
     def convolutions(self) -> Iterator[nn.Conv2d]:
         """In the order of the file."""
@@ -80,7 +81,7 @@ class IdentityNetwork(nn.Module):
 
 @cache
 def identity_network() -> IdentityNetwork:
-    """The network with dlib's weights, without gradients of its own. Raises `ModelError` where the file is missing."""
+    """The network with dlib's weights, itself not trained. Raises `ModelError` where the file is missing."""
     with torch.inference_mode(False):  # else it could never be differentiated through
         return read_network(weights_file())
 

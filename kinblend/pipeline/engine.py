@@ -15,7 +15,7 @@ from kinblend.faces import align_with_landmarks, find_face
 from kinblend.identity import similarity
 from kinblend.imaging.decode import read_image
 from kinblend.interfaces import Blender, Editor
-from kinblend.pipeline.manifest import describe_run, finish, fingerprint
+from kinblend.pipeline.manifest import describe_run, fingerprint, finish
 from kinblend.pipeline.result import Child, Parent, Result
 from kinblend.pipeline.stages import OnStage, Stages
 from kinblend.plugins import load_plugins

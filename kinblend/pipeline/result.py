@@ -50,7 +50,7 @@ class Result:
     manifest: dict[str, Any] = field(repr=False)
 
     def sheet(self) -> Image:
-        """One picture: the father, his reconstruction, the mother, hers; and below them the children, four in a row."""
+        """One picture: the father, his reconstruction, the mother, hers; below them the children, four in a row."""
         parents = [p for parent in (self.father, self.mother) for p in (parent.crop, parent.reconstruction) if p]
         return sheet(parents + [child.image for child in self.children], columns=len(parents))
 

@@ -26,8 +26,8 @@ OnBytes = Callable[[int, int | None], None]
 def fetch(source: Download, folder: Path, on_bytes: OnBytes | None = None) -> Path:
     """The file in `folder`, fetched if it is not there yet.
 
-    What was fetched stays in `NAME.part` whenever this ends early, and the next call goes on from there; a server that
-    can't resume, or whose file has changed, makes it begin anew. on_bytes: told how many bytes are there, and of how
+    What was fetched stays in `NAME.part` whenever this ends early, and the next call goes on from there; where the
+    server can't resume, or its file has changed, it begins anew. on_bytes: told how many bytes are there, and of how
     many, where the server says so.
 
     Raises `DownloadError` where the server can't be reached after four tries, refuses, or the SHA-256 differs.
@@ -61,6 +61,7 @@ def fetch(source: Download, folder: Path, on_bytes: OnBytes | None = None) -> Pa
     found = file_sha256(part)
     if source.sha256 is not None and found != source.sha256:
         part.unlink()
+        _tag(part).unlink(missing_ok=True)
         raise DownloadError(
             f"{source.url} gave another file than expected (SHA-256 {found}, not {source.sha256}); it was removed"
         )

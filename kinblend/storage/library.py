@@ -30,11 +30,11 @@ def find_pack(name: str | Path, home: Path, sources: Mapping[str, PackSource]) -
     raise PackNotFoundError(f"there is no pack '{text}'; there are: {known}")
 
 
-def find_download(name: str, sources: Mapping[str, PackSource]) -> PackSource:
-    """A pack that can be downloaded. Raises `PackNotFoundError` that lists those there are."""
+def find_download(name: str, sources: Mapping[str, PackSource]) -> tuple[PackSource, str]:
+    """A pack that can be downloaded, and the importer it needs. Raises `PackNotFoundError`."""
     source = sources.get(name)
     if source is not None and source.downloads and source.importer:
-        return source
+        return source, source.importer
     if source is not None:
         raise PackNotFoundError(f"pack '{name}' comes with its plugin; there is nothing to download")
     known = ", ".join(sorted(key for key, pack in sources.items() if pack.downloads)) or "none"

@@ -1,14 +1,18 @@
-"""Contract tests for plugin authors: `from kinblend.testing import BlenderContract`.
+"""Contract tests for plugin authors: derive a class, name your plugin, and pytest checks every law.
 
 ```python
+from kinblend.testing import BlenderContract
+
+
 class TestMine(BlenderContract):
     name = "mine"
     share_options = {1.0: {"share": 1.0}, 0.0: {"share": 0.0}}
 ```
-
-pytest collects the class and runs every law of the contract against the installed plugin.
 """
 
 from kinblend.testing.blender import BlenderContract
+from kinblend.testing.editor import EditorContract
+from kinblend.testing.encoder import EncoderContract
+from kinblend.testing.projector import ProjectorContract
 
-__all__ = ["BlenderContract"]
+__all__ = ["BlenderContract", "EditorContract", "EncoderContract", "ProjectorContract"]

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return site
 
 
+def opened(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        picture.load()
+        return picture
+
+
 def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
     words = ["--blender", "mask", "--set", "blender.by=layer", "--seed", "4"]
     for command in (
@@ -44,7 +49,7 @@ def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
     assert manifest["blender"]["options"]["by"] == "layer"
     assert manifest["editor"]["options"]["keep"] == ["smile"]
     assert set(manifest["similarity"][0]) == {"father", "mother"}
-    one, other = (Image.open(site.folder / name) for name in ("edited.png", "whole/child.png"))
+    one, other = (opened(site.folder / name) for name in ("edited.png", "whole/child.png"))
     assert one.tobytes() == other.tobytes()
 
 
@@ -53,14 +58,13 @@ def test_a_sheet_shows_parents_reconstructions_and_children(site: Site) -> None:
     done = site.kinblend("run", *parents, "--children", 3, "--blender", "mask", "--sheet", "--out", "three")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 8
-    width, height = Image.open(site.folder / "three" / "sheet.png").size
-    assert (width, height) == (4 * 392 - 8, 2 * 392 - 8)
+    assert opened(site.folder / "three" / "sheet.png").size == (4 * 392 - 8, 2 * 392 - 8)
 
 
 def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) -> None:
     done = site.kinblend("align", example(FATHER), "--out", "crop.png", "--size", 512)
     assert done.returncode == 0, done.stderr
-    picture = Image.open(site.folder / "crop.png")
+    picture = opened(site.folder / "crop.png")
     assert picture.size == (512, 512)
     assert "Description" not in picture.text  # a photograph's crop is not called synthetic
     done = site.kinblend("encode", "crop.png", "--aligned", "--out", "again.safetensors")
@@ -79,15 +83,21 @@ def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) 
         (["project", example(FATHER)], 2, "can't project an image; use encode"),
         (["edit", "father.safetensors", "--edit", "wings=1"], 2, "there is no direction 'wings'"),
         (["blend", "father.safetensors", "none.safetensors"], 3, "none.safetensors does not exist"),
-        (["blend", "father.safetensors", "mother.safetensors", "--set", "editor.keep=[]"], 2, "only options of blender"),
+        (
+            ["blend", "father.safetensors", "mother.safetensors", "--set", "editor.keep=[]"],
+            2,
+            "only options of blender",
+        ),
         (["encode", example(FATHER), "--aligned", "--backbone", "nobody"], 4, "there is no pack 'nobody'"),
-        (["run", "--father", "x.jpg", "--mother", "y.jpg"], 3, "x.jpg"),
+        (["run", "--father", "x.jpg", "--mother", "y.jpg", "--quiet"], 3, "x.jpg"),
         (["render", "father.safetensors", "other/father.safetensors"], 2, "the same file name"),
         (["train", "backbone", "morphable"], 2, "faces"),
         (["train", "backbone", "morphable", "--wings", "2"], 2, "has no option 'wings'"),
     ],
 )
-def test_wrong_words_and_inputs_get_one_line_and_their_exit_code(words: list, code: int, reason: str, site: Site) -> None:
+def test_wrong_words_and_inputs_get_one_line_and_their_exit_code(
+    words: list, code: int, reason: str, site: Site
+) -> None:
     done = site.kinblend(*words)
     assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
     assert reason in done.stderr
@@ -115,12 +125,14 @@ def imported(site: Site) -> str:
 def test_an_imported_backbone_runs_end_to_end(imported: str, site: Site) -> None:
     parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--backbone", imported]
     for out in ("gan-a", "gan-b"):
-        done = site.kinblend("run", *parents, "--blender", "layer", "--set", 'blender.shares={"coarse":1}', "--out", out)
+        done = site.kinblend(
+            "run", *parents, "--blender", "layer", "--set", 'blender.shares={"coarse":1}', "--out", out
+        )
         assert done.returncode == 0, done.stderr
     for name in ("child.png", "child.safetensors"):
         first, second = ((site.folder / out / name).read_bytes() for out in ("gan-a", "gan-b"))
         assert first == second
-    assert Image.open(site.folder / "gan-a" / "child.png").size == (256, 256)
+    assert opened(site.folder / "gan-a" / "child.png").size == (256, 256)
     mixed = site.kinblend("blend", "gan-a/child.safetensors", "father.safetensors")
     assert mixed.returncode == 3
     assert "encode the photograph again" in mixed.stderr
@@ -128,15 +140,17 @@ def test_an_imported_backbone_runs_end_to_end(imported: str, site: Site) -> None
 
 def test_projection_can_be_interrupted_and_gone_on_with(imported: str, site: Site) -> None:
     crop = site.folder / "target.png"
-    Image.open(example(FATHER)).resize((256, 256)).save(crop)
+    opened(example(FATHER)).resize((256, 256)).save(crop)
     words = ["project", str(crop), "--aligned", "--backbone", imported]
     command = [sys.executable, "-m", "kinblend.cli", *words, "--steps", "100000", "--out", "first.safetensors"]
-    process = subprocess.Popen(command, env=site.environ, cwd=site.folder, stderr=subprocess.PIPE, text=True)
-    time.sleep(15)
-    os.kill(process.pid, signal.SIGINT)
-    assert process.wait(60) == 0
-    assert process.stderr is not None
-    assert "go on with --start first.safetensors" in process.stderr.read()
+    with subprocess.Popen(command, env=site.environ, cwd=site.folder, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("project, loss"):
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 0
+    assert "go on with --start first.safetensors" in said
     done = site.kinblend(*words, "--steps", 2, "--start", "first.safetensors", "--out", "second.safetensors")
     assert done.returncode == 0, done.stderr
     rendered = site.kinblend("render", "second.safetensors", "--backbone", imported)

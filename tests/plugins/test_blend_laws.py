@@ -51,9 +51,7 @@ STRATEGIES = {
 LEARNED: dict[int, Blender] = {}
 
 
-def blend(
-    name: str, father: Tensor, mother: Tensor, share: float, seed: int, network_files: dict[int, str]
-) -> Blend:
+def blend(name: str, father: Tensor, mother: Tensor, share: float, seed: int, network_files: dict[int, str]) -> Blend:
     layers = father.shape[0]
     context = Context(LatentSpace("laws", layers, 512, "0" * 64))
     options = STRATEGIES[name](share)
@@ -98,7 +96,7 @@ def test_a_weighted_sum_stays_between_the_parents(name, pair, share, seed, netwo
 def test_swapping_the_parents_mirrors(name, pair, share, seed, network_files) -> None:
     """With the parents swapped and the share mirrored: the mirrored map and the same child.
 
-    A drawn mask is not mirrored by its share, but gives the other half of its genes: both children make up the parents.
+    A drawn mask is not mirrored by its share, but hands down the other half: both children make up the parents.
     """
     father, mother = pair
     assume(name != "learned" or 1e-3 < share < 1 - 1e-3)

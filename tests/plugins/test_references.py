@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from published import write_e4e, write_nvidia
-from record_references import inputs, kept
 from recipes import cases, state_dict
+from record_references import inputs, kept
 from torch import Tensor
 
 from kinblend import Backbone, load_backbone

@@ -30,5 +30,7 @@ class MaskBlender(Blender):
                 f"allowed are [{layers}, {dim}], [{dim}] and [{layers}, 1]"
             )
         if not bool(((mask == 0) | (mask == 1)).all()):
-            raise OptionError(f"{self.options.file}: a mask holds zeros and ones only; for shares use dimension or layer")
+            raise OptionError(
+                f"{self.options.file}: a mask holds zeros and ones only; for shares use dimension or layer"
+            )
         return mask.expand(layers, dim).contiguous()

@@ -56,13 +56,16 @@ class MaskOptions(_Options):
     by: Literal["dimension", "layer", "element"] = Field("element", description="what is handed down whole")
     share: Share = Field(0.5, description="the chance that a gene comes from the father")
     file: Path | None = Field(
-        None, description="a mask of zeros and ones to use instead: [L, D], [D] or [L, 1] in a .pt, .npy, .safetensors"
+        None,
+        description="a mask of zeros and ones to use instead: [L, D], [D] or [L, 1] in a .pt, .npy, .safetensors",
     )
 
 
 class LearnedOptions(_Options):
     """Options of `learned`."""
 
-    weights: Path | None = Field(None, description="the trained network, .safetensors or .pt; default: the pack's own")
+    weights: Path | None = Field(
+        None, description="the trained network, .safetensors or .pt; default: the pack's own"
+    )
     share: Share = Field(0.5, description="moves all weights: 0.5 as the network gives them, 0 mother, 1 father")
     symmetric: bool = Field(False, description="ask in both orders and average, so that parents count alike")

@@ -54,7 +54,7 @@ class Generator(nn.Module):
 
 
 def build(tensors: Mapping[str, Tensor]) -> Generator:
-    """The generator that fits `tensors` (names of this module, see `names.translate`), holding them, without gradients.
+    """The generator that fits `tensors` (names as `names.translate` gives them), holding them, without gradients.
 
     Widths, dimension and mapping depth come from the shapes. Raises `CheckpointError` naming the tensor that is
     missing, unknown or of the wrong shape.
@@ -74,7 +74,8 @@ def build(tensors: Mapping[str, Tensor]) -> Generator:
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise CheckpointError(
-                f"the generator's tensor {name} has shape {list(tensor.shape)}; {list(expected[name].shape)} is needed"
+                f"the generator's tensor {name} has shape {list(tensor.shape)}; "
+                f"{list(expected[name].shape)} is needed"
             )
     generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     return generator.eval().requires_grad_(False)

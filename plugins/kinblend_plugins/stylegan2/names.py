@@ -103,7 +103,9 @@ def _reshape(name: str, ours: str, tensor: Tensor) -> Tensor:
     while tensor.ndim > dims and tensor.shape[-1] == 1:
         tensor = tensor[..., 0]
     if tensor.ndim != dims:
-        raise CheckpointError(f"the generator's tensor {name} has shape {list(tensor.shape)}; {dims} dimensions needed")
+        raise CheckpointError(
+            f"the generator's tensor {name} has shape {list(tensor.shape)}; {dims} dimensions needed"
+        )
     return tensor
 
 

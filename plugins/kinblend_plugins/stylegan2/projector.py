@@ -85,7 +85,7 @@ class StyleGAN2Projector(Projector):
         return self.generator(self._send(codes), self._noises(noise, seed)).float().cpu()
 
     def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
-        """Pictures of latents; with "const" noise, the noise maps of a latent's detail stand in for the stored ones."""
+        """Pictures of latents; with "const" noise, a latent's own noise maps stand in for the stored ones."""
         pictures = []
         with torch.inference_mode():
             for latent in latents:

@@ -1,0 +1,80 @@
+"""What every projector must keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kinblend.errors import UnsupportedError
+from kinblend.testing.pack import PackContract
+from kinblend.types import Latent, WeightMap
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class ProjectorContract(PackContract):
+    """The laws of a projector, over a model pack that uses it.
+
+    backbone: the pack's name or folder.
+    """
+
+    def codes(self, count: int = 2) -> Tensor:
+        """Codes to test it with, float32 [n, L, D]; override where normal numbers are no plausible codes."""
+        import torch
+
+        space = self.opened().space
+        return torch.randn(count, space.layers, space.dim, generator=torch.Generator().manual_seed(5)) * 0.3
+
+    def test_synthesize_gives_a_float32_picture_for_each_code(self) -> None:
+        import torch
+
+        projector = self.opened().projector
+        with torch.inference_mode():
+            pictures = projector.synthesize(self.codes())
+        assert tuple(pictures.shape) == (2, 3, projector.resolution, projector.resolution)
+        assert pictures.dtype == torch.float32
+        assert bool(torch.isfinite(pictures).all())
+
+    def test_every_kind_of_noise_it_names_is_repeatable(self) -> None:
+        import torch
+
+        projector = self.opened().projector
+        for noise in projector.noise_kinds:
+            with torch.inference_mode():
+                first, second = (projector.synthesize(self.codes(1), noise=noise, seed=3) for _ in range(2))
+            assert torch.equal(first, second), noise
+
+    def test_gradients_reach_the_codes(self) -> None:
+        import torch
+
+        codes = self.codes(1).requires_grad_()
+        loss = self.opened().projector.synthesize(codes).square().mean()
+        [gradient] = torch.autograd.grad(loss, codes)
+        assert float(gradient.abs().sum()) > 0
+
+    def test_render_gives_square_pictures(self) -> None:
+        backbone = self.opened()
+        pictures = backbone.render([Latent(code, backbone.space) for code in self.codes()])
+        assert [picture.mode for picture in pictures] == ["RGB", "RGB"]
+        assert {picture.width for picture in pictures} == {picture.height for picture in pictures}
+
+    def test_detail_of_latents_without_any_is_empty(self) -> None:
+        import torch
+
+        backbone = self.opened()
+        first, second = (Latent(code, backbone.space) for code in self.codes())
+        half = WeightMap(torch.full_like(first.code, 0.5), backbone.space)
+        assert not backbone.projector.blend_detail(first, second, half)
+        assert not backbone.projector.edit_detail(first, {})
+
+    def test_project_improves_or_says_that_it_is_unsupported(self) -> None:
+        backbone = self.opened()
+        start = Latent(self.codes(1)[0], backbone.space)
+        picture = backbone.render([start])[0]
+        try:
+            losses: list[float] = []
+            backbone.projector.project(picture, steps=5, progress=lambda now: losses.append(now.loss))
+        except UnsupportedError:
+            return
+        assert 1 <= len(losses) <= 5
+        assert min(losses) < losses[0] or len(losses) == 1

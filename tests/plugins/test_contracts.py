@@ -1,0 +1,64 @@
+"""The built-in encoders, projectors and editors keep the contract that strangers' are held to."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from published import write_e4e
+from recipes import DATA, cases, state_dict
+
+from kinblend import Context, LatentSpace, align
+from kinblend.cli.demo import example
+from kinblend.faces import find_face
+from kinblend.imaging.decode import read_image
+from kinblend.plugins import load_plugins
+from kinblend.storage.importing import import_pack
+from kinblend.testing import EditorContract, EncoderContract, ProjectorContract
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepare(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Crops of two people, and a pack imported from a made-up checkpoint."""
+    faces = []
+    for person in ("P001", "P005"):
+        image = read_image(example(person))
+        faces.append(align(image, find_face(image).landmarks, 512))
+    folder = tmp_path_factory.mktemp("contracts")
+    write_e4e(folder / "e.pt", state_dict("e4e_256"), cases("e4e_256")["latent_avg"])
+    importers = [spec.load() for spec in load_plugins()["importer"]]
+    import_pack(folder / "e.pt", folder / "pack", "made-up", importers)
+    (folder / "e.pt").unlink()
+    TestMorphableEncoder.faces = TestE4eEncoder.faces = faces
+    TestE4eEncoder.backbone = TestStyleGAN2Projector.backbone = folder / "pack"
+
+
+class TestMorphableEncoder(EncoderContract):
+    backbone = "morphable"
+
+
+class TestE4eEncoder(EncoderContract):
+    backbone = Path()
+
+
+class TestMorphableProjector(ProjectorContract):
+    backbone = "morphable"
+
+
+class TestStyleGAN2Projector(ProjectorContract):
+    backbone = Path()
+
+    def codes(self, count: int = 2) -> torch.Tensor:
+        return cases("e4e_256")["w_plus"][:count].clone()
+
+
+class TestInterfaceGAN(EditorContract):
+    name = "interfacegan"
+    options = {
+        "directions": {
+            "age": str(DATA / "original_blends" / "directions.safetensors"),
+            "smile": str(DATA / "original_blends" / "directions.safetensors"),
+        },
+        "keep": ["smile"],
+        "layers": [0, 9],
+    }
+    context = Context(LatentSpace("contract", 18, 512, "0" * 64))

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 NODES = 64  # nodes of the coarse grid on each side
+BORDER = 0.12  # of the side: within it a surround comes to rest
 SMOOTHING = 1e-4  # lets lips that touch stay unfolded; an affine warp remains exact
 
 
@@ -98,6 +99,13 @@ def refine(values: Tensor, at: Tensor) -> Tensor:
     grid = values.float().mT.reshape(len(values), -1, NODES, NODES)
     where = (at.float().to(grid.device) * 2 - 1).expand(len(values), -1, -1, -1)
     return F.grid_sample(grid, where, align_corners=True, padding_mode="border").permute(0, 2, 3, 1)
+
+
+def held_at_border(at: Tensor) -> Tensor:
+    """A map of a whole picture, [n, R, R, 2], made to leave the border where it is: it never looks outside."""
+    home = pixel_centres(at.shape[1]).to(at)
+    inside = (torch.minimum(home, 1 - home).amin(-1, keepdim=True) / BORDER).clamp(0, 1)
+    return home + (at - home) * inside.square() * (3 - 2 * inside)
 
 
 def sample(pictures: Tensor, at: Tensor, mode: str = "bicubic") -> Tensor:

@@ -76,7 +76,7 @@ class MorphableProjector(Projector):
         )
         maps = geometry.refine(coarse, geometry.pixel_centres(self.resolution))
         corner = maps.new_tensor(self.model.corner)
-        return (maps[..., :2] - corner) / self.model.side, maps[..., 2:]
+        return (maps[..., :2] - corner) / self.model.side, geometry.held_at_border(maps[..., 2:])
 
     def _paint(self, texture: Tensor, to_mean: Tensor, ground: Tensor) -> Tensor:
         """The texture, warped and feathered into the ground by the face's window."""

@@ -84,7 +84,9 @@ def reconstruction(
 def children(
     engine: Engine, latents: list[Latent], photographs: Tensor, pairs: list[tuple[int, int]], name: str
 ) -> dict[str, float]:
-    options = {"layer": {"shares": {"0": 1.0}, "default": 0.0}, "dimension": {"shares": {}, "default": 0.35}}.get(name)
+    options = {"layer": {"shares": {"0": 1.0}, "default": 0.0}, "dimension": {"shares": {}, "default": 0.35}}.get(
+        name
+    )
     strategy = engine.blender(name, options)
     pictures = [
         engine.backbone.render([engine.blend(latents[f], latents[m], strategy, seed).latent])[0]
@@ -112,7 +114,10 @@ def siblings(engine: Engine, latents: list[Latent], pairs: list[tuple[int, int]]
         born = [engine.blend(latents[f], latents[m], strategy, seed).latent for seed in (0, 1)]
         first, second = embed_faces([engine.backbone.render([child])[0] for child in born])
         distances.append(float((first - second).norm()))
-    return {"distance, median": rounded(statistics.median(distances)), ">= 0.25": rounded(share(d >= 0.25 for d in distances))}
+    return {
+        "distance, median": rounded(statistics.median(distances)),
+        ">= 0.25": rounded(share(d >= 0.25 for d in distances)),
+    }
 
 
 def edits(engine: Engine, latents: list[Latent], pairs: list[tuple[int, int]]) -> dict[str, dict[str, float]]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kinblend.device import DevicePool
     from kinblend.errors import KinblendError
     from kinblend.faces import align
+    from kinblend.families.trios import Trios, load_trios
     from kinblend.hookspecs import hookimpl
     from kinblend.interfaces import (
         Blend,
@@ -37,6 +38,7 @@ _HOMES = {
     "kinblend.device": ("DevicePool",),
     "kinblend.errors": ("KinblendError",),
     "kinblend.faces": ("align",),
+    "kinblend.families.trios": ("Trios", "load_trios"),
     "kinblend.hookspecs": ("hookimpl",),
     "kinblend.interfaces": (
         "Blend",
@@ -81,11 +83,13 @@ __all__ = [
     "ProjectionProgress",
     "Projector",
     "Result",
+    "Trios",
     "WeightMap",
     "align",
     "hookimpl",
     "load_backbone",
     "load_latent",
+    "load_trios",
     "load_weight_map",
     "open_pack",
     "read_tensor",

@@ -40,7 +40,8 @@ def kinblend_register_projectors(register: Register) -> None:
 
 @hookspec
 def kinblend_register_trainers(register: Register) -> None:
-    """Register trainers of backbones: functions `(options, out: Path, progress) -> Path` that write a model pack."""
+    """Register trainers: functions `(options, out: Path, progress) -> Path` that write a model pack (of a backbone:
+    `kinblend train backbone NAME`) or a file of weights (of a blender: `kinblend train blender NAME`)."""
 
 
 @hookspec

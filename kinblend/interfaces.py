@@ -159,11 +159,12 @@ class Projector(Plugin, ABC):
     noise_kinds: ClassVar[tuple[Noise, ...]] = ("const", "none", "random")
 
     @abstractmethod
-    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0) -> Tensor:
+    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
         """Pictures of codes, detail not included. Differentiable with respect to `codes`.
 
         codes: float32 [n, L, D]. noise: "const" uses the stored maps, "none" leaves noise out, "random" draws it
-        from `seed`. Returns float32 [n, 3, R, R], RGB about [−1, 1], not clamped.
+        from `seed`. size: pictures of this side are enough; a projector that can makes the next larger ones it has
+        and saves the work for the rest. Returns float32 [n, 3, R, R], RGB about [−1, 1], not clamped.
         """
 
     def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:

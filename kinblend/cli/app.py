@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kinblend.cli import demo, doctor, models, plugins, run, steps, strategies, train
+from kinblend.cli import demo, doctor, families, models, plugins, run, steps, strategies, train
 from kinblend.cli.extra import Commands
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, s
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(families.app, name="families")
 app.add_typer(train.app, name="train")
 for kind in ("encoder", "blender", "editor", "projector", "trainer"):
     app.add_typer(strategies.group(kind), name=f"{kind}s")

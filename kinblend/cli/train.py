@@ -13,7 +13,7 @@ from kinblend.cli.words import read_value
 from kinblend.errors import UsageError
 from kinblend.settings import load_settings
 
-app = typer.Typer(help="Train backbones.", no_args_is_help=True)
+app = typer.Typer(help="Train backbones and blenders.", no_args_is_help=True)
 
 
 @app.command("backbone", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -35,6 +35,22 @@ def backbone(
     pack.verify()
     say(f"use it with --backbone {pack.name if out is None else folder}")
     typer.echo(folder)
+
+
+@app.command("blender", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def blender(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="A trainer; `kinblend trainers list`.")] = "learned",
+    out: Annotated[Path, typer.Option(help="File for the weights.")] = Path("blender.safetensors"),
+) -> None:
+    """Train a blender's weights. The trainer's options are flags: --trios FILE, say; see
+    `kinblend trainers show learned`. Interrupted, it goes on from its checkpoint."""
+    from kinblend.plugins import load_plugins
+
+    spec = load_plugins()["trainer"].get(name)
+    spec.load()(spec.parse_options(flags_to_options(context.args)), out, say)
+    say(f"use it with --blender {name} --set blender.weights={out}")
+    typer.echo(out)
 
 
 def flags_to_options(words: Sequence[str]) -> dict[str, Any]:

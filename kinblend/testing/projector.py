@@ -35,6 +35,14 @@ class ProjectorContract(PackContract):
         assert pictures.dtype == torch.float32
         assert bool(torch.isfinite(pictures).all())
 
+    def test_a_smaller_size_gives_pictures_that_are_large_enough(self) -> None:
+        import torch
+
+        projector = self.opened().projector
+        with torch.inference_mode():
+            pictures = projector.synthesize(self.codes(1), size=projector.resolution // 4)
+        assert projector.resolution // 4 <= pictures.shape[-1] <= projector.resolution
+
     def test_every_kind_of_noise_it_names_is_repeatable(self) -> None:
         import torch
 

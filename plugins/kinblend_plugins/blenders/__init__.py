@@ -18,3 +18,15 @@ def kinblend_register_blenders(register):
         register(
             kinblend.PluginSpec(name, summary, f"{_HERE}.{module}:{title}Blender", f"{_HERE}.options:{title}Options")
         )
+
+
+@kinblend.hookimpl
+def kinblend_register_trainers(register):
+    register(
+        kinblend.PluginSpec(
+            "learned",
+            "the weight network of the blender `learned`, from families",
+            f"{_HERE}.train:train",
+            f"{_HERE}.train:TrainOptions",
+        )
+    )

@@ -9,6 +9,7 @@ from kinblend import Blender
 from kinblend.errors import CheckpointError, WeightsMissingError
 from kinblend.storage.checkpoints import read_torch
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
+from kinblend_plugins.blenders.packed import unpack
 
 FILE = "blender.safetensors"
 
@@ -24,8 +25,8 @@ class LearnedBlender(Blender):
         path = options.weights or context.files.get(FILE)
         if path is None:
             raise WeightsMissingError(
-                f"there are no trained weights for '{context.space.backbone}'; give the network's state dict with "
-                f"--set blender.weights=FILE, or add it to the pack as {FILE}"
+                f"there are no trained weights for '{context.space.backbone}'; train them with "
+                "`kinblend train blender --trios FILE`, or give a file with --set blender.weights=FILE"
             )
         self.module = self.network = build(_read(Path(path)), context.space.layers, context.space.dim)
 
@@ -75,7 +76,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         content = content["model_state_dict"]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(f"{path} holds no state dict")
-    return {name.removeprefix("model."): tensor for name, tensor in content.items()}
+    return unpack({name.removeprefix("model."): tensor for name, tensor in content.items()})
 
 
 def _shifted(weights: Tensor, share: float) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-NODES = 64  # nodes of the coarse grid on each side
+NODES = 64  # nodes of the coarse grid on each side, for pictures of any size; half of them do under 256 px
 BORDER = 0.12  # of the side: within it a surround comes to rest
 SMOOTHING = 1e-4  # lets lips that touch stay unfolded; an affine warp remains exact
 
@@ -78,9 +78,10 @@ def spline(source: Tensor, target: Tensor, at: Tensor) -> Tensor:
 
 
 @cache
-def nodes() -> Tensor:
-    """The coarse grid over the picture, edges included: float64 [NODES², 2]."""
-    return _square(torch.linspace(0, 1, NODES, dtype=torch.float64))
+def nodes(size: int | None = None) -> Tensor:
+    """The coarse grid over a picture of `size` pixels, edges included: float64 [nodes, 2]."""
+    count = NODES if size is None or size > 256 else NODES // 2
+    return _square(torch.linspace(0, 1, count, dtype=torch.float64))
 
 
 def pixel_centres(size: int, corner: tuple[float, float] = (0.0, 0.0), side: float = 1.0) -> Tensor:
@@ -95,8 +96,9 @@ def _square(steps: Tensor) -> Tensor:
 
 
 def refine(values: Tensor, at: Tensor) -> Tensor:
-    """Values on the nodes, float [n, NODES², k], interpolated at points [H, W, 2]: float32 [n, H, W, k]."""
-    grid = values.float().mT.reshape(len(values), -1, NODES, NODES)
+    """Values on the nodes, float [n, nodes, k], interpolated at points [H, W, 2]: float32 [n, H, W, k]."""
+    count = round(values.shape[1] ** 0.5)
+    grid = values.float().mT.reshape(len(values), -1, count, count)
     where = (at.float().to(grid.device) * 2 - 1).expand(len(values), -1, -1, -1)
     return F.grid_sample(grid, where, align_corners=True, padding_mode="border").permute(0, 2, 3, 1)
 

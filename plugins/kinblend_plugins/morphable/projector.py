@@ -28,11 +28,11 @@ class MorphableProjector(Projector):
         self.module = self.model = Morphable.load(context.files["generator.safetensors"])
         self.resolution = int(context.settings["resolution"])
 
-    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0) -> Tensor:
-        """The codes alone, on plain grey: float32 [n, L, D] → float32 [n, 3, R, R]. Differentiable."""
+    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
+        """The codes alone, on plain grey: float32 [n, L, D] → float32 [n, 3, size, size]. Differentiable."""
         codes = codes.float().to(self.model.device)
         landmarks = self.model.landmarks(codes)
-        to_mean, _ = self._maps(landmarks, landmarks)
+        to_mean, _ = self._maps(landmarks, landmarks, size)
         return self._paint(self.model.texture(codes), to_mean, codes.new_zeros(1, 1, 1, 1))
 
     def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
@@ -66,15 +66,15 @@ class MorphableProjector(Projector):
         surround = geometry.sample(detail["surround"] / 127.5 - 1, to_photo)
         return self._paint(self.model.texture(codes) + detail["residual"], to_mean, surround)
 
-    def _maps(self, landmarks: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
+    def _maps(self, landmarks: Tensor, photo: Tensor, size: int | None = None) -> tuple[Tensor, Tensor]:
         """For each pixel of a face with these landmarks [n, 68, 2]: where it lies in the texture's frame, and in the
         photograph whose landmarks are `photo`. Two float32 [n, R, R, 2]."""
         points = geometry.control_points(landmarks.double())
         mean = self.model.mean_points.to(points).expand_as(points)
         coarse = geometry.spline(
-            points, torch.cat([mean, geometry.control_points(photo.double())], dim=-1), geometry.nodes()
+            points, torch.cat([mean, geometry.control_points(photo.double())], dim=-1), geometry.nodes(size)
         )
-        maps = geometry.refine(coarse, geometry.pixel_centres(self.resolution))
+        maps = geometry.refine(coarse, geometry.pixel_centres(size or self.resolution))
         corner = maps.new_tensor(self.model.corner)
         return (maps[..., :2] - corner) / self.model.side, geometry.held_at_border(maps[..., 2:])
 

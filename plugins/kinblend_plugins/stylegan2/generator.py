@@ -40,12 +40,17 @@ class Generator(nn.Module):
             x = leaky(layer(x))
         return x
 
-    def forward(self, codes: Tensor, noises: Sequence[Tensor | None]) -> Tensor:
-        """codes [n, L, D] → RGB about [−1, 1], [n, 3, R, R]. noises: one map [r, r] or None for each conv."""
+    def forward(self, codes: Tensor, noises: Sequence[Tensor | None], size: int | None = None) -> Tensor:
+        """codes [n, L, D] → RGB about [−1, 1], [n, 3, R, R]. noises: one map [r, r] or None for each conv.
+
+        size: where it is given, the first picture of the pyramid that is no smaller.
+        """
         x = self.const.expand(len(codes), -1, -1, -1)
         x = self.convs[0](x, codes[:, 0], noises[0])
         picture = self.colours[0](x, codes[:, 1])
         for step in range(1, len(self.colours)):
+            if size is not None and picture.shape[-1] >= size:
+                break
             first, second = 2 * step - 1, 2 * step
             x = self.convs[first](x, codes[:, first], noises[first])
             x = self.convs[second](x, codes[:, second], noises[second])

@@ -72,7 +72,7 @@ class StyleGAN2Projector(Projector):
         with torch.no_grad():
             return self.generator.mapping(self._send(z)).float().mean(dim=0).cpu().expand(shape)
 
-    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0) -> Tensor:
+    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
         """Pictures of codes: float32 [n, L, D] → float32 [n, 3, R, R] on the CPU, RGB about [−1, 1].
 
         Differentiable with respect to `codes`. Random noise is the same for every code of a batch, so that a picture
@@ -82,7 +82,7 @@ class StyleGAN2Projector(Projector):
             raise LatentShapeError(
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
-        return self.generator(self._send(codes), self._noises(noise, seed)).float().cpu()
+        return self.generator(self._send(codes), self._noises(noise, seed), size).float().cpu()
 
     def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
         """Pictures of latents; with "const" noise, a latent's own noise maps stand in for the stored ones."""

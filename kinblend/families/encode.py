@@ -1,0 +1,116 @@
+"""Pictures of families → latents and embeddings, every picture once, resumed after an interruption."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinblend.errors import InputError
+from kinblend.families.trios import TrioFiles, Trios
+from kinblend.storage.sealed import atomic_write, file_sha256
+
+if TYPE_CHECKING:
+    from kinblend.pipeline import Engine
+
+SMALLEST = 256  # px; smaller pictures are enlarged to this, because the detector wants a few pixels around a face
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A picture that gave no latent, and why."""
+
+    picture: Path
+    reason: str
+
+
+def encode_trios(
+    trios: Sequence[TrioFiles],
+    backbone: str,
+    cache_folder: Path,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Trios, list[Lost]]:
+    """Codes and embeddings of all trios whose three pictures can be used.
+
+    cache_folder: keeps the result for each picture by its content, so that a second call begins where the first was
+        ended. workers: processes. progress: told how many of how many pictures are done.
+    Raises `InputError` when no trio is left.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from kinblend.backbone import load_backbone
+
+    space = load_backbone(backbone).space
+    folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})
+    results: dict[Path, Path | str] = {}
+    jobs = [(str(picture), backbone, str(folder)) for picture in pictures]
+    with get_context("spawn").Pool(workers, _one_thread) as pool:
+        for done, (picture, result) in enumerate(pool.imap_unordered(_encode, jobs, chunksize=8), start=1):
+            results[Path(picture)] = Path(result) if result.endswith(".safetensors") else result
+            if progress is not None:
+                progress(done, len(jobs))
+    lost = [Lost(picture, result) for picture, result in results.items() if isinstance(result, str)]
+    kept = [t for t in trios if all(isinstance(results[p], Path) for p in (t.father, t.mother, t.child))]
+    if not kept:
+        raise InputError("no trio has three pictures with a usable face; see the list of what was lost")
+    loaded = {picture: load_file(result) for picture, result in results.items() if isinstance(result, Path)}
+    codes = {
+        role: torch.stack([loaded[getattr(trio, role)]["code"] for trio in kept])
+        for role in ("father", "mother", "child")
+    }
+    embedding = torch.stack([loaded[trio.child]["embedding"] for trio in kept])
+    families = [trio.family for trio in kept]
+    return Trios(**codes, embedding=embedding, families=families, space=space), sorted(lost, key=lambda x: x.picture)
+
+
+def _one_thread() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _encode(job: tuple[str, str, str]) -> tuple[str, str]:
+    """The picture, and the file of its code and embedding, or the reason why there is none."""
+    picture, backbone, folder = job
+    try:
+        stem = Path(folder) / file_sha256(picture)
+    except OSError as error:
+        return picture, f"{picture} can't be read: {error.strerror}"
+    done, refused = stem.with_suffix(".safetensors"), stem.with_suffix(".txt")
+    if done.is_file():
+        return picture, str(done)
+    if refused.is_file():
+        return picture, refused.read_text("utf-8")
+    from safetensors.torch import save
+
+    from kinblend.identity import embed_faces
+    from kinblend.imaging.decode import read_image
+
+    try:
+        image = read_image(picture)
+        if min(image.size) < SMALLEST:
+            scale = SMALLEST / min(image.size)
+            image = image.resize((round(image.width * scale), round(image.height * scale)), 3)
+        parent = _engine(backbone).parent(image)
+    except InputError as error:
+        atomic_write(refused, str(error).encode())
+        return picture, str(error)
+    embedding = embed_faces([parent.crop])[0]
+    atomic_write(done, save({"code": parent.latent.code.clone(), "embedding": embedding.clone()}))
+    return picture, str(done)
+
+
+@cache
+def _engine(backbone: str) -> Engine:
+    from kinblend.pipeline import Engine
+
+    return Engine(backbone)

@@ -2,8 +2,8 @@
 
     python benchmarks/blenders.py TRIOS.safetensors [--weights BLENDER.safetensors] [--seed 0] [--json FILE]
 
-For each trio of the test families: is the rendered child (code alone) nearer to the embedding of the true child than to
-those of the other families' children? AUC 0.5 is chance; intervals are 95 %, over families drawn with replacement.
+For each trio of the test families: is the rendered child (code alone) nearer to the true child than to the
+other families' children, by embeddings? AUC 0.5 is chance; intervals are 95 %, over families drawn with replacement.
 """
 
 from __future__ import annotations

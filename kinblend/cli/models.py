@@ -95,6 +95,19 @@ def pull(
         say(f"licence: {source.licence}")
 
 
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="A pack's name or folder.")],
+    file: Annotated[Path, typer.Argument(help="What to add: trained weights, directions.")],
+    to: Annotated[str, typer.Option("--as", help="Its name in the pack; default: the file's own.")] = "",
+) -> None:
+    """Add a .safetensors file to a pack: blender.safetensors (for `learned`) or directions.safetensors."""
+    from kinblend.storage.packs import add_file
+
+    pack = add_file(_find(name), file, to or file.name)
+    say(f"{pack.name}: {len(pack.files)} files, in {pack.folder}")
+
+
 @app.command("import")
 def import_checkpoint(
     checkpoint: Annotated[Path, typer.Argument(help="A published checkpoint: .pt or .pkl.")],

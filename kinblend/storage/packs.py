@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kinblend.errors import PackError, PackNotFoundError
+from kinblend.errors import PackError, PackNotFoundError, UsageError
 from kinblend.storage.sealed import atomic_write, file_sha256
 from kinblend.types import LatentSpace
 
@@ -103,6 +103,21 @@ def write_description(folder: str | Path, description: Mapping[str, Any], files:
     text = json.dumps({"schema": SCHEMA, **description, "files": sealed}, indent=2) + "\n"
     atomic_write(folder / DESCRIPTION, text.encode())
     return open_pack(folder)
+
+
+def add_file(pack: Pack, file: str | Path, name: str) -> Pack:
+    """Copy a `.safetensors` file into a pack under that name ("blender.safetensors", "directions.safetensors"),
+    in the place of one it has. Raises `UsageError` for the generator, which defines the latent space."""
+    if name == pack.description["generator"]:
+        raise UsageError(f"{name} defines the latent space of pack '{pack.name}'; import or train a pack of its own")
+    if not name.endswith(".safetensors") or Path(name).name != name:
+        raise UsageError(f"{name!r} is not the plain name of a .safetensors file")
+    path = Path(file)
+    if not path.is_file():
+        raise PackError(f"{path} does not exist")
+    atomic_write(pack.folder / name, path.read_bytes())
+    description = {key: value for key, value in pack.description.items() if key not in ("schema", "files")}
+    return write_description(pack.folder, description, {*pack.files, name})
 
 
 def _check(path: Path, description: Any) -> None:

@@ -1,0 +1,40 @@
+"""`kinblend families encode` on real pictures: what is lost is listed, and nothing is done twice."""
+
+from pathlib import Path
+
+import pytest
+from strangers import Site
+
+from kinblend import load_trios
+from kinblend.cli.demo import example
+
+
+def test_trios_are_encoded_once_and_what_is_lost_is_listed(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    father, mother, child = (example(person) for person in ("P005", "P001", "P007"))
+    (tmp_path / "text.jpg").write_text("no picture")
+    rows = [f"A,{father},{mother},{child}", f"A,{father},{mother},text.jpg", f"B,{father},none.jpg,{child}"]
+    (tmp_path / "list.csv").write_text("family,father,mother,child\n" + "\n".join(rows) + "\n")
+    words = ["families", "encode", "list.csv", "--out", "trios.safetensors", "--workers", "1"]
+    done = site.kinblend(*words)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 3 trios; 2 pictures were lost" in done.stderr
+    lost = (tmp_path / "trios.lost.csv").read_text()
+    assert "text.jpg" in lost
+    assert "none.jpg" in lost
+    first = load_trios(tmp_path / "trios.safetensors")
+    assert (tuple(first.father.shape), first.families) == ((1, 4, 512), ["A"])
+    kept = sorted((tmp_path / "home" / "families").glob("*/*"))
+    before = [path.stat().st_mtime_ns for path in kept]
+    assert site.kinblend(*words).returncode == 0
+    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert load_trios(tmp_path / "trios.safetensors").father.equal(first.father)
+
+
+@pytest.mark.parametrize("text", ["family,father\n", "family,father,mother,child\nA,a.jpg,b.jpg,c.jpg\n"])
+def test_a_list_without_a_usable_trio_ends_with_code_3(text: str, tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    (tmp_path / "list.csv").write_text(text)
+    done = site.kinblend("families", "encode", "list.csv", "--quiet", "--workers", "1")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert not (tmp_path / "trios.safetensors").exists()

@@ -10,8 +10,8 @@ import typer
 from kinblend.cli.output import say
 from kinblend.errors import ModelError
 
-FATHER, MOTHER = "P005", "P001"
-STRATEGIES = ("average", "dimension", "layer", "mask", "slerp")
+FATHER, MOTHER = "P007", "P004"
+STRATEGIES = ("average", "dimension", "layer", "mask", "learned", "slerp")
 AGES = (-2.0, 2.0)
 
 
@@ -32,14 +32,18 @@ def demo(out: Annotated[Path, typer.Option(help="Folder for what is written.")] 
     parents = [results[0].father.crop, results[0].mother.crop]
     pictures = parents + [result.children[0].image for result in results + aged]
     path = out / "demo.png"
-    write_png(path, sheet(pictures, side=256))
+    write_png(path, sheet(pictures, columns=5, side=300))
     captions = ["father", "mother", *STRATEGIES, *(f"age {age:+g}" for age in AGES)]
-    say("left to right: " + ", ".join(captions))
+    say("row by row: " + ", ".join(captions))
     typer.echo(path)
 
 
-# Face shape from the father, complexion and skin from the mother; and a smooth change over the dimensions.
-_OPTIONS = {"layer": {"shares": {"0": 1.0}, "default": 0.0}, "dimension": {"shares": {}, "default": 0.35}}
+# Face shape from the father, complexion and skin from the mother; and the first dimensions, which hold what differs
+# most between people, from the mother, the last ones from the father.
+_OPTIONS = {
+    "layer": {"shares": {"0": 1.0}, "default": 0.0},
+    "dimension": {"shares": [number / 511 for number in range(512)]},
+}
 
 
 def example(person: str) -> Path:

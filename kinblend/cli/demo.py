@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,7 +40,7 @@ def demo(out: Annotated[Path, typer.Option(help="Folder for what is written.")] 
 
 # Face shape from the father, complexion and skin from the mother; and the first dimensions, which hold what differs
 # most between people, from the mother, the last ones from the father.
-_OPTIONS = {
+_OPTIONS: dict[str, dict[str, Any]] = {
     "layer": {"shares": {"0": 1.0}, "default": 0.0},
     "dimension": {"shares": [number / 511 for number in range(512)]},
 }

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 # studio portraits and selfies of nine people.
 SIDE = 0.92
 SHIFT_DOWN = 0.10
-# The same square in an aligned FFHQ crop, as shares of its side.
-FFHQ_BOX = (0.2, 0.3, 0.8, 0.9)
+# The same square in an aligned FFHQ crop, as shares of its side: the medians over 265 crops.
+FFHQ_BOX = (0.186, 0.320, 0.791, 0.926)
+# Where the trees begin decides where they end, on dark and blurred pictures by several pixels. So they begin several
+# times: the square moved across and down and enlarged by these shares of its side, about as far as detectors differ.
+BEGINNINGS = ((0, 0, 0), (-0.03, 0, 0), (0.03, 0, 0), (0, -0.04, 0), (0, 0.04, 0), (0, 0, -0.05), (0, 0, 0.05))
 LEAST_SIDE, MOST_SIDE = 256, 640  # the square's side in the copy that the predictor sees
 
 Box = tuple[float, float, float, float]
@@ -40,7 +43,7 @@ def square_for_predictor(box: Sequence[float]) -> Box:
 def predict(image: Image, square: Sequence[float]) -> NDArray[Any]:
     """The 68 points inside dlib's `square`: float64 [68, 2] (x, y) in pixels of the RGB picture `image`.
 
-    Raises `ModelError` when the predictor's file is missing.
+    The median over several beginnings. Raises `ModelError` when the predictor's file is missing.
     """
     import dlib
     import numpy as np
@@ -57,15 +60,17 @@ def predict(image: Image, square: Sequence[float]) -> NDArray[Any]:
     scale = min(max(side, LEAST_SIDE), MOST_SIDE) / side
     width = max(1, round((region[2] - region[0]) * scale))
     height = max(1, round((region[3] - region[1]) * scale))
-    part = image.convert("RGB").resize((width, height), pil.Resampling.BILINEAR, box=region)
+    pixels = np.asarray(image.convert("RGB").resize((width, height), pil.Resampling.BILINEAR, box=region))
     factor = np.array([width / (region[2] - region[0]), height / (region[3] - region[1])])
     corner = np.array(region[:2], dtype=np.float64)
-    low = np.rint((np.array([left, top]) - corner) * factor).astype(int)
-    high = np.rint((np.array([right, bottom]) - corner) * factor).astype(int)
-    rectangle = dlib.rectangle(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-    shape = _predictor()(np.asarray(part), rectangle)
-    points = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
-    moved: NDArray[Any] = (points + 0.5) / factor - 0.5 + corner
+    found = []
+    for across, down, larger in BEGINNINGS:
+        move = np.array([across, down]) * side
+        low = np.rint((np.array([left, top]) - larger * side / 2 + move - corner) * factor).astype(int)
+        high = np.rint((np.array([right, bottom]) + larger * side / 2 + move - corner) * factor).astype(int)
+        shape = _predictor()(pixels, dlib.rectangle(int(low[0]), int(low[1]), int(high[0]), int(high[1])))
+        found.append([(point.x, point.y) for point in shape.parts()])
+    moved: NDArray[Any] = (np.median(np.array(found, dtype=np.float64), axis=0) + 0.5) / factor - 0.5 + corner
     return moved
 
 

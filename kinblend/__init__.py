@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from kinblend.pipeline import Child, Engine, Result
     from kinblend.registry import PluginSpec
+    from kinblend.storage.checkpoints import Network, check_weights, kind_of, read_nvidia, read_torch
     from kinblend.storage.latents import load_latent, load_weight_map, save_latent, save_weight_map
     from kinblend.storage.packs import Pack, open_pack, write_description
     from kinblend.storage.sources import Download, PackSource
@@ -53,6 +54,7 @@ _HOMES = {
     ),
     "kinblend.pipeline": ("Child", "Engine", "Result"),
     "kinblend.registry": ("PluginSpec",),
+    "kinblend.storage.checkpoints": ("Network", "check_weights", "kind_of", "read_nvidia", "read_torch"),
     "kinblend.storage.latents": ("load_latent", "load_weight_map", "save_latent", "save_weight_map"),
     "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
     "kinblend.storage.sources": ("Download", "PackSource"),
@@ -76,6 +78,7 @@ __all__ = [
     "KinblendError",
     "Latent",
     "LatentSpace",
+    "Network",
     "Noise",
     "Pack",
     "PackSource",
@@ -86,13 +89,17 @@ __all__ = [
     "Trios",
     "WeightMap",
     "align",
+    "check_weights",
     "hookimpl",
+    "kind_of",
     "load_backbone",
     "load_latent",
     "load_trios",
     "load_weight_map",
     "open_pack",
+    "read_nvidia",
     "read_tensor",
+    "read_torch",
     "save_latent",
     "save_weight_map",
     "weighted_sum",

@@ -5,9 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinblend import Blender
+from kinblend import Blender, check_weights, read_torch
 from kinblend.errors import CheckpointError, WeightsMissingError
-from kinblend.storage.checkpoints import read_torch
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
 from kinblend_plugins.blenders.packed import unpack
 
@@ -26,7 +25,7 @@ class LearnedBlender(Blender):
         if path is None:
             raise WeightsMissingError(
                 f"there are no trained weights for '{context.space.backbone}'; train them with "
-                "`kinblend train blender --trios FILE`, or give a file with --set blender.weights=FILE"
+                "`kinblend train blender learned --trios FILE`, or give a file with --set blender.weights=FILE"
             )
         self.module = self.network = build(_read(Path(path)), context.space.layers, context.space.dim)
 
@@ -67,7 +66,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         from safetensors.torch import load_file
 
         try:
-            content = load_file(path)
+            content: object = load_file(path)
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path} can't be read: {error}") from error
     else:
@@ -76,6 +75,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         content = content["model_state_dict"]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(f"{path} holds no state dict")
+    check_weights(path, content)
     return unpack({name.removeprefix("model."): tensor for name, tensor in content.items()})
 
 

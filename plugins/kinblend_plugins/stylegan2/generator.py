@@ -9,7 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from kinblend.errors import CheckpointError
-from kinblend_plugins.stylegan2.layers import MAPPING_RATE, Dense, StyledConv, ToRGB, leaky, normalize, upsample
+from kinblend_plugins.stylegan2.layers import (
+    MAPPING_RATE,
+    Dense,
+    ModulatedConv,
+    StyledConv,
+    ToRGB,
+    leaky,
+    normalize,
+    upsample,
+)
 
 
 class Generator(nn.Module):
@@ -58,11 +67,11 @@ class Generator(nn.Module):
         return picture
 
 
-def build(tensors: Mapping[str, Tensor]) -> Generator:
+def build(tensors: Mapping[str, Tensor], clamp: float | None = None) -> Generator:
     """The generator that fits `tensors` (names as `names.translate` gives them), holding them, without gradients.
 
-    Widths, dimension and mapping depth come from the shapes. Raises `CheckpointError` naming the tensor that is
-    missing, unknown or of the wrong shape.
+    Widths, dimension and mapping depth come from the shapes. clamp: of every layer (NVIDIA's `conv_clamp`).
+    Raises `CheckpointError` naming the tensor that is missing, unknown or of the wrong shape.
     """
     steps = sum(bool(re.fullmatch(r"colours\.\d+\.bias", name)) for name in tensors)
     depth = sum(bool(re.fullmatch(r"mapping_layers\.\d+\.bias", name)) for name in tensors)
@@ -82,6 +91,9 @@ def build(tensors: Mapping[str, Tensor]) -> Generator:
                 f"the generator's tensor {name} has shape {list(tensor.shape)}; "
                 f"{list(expected[name].shape)} is needed"
             )
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv):
+            module.clamp = clamp
     generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     return generator.eval().requires_grad_(False)
 

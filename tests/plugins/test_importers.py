@@ -113,8 +113,10 @@ def broken() -> dict[str, dict[str, Tensor]]:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # torch's, on writing the odd ones
 @pytest.mark.parametrize(
     "name",
-    ["nan", "complex", "unknown", "gap", "missing", "shape", "expanded", "sparse", "quantised", "b100", "b2"]
-    + ["conditional"],
+    sorted(
+        {"nan", "complex", "unknown", "gap", "missing", "shape", "expanded", "sparse", "quantised", "b100", "b2"}
+        | {"conditional"}
+    ),
 )
 def test_what_could_never_run_is_refused_and_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
     state = broken()[name]
@@ -157,7 +159,7 @@ def test_malformed_records(meta: object, tmp_path: Path) -> None:
 
 def test_a_file_nobody_knows_leaves_nothing_behind(tmp_path: Path) -> None:
     torch.save({"something": 1}, tmp_path / "x.pt")
-    with pytest.raises(CheckpointError, match="no importer knows .*; there are: e4e, rosinality, nvidia"):
+    with pytest.raises(CheckpointError, match=r"no importer knows .*; there are: e4e, rosinality, nvidia"):
         imported(tmp_path / "x.pt")
     assert list((tmp_path / "packs").iterdir()) == []
 

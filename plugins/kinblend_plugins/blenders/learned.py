@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinblend import Blender, check_weights, read_torch
+from kinblend import Blender, build_network, check_weights, read_torch
 from kinblend.errors import CheckpointError, WeightsMissingError
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
 from kinblend_plugins.blenders.packed import unpack
@@ -43,20 +43,8 @@ class LearnedBlender(Blender):
 
 def build(tensors: dict[str, Tensor], layers: int, dim: int) -> AdaptiveDimensionWeightModel:
     """The network holding `tensors`, ready to be asked. Raises `CheckpointError`."""
-    with torch.device("meta"):
-        network = AdaptiveDimensionWeightModel(layers, dim)
-    expected = network.state_dict()
-    for name in sorted(set(expected) ^ set(tensors)):
-        raise CheckpointError(f"the weight network's tensor {name} is {'missing' if name in expected else 'unknown'}")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise CheckpointError(
-                f"the weight network's tensor {name} has shape {list(tensor.shape)}; {list(expected[name].shape)} is "
-                f"needed for latents [{layers}, {dim}]. Was it trained on another backbone?"
-            )
-    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    network.load_state_dict(floats, assign=True)
-    return network.eval().requires_grad_(False)
+    hint = f"weights for latents [{layers}, {dim}] are needed. Were they trained on another backbone?"
+    return build_network(lambda: AdaptiveDimensionWeightModel(layers, dim), tensors, "the weight network", hint)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     )
     from kinblend.pipeline import Child, Engine, Result
     from kinblend.registry import PluginSpec
+    from kinblend.storage.checkpoints import Network, check_weights, kind_of, read_nvidia, read_torch
     from kinblend.storage.latents import load_latent, load_weight_map, save_latent, save_weight_map
+    from kinblend.storage.networks import build_network
     from kinblend.storage.packs import Pack, open_pack, write_description
     from kinblend.storage.sources import Download, PackSource
     from kinblend.storage.tensors import read_tensor
@@ -53,7 +55,9 @@ _HOMES = {
     ),
     "kinblend.pipeline": ("Child", "Engine", "Result"),
     "kinblend.registry": ("PluginSpec",),
+    "kinblend.storage.checkpoints": ("Network", "check_weights", "kind_of", "read_nvidia", "read_torch"),
     "kinblend.storage.latents": ("load_latent", "load_weight_map", "save_latent", "save_weight_map"),
+    "kinblend.storage.networks": ("build_network",),
     "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
     "kinblend.storage.sources": ("Download", "PackSource"),
     "kinblend.storage.tensors": ("read_tensor",),
@@ -76,6 +80,7 @@ __all__ = [
     "KinblendError",
     "Latent",
     "LatentSpace",
+    "Network",
     "Noise",
     "Pack",
     "PackSource",
@@ -86,13 +91,18 @@ __all__ = [
     "Trios",
     "WeightMap",
     "align",
+    "build_network",
+    "check_weights",
     "hookimpl",
+    "kind_of",
     "load_backbone",
     "load_latent",
     "load_trios",
     "load_weight_map",
     "open_pack",
+    "read_nvidia",
     "read_tensor",
+    "read_torch",
     "save_latent",
     "save_weight_map",
     "weighted_sum",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kinblend.errors import UnsupportedError
+from kinblend.errors import LatentError, UnsupportedError, blame
 from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
 
 if TYPE_CHECKING:
@@ -41,12 +41,13 @@ class Context:
 class Plugin:
     """What the four have in common.
 
-    name, distribution: under which name it was registered, and the distribution (with version) that brought it;
-        filled in by kinblend.
+    kind: which of the four it is. name, distribution: under which name it was registered, and the distribution (with
+        version) that brought it; filled in by kinblend.
     module: the network a device pool leases while the plugin works, or None if it has none. A plugin sends its
         inputs to the module's device and dtype itself, and gives float32 back.
     """
 
+    kind: ClassVar[str] = "plugin"
     name: str = ""
     distribution: str = ""
     module: nn.Module | None = None
@@ -60,10 +61,16 @@ class Plugin:
         """The latent space this was made for."""
         return self.context.space
 
+    @property
+    def title(self) -> str:
+        """Who this is, for messages: "blender 'average' of kinblend 0.1.0"."""
+        return f"{self.kind} '{self.name}' of {self.distribution or '?'}"
+
 
 class Encoder(Plugin, ABC):
     """Aligned faces → latents."""
 
+    kind: ClassVar[str] = "encoder"
     input_size: int  # side of the square crops it takes, in pixels
 
     @abstractmethod
@@ -101,6 +108,8 @@ class Blend:
 class Blender(Plugin):
     """Two codes → a child's code. Implement `weights`, or override `blend` where no weighted sum will do."""
 
+    kind: ClassVar[str] = "blender"
+
     def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         """The father's share, float32 [L, D] in [0, 1].
 
@@ -112,7 +121,9 @@ class Blender(Plugin):
     def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
         """The child: father·w + mother·(1 − w), exactly the father at w = 1 and the mother at w = 0."""
         shares = self.weights(father, mother, seed)
-        return Blend(weighted_sum(father, mother, shares), WeightMap(shares, self.space))
+        with blame(self.title, LatentError):
+            weights = WeightMap(shares, self.space)
+        return Blend(weighted_sum(father, mother, shares), weights)
 
 
 def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
@@ -128,6 +139,8 @@ def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
 
 class Editor(Plugin, ABC):
     """Moves latents along named attributes."""
+
+    kind: ClassVar[str] = "editor"
 
     @abstractmethod
     def attributes(self) -> Mapping[str, str]:
@@ -155,6 +168,7 @@ class ProjectionProgress:
 class Projector(Plugin, ABC):
     """Latents → images; and, where the backbone allows, an image → the latent that reconstructs it best."""
 
+    kind: ClassVar[str] = "projector"
     resolution: int  # side of the square pictures it makes, in pixels
     noise_kinds: ClassVar[tuple[Noise, ...]] = ("const", "none", "random")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,7 +30,7 @@ def read_value(text: str) -> Any:
     """JSON where it is JSON, the text itself otherwise."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -43,7 +42,7 @@ def parse_edits(words: Iterable[str]) -> dict[str, float]:
         try:
             edits[name] = float(text)
         except ValueError:
-            raise UsageError(f"--edit {word!r}: write --edit attribute=strength, age=-2 say") from None
-        if not name or not math.isfinite(edits[name]):
-            raise UsageError(f"--edit {word!r}: the strength must be a finite number")
+            name = ""
+        if not name:
+            raise UsageError(f"--edit {word!r}: write --edit attribute=strength, age=-2 say")
     return edits

@@ -91,7 +91,7 @@ def test_an_honest_state_dict_loads(tmp_path: Path) -> None:
 def test_an_nvidia_network_gives_its_state_and_never_its_source(tmp_path: Path) -> None:
     trace, path = tmp_path / "trace", tmp_path / "network.pkl"
     write_nvidia(path, {"w_avg": torch.zeros(3), "fc0.weight": torch.ones(2)}, f"open({str(trace)!r}, 'w')")
-    state = read_nvidia(path)["G_ema"]
+    state = read_nvidia(path)["G_ema"].tensors
     assert sorted(state) == ["fc0.weight", "w_avg"]
     assert torch.equal(state["fc0.weight"], torch.ones(2))
     assert not trace.exists()

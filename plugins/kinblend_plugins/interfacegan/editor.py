@@ -1,9 +1,9 @@
 """The editor. Source: Shen et al., InterFaceGAN, 2020 (sections 2.2 and 2.3, conditional manipulation)."""
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from kinblend import Editor
-from kinblend.errors import UsageError
+from kinblend.errors import PackError, UsageError
 from kinblend_plugins.interfacegan.directions import read_direction, to_code_shape
 
 
@@ -22,28 +22,28 @@ class DirectionEditor(Editor):
             self._add_packed(packed)
         for name in options.keep:
             self._known(name)
+        first, last = options.layers or (0, self.space.layers - 1)
+        if not 0 <= first <= last < self.space.layers:
+            raise UsageError(f"layers {first}-{last}: use 0 to {self.space.layers - 1}")
+        self._layers = slice(first, last + 1)
 
     def attributes(self):
         return dict(self._notes)
 
     def edit(self, codes, strengths):
         edited = codes.clone()
-        first, last = self.options.layers or (0, self.space.layers - 1)
-        if not 0 <= first <= last < self.space.layers:
-            raise UsageError(f"layers {first}-{last}: use 0 to {self.space.layers - 1}")
         for name, strength in strengths.items():
-            direction = self._conditional(name)
-            edited[:, first : last + 1] += strength * direction[first : last + 1].to(codes)
+            edited[:, self._layers] += strength * self._conditional(name).to(codes)
         return edited
 
     def _conditional(self, name):
-        """The direction with what it shares with the attributes to keep taken out."""
-        direction = self._known(name).clone()
+        """The direction in the layers that are edited, without what it shares there with the attributes to keep."""
+        direction = self._known(name)[self._layers].clone()
         basis = []
         for other in self.options.keep:
             if other == name:
                 continue
-            kept = self._known(other).clone()
+            kept = self._known(other)[self._layers].clone()
             for axis in basis:
                 kept -= (kept * axis).sum() * axis
             if kept.norm() > 1e-6:
@@ -62,9 +62,13 @@ class DirectionEditor(Editor):
             ) from None
 
     def _add_packed(self, path):
-        with safe_open(str(path), framework="pt") as file:
-            notes = file.metadata() or {}
-            for name in file.keys():  # noqa: SIM118
-                if name not in self._directions:
-                    self._directions[name] = to_code_shape(file.get_tensor(name), self.space, f"direction '{name}'")
-                    self._notes[name] = notes.get(name, "")
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                notes = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise PackError(f"{path} is no file of directions: {error}") from error
+        for name, tensor in tensors.items():
+            if name not in self._directions:
+                self._directions[name] = to_code_shape(tensor, self.space, f"direction '{name}' ({path.name})")
+                self._notes[name] = notes.get(name, "")

@@ -36,7 +36,7 @@ class StyleGAN2Projector(Projector):
     def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)
         tensors = translate(read_tensors(context, "generator.safetensors"))
-        self.module = self.generator = build(tensors)
+        self.module = self.generator = build(tensors, context.settings.get("conv_clamp"))
         self.resolution = self.generator.resolution
         _check(context, self.resolution, self.generator.layers, self.generator.dim)
         self._has_average = "w_avg" in tensors

@@ -86,12 +86,17 @@ class Backbone:
         with self.pool.lease(self.encoder.module, "encoder"), blame(self.encoder.title, LatentError):
             return self.encoder.encode_faces(faces)
 
-    def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
-        """Pictures of latents, detail included. Raises `LatentSpaceError` for a stranger's latent."""
+    def render(
+        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+    ) -> list[Image]:
+        """Pictures of latents, detail included. size: as `Projector.synthesize` takes it.
+
+        Raises `LatentSpaceError` for a stranger's latent.
+        """
         for latent in latents:
             self.space.require(latent.space)
         with self.pool.lease(self.projector.module, "projector"), blame(self.projector.title, LatentError):
-            return self.projector.render(latents, noise=noise, seed=seed)
+            return self.projector.render(latents, noise=noise, seed=seed, size=size)
 
     def project(
         self,

@@ -155,6 +155,20 @@ class Editor(Plugin, ABC):
         Returns float32 [n, L, D]. Raises `UsageError` for an unknown attribute.
         """
 
+    def strength_towards(self, code: Tensor, attribute: str, value: float, unit: str) -> float:
+        """The strength that brings an attribute of a code, float32 [L, D], to a value in its own unit ("years").
+
+        Raises `UnsupportedError` where the attribute can't be read in that unit.
+        """
+        raise UnsupportedError(f"{self.name} can't set {attribute} in {unit}; give a strength")
+
+    def neutral(self, code: Tensor) -> Mapping[str, float]:
+        """Strengths that give a code, float32 [L, D], a calm expression and a head that faces ahead.
+
+        What a face does at the moment of a photograph is not inherited. By default nothing is known of it: empty.
+        """
+        return {}
+
 
 @dataclass(frozen=True)
 class ProjectionProgress:
@@ -181,22 +195,38 @@ class Projector(Plugin, ABC):
         and saves the work for the rest. Returns float32 [n, 3, R, R], RGB about [−1, 1], not clamped.
         """
 
-    def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
-        """Pictures of latents, detail included: RGB, uint8, R × R. Override where there is detail."""
+    def render(
+        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+    ) -> list[Image]:
+        """Pictures of latents, detail included: RGB, uint8, R × R. Override where there is detail.
+
+        size: as `synthesize` takes it.
+        """
         import torch
 
         from kinblend.imaging import to_pictures
 
+        codes = torch.stack([latent.code for latent in latents])
         with torch.inference_mode():
-            return to_pictures(self.synthesize(torch.stack([x.code for x in latents]), noise=noise, seed=seed))
+            return to_pictures(self.synthesize(codes, noise=noise, seed=seed, size=size))
 
     def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
         """The child's detail, blended by the mean share of the layers concerned. Without detail: empty."""
         return {}
 
-    def edit_detail(self, latent: Latent, strengths: Mapping[str, float]) -> Mapping[str, Tensor]:
-        """The detail after an edit (stubble goes where the gender does). By default unchanged."""
+    def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
+        """The detail after an edit (wrinkles go where the years do). By default unchanged.
+
+        latent: before the edit. code: after it, float32 [L, D].
+        """
         return latent.detail
+
+    def plausible(self, codes: Tensor, beside: Tensor) -> Tensor:
+        """Codes brought back to where faces are: float32 [n, L, D] → [n, L, D]. By default as they are.
+
+        beside: float32 [m, L, D], codes that are known to be faces, the parents' say: none of them would be moved.
+        """
+        return codes
 
     def project(
         self,

@@ -22,6 +22,13 @@ def run(
     sets: flags.Sets = None,
     edit: flags.Edits = None,
     editor: flags.Editor = None,
+    neutral: Annotated[
+        bool,
+        typer.Option("--neutral/--as-photographed", help="Calm expressions and turn heads ahead before blending."),
+    ] = True,
+    surround: Annotated[
+        str | None, typer.Option(help="Whose hair, ears and background: father, mother, auto or plain.")
+    ] = None,
     children: Annotated[int, typer.Option(min=1, help="How many children.")] = 1,
     seed: flags.Seed = 0,
     father_face: Annotated[int | None, typer.Option(min=1, help="Which face of the father's photograph.")] = None,
@@ -38,6 +45,8 @@ def run(
 ) -> None:
     """Predict children of two people. With --json the manifest is printed."""
     sorted_sets = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
+    if surround is not None:
+        sorted_sets["projector"]["surround"] = surround
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
     check_folder(out)
     engine = flags.open_engine(backbone, device, precision, memory_budget, sorted_sets)
@@ -51,6 +60,7 @@ def run(
                 edits,
                 children,
                 seed,
+                neutral=neutral,
                 father_face=face if father_face is None else father_face,
                 mother_face=face if mother_face is None else mother_face,
                 editor=settings.editor,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import check_file, check_folder, say, wrote
+from kinblend.cli.output import check_file, check_folder, put, say, wrote
+from kinblend.cli.progress import bar
 from kinblend.cli.words import read_value
 from kinblend.errors import UsageError, blame
 from kinblend.settings import load_settings
 
-app = typer.Typer(help="Train backbones and blenders.", no_args_is_help=True)
+app = typer.Typer(help="Train backbones, blenders and directions.", no_args_is_help=True)
 
 
 @app.command("backbone", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -52,6 +53,40 @@ def blender(
     _train("blender", name, context.args, out)
     say(f"use it with --blender {name} --set blender.weights={out}")
     wrote([out], as_json)
+
+
+@app.command("directions")
+def directions(
+    faces: Annotated[Path, typer.Option(help="Zip of aligned faces with an index.csv (file, omi_stimulus).")],
+    ratings: Annotated[Path, typer.Option(help="CSV of ratings (stimulus, age, gender, happy …).")],
+    method: Annotated[
+        Literal["mean", "ridge", "svm"], typer.Option(help="How; svm needs scikit-learn (`kinblend[train]`).")
+    ] = "mean",
+    out: Annotated[Path, typer.Option(help="File for the directions.")] = Path("directions.safetensors"),
+    backbone: flags.Backbone = None,
+    device: flags.Device = None,
+    precision: flags.Precision = None,
+    memory_budget: flags.Budget = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Fit directions for a backbone from rated faces. Interrupted, it goes on where it stopped."""
+    from kinblend.training.attributes import read_rated
+
+    check_file(out)
+    rated = read_rated(faces, ratings)
+    engine = flags.open_engine(backbone, device, precision, memory_budget)
+    from kinblend.training.rated import train_directions
+
+    with bar("encode", len(rated.files), quiet) as show:
+        found = train_directions(engine.backbone, rated, out, method, lambda done, of: show(done, total=of), say)
+    say(f"put them into a pack with `kinblend models add PACK {out}`")
+    put(
+        {"files": [str(out)], "attributes": found.about},
+        as_json=as_json,
+        rows=[[str(out)]],
+        head=["wrote"],
+    )
 
 
 def _train(what: str, name: str, words: Sequence[str], out: Path) -> None:

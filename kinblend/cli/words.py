@@ -34,15 +34,12 @@ def read_value(text: str) -> Any:
         return text
 
 
-def parse_edits(words: Iterable[str]) -> dict[str, float]:
-    """`["age=-2", "smile=1"]` → `{"age": -2.0, "smile": 1.0}`. Raises `UsageError`."""
-    edits: dict[str, float] = {}
+def parse_edits(words: Iterable[str]) -> dict[str, str]:
+    """`["age=-2", "smile=1", "age=8y"]` → `{"age": "-2", …}`; what a value may be, the engine knows. Raises `UsageError`."""
+    edits: dict[str, str] = {}
     for word in words:
         name, _, text = word.partition("=")
-        try:
-            edits[name] = float(text)
-        except ValueError:
-            name = ""
-        if not name:
+        if not name or not text:
             raise UsageError(f"--edit {word!r}: write --edit attribute=strength, age=-2 say")
+        edits[name] = text
     return edits

@@ -14,7 +14,7 @@ from kinblend.errors import LatentError, PluginError, blame
 from kinblend.identity import similarity
 from kinblend.interfaces import Blend, Blender, Editor
 from kinblend.pipeline.manifest import describe_run, finish
-from kinblend.pipeline.order import Order, checked_edits, opened, seeds_from
+from kinblend.pipeline.order import Order, checked_edits, opened, seeds_from, strengths_for
 from kinblend.pipeline.people import People
 from kinblend.pipeline.result import Child, Parent, Result
 from kinblend.pipeline.stages import OnStage, Stages
@@ -24,7 +24,9 @@ from kinblend.types import Latent, WeightMap
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from kinblend.pipeline.order import Picture
+    from torch import Tensor
+
+    from kinblend.pipeline.order import Picture, Wish
 
 BLENDER, EDITOR = "average", "interfacegan"
 
@@ -61,10 +63,11 @@ class Engine:
         mother: Picture,
         blender: str = BLENDER,
         options: Mapping[str, Any] | None = None,
-        edits: Mapping[str, float] | None = None,
+        edits: Mapping[str, float | str] | None = None,
         children: int = 1,
         seed: int = 0,
         *,
+        neutral: bool = True,
         father_face: int | None = None,
         mother_face: int | None = None,
         editor: str = EDITOR,
@@ -76,7 +79,9 @@ class Engine:
 
         father, mother: paths, PIL pictures or uint8 arrays with one face each, or several and its number, counted
             from the left.
-        blender, options: a strategy and its options. edits: attribute → strength, made by `editor` and its options.
+        blender, options: a strategy and its options. edits: attribute → strength (-2) or target ("8y"), made by
+            `editor` and its options. neutral: calm the parents' expressions and turn their heads ahead before they are
+            blended, as far as the editor knows how: a child does not inherit half a smile.
         children: how many; each has a seed of its own, seed, seed + 1, … A strategy without chance gives the same
             child every time.
         reconstruct: also render both parents from their own latents.
@@ -84,7 +89,7 @@ class Engine:
 
         Raises `InputError` for a picture or face that won't do and `UsageError` for wrong words.
         """
-        mover = self._mover(editor, editor_options, edits)
+        mover = self._mover(editor, editor_options, bool(edits) or neutral)
         order = Order(
             (opened(father), opened(mother)),
             (father_face, mother_face),
@@ -92,15 +97,14 @@ class Engine:
             mover,
             checked_edits(mover, edits) if mover and edits else {},
             seeds_from(seed, children),
+            neutral,
         )
         return self._carry_out(order, reconstruct, on_stage)
 
-    def _mover(
-        self, name: str, options: Mapping[str, Any] | None, edits: Mapping[str, float] | None
-    ) -> Editor | None:
+    def _mover(self, name: str, options: Mapping[str, Any] | None, needed: bool) -> Editor | None:
         """The editor, where there is something for it to do or to refuse."""
         load_plugins()["editor"].get(name)
-        return self.editor(name, options) if edits or options else None
+        return self.editor(name, options) if needed or options else None
 
     def _carry_out(self, order: Order, reconstruct: bool, on_stage: OnStage | None) -> Result:
         run = describe_run(self.backbone, order)
@@ -114,7 +118,7 @@ class Engine:
                     father, mother = self._reconstructed([father, mother], order.seeds[0])
             with stages("compare"):
                 likeness = similarity([father.crop, mother.crop], [child.image for child in born])
-        return Result(father, mother, born, finish(run, likeness, stages.seconds, self.pool))
+        return Result(father, mother, born, finish(run, born, likeness, stages.seconds, self.pool))
 
     def _meet(self, order: Order, stages: Stages) -> list[Parent]:
         names = ("the father's picture", "the mother's picture")
@@ -125,9 +129,17 @@ class Engine:
 
     def _bear(self, order: Order, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
         with stages("blend"):
+            if order.neutral and order.editor:
+                father, mother = (self.neutral(parent, order.editor) for parent in (father, mother))
             born = [self.blend(father, mother, order.blender, seed) for seed in order.seeds]
         with stages("edit"):
-            return [replace(child, latent=self.edit(child.latent, order.editor, order.edits)) for child in born]
+            return [self._grown(child, order) for child in born]
+
+    def _grown(self, child: Child, order: Order) -> Child:
+        if not (order.editor and order.edits):
+            return child
+        latent, clamped = self._edit(child.latent, order.editor, order.edits)
+        return replace(child, latent=latent, clamped=max(child.clamped, clamped))
 
     def _shown(self, born: Sequence[Child], seed: int) -> list[Child]:
         pictures = self.backbone.render([child.latent for child in born], seed=seed)
@@ -155,6 +167,8 @@ class Engine:
 
         Raises `LatentSpaceError` for latents of another backbone and `PluginError` where the strategy fails.
         """
+        import torch
+
         [seed], space, projector = seeds_from(seed, 1), self.backbone.space, self.backbone.projector
         for latent in (father, mother):
             space.require(latent.space)
@@ -163,25 +177,42 @@ class Engine:
         if not isinstance(blend, Blend):
             raise PluginError(f"{strategy.title} gave a {type(blend).__name__}, not a kinblend.Blend")
         with blame(strategy.title, LatentError):
-            child = Latent(blend.code, space)
+            child, clamped = self._plausible(blend.code, torch.stack([father.code, mother.code]))
             shares = blend.weights or WeightMap(blend.code.new_full(blend.code.shape, blend.share), space)
         with blame(projector.title):
             detail = projector.blend_detail(father, mother, shares)
-        return Child(_UNRENDERED, replace(child, detail=detail), blend.weights, seed)
+        return Child(_UNRENDERED, replace(child, detail=detail), blend.weights, seed, clamped)
 
-    def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, float]) -> Latent:
+    def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, Wish | str]) -> Latent:
         """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.
 
+        edits: attribute → strength (-2) or target ("8y").
         Raises `UsageError` for an unknown attribute or a strength out of range, `PluginError` where the editor fails.
         """
-        if editor is None:
-            return latent
+        return latent if editor is None else self._edit(latent, editor, checked_edits(editor, edits))[0]
+
+    def neutral(self, latent: Latent, editor: Editor) -> Latent:
+        """The latent with a calm expression and the head facing ahead, as far as the editor knows how."""
+        with blame(editor.title):
+            strengths = editor.neutral(latent.code)
+        return self.edit(latent, editor, strengths) if strengths else latent
+
+    def _edit(self, latent: Latent, editor: Editor, wishes: Mapping[str, Wish]) -> tuple[Latent, float]:
+        """The edited latent, and how far its code was brought back."""
         self.backbone.space.require(latent.space)
-        strengths, projector = checked_edits(editor, edits), self.backbone.projector
+        projector = self.backbone.projector
         with self.pool.lease(editor.module, "editor"), blame(editor.title, LatentError):
-            moved = Latent(editor.edit(latent.code[None], strengths)[0], latent.space)
+            strengths = strengths_for(editor, latent.code, wishes)
+            moved, clamped = self._plausible(editor.edit(latent.code[None], strengths)[0], latent.code[None])
         with blame(projector.title):
-            return replace(moved, detail=projector.edit_detail(latent, strengths))
+            return replace(moved, detail=projector.edit_detail(latent, moved.code)), clamped
+
+    def _plausible(self, code: Tensor, beside: Tensor) -> tuple[Latent, float]:
+        """A code, checked and brought back to where faces are; and how far that moved it."""
+        wished, projector = Latent(code, self.backbone.space), self.backbone.projector
+        with blame(projector.title, LatentError):
+            kept = replace(wished, code=projector.plausible(wished.code[None], beside)[0])
+        return kept, float((kept.code - wished.code).square().mean().sqrt())
 
 
 _UNRENDERED = cast("Image", None)  # a child between blend and render

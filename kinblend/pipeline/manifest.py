@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from kinblend.backbone import Backbone
 from kinblend.device import DevicePool
 from kinblend.interfaces import Plugin
-from kinblend.pipeline.order import Order
+from kinblend.pipeline.order import Order, Target
 from kinblend.storage.sealed import file_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from kinblend.pipeline.result import Child
 
 SCHEMA = 1
 
@@ -42,7 +44,8 @@ def describe_run(backbone: Backbone, order: Order) -> dict[str, Any]:
         "faces": dict(zip(("father", "mother"), order.faces, strict=True)),
         "blender": describe_plugin(order.blender),
         "editor": describe_plugin(order.editor) if order.editor else None,
-        "edits": dict(order.edits),
+        "neutral": order.neutral,
+        "edits": {name: str(wish) if isinstance(wish, Target) else wish for name, wish in order.edits.items()},
         "children": len(order.seeds),
         "seed": order.seeds[0],
         "seeds": list(order.seeds),
@@ -55,7 +58,11 @@ def describe_run(backbone: Backbone, order: Order) -> dict[str, Any]:
 
 
 def finish(
-    run: dict[str, Any], likeness: Sequence[Sequence[float]], seconds: Mapping[str, float], pool: DevicePool
+    run: dict[str, Any],
+    born: Sequence[Child],
+    likeness: Sequence[Sequence[float]],
+    seconds: Mapping[str, float],
+    pool: DevicePool,
 ) -> dict[str, Any]:
     """The record with what the run gave and took. Everything that differs from run to run stands under "cost"."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -67,7 +74,8 @@ def finish(
         "leases": leases,
     }
     similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in likeness]
-    return run | {"similarity": similarity, "cost": cost}
+    clamped = [round(child.clamped, 4) for child in born]
+    return run | {"similarity": similarity, "clamped": clamped, "cost": cost}
 
 
 def describe_plugin(plugin: Plugin) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class ProjectorContract(PackContract):
         first, second = (Latent(code, backbone.space) for code in self.codes())
         half = WeightMap(torch.full_like(first.code, 0.5), backbone.space)
         assert not backbone.projector.blend_detail(first, second, half)
-        assert not backbone.projector.edit_detail(first, {})
+        assert not backbone.projector.edit_detail(first, first.code)
 
     def test_project_improves_or_says_that_it_is_unsupported(self) -> None:
         backbone = self.opened()

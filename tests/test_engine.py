@@ -180,3 +180,10 @@ def test_options_of_the_packs_plugins_are_checked_at_once() -> None:
     for kind in ("encoder_options", "projector_options"):
         with pytest.raises(OptionError, match="'morphable' has no option 'wings'"):
             Engine(**{kind: {"wings": 2}})
+
+
+def test_a_backbone_alone_keeps_to_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KINBLEND_PRECISION", "bf16")
+    monkeypatch.setenv("KINBLEND_MEMORY_BUDGET", "1GiB")
+    pool = kinblend.load_backbone("morphable").pool
+    assert (pool.precision, pool.dtype, pool.budget) == ("bf16", torch.bfloat16, 2**30)

@@ -19,7 +19,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a fresh environment with the example in it, and kinblend as it is installed here: to install
     that anew would take a minute and the network."""
     folder = tmp_path_factory.mktemp("fresh") / "env"
-    venv.create(folder, with_pip=False)
+    venv.create(folder, symlinks=True)
     [packages] = folder.glob("lib/python*/site-packages")
     lines = [f"import site; site.addsitedir({path!r})" for path in site.getsitepackages()]
     (packages / "around.pth").write_text("\n".join(lines) + "\n")

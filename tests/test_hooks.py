@@ -1,6 +1,7 @@
 """Every hook is documented, and does its work: a stranger's plugin that has all of them, met by the command line."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -202,7 +203,9 @@ def test_a_strangers_importer_and_command(site: Site) -> None:
     (site.folder / "net.bin").write_bytes(b"FLAT")
     done = site.kinblend("models", "import", "net.bin", "--name", "mine", "--json", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert (site.folder / "home" / "packs" / "mine" / "pack.json").is_file()
+    description = json.loads((site.folder / "home" / "packs" / "mine" / "pack.json").read_text())
+    assert description["name"] == "mine"
+    assert description["checkpoint"] == {"sha256": sha256(b"FLAT").hexdigest()}
     assert site.kinblend("hello", "you").stdout == "hello you\n"
 
 

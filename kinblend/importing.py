@@ -45,7 +45,7 @@ def import_pack(
     try:
         made = folder / "pack"
         _convert(checkpoint, made, name, specs)
-        notes: dict[str, Any] = {"checkpoint": {"sha256": file_sha256(checkpoint), **(origin or {})}}
+        notes: dict[str, Any] = {"name": name, "checkpoint": {"sha256": file_sha256(checkpoint), **(origin or {})}}
         _try(annotate(open_pack(made), notes | ({"licence": licence} if licence else {})))
         made.rename(out)
         return open_pack(out)
@@ -70,20 +70,24 @@ def _free_name(name: str) -> str:
 
 def _convert(checkpoint: Path, folder: Path, name: str, specs: Iterable[PluginSpec]) -> None:
     """Let the importers try, one after the other. A refusal is the last word only where nobody knows the file."""
-    plugins, refusals, tried = load_plugins(), [], []
+    refusals, tried = [], []
     for spec in specs:
         tried.append(spec.name)
-        convert: Importer = spec.load()
         try:
-            with blame(f"importer '{spec.name}' of {plugins.distribution_of(spec)}"):
-                if convert(checkpoint, folder, name) is not None:
-                    return
+            if _converted(spec, checkpoint, folder, name):
+                return
         except CheckpointError as error:
             refusals.append(error)
         shutil.rmtree(folder, ignore_errors=True)
     if refusals:
         raise refusals[0]
     raise CheckpointError(f"no importer knows {checkpoint}; there are: {', '.join(tried) or 'none'}")
+
+
+def _converted(spec: PluginSpec, checkpoint: Path, folder: Path, name: str) -> bool:
+    convert: Importer = spec.load()
+    with blame(f"importer '{spec.name}' of {load_plugins().distribution_of(spec)}"):
+        return convert(checkpoint, folder, name) is not None
 
 
 def _try(pack: Pack) -> None:

@@ -23,6 +23,7 @@ def verify_for_use(pack: Pack, notes: Path) -> None:
     fresh = {name: mark for name, mark in marks.items() if known.get(str(pack.files[name].resolve())) != mark}
     pack.verify(set(pack.files) - (set(marks) - set(fresh)))
     if fresh:
+        known = {path: mark for path, mark in known.items() if Path(path).exists()}
         known |= {str(pack.files[name].resolve()): mark for name, mark in fresh.items()}
         with suppress(OSError):
             atomic_write(notes, json.dumps(known, indent=1, sort_keys=True).encode())

@@ -77,6 +77,13 @@ def test_nothing_is_executed_and_the_error_is_one_line(name: str, read: Callable
         read(path)
     assert not trace.exists()
     assert "\n" not in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_the_refusal_names_what_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file.pt").write_bytes(hostile(tmp_path / "trace")["eval-torch"])
+    with pytest.raises(CheckpointError, match=r"file\.pt is refused: it asks for eval, which no weights need$"):
+        read_torch(tmp_path / "file.pt")
 
 
 def test_there_are_twenty_hostile_files() -> None:

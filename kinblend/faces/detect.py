@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-FIRST_SIDE = 640  # the longest side looked at first
-SECOND_SIDE = 1600  # … and where nothing was found there, for small faces in large pictures
+SIDES = (320, 640, 1600)  # the longest side of the copies looked at, one after the other
 SMALLEST = 20  # pixels of a face in the copy looked at
+# A copy is enough when its largest face has so many pixels: then every face of a tenth of its area has SMALLEST, too.
+LARGE = 80
 LEAST_PROBABILITY = 0.9
 
 
@@ -44,9 +45,13 @@ class Detection:
 
 def detect(image: Image) -> list[Detection]:
     """All faces of an RGB picture with a probability of at least 0.9, left to right; none gives []."""
-    found = _detect_at(image, FIRST_SIDE)
-    if not found and max(image.size) > FIRST_SIDE:
-        found = _detect_at(image, SECOND_SIDE)
+    found: list[Detection] = []
+    for side in SIDES:
+        seen = _detect_at(image, side)
+        found = seen or found
+        scale = side / max(image.size)
+        if scale >= 1 or any(min(face.width, face.height) * scale >= LARGE for face in found):
+            break
     return sorted(found, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
 
 
@@ -76,11 +81,8 @@ def _detect_at(image: Image, side: int) -> list[Detection]:
 
 @cache
 def _network() -> Any:
-    from kinblend.faces.compat import import_torchvision
+    from kinblend.faces.compat import import_mtcnn
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import_torchvision()
-        from facenet_pytorch import MTCNN
-
-        return MTCNN(keep_all=True, min_face_size=SMALLEST, device="cpu").eval()
+        return import_mtcnn()(keep_all=True, min_face_size=SMALLEST, device="cpu").eval()

@@ -23,7 +23,6 @@ from kinblend.types import Latent, WeightMap
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
     from torch import Tensor
 
     from kinblend.pipeline.order import Picture, Wish

@@ -48,9 +48,7 @@ class MorphableEncoder(Encoder):
         `hair` uint8 [112, 112]: where hair hangs over the face. `surround` uint8 [3, 512, 512]: the photograph.
         `shape` float32 [63, 2]: of the face in it. `skin` uint8 [192, 192]: where the photograph shows skin.
         """
-        shapes = [
-            find_shape(f.image) if f.landmarks is None else to_shape(f.landmarks, f.image.width) for f in faces
-        ]
+        shapes = [find_shape(f.image) if f.landmarks is None else to_shape(f.landmarks, f.image.width) for f in faces]
         return self._encode(to_batch([face.image for face in faces], self.input_size), torch.stack(shapes))
 
     @torch.inference_mode()
@@ -73,7 +71,9 @@ class MorphableEncoder(Encoder):
             "skin": _bytes(colour.likely(resize(images, SKIN))[:, 0]),
         }
         return [
-            Latent(codes[i].cpu().clone(), self.space, {name: value[i].cpu().clone() for name, value in detail.items()})
+            Latent(
+                codes[i].cpu().clone(), self.space, {name: value[i].cpu().clone() for name, value in detail.items()}
+            )
             for i in range(len(codes))
         ]
 

@@ -34,7 +34,10 @@ def fit(codes: Tensor, logs: Tensor) -> dict[str, Tensor]:
     weights = torch.linalg.solve(x.T @ x + RIDGE * torch.eye(x.shape[1]).to(x), x.T @ y)
     left, values, right = torch.linalg.svd(weights, full_matrices=False)
     reader = (left[:, :RANK] * values[:RANK]).T.reshape(-1, *codes.shape[1:])
-    return {"reader": reader.float().contiguous(), "maps": right[:RANK].reshape(-1, PLACES, PLACES).float().contiguous()}
+    return {
+        "reader": reader.float().contiguous(),
+        "maps": right[:RANK].reshape(-1, PLACES, PLACES).float().contiguous(),
+    }
 
 
 class Roughness:

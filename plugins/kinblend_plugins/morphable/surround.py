@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -39,5 +38,3 @@ def matched(surround: Tensor, skin: Tensor, change: Tensor, to_frame: Tensor) ->
 def joined(face: Tensor, surround: Tensor, window: Tensor, hair: Tensor) -> Tensor:
     """Face over surround, hair over face. window, hair: where they are, [n, 1, R, R] in [0, 1]."""
     return surround + (face - surround) * (window * (1 - hair))
-
-

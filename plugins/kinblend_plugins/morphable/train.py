@@ -10,7 +10,6 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
-from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
@@ -23,16 +22,17 @@ from torch import Tensor
 
 from kinblend import write_description
 from kinblend.errors import InputError
-from kinblend_plugins.morphable import geometry, regions, skin
+from kinblend_plugins.morphable import geometry, regions, roughness, skin
 from kinblend_plugins.morphable.components import components, stored
 from kinblend_plugins.morphable.landmarks import find_shape
-from kinblend_plugins.morphable.model import BANDS, DETAIL, DIM, bands, resize, unwarp
+from kinblend_plugins.morphable.model import BANDS, DETAIL, DIM, Morphable, bands, resize, unwarp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPE, COARSE = 126, 256  # components of the layers 0 and 1
 PARTS = {64: (176, 80, 96, 64, 96), 144: (192, 96, 112, 32, 80)}  # band → components of each of regions.NAMES
+BATCH = 64
 WORKING = 192  # px of the textures that are trained on, about as many as the faces have
 
 
@@ -59,39 +59,58 @@ def train(options: TrainOptions, out: Path, progress: Callable[[str], None] | No
     with get_context("spawn").Pool(options.workers, _one_thread) as pool:
         say(f"landmarks of {len(names)} faces")
         found = pool.starmap(_shape, [(options.faces, name) for name in names], chunksize=50)
-        tensors = fit(options.faces, names, torch.from_numpy(np.stack(found)), pool, say)
+        shapes = torch.from_numpy(np.stack(found))
+        frame = _frame(options.faces, shapes)
+        say("textures")
+        jobs = [(frame, name, shape) for name, shape in zip(names, shapes.numpy(), strict=True)]
+        textures = pool.starmap(_bands, jobs, chunksize=50)
+    tensors = fit(frame, shapes, textures, say)
     _save(tensors, out / "generator.safetensors")
-    write_description(out, _description(len(names)), ["generator.safetensors"])
+    say("the residual's strength")
+    _save(fit_detail(Morphable(tensors), shapes, textures), out / "detail.safetensors")
+    write_description(out, _description(len(names)), ["generator.safetensors", "detail.safetensors"])
     return out
 
 
 def fit(
-    faces: Path, names: Sequence[str], shapes: Tensor, pool: Pool, say: Callable[[str], None]
+    frame: _Frame, shapes: Tensor, textures: Sequence[Sequence[NDArray[Any]]], say: Callable[[str], None]
 ) -> dict[str, Tensor]:
-    """The model's tensors. shapes: float64 [n, 63, 2], in units of the crops' side. pool: of processes."""
+    """The model's tensors. shapes: float64 [n, 63, 2], in units of the crops' side. textures: bands of each face."""
+    say("components of the shape")
+    corner = torch.tensor(frame.corner)
+    tensors = {"frame": torch.tensor([*frame.corner, frame.side]), "window": frame.window}
+    tensors |= {"mean.0": frame.mean.flatten().float(), **_shape_layer(shapes, frame.mean)}
+    for layer, size in enumerate(BANDS, start=1):
+        say(f"components of the textures at {size} px")
+        band = torch.from_numpy(np.stack([face[layer - 1] for face in textures])).float()
+        tensors |= _texture_layer(layer, band, (frame.mean - corner) / frame.side)
+    return tensors
+
+
+def fit_detail(model: Morphable, shapes: Tensor, textures: Sequence[Sequence[NDArray[Any]]]) -> dict[str, Tensor]:
+    """The tensors of `roughness.Roughness`, from what the codes of the faces leave of their finest bands."""
+    codes, logs = [], []
+    for start in range(0, len(shapes), BATCH):
+        faces = textures[start : start + BATCH]
+        parts = [torch.from_numpy(np.stack(band)).float() for band in zip(*faces, strict=True)]
+        vectors = [shapes[start : start + BATCH].flatten(1).float(), *parts]
+        found = torch.stack([model.project(vector, layer) for layer, vector in enumerate(vectors)], dim=1)
+        codes.append(found)
+        logs.append(roughness.amplitudes(parts[-1] - model.decode(found, len(BANDS))))
+    return roughness.fit(torch.cat(codes), torch.cat(logs))
+
+
+def _frame(faces: Path, shapes: Tensor) -> _Frame:
     mean = shapes.mean(0)
     mean = (mean + geometry.mirrored(mean)) / 2
     outline = geometry.outline(mean)
     low, high = outline.amin(0), outline.amax(0)
     side = float((high - low).max()) * 1.06
     corner = (low + high) / 2 - side / 2
-    window, inside = _window((outline - corner) / side), (mean - corner) / side
-    say("components of the shape")
-    tensors = {"frame": torch.tensor([*corner.tolist(), side]), "window": window, "mean.0": mean.flatten().float()}
-    tensors |= _shape_layer(shapes, mean)
-    say("textures")
-    small = resize(window[None, None].float() / 255, WORKING)
+    inside = (mean - corner) / side
     place = (float(corner[0]), float(corner[1]))
-    frame = _Frame(
-        faces, geometry.control_points(mean), place, side, small, skin.sure(inside), skin.forehead(inside)
-    )
-    jobs = [(frame, name, shape) for name, shape in zip(names, shapes.numpy(), strict=True)]
-    found = pool.starmap(_bands, jobs, chunksize=50)
-    for layer, size in enumerate(BANDS, start=1):
-        say(f"components of the textures at {size} px")
-        textures = torch.from_numpy(np.stack([bands[layer - 1] for bands in found])).float()
-        tensors |= _texture_layer(layer, textures, inside)
-    return tensors
+    window = _window((outline - corner) / side)
+    return _Frame(faces, mean, place, side, window, skin.sure(inside), skin.forehead(inside))
 
 
 def _shape_layer(shapes: Tensor, mean: Tensor) -> dict[str, Tensor]:
@@ -125,10 +144,14 @@ def _texture_layer(layer: int, textures: Tensor, points: Tensor) -> dict[str, Te
 
 @dataclass(frozen=True)
 class _Frame:
-    """What a worker needs to make textures: the archive, the mean shape's points, the frame and the face's window."""
+    """What a worker needs to make textures.
+
+    faces: the archive. mean: the mean shape, float64 [63, 2]. corner, side: of the frame. window: where the face is in
+    it, uint8 [DETAIL, DETAIL]. sure, forehead: as `skin` gives them.
+    """
 
     faces: Path
-    points: Tensor
+    mean: Tensor
     corner: tuple[float, float]
     side: float
     window: Tensor
@@ -140,9 +163,11 @@ def _bands(frame: _Frame, name: str, shape: NDArray[Any]) -> list[NDArray[Any]]:
     """The bands of one face's shape-free texture with a bare forehead, grey outside the face: float16 [3, B, B]."""
     with ZipFile(frame.faces) as archive:
         pixels = torch.from_numpy(np.array(_picture(archive, name))).permute(2, 0, 1)[None].float() / 127.5 - 1
-    texture = unwarp(pixels, torch.from_numpy(shape)[None], frame.points, frame.corner, frame.side, WORKING)
+    points = geometry.control_points(frame.mean)
+    texture = unwarp(pixels, torch.from_numpy(shape)[None], points, frame.corner, frame.side, WORKING)
     texture, _ = skin.bare(texture, skin.skin_colour(texture, frame.sure), frame.forehead)
-    return [band[0].half().numpy() for band in bands(texture * frame.window)]
+    window = resize(frame.window[None, None].float() / 255, WORKING)
+    return [band[0].half().numpy() for band in bands(texture * window)]
 
 
 def _one_thread() -> None:

@@ -35,7 +35,10 @@ def read_value(text: str) -> Any:
 
 
 def parse_edits(words: Iterable[str]) -> dict[str, str]:
-    """`["age=-2", "smile=1", "age=8y"]` → `{"age": "-2", …}`; what a value may be, the engine knows. Raises `UsageError`."""
+    """`["age=8y", "smile=1"]` → `{"age": "8y", "smile": "1"}`; the engine knows what a value may be.
+
+    Raises `UsageError`.
+    """
     edits: dict[str, str] = {}
     for word in words:
         name, _, text = word.partition("=")

@@ -24,7 +24,10 @@ def psnr(one: Tensor, other: Tensor, where: Tensor | None = None) -> Tensor:
 
 
 def ms_ssim(one: Tensor, other: Tensor) -> Tensor:
-    """Multi-scale structural similarity over five scales: float32 [n]. Pictures [n, 3, H, W] in [0, 1], H, W ≥ 176."""
+    """Multi-scale structural similarity over five scales: float32 [n].
+
+    Pictures [n, 3, H, W] in [0, 1], H and W at least 176.
+    """
     result = one.new_ones(len(one))
     for scale, weight in enumerate(WEIGHTS):
         light, structure = _ssim(one, other)

@@ -79,8 +79,8 @@ class Engine:
         father, mother: paths, PIL pictures or uint8 arrays with one face each, or several and its number, counted
             from the left.
         blender, options: a strategy and its options. edits: attribute → strength (-2) or target ("8y"), made by
-            `editor` and its options. neutral: calm the parents' expressions and turn their heads ahead before they are
-            blended, as far as the editor knows how: a child does not inherit half a smile.
+            `editor` and its options. neutral: calm the parents' expressions and turn their heads ahead before they
+            are blended, as far as the editor knows how: a child does not inherit half a smile.
         children: how many; each has a seed of its own, seed, seed + 1, … A strategy without chance gives the same
             child every time.
         reconstruct: also render both parents from their own latents.

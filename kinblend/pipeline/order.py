@@ -88,7 +88,9 @@ def checked_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, Wish]:
 
 
 def strengths_for(editor: Editor, code: Tensor, wishes: Mapping[str, Wish]) -> dict[str, float]:
-    """The strengths that fulfil wishes for a code, float32 [L, D]. Raises `UsageError` where one can't be fulfilled."""
+    """The strengths that fulfil wishes for a code, float32 [L, D]. Raises `UsageError` where one can't be
+    fulfilled.
+    """
     return {
         name: editor.strength_towards(code, name, wish.value, wish.unit) if isinstance(wish, Target) else wish
         for name, wish in wishes.items()

@@ -3,7 +3,8 @@
 `mean` moves a code as the mean face moves when one attribute changes and the others stay, the way Rowland and Perrett
 (1995) and Blanz and Vetter (1999, section 4.2) move faces; age goes along a curve, since a child of four differs from
 one of eight in other ways than sixty from fifty. `ridge` moves it the shortest way that changes the reading of the
-attribute. `svm` takes the normal of the plane that parts high from low values, as InterFaceGAN does (Shen et al. 2020).
+attribute. `svm` takes the normal of the plane that parts high from low values, as InterFaceGAN does (Shen et al.
+2020).
 """
 
 from __future__ import annotations
@@ -97,43 +98,62 @@ def _read(x: Tensor, attribute: Attribute) -> tuple[Tensor, dict[str, Any]]:
     facts: dict[str, Any] = {"plus": meaning.plus, "unit": meaning.unit, "mean": mean, "sd": sd}
     if meaning.neutral is not None:
         facts |= {"neutral": meaning.neutral, "neutral_from": meaning.neutral_from}
+    if meaning.none is not None:
+        facts |= {"none": meaning.none, "unless": dict(meaning.unless)}
     facts |= {"r2": round(r_squared(y[held], found), 4), "accuracy": round(float(right), 4)}
     return ridge(x, y, strength), facts
 
 
 def _mean_changes(x: Tensor, attributes: Sequence[Attribute], about: dict[str, dict[str, Any]]) -> dict[str, Tensor]:
+    joint = [attribute for attribute in attributes if attribute.meaning.none is None]
+    changes = _joint_changes(x, joint, about)
+    for attribute in attributes:
+        if attribute.meaning.none is not None:
+            found = _joint_changes(x, [*joint, attribute], about)
+            changes[attribute.name] = found[attribute.name]
+    return changes
+
+
+def _joint_changes(x: Tensor, attributes: Sequence[Attribute], about: dict[str, dict[str, Any]]) -> dict[str, Tensor]:
     columns, groups, penalties = [torch.ones(len(x), 1, dtype=torch.float64)], [slice(0, 1)], [torch.zeros(1, 1)]
     for attribute in attributes:
-        values, facts = torch.tensor(attribute.values, dtype=torch.float64), about[attribute.name]
+        column, penalty = _design(attribute, about[attribute.name])
+        columns.append(column)
+        penalties.append(penalty)
         start = groups[-1].stop
-        if attribute.meaning.unit == "years":
-            facts |= {"knots": list(KNOTS), "grown": GROWN}
-            columns.append(hats(values, KNOTS)[:, 1:])  # the first is left out: it goes with the constant
-            bends = torch.diff(torch.eye(len(KNOTS), dtype=torch.float64), n=2, dim=0)[:, 1:]
-            penalties.append(STIFFNESS * bends.T @ bends)
-        else:
-            columns.append(((values - facts["mean"]) / facts["sd"])[:, None])
-            penalties.append(torch.zeros(1, 1))
-        groups.append(slice(start, start + columns[-1].shape[1]))
-    smooth = torch.block_diag(*[penalty.double() for penalty in penalties])
+        groups.append(slice(start, start + column.shape[1]))
+    smooth: Tensor = torch.block_diag(*[p.double() for p in penalties])  # type: ignore[no-untyped-call]
     found = conditional_means(x, torch.cat(columns, dim=1), groups[1:], smooth)
-    tensors = {}
+    changes: dict[str, Tensor] = {}
     for attribute, group in zip(attributes, groups[1:], strict=True):
-        change = found[group]
-        if attribute.meaning.unit == "years":
-            path = torch.cat([torch.zeros_like(change[:1]), change])
-            tensors[f"{attribute.name}.path"] = path
-            facts = about[attribute.name]
-            ends = torch.tensor([facts["mean"] - facts["sd"], facts["mean"] + facts["sd"]], dtype=torch.float64)
-            low, high = hats(ends, KNOTS) @ path
-            change = ((high - low) / 2)[None]
-        tensors[attribute.name] = change[0]
-    return tensors
+        changes |= _as_step(attribute, found[group], about[attribute.name])
+    return changes
+
+
+def _design(attribute: Attribute, facts: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """The columns of an attribute [n, k], and the penalty [k, k] on how they bend."""
+    values = torch.tensor(attribute.values, dtype=torch.float64)
+    if attribute.meaning.unit != "years":
+        return ((values - facts["mean"]) / facts["sd"])[:, None], torch.zeros(1, 1)
+    facts |= {"knots": list(KNOTS), "grown": GROWN}
+    # The first knot is left out: it goes with the constant.
+    bends = torch.diff(torch.eye(len(KNOTS), dtype=torch.float64), n=2, dim=0)[:, 1:]
+    return hats(values, KNOTS)[:, 1:], STIFFNESS * bends.T @ bends
+
+
+def _as_step(attribute: Attribute, change: Tensor, facts: dict[str, Any]) -> dict[str, Tensor]:
+    """The change by one standard deviation and, for years, the path it was taken from."""
+    if attribute.meaning.unit != "years":
+        return {attribute.name: change[0]}
+    path = torch.cat([torch.zeros_like(change[:1]), change])
+    ends = torch.tensor([facts["mean"] - facts["sd"], facts["mean"] + facts["sd"]], dtype=torch.float64)
+    low, high = hats(ends, KNOTS) @ path
+    return {attribute.name: (high - low) / 2, f"{attribute.name}.path": path}
 
 
 def _strengthened(changes: dict[str, Tensor], readers: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Mean changes made stronger. A mean keeps only what all faces share, so that the reader sees less than one standard
-    deviation in one: half of what is missing, as a factor, is made up."""
+    """Mean changes made stronger. A mean keeps only what all faces share, so that the reader sees less than one
+    standard deviation in one: half of what is missing, as a factor, is made up."""
     strong = {}
     for name, change in changes.items():
         whose = name.removesuffix(".path")

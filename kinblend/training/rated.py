@@ -8,6 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from kinblend.types import AlignedFace
 
 SAVE_EVERY = 50  # faces
 FEWEST = 50
+MEASURES = ("width", "yaw", "beard")
 
 
 def train_directions(
@@ -39,7 +41,7 @@ def train_directions(
     if len(faces.files) < FEWEST:
         raise UnsupportedError(f"{len(faces.files)} rated faces are too few; give at least {FEWEST}")
     codes, measured = _encode(backbone, faces, out.with_suffix(".part.safetensors"), progress)
-    values = dict(faces.ratings) | {name: measured[:, i].tolist() for i, name in enumerate(("width", "yaw"))}
+    values = dict(faces.ratings) | {name: measured[:, i].tolist() for i, name in enumerate(MEASURES)}
     attributes = [Attribute(name, values[name], meaning) for name, meaning in MEANINGS.items() if name in values]
     found = fit_directions(codes, attributes, method, say)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -51,28 +53,22 @@ def train_directions(
 def _encode(
     backbone: Backbone, faces: RatedFaces, part: Path, progress: Callable[[int, int], None] | None
 ) -> tuple[Tensor, Tensor]:
-    """Codes [n, L, D] and measures [n, 2], kept in `part` on the way. It counts for this very backbone only."""
+    """Codes [n, L, D] and measures [n, 3], kept in `part` on the way. It counts for this very backbone only."""
     metadata = {"space": backbone.space.sha256, "faces": str(len(faces.files))}
     codes, measured = _resume(part, metadata)
     part.parent.mkdir(parents=True, exist_ok=True)
     with ZipFile(faces.archive) as archive:
-        for name in faces.files[len(codes) :]:
-            face = _look(archive, name)
-            found = measure(face.landmarks)
+        for file in faces.files[len(codes) :]:
+            picture = Image.open(io.BytesIO(archive.read(file))).convert("RGB")
+            landmarks = predict_in_crop(picture)
+            face, found = AlignedFace(picture, landmarks), measure(picture, landmarks)
             codes.append(backbone.encode([face])[0].code)
-            measured.append(torch.tensor([found["width"], found["yaw"]], dtype=torch.float64))
+            measured.append(torch.tensor([found[name] for name in MEASURES], dtype=torch.float64))
             if len(codes) % SAVE_EVERY == 0:
                 save_file({"codes": torch.stack(codes), "measured": torch.stack(measured)}, part, metadata)
             if progress is not None:
                 progress(len(codes), len(faces.files))
     return torch.stack(codes), torch.stack(measured)
-
-
-def _look(archive: ZipFile, name: str) -> AlignedFace:
-    from PIL import Image
-
-    picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
-    return AlignedFace(picture, predict_in_crop(picture))
 
 
 def _resume(part: Path, metadata: dict[str, str]) -> tuple[list[Tensor], list[Tensor]]:

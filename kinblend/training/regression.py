@@ -14,7 +14,8 @@ FOLDS = 5
 def ridge(x: Tensor, y: Tensor, strength: float) -> Tensor:
     """Weights of a ridge regression, solved in the space of the rows. x: [n, m], y: [n], both centred."""
     gram = x @ x.T
-    return x.T @ torch.linalg.solve(gram + strength * torch.eye(len(x)).to(x), y)
+    weights: Tensor = x.T @ torch.linalg.solve(gram + strength * torch.eye(len(x)).to(x), y)
+    return weights
 
 
 def choose_ridge(x: Tensor, y: Tensor) -> float:
@@ -57,7 +58,7 @@ def conditional_means(codes: Tensor, design: Tensor, groups: Sequence[slice], sm
     """
     normal = design.T @ design + smooth
     inverse = torch.linalg.inv(normal)
-    found = inverse @ design.T @ codes
+    found: Tensor = inverse @ design.T @ codes
     noise = (codes - design @ found).square().sum(0) / max(1, len(codes) - design.shape[1])
     for group in groups:
         part = found[group]

@@ -1,11 +1,13 @@
 """Directions from rated faces: planted attributes are found, read, moved, and kept apart."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from kinblend import Context, LatentSpace
@@ -20,7 +22,9 @@ SPACE = LatentSpace("toy", 3, 16, "0" * 64)
 
 @pytest.fixture(scope="module")
 def planted():
-    """600 codes in which age moves dimension 0 (and 1 in childhood), gender dimension 2; older faces are more male."""
+    """600 codes in which age moves dimension 0 (and 1 in childhood), gender dimension 2; older faces are more
+    male.
+    """
     generator = torch.Generator().manual_seed(0)
     codes = 0.3 * torch.randn(600, 3, 16, generator=generator)
     age = 2 + 66 * torch.rand(600, generator=generator)
@@ -123,13 +127,46 @@ def test_dimensions_without_part_in_an_attribute_are_shrunk_to_nothing_mostly():
     assert float(found[1:].norm()) < 0.6 * float(plain[1:].norm())
 
 
+def test_a_beard_goes_with_childhood_and_comes_with_nothing():
+    generator = torch.Generator().manual_seed(4)
+    codes = 0.3 * torch.randn(400, 3, 16, generator=generator)
+    age = 2 + 66 * torch.rand(400, generator=generator)
+    beard = torch.where(age > 18, torch.rand(400, generator=generator), torch.zeros(400))
+    codes[:, 0, 0] += (age - 35) / 15
+    codes[:, 1, 5] += 3 * beard
+    meaning = Meaning("more beard", none=0.0, unless={"age": 16})
+    attributes = [
+        Attribute("age", age.tolist(), Meaning("older", "years")),
+        Attribute("beard", beard.tolist(), meaning),
+    ]
+    found = fit_directions(codes, attributes)
+    folder = Path(tempfile.mkdtemp())
+    save_file(found.tensors, folder / "directions.safetensors", found.metadata)
+    mover = make_plugin(
+        "editor", "interfacegan", Context(SPACE, {"directions.safetensors": folder / "directions.safetensors"})
+    )
+    i = int(((age - 40).abs() + 40 * (beard - 0.9).abs()).argmin())
+    before = float(codes[i, 1, 5])
+    child = mover.edit(codes[i : i + 1], {"age": mover.strength_towards(codes[i], "age", 8.0, "years")})[0]
+    older = mover.edit(codes[i : i + 1], {"age": 1.0})[0]
+    assert before > 2 and abs(float(child[1, 5])) < 0.8
+    assert float(older[1, 5]) > before - 0.5
+
+
 def test_measures_of_landmarks():
     points = np.zeros((68, 2))
     points[36:42], points[42:48], points[30] = (40, 50), (60, 50), (50, 62)
     points[2], points[14], points[8], points[[21, 22]] = (30, 60), (70, 60), (50, 90), (50, 40)
-    assert measure(points) == {"width": pytest.approx(0.8), "yaw": pytest.approx(0)}
+    points[[31, 48, 3]], points[[35, 54, 13]] = (42, 65), (58, 65)
+    points[57], points[6], points[10], points[33], points[51] = (50, 80), (44, 84), (56, 84), (50, 68), (50, 72)
+    points[41], points[46] = (42, 52), (58, 52)
+    picture = Image.new("RGB", (100, 100), (200, 200, 200))
+    found = measure(picture, points)
+    assert found == {"width": pytest.approx(0.8), "yaw": pytest.approx(0), "beard": pytest.approx(0)}
+    picture.paste((40, 40, 40), (0, 66, 100, 100))
+    assert measure(picture, points)["beard"] > 0.5
     points[30] = (55, 62)
-    assert measure(points)["yaw"] == pytest.approx(0.25)
+    assert measure(picture, points)["yaw"] == pytest.approx(0.25, abs=0.02)
 
 
 def test_archives_and_ratings_that_do_not_fit(tmp_path: Path):

@@ -1,9 +1,13 @@
 """The editor. Source: Shen et al., InterFaceGAN, 2020 (sections 2.2 and 2.3, conditional manipulation)."""
 
+import torch
+
 from kinblend import Editor
 from kinblend.errors import UnsupportedError, UsageError
 from kinblend_plugins.interfacegan.directions import read_direction
 from kinblend_plugins.interfacegan.packed import Direction, read_packed
+
+SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
 
 
 class DirectionEditor(Editor):
@@ -29,11 +33,26 @@ class DirectionEditor(Editor):
         return {name: direction.note for name, direction in self._directions.items()}
 
     def edit(self, codes, strengths):
-        edited = codes.clone()
+        edited, before = codes.clone(), codes.float().cpu()
         for name, strength in strengths.items():
-            change = self._known(name).change(codes.float().cpu(), strength)[:, self._layers]
+            change = self._known(name).change(before, strength)[:, self._layers]
             edited[:, self._layers] += self._without_kept(name, change).to(codes)
+        for name, direction in self._directions.items():
+            if "unless" in direction.facts and name not in strengths:
+                lost = self._outgrown(direction, before, edited.float().cpu(), strengths)
+                edited[:, self._layers] += lost[:, self._layers].to(codes)
         return edited
+
+    def _outgrown(self, direction, codes, edited, strengths):
+        """What takes from edited codes [n, L, D] an attribute that they can't have any more: a beard at eight."""
+        lost = codes.new_zeros(len(codes))
+        for other, limit in direction.facts["unless"].items():
+            if strengths.get(other, 0) < 0:
+                known = self._known(other)
+                share = (limit - known.after(codes, strengths[other])) / (SOFT * known.facts["sd"])
+                lost = torch.maximum(lost, share.clamp(0, 1))
+        excess = (direction.reading(edited) - direction.facts["none"]).clamp(min=0) / direction.facts["sd"]
+        return -(lost * excess)[:, None, None] * direction.step
 
     def strength_towards(self, code, attribute, value, unit):
         direction = self._known(attribute)

@@ -39,17 +39,17 @@ class Direction:
         """What an edit adds to codes [n, L, D]; on a path it depends on where each of them stands."""
         if self.path is None:
             return (strength * self.step).expand_as(codes)
-        here = self.reading(codes)
-        return self._along(self._after(here, strength)) - self._along(here)
+        return self._along(self.after(codes, strength)) - self._along(self.reading(codes))
+
+    def after(self, codes: Tensor, strength: float) -> Tensor:
+        """The attribute that an edit aims at, for codes [n, L, D], in its own unit: float32 [n]."""
+        even, grown = self._even(self.reading(codes)) + strength * self.facts["sd"], self.facts.get("grown", 0.0)
+        return torch.where(even < grown, grown * (even / max(grown, 1.0) - 1).exp(), even)
 
     def strength_to(self, code: Tensor, value: float) -> float:
         """The strength that takes a code [L, D] to a value in the attribute's own unit."""
         here, there = self.reading(code[None]), torch.tensor([value])
         return float((self._even(there) - self._even(here))[0]) / self.facts["sd"]
-
-    def _after(self, values: Tensor, strength: float) -> Tensor:
-        even, grown = self._even(values) + strength * self.facts["sd"], self.facts.get("grown", 0.0)
-        return torch.where(even < grown, grown * (even / max(grown, 1.0) - 1).exp(), even)
 
     def _even(self, values: Tensor) -> Tensor:
         """Values on the scale that strengths are even on: childhood's years are the longer, the earlier they are."""

@@ -43,8 +43,8 @@ def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Te
 def host(father: Latent, mother: Latent, share: float, wanted: str) -> Mapping[str, Tensor]:
     """The detail of the parent whose hair, ears, neck and background the child gets.
 
-    wanted: "father", "mother", or "auto": the one with the larger share, the mother at one half. Two hair styles mixed
-    would be a double exposure.
+    wanted: "father", "mother", or "auto": the one with the larger share, the mother at one half. Two hair styles
+    mixed would be a double exposure.
     """
     if wanted == "auto":
         wanted = "father" if share > 0.5 else "mother"

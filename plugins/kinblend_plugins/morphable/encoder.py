@@ -44,9 +44,10 @@ class MorphableEncoder(Encoder):
     def encode_faces(self, faces: Sequence[AlignedFace]) -> list[Latent]:
         """Latents with detail, all of it in the frame of the mean shape unless it says otherwise.
 
-        `residual` float16 [3, 448, 448]: the texture the code lacks. `tone` float16 [3, 24, 24]: the texture, coarsely.
-        `hair` uint8 [112, 112]: where hair hangs over the face. `surround` uint8 [3, 512, 512]: the photograph.
-        `shape` float32 [63, 2]: of the face in it. `skin` uint8 [192, 192]: where the photograph shows skin.
+        `residual` float16 [3, 448, 448]: the texture the code lacks. `tone` float16 [3, 24, 24]: the texture,
+        coarsely. `hair` uint8 [112, 112]: where hair hangs over the face. `surround` uint8 [3, 512, 512]: the
+        photograph. `shape` float32 [63, 2]: of the face in it. `skin` uint8 [192, 192]: where the photograph shows
+        skin.
         """
         shapes = [find_shape(f.image) if f.landmarks is None else to_shape(f.landmarks, f.image.width) for f in faces]
         return self._encode(to_batch([face.image for face in faces], self.input_size), torch.stack(shapes))

@@ -151,8 +151,8 @@ class Morphable(nn.Module):
         return unwarp(pictures, shape, self.mean_points, self.corner, self.side, size)
 
     def places(self, shape: Tensor, photo: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """For each pixel of a face of that shape [n, 63, 2]: where it lies in the texture's frame, and in the photograph
-        whose face has the shape `photo`. Two float32 [n, size, size, 2]."""
+        """For each pixel of a face of that shape [n, 63, 2]: where it lies in the texture's frame, and in the
+        photograph whose face has the shape `photo`. Two float32 [n, size, size, 2]."""
         points = geometry.control_points(shape.double())
         mean = self.mean_points.to(points).expand_as(points)
         coarse = geometry.spline(

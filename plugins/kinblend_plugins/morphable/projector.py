@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SMALLEST = 32  # px
-# How far faces are from the mean: of 102 people never trained on, the farthest had a radius of 1.2 in the shape and the
-# middle band, and less in the others.
+# How far faces are from the mean: of 102 people never trained on, the farthest had a radius of 1.2 in the shape and
+# the middle band, and less in the others.
 FARTHEST, RADIUS = 4.0, 1.3
 
 

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 PLACES = 28  # of the frame's side
 RANK = 24
 RIDGE = 300.0
-LEAST, MOST = 0.25, 1.8  # what a residual is multiplied by at the extremes
+LEAST, MOST = 0.15, 1.8  # what a residual is multiplied by at the extremes
+FADING = 1.6  # what is left of a wrinkle or a smile's line where it should be gone shows more than one that lacks
 
 
 def amplitudes(residuals: Tensor) -> Tensor:
@@ -57,4 +58,5 @@ class Roughness:
         """What to multiply a residual by when a code [L, D] has become another: [1, size, size]."""
         change = torch.einsum("rld,ld->r", self.reader, after - before)
         logs = torch.einsum("r,rij->ij", change, self.maps)[None, None]
+        logs = torch.where(logs < 0, FADING * logs, logs)
         return F.interpolate(logs.exp().clamp(LEAST, MOST), size=size, mode="bilinear")[0]

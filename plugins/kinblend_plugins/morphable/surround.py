@@ -28,8 +28,8 @@ def complexion_change(model: Morphable, texture: Tensor, tone: Tensor) -> Tensor
 def matched(surround: Tensor, skin: Tensor, change: Tensor, to_frame: Tensor) -> Tensor:
     """The surround with its neck and ears in the face's complexion.
 
-    surround: [n, 3, R, R]. skin: where it shows skin, [n, 1, R, R]. change: of `complexion_change`. to_frame: for each
-    pixel its place in the frame, [n, R, R, 2].
+    surround: [n, 3, R, R]. skin: where it shows skin, [n, 1, R, R]. change: of `complexion_change`. to_frame: for
+    each pixel its place in the frame, [n, R, R, 2].
     """
     size = TONES + 2 * MARGIN
     return surround + geometry.sample(change, (to_frame * TONES + MARGIN) / size, "bilinear") * skin

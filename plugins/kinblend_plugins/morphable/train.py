@@ -146,8 +146,8 @@ def _texture_layer(layer: int, textures: Tensor, points: Tensor) -> dict[str, Te
 class _Frame:
     """What a worker needs to make textures.
 
-    faces: the archive. mean: the mean shape, float64 [63, 2]. corner, side: of the frame. window: where the face is in
-    it, uint8 [DETAIL, DETAIL]. sure, forehead: as `skin` gives them.
+    faces: the archive. mean: the mean shape, float64 [63, 2]. corner, side: of the frame. window: where the face is
+    in it, uint8 [DETAIL, DETAIL]. sure, forehead: as `skin` gives them.
     """
 
     faces: Path

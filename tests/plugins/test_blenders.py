@@ -46,7 +46,6 @@ class TestLearned(BlenderContract):
     sizes = ((4, 512),)
     options = {"weights": str(load_backbone("morphable").pack.files["blender.safetensors"])}
     share_options = {1.0: {**options, "share": 1.0}, 0.0: {**options, "share": 0.0}}
-    mirror_options = {**options, "symmetric": True}
 
 
 class TestSlerp(BlenderContract):

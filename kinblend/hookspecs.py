@@ -52,6 +52,12 @@ def kinblend_register_importers(register: Register) -> None:
 
 
 @hookspec
+def kinblend_register_datasets(register: Register) -> None:
+    """Register readers of kinship data sets: functions `(path: Path) -> KinshipSet | None` that describe the families
+    in a folder or file, defects included, or return None where it is not of their kind."""
+
+
+@hookspec
 def kinblend_register_commands(register: Register) -> None:
     """Register commands of `kinblend`: functions whose annotated parameters are arguments and flags, as typer reads
     them. A built-in command of the same name stays."""

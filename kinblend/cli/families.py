@@ -21,9 +21,45 @@ def _group() -> None:
     """Prepare pictures of families."""
 
 
+Source = Annotated[Path, typer.Argument(help="The folder of the data set, or a table's file.")]
+Format = Annotated[str | None, typer.Option(help="Reader; `kinblend datasets list`. Default: the one that knows it.")]
+
+
+@app.command("trios")
+def trios(
+    path: Source,
+    out: Annotated[Path, typer.Option(help="List to write: .parquet or .csv.")] = Path("trios.parquet"),
+    format: Format = None,
+    pairing: Annotated[str, typer.Option(help="min, all or fixed:N triples of pictures of each trio.")] = "min",
+    split: Annotated[str, typer.Option(help="Shares of train, val and test families.")] = "70/10/20",
+    pictures: Annotated[int | None, typer.Option(min=1, help="At most so many of each person.")] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="At most so many triples.")] = None,
+    seed: flags.Seed = 0,
+) -> None:
+    """Father, mother and child, a picture each: the list that training starts from. What is split is families."""
+    from kinblend.families.manifest import read_trio_list, write_trio_list
+    from kinblend.families.pairing import pair, parse_pairing
+    from kinblend.families.read import read_families
+    from kinblend.families.splits import parse_shares
+
+    amount, shares = parse_pairing(pairing), parse_shares(split)
+    name, found = read_families(path, format)
+    triples = pair(found, amount, seed=seed, shares=shares, pictures=pictures, most=most)
+    written = write_trio_list(out, triples)
+    read_trio_list(out)
+    families = len({triple.family for triple in triples})
+    people = len({(t.family, t.nuclear, t.father_name, t.mother_name, t.child_name) for t in triples})
+    say(f"{name}: {len(triples)} triples of {people} trios in {families} families; {len(found.defects)} defects")
+    for file in written:
+        typer.echo(file)
+
+
 @app.command("encode")
 def encode(
-    trios: Annotated[Path, typer.Argument(help="CSV with the columns family, father, mother, child.")],
+    trios: Annotated[
+        Path,
+        typer.Argument(help="List of trios that `families trios` wrote, or one like it."),
+    ],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("trios.safetensors"),
     backbone: flags.Backbone = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
@@ -31,7 +67,8 @@ def encode(
 ) -> None:
     """Pictures of trios → codes and embeddings in one file. Interrupted, it goes on where it stopped."""
     from kinblend.families.encode import encode_trios
-    from kinblend.families.trios import read_trio_list, save_trios
+    from kinblend.families.manifest import read_trio_list
+    from kinblend.families.trios import save_trios
 
     settings = load_settings(backbone=backbone)
     listed = read_trio_list(trios)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.errors import InputError
-from kinblend.families.trios import TrioFiles, Trios
+from kinblend.families.manifest import TrioFiles
+from kinblend.families.trios import Trios
 from kinblend.storage.sealed import atomic_write, file_sha256
 
 if TYPE_CHECKING:
@@ -68,7 +69,13 @@ def encode_trios(
     }
     embedding = torch.stack([loaded[trio.child]["embedding"] for trio in kept])
     families = [trio.family for trio in kept]
-    return Trios(**codes, embedding=embedding, families=families, space=space), sorted(lost, key=lambda x: x.picture)
+    encoded = Trios(**codes, embedding=embedding, families=families, space=space, splits=_splits(kept))
+    return encoded, sorted(lost, key=lambda x: x.picture)
+
+
+def _splits(trios: Sequence[TrioFiles]) -> list[str]:
+    """The parts the list names, all or none."""
+    return [trio.split for trio in trios if trio.split]
 
 
 def _one_thread() -> None:

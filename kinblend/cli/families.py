@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import say
+from kinblend.cli.output import put, say
 from kinblend.cli.progress import bar
 from kinblend.settings import load_settings
 
@@ -23,6 +23,29 @@ def _group() -> None:
 
 Source = Annotated[Path, typer.Argument(help="The folder of the data set, or a table's file.")]
 Format = Annotated[str | None, typer.Option(help="Reader; `kinblend datasets list`. Default: the one that knows it.")]
+
+
+@app.command("stats")
+def stats(
+    path: Source,
+    format: Format = None,
+    out: Annotated[Path | None, typer.Option(help="HTML report to write, with pictures.")] = None,
+    as_json: flags.Json = False,
+) -> None:
+    """What a kinship set holds, what is wrong with it, and why families give no trio."""
+    from kinblend.families.read import read_families
+    from kinblend.families.report import write_report
+    from kinblend.families.stats import statistics
+
+    name, found = read_families(path, format)
+    figures = statistics(found)
+    if out is not None:
+        write_report(out, name, found, figures)
+        say(f"wrote {out}")
+    rows = [[key.replace("_", " "), str(value)] for key, value in figures.items() if isinstance(value, int)]
+    rows += [[f"removed: {one['rule']}", str(one["count"])] for one in figures["removed"]]
+    rows += [[f"defects: {kind}", str(count)] for kind, count in figures["defects_by_kind"].items()]
+    put({"format": name, **figures}, as_json=as_json, rows=rows, head=[f"{path} as {name}", "count"])
 
 
 @app.command("trios")

@@ -24,6 +24,13 @@ class _House:
     name: str
     members: list[Member] = field(default_factory=list)
 
+    def has(self, place: str) -> bool:
+        return any(member.role == place for member in self.members)
+
+    def takes(self, number: int, place: str) -> bool:
+        """Whether a row belongs here. Another parent after the children begins a house of its own."""
+        return self.number == number and (place == "child" or not (self.has("child") and self.has(place)))
+
 
 @dataclass
 class _Clan:
@@ -105,20 +112,20 @@ class _Listing:
         if number == 0:
             self._report(line, "number of a person", f"{name} has number 0, which is FAMI's; left out")
             return
-        house = self._house(line, clan, number)
         place, gender = ROLES[role]
+        house = self._house(line, clan, number, place)
         if any(member.person == name for member in house.members):
             self._report(line, "person listed twice", f"{name} stands in house {house.name} already; left out")
             return
-        if place != "child" and any(member.role == place for member in house.members):
+        if place != "child" and house.has(place):
             self._report(line, f"two of {role}", f"{name} is the second {role} of house {house.name}")
         known, first = clan.people.setdefault(name, (gender, line))
         if known != gender:
             self._report(line, "gender differs", f"{name} is {role} here, but not so in line {first}; that one holds")
         house.members.append(Member(name, place))
 
-    def _house(self, line: int, clan: _Clan, number: int) -> _House:
-        if clan.houses and clan.houses[-1].number == number:
+    def _house(self, line: int, clan: _Clan, number: int, place: str) -> _House:
+        if clan.houses and clan.houses[-1].takes(number, place):
             return clan.houses[-1]
         name = str(number)
         if any(house.number == number for house in clan.houses):

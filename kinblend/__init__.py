@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kinblend.faces import align
     from kinblend.families.folders import folders_in, is_litter, list_pictures, unlisted
     from kinblend.families.people import Defect, Family, KinshipSet, Member, NuclearFamily, Person
+    from kinblend.families.serial import load_kinship_set
     from kinblend.families.splits import split_families
     from kinblend.families.trios import Trios, load_trios
     from kinblend.hookspecs import hookimpl
@@ -44,6 +45,7 @@ _HOMES = {
     "kinblend.faces": ("align",),
     "kinblend.families.folders": ("folders_in", "is_litter", "list_pictures", "unlisted"),
     "kinblend.families.people": ("Defect", "Family", "KinshipSet", "Member", "NuclearFamily", "Person"),
+    "kinblend.families.serial": ("load_kinship_set",),
     "kinblend.families.splits": ("split_families",),
     "kinblend.families.trios": ("Trios", "load_trios"),
     "kinblend.hookspecs": ("hookimpl",),
@@ -106,6 +108,7 @@ __all__ = [
     "is_litter",
     "list_pictures",
     "load_backbone",
+    "load_kinship_set",
     "load_latent",
     "load_trios",
     "load_weight_map",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kinblend.cli import demo, doctor, families, models, plugins, run, steps, strategies, train
+from kinblend.cli import demo, doctor, families, models, plugins, prepare, run, steps, strategies, train
 from kinblend.cli.extra import Commands
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("run")(run.run)
 app.command("demo")(demo.demo)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):
     app.command(step.__name__)(step)
+app.command("prepare")(prepare.prepare)
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")

@@ -79,12 +79,10 @@ def trios(
 
 @app.command("encode")
 def encode(
-    trios: Annotated[
-        Path,
-        typer.Argument(help="List of trios that `families trios` wrote, or one like it."),
-    ],
+    trios: Annotated[Path, typer.Argument(help="List of trios that `families trios` wrote, or one like it.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("trios.safetensors"),
     backbone: flags.Backbone = None,
+    aligned: Annotated[bool, typer.Option("--aligned", help="They are FFHQ crops, as prepare makes.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -96,8 +94,9 @@ def encode(
     settings = load_settings(backbone=backbone)
     listed = read_trio_list(trios)
     with bar("encode", None, quiet) as show:
+        folder = settings.home / "families"
         encoded, lost = encode_trios(
-            listed, settings.backbone, settings.home / "families", workers, lambda done, of: show(done, total=of)
+            listed, settings.backbone, folder, workers, lambda done, of: show(done, total=of), aligned=aligned
         )
     save_trios(out, encoded)
     report = out.with_suffix(".lost.csv")

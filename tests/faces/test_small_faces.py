@@ -35,7 +35,7 @@ def portrait() -> Image.Image:
 def test_a_blown_up_face_is_as_small_as_it_was(portrait: Image.Image, resampling: Image.Resampling) -> None:
     face = portrait.crop((64, 50, 192, 178))
     assert true_size(face) == 128
-    assert true_size(face.resize((32, 32)).resize((128, 128), resampling)) == 32
+    assert true_size(face.resize((32, 32)).resize((128, 128), Image.Resampling[resampling])) == 32
 
 
 def test_pictures_of_mixed_sizes_give_what_each_gives_alone(portrait: Image.Image) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -47,7 +46,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def start(site: Site, *words: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "kinblend.cli", "prepare", "set", *WORDS, *words, "--quiet"]
     return subprocess.Popen(
-        command, env=site.environ, cwd=site.folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, env=site.environ, cwd=site.folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
 
 
@@ -84,7 +83,7 @@ def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path
             assert crop.size == (size, size)
     tensors, header = read_sealed(out / "latents-00000.safetensors", "latents")
     assert tuple(tensors["code"].shape) == (2, 4, 512) and tuple(tensors["embedding"].shape) == (2, 128)
-    assert header["crops"] == ["FMSD-1-D.jpg.png", "FMSD-1-S.jpg.png"]
+    assert header["crops"] == ["FMSD-1-S.jpg.png", "FMSD-1-D.jpg.png"]
     lost = {Path(row["picture"]).name: row["reason"] for _, row in read_table(out / "lost.csv").rows}
     assert set(lost) == {"FMSD-1-F.jpg", "FMSD-2-D.jpg", "FMSD-2-F.jpg", "FMSD-2-S.jpg"}
     with Image.open(out / "lost-001.png") as sheet:
@@ -96,7 +95,7 @@ def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path
 def test_crops_go_on_to_trios_and_encode_and_options_change_the_folder(tmp_path: Path) -> None:
     site = Site(tmp_path)
     people(tmp_path / "set", 1)
-    assert start(site).wait() == 0
+    assert site.kinblend("prepare", "set", *WORDS).returncode == 0
     done = site.kinblend("families", "trios", "out", "--out", "trios.parquet")
     assert "prepared: 2 triples of 2 trios" in done.stderr
     words = ("--aligned", "--out", "trios.safetensors", "--workers", 1, "--quiet")
@@ -134,11 +133,11 @@ def test_folders_that_will_not_do(make: str, code: int, reason: str, tmp_path: P
 
 @pytest.mark.parametrize("options", [{"sizes": ()}, {"sizes": (300,)}, {"upscaler": "waifu"}])
 def test_options_that_will_not_do(options: dict) -> None:
-    with pytest.raises(UsageError, match="256, 512|realesrgan"):
+    with pytest.raises(UsageError, match=r"256, 512|realesrgan"):
         PrepareOptions(**options)
 
 
-def killed_and_resumed(folder: Path, families: int, kills: int, *words: str) -> None:
+def killed_and_resumed(folder: Path, kills: int, *words: str) -> None:
     """Compare a run that is killed at random moments with one that is not; both from nothing."""
     whole, torn = Site(folder / "whole"), Site(folder / "torn")
     for site in (whole, torn):
@@ -161,13 +160,12 @@ def killed_and_resumed(folder: Path, families: int, kills: int, *words: str) -> 
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    people(tmp_path / "set", 9, side=96)
-    killed_and_resumed(tmp_path, 9, 3, "--workers", "2")
+    people(tmp_path / "set", 10, side=96)
+    killed_and_resumed(tmp_path, 3, "--workers", "2", "--no-latents")
 
 
 @pytest.mark.slow  # 500 pictures and 50 kills take a quarter of an hour
 @pytest.mark.skipif("KINBLEND_SLOW" not in os.environ, reason="set KINBLEND_SLOW=1 for the tests that take minutes")
 def test_fifty_kills_of_a_run_over_five_hundred_pictures(tmp_path: Path) -> None:
     people(tmp_path / "set", 125, side=96)
-    killed_and_resumed(tmp_path, 125, 50, "--workers", "2")
-    assert signal.SIGKILL == 9
+    killed_and_resumed(tmp_path, 50, "--workers", "2")

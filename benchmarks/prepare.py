@@ -1,9 +1,9 @@
-"""How fast is `kinblend prepare`, stage by stage, and what does enlarging small faces give? Measured on a kinship set.
+"""How fast is `kinblend prepare`, stage by stage, and what does enlarging small faces give?
 
     python benchmarks/prepare.py FOLDER [--pictures N] [--upscale realesrgan] [--json FILE]
 
-Speeds are of one process with one thread. For the gain from enlarging, dlib's detector looks for a face in each picture
-as it is, enlarged four times smoothly, and enlarged by Real-ESRGAN.
+FOLDER holds a kinship set. Speeds are of one process with one thread. For the gain from enlarging, dlib's detector
+looks for a face in each picture as it is, enlarged four times smoothly, and enlarged by Real-ESRGAN.
 """
 
 from __future__ import annotations

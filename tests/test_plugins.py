@@ -45,5 +45,5 @@ def test_a_broken_plugin_is_named_and_the_others_work(kind: str, tmp_path: Path,
 def test_every_built_in_plugin_loads() -> None:
     built_in = {report.name: report.error for report in Plugins().reports if report.distribution == "kinblend"}
     assert built_in == dict.fromkeys(
-        ["morphable", "blenders", "interfacegan", "checkpoints", "stylegan2", "e4e", "kinship"]
+        ["morphable", "blenders", "interfacegan", "checkpoints", "stylegan2", "e4e", "kinship", "demographics"]
     )

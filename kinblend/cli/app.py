@@ -29,7 +29,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(families.app, name="families")
 app.add_typer(train.app, name="train")
-for kind in ("encoder", "blender", "editor", "projector", "trainer", "dataset"):
+for kind in ("encoder", "blender", "editor", "projector", "trainer", "dataset", "analyser"):
     app.add_typer(strategies.group(kind), name=f"{kind}s")
 
 

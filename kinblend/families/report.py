@@ -60,6 +60,18 @@ def write_report(path: str | Path, name: str, found: KinshipSet, figures: Mappin
     atomic_write(path, (head + "\n".join(parts) + "\n").encode())
 
 
+def write_demographics(path: str | Path, title: str, figures: Mapping[str, Any]) -> None:
+    """Write a page of bars. figures: what `demographics.summary` gave."""
+    from kinblend.storage.sealed import atomic_write
+
+    numbers = [(_words(key), value) for key, value in figures.items() if isinstance(value, int)]
+    charts = ((key, value) for key, value in figures.items() if isinstance(value, dict) and value)
+    parts = [f"<h1>{escape(title)}</h1>", _table(numbers)]
+    parts += [f"<h2>{_words(key).capitalize()}</h2>{_bars(counts)}" for key, counts in charts]
+    head = f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><style>{STYLE}</style>"
+    atomic_write(path, (head + "\n".join(parts) + "\n").encode())
+
+
 def _words(key: str) -> str:
     return key.replace("_", " ")
 

@@ -29,9 +29,7 @@ def portrait() -> Image.Image:
     return Image.open(example("P001")).convert("RGB").resize((256, 256))
 
 
-@pytest.mark.parametrize(
-    "resampling", [Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC]
-)
+@pytest.mark.parametrize("resampling", ["NEAREST", "BILINEAR", "BICUBIC"])
 def test_a_blown_up_face_is_as_small_as_it_was(portrait: Image.Image, resampling: Image.Resampling) -> None:
     face = portrait.crop((64, 50, 192, 178))
     assert true_size(face) == 128

@@ -47,20 +47,29 @@ def _realesrgan(images: Sequence[Image]) -> list[Image]:
         return to_pictures(network()((to_batch(images) + 1) / 2) * 2 - 1)
 
 
+def require(upscaler: Upscaler) -> None:
+    """Raise `UsageError` unless what this one needs is installed."""
+    if upscaler == "realesrgan":
+        _folder()
+
+
+def _folder() -> Path:
+    found = find_spec(PACKAGE)
+    if found is None or not found.submodule_search_locations or find_spec("spandrel") is None:
+        raise UsageError("Real-ESRGAN is not installed: pip install 'kinblend[upscale]', or use --upscale bicubic")
+    return Path(found.submodule_search_locations[0])
+
+
 @cache
 def network() -> Any:
     """RRDBNet ×4: float32 [n, 3, H, W] in [0, 1] → [n, 3, 4H, 4W]. Raises `UsageError` and `ModelError`."""
     from kinblend.faces.compat import import_torchvision
 
+    folder = _folder()
     import_torchvision()
-    found = find_spec(PACKAGE)
-    try:
-        from spandrel import ModelLoader
-    except ImportError:
-        found = None
-    if found is None or not found.submodule_search_locations:
-        raise UsageError("Real-ESRGAN is not installed: pip install 'kinblend[upscale]', or use --upscale bicubic")
-    state = read_ncnn(Path(found.submodule_search_locations[0]) / "models" / NAME)
+    from spandrel import ModelLoader
+
+    state = read_ncnn(folder / "models" / NAME)
     model: Any = ModelLoader(device="cpu").load_from_state_dict(state).model
     return model.eval()
 

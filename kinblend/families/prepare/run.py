@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from kinblend.errors import InputError, UsageError
+from kinblend.faces.upscale import require
 from kinblend.families.people import KinshipSet
 from kinblend.families.prepare.chunk import one_thread, work_through
 from kinblend.families.prepare.options import PrepareOptions
@@ -49,6 +50,7 @@ def prepare(
         ended, and gives the same bytes. progress: told how many of how many different pictures are done.
     Raises `UsageError` where `out` holds something else, `InputError` when no picture is left.
     """
+    require(options.upscaler)
     _claim(out)
     done = Prepared()
     hashes = _hashes(found, done.lost)
@@ -68,7 +70,8 @@ def _claim(out: Path) -> None:
     """Everything in the folder will be ours, so nothing else may be in it."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is no folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
+    strange = out.is_dir() and any(not path.name.startswith(f".{MARK}.") for path in out.iterdir())
+    if strange and not (out / MARK).exists():
         raise UsageError(f"{out} holds other files; choose an empty --out folder")
     if not (out / MARK).exists():
         atomic_write(out / MARK, b"{}\n")

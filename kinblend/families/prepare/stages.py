@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import ImageError
+from kinblend.errors import FaceError, ImageError
 from kinblend.families.prepare.cache import Made, Record, StageCache, lost
 from kinblend.families.prepare.judge import judge
 from kinblend.families.prepare.options import PrepareOptions
@@ -104,7 +104,14 @@ def _region(work: Work) -> Image:
 
 def align(works: Sequence[Work], options: PrepareOptions) -> list[Made]:
     """Landmarks, pose, and crops in FFHQ geometry."""
-    return [_align(work, options) for work in works]
+    return [_align_or_lose(work, options) for work in works]
+
+
+def _align_or_lose(work: Work, options: PrepareOptions) -> Made:
+    try:
+        return _align(work, options)
+    except FaceError as error:
+        return lost("not aligned", str(error))
 
 
 def _align(work: Work, options: PrepareOptions) -> Made:

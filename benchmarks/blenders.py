@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from kinblend import load_backbone, load_trios
 from kinblend.backbone import make_plugin
 from kinblend_plugins.blenders.bridge import Render
-from kinblend_plugins.blenders.train import split
 
 DRAWS = 1000
 STRATEGIES = {
@@ -43,7 +42,7 @@ def main() -> None:
     words = parser.parse_args()
     backbone = load_backbone(words.backbone)
     trios = load_trios(words.trios, backbone.space)
-    rows = split(trios.families, words.seed)["test"]
+    rows = trios.parts(words.seed)["test"]
     families = [trios.families[row] for row in rows]
     truth, render = F.normalize(trios.embedding[rows], dim=1), Render(backbone)
     strategies = dict(STRATEGIES)

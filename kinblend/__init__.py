@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from kinblend.device import DevicePool
     from kinblend.errors import KinblendError
     from kinblend.faces import align
+    from kinblend.families.folders import folders_in, is_litter, list_pictures, unlisted
+    from kinblend.families.people import Defect, Family, KinshipSet, Member, NuclearFamily, Person
+    from kinblend.families.serial import load_kinship_set
+    from kinblend.families.splits import split_families
     from kinblend.families.trios import Trios, load_trios
     from kinblend.hookspecs import hookimpl
     from kinblend.interfaces import (
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from kinblend.storage.networks import build_network
     from kinblend.storage.packs import Pack, open_pack, write_description
     from kinblend.storage.sources import Download, PackSource
+    from kinblend.storage.tables import Table, read_table
     from kinblend.storage.tensors import read_tensor
     from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
 
@@ -40,6 +45,10 @@ _HOMES = {
     "kinblend.device": ("DevicePool",),
     "kinblend.errors": ("KinblendError",),
     "kinblend.faces": ("align",),
+    "kinblend.families.folders": ("folders_in", "is_litter", "list_pictures", "unlisted"),
+    "kinblend.families.people": ("Defect", "Family", "KinshipSet", "Member", "NuclearFamily", "Person"),
+    "kinblend.families.serial": ("load_kinship_set",),
+    "kinblend.families.splits": ("split_families",),
     "kinblend.families.trios": ("Trios", "load_trios"),
     "kinblend.hookspecs": ("hookimpl",),
     "kinblend.interfaces": (
@@ -60,6 +69,7 @@ _HOMES = {
     "kinblend.storage.networks": ("build_network",),
     "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
     "kinblend.storage.sources": ("Download", "PackSource"),
+    "kinblend.storage.tables": ("Table", "read_table"),
     "kinblend.storage.tensors": ("read_tensor",),
     "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "WeightMap"),
 }
@@ -72,39 +82,53 @@ __all__ = [
     "Blender",
     "Child",
     "Context",
+    "Defect",
     "DevicePool",
     "Download",
     "Editor",
     "Encoder",
     "Engine",
+    "Family",
     "KinblendError",
+    "KinshipSet",
     "Latent",
     "LatentSpace",
+    "Member",
     "Network",
     "Noise",
+    "NuclearFamily",
     "Pack",
     "PackSource",
+    "Person",
     "PluginSpec",
     "ProjectionProgress",
     "Projector",
     "Result",
+    "Table",
     "Trios",
     "WeightMap",
     "align",
     "build_network",
     "check_weights",
+    "folders_in",
     "hookimpl",
+    "is_litter",
     "kind_of",
+    "list_pictures",
     "load_backbone",
+    "load_kinship_set",
     "load_latent",
     "load_trios",
     "load_weight_map",
     "open_pack",
     "read_nvidia",
+    "read_table",
     "read_tensor",
     "read_torch",
     "save_latent",
     "save_weight_map",
+    "split_families",
+    "unlisted",
     "weighted_sum",
     "write_description",
 ]

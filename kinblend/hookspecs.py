@@ -54,6 +54,18 @@ def kinblend_register_importers(register: Register) -> None:
 
 
 @hookspec
+def kinblend_register_datasets(register: Register) -> None:
+    """Register readers of kinship data sets: functions `(path: Path) -> KinshipSet | None` that describe the families
+    in a folder or file, defects included, or return None where it is not of their kind."""
+
+
+@hookspec
+def kinblend_register_analysers(register: Register) -> None:
+    """Register analysers of faces: functions `(crops: Sequence[Image]) -> Sequence[Mapping]` that take RGB crops in
+    FFHQ geometry and guess, for each, what they know of age, gender (m, f), race and emotion, with …_confidence."""
+
+
+@hookspec
 def kinblend_register_commands(register: Register) -> None:
     """Register commands of `kinblend`: functions whose annotated parameters are arguments and flags, as typer reads
     them. A built-in command of the same name stays."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-KINDS = ("encoder", "blender", "editor", "projector", "trainer", "importer", "command")
+KINDS = ("encoder", "blender", "editor", "projector", "trainer", "importer", "dataset", "analyser", "command")
 
 
 @dataclass(frozen=True)

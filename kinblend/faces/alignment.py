@@ -20,7 +20,7 @@ SOFT = 0.3  # least width of a reflected border, of the square's side
 def align(image: Image, landmarks: NDArray[Any], size: int = 256, *, transform_size: int | None = None) -> Image:
     """Cut a face out of an RGB picture in FFHQ geometry: a square uint8 RGB picture of `size` pixels.
 
-    landmarks: float [68, 2] (x, y) in pixels of `image`.
+    landmarks: float [68, 2] (x, y) in pixels of `image`, or the detector's five [5, 2].
     transform_size: side of the first, oriented cut, reduced to `size` afterwards; None cuts at `size`, as
         encoder4editing does. FFHQ itself was cut at 4096 for 1024.
 
@@ -83,14 +83,20 @@ class Square:
 
 
 def face_square(landmarks: NDArray[Any]) -> Square:
-    """The oriented square FFHQ cuts out, from the eyes and the mouth's corners. Raises `FaceError`."""
+    """The oriented square FFHQ cuts out, from the eyes and the mouth's corners.
+
+    landmarks: float [68, 2], or [5, 2]: both eyes, the nose tip, the mouth's corners. Raises `FaceError`.
+    """
     import numpy as np
 
     points = np.asarray(landmarks, dtype=np.float64)
-    if points.shape != (68, 2) or not np.isfinite(points).all():
-        raise FaceError(f"alignment needs 68 finite landmarks [68, 2], not {list(points.shape)}")
-    left, right = points[36:42].mean(axis=0), points[42:48].mean(axis=0)
-    eyes, mouth = (left + right) * 0.5, (points[48] + points[54]) * 0.5
+    if points.shape not in ((68, 2), (5, 2)) or not np.isfinite(points).all():
+        raise FaceError(f"alignment needs 68 or 5 finite landmarks [68, 2], not {list(points.shape)}")
+    if len(points) == 5:
+        left, right, mouth = points[0], points[1], (points[3] + points[4]) * 0.5
+    else:
+        left, right, mouth = points[36:42].mean(axis=0), points[42:48].mean(axis=0), (points[48] + points[54]) * 0.5
+    eyes = (left + right) * 0.5
     between, fall = right - left, mouth - eyes
     along = between + np.array([fall[1], -fall[0]])  # the eyes' line, steadied by the fall to the mouth
     length = np.hypot(*along)

@@ -4,6 +4,7 @@ Cascaded Convolutional Networks") through facenet-pytorch, whose wheel holds the
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -45,31 +46,62 @@ class Detection:
 
 def detect(image: Image) -> list[Detection]:
     """All faces of an RGB picture with a probability of at least 0.9, left to right; none gives []."""
-    found: list[Detection] = []
+    return detect_many([image])[0]
+
+
+def detect_many(images: Sequence[Image]) -> list[list[Detection]]:
+    """As `detect`, for each of several pictures; those of one size go through the network together."""
+    found: list[list[Detection]] = [[] for _ in images]
+    left = list(range(len(images)))
     for side in SIDES:
-        seen = _detect_at(image, side)
-        found = seen or found
-        scale = side / max(image.size)
-        if scale >= 1 or any(min(face.width, face.height) * scale >= LARGE for face in found):
-            break
-    return sorted(found, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
+        for place, faces in zip(left, _detect_all([images[place] for place in left], side), strict=True):
+            found[place] = faces or found[place]
+        left = [place for place in left if not _enough(found[place], side / max(images[place].size))]
+    return [sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1])) for faces in found]
 
 
-def _detect_at(image: Image, side: int) -> list[Detection]:
+def _enough(faces: Sequence[Detection], scale: float) -> bool:
+    """Whether a larger copy could show no further face of the foreground. scale: of the copy that was looked at."""
+    return scale >= 1 or any(min(face.width, face.height) * scale >= LARGE for face in faces)
+
+
+def _detect_all(images: Sequence[Image], side: int) -> list[list[Detection]]:
+    found: list[list[Detection]] = [[] for _ in images]
+    places: dict[tuple[int, int], list[int]] = {}
+    for place, image in enumerate(images):
+        places.setdefault(image.size, []).append(place)
+    for same in places.values():
+        for place, faces in zip(same, _detect_at([images[place] for place in same], side), strict=True):
+            found[place] = faces
+    return found
+
+
+def _detect_at(images: Sequence[Image], side: int) -> list[list[Detection]]:
+    """Faces of pictures of one size, looked for in copies whose longer side is at most `side`."""
     import numpy as np
     from PIL import Image as pil
 
-    scale = min(1.0, side / max(image.size))
-    width, height = (max(1, round(length * scale)) for length in image.size)
+    whole = images[0].size
+    scale = min(1.0, side / max(whole))
+    width, height = (max(1, round(length * scale)) for length in whole)
     if min(width, height) < SMALLEST:
-        return []
-    small = image.convert("RGB")
+        return [[] for _ in images]
+    small = [image.convert("RGB") for image in images]
     if scale < 1:
-        small = small.resize((width, height), pil.Resampling.BILINEAR, reducing_gap=2.0)
-    boxes, probabilities, points = _network().detect(np.asarray(small), landmarks=True)
+        small = [image.resize((width, height), pil.Resampling.BILINEAR, reducing_gap=2.0) for image in small]
+    answers = _network().detect(np.stack([np.asarray(image) for image in small]), landmarks=True)
+    scales = np.array([whole[0] / width, whole[1] / height])
+    return [
+        _detections(boxes, probabilities, points, scales)
+        for boxes, probabilities, points in zip(*answers, strict=True)
+    ]
+
+
+def _detections(boxes: Any, probabilities: Any, points: Any, scales: NDArray[Any]) -> list[Detection]:
+    import numpy as np
+
     if boxes is None:
         return []
-    scales = np.array([image.width / width, image.height / height])
     found = []
     for box, probability, five in zip(boxes, probabilities, points, strict=True):
         if probability >= LEAST_PROBABILITY:

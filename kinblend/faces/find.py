@@ -42,7 +42,7 @@ def find_face(image: Image, *, face: int | None = None, name: str = "the picture
     Raises `NoFaceError`, `SeveralFacesError`, `FaceTooSmallError` and `ProfileError`, which call the picture
     `name`.
     """
-    chosen = _choose(_foreground(detect(image)), face, name)
+    chosen = _choose(foreground(detect(image)), face, name)
     smallest = min(chosen.width, chosen.height)
     if smallest < SMALLEST_FACE:
         raise FaceTooSmallError(
@@ -59,7 +59,7 @@ def find_face(image: Image, *, face: int | None = None, name: str = "the picture
     return DetectedFace(chosen.box, chosen.probability, landmarks, turned)
 
 
-def _foreground(faces: Sequence[Detection]) -> list[Detection]:
+def foreground(faces: Sequence[Detection]) -> list[Detection]:
     largest = max((face.area for face in faces), default=0.0)
     return [face for face in faces if face.area >= BACKGROUND * largest]
 

@@ -1,31 +1,19 @@
-"""Trios as lists of pictures, and as latents and embeddings in one file: no picture is needed after that."""
+"""Trios as latents and embeddings in one file: no picture is needed after that."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinblend.errors import CorruptFileError, InputError
+from kinblend.errors import CorruptFileError
+from kinblend.families.splits import split_families
 from kinblend.storage.sealed import read_sealed, write_sealed
 from kinblend.types import LatentSpace
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-COLUMNS = ("family", "father", "mother", "child")
-
-
-@dataclass(frozen=True)
-class TrioFiles:
-    """One picture each of a father, a mother and their child, and the family's name."""
-
-    family: str
-    father: Path
-    mother: Path
-    child: Path
 
 
 @dataclass(frozen=True)
@@ -34,6 +22,7 @@ class Trios:
 
     father, mother, child: codes, float32 [n, L, D]. embedding: the child's identity, float32 [n, 128].
     families: n names; a split must keep each family on one side. space: of the codes.
+    splits: n parts ("train", "val", "test"), where the list of trios names them.
     """
 
     father: Tensor
@@ -42,45 +31,31 @@ class Trios:
     embedding: Tensor
     families: Sequence[str]
     space: LatentSpace
+    splits: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.families)
 
-
-def read_trio_list(path: str | Path) -> list[TrioFiles]:
-    """A CSV with the columns family, father, mother, child; pictures relative to its folder. Raises `InputError`."""
-    path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-            if missing:
-                raise InputError(f"{path} lacks the column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
-            rows = []
-            for row in reader:
-                empty = [name for name in COLUMNS if not row[name]]
-                if empty:
-                    raise InputError(f"{path}, line {reader.line_num}: {', '.join(empty)} is empty")
-                pictures = [path.parent / row[name] for name in COLUMNS[1:]]
-                rows.append(TrioFiles(row["family"], *pictures))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} can't be read: {error}") from error
-    if not rows:
-        raise InputError(f"{path} names no trio")
-    return rows
+    def parts(self, seed: int) -> dict[str, list[int]]:
+        """Rows of "train", "val" and "test": as the list says, else as `split_families` does by `seed`."""
+        drawn = split_families(self.families, seed)
+        splits = self.splits or [drawn[family] for family in self.families]
+        return {part: [row for row, own in enumerate(splits) if own == part] for part in ("train", "val", "test")}
 
 
 def save_trios(path: str | Path, trios: Trios) -> None:
     """Write trios, all or nothing."""
     tensors = {name: getattr(trios, name) for name in ("father", "mother", "child", "embedding")}
-    write_sealed(path, tensors, {"kind": "trios", "space": asdict(trios.space), "families": list(trios.families)})
+    description = {"kind": "trios", "space": asdict(trios.space), "families": list(trios.families)}
+    write_sealed(path, tensors, description | ({"splits": list(trios.splits)} if trios.splits else {}))
 
 
 def load_trios(path: str | Path, space: LatentSpace | None = None) -> Trios:
     """Read trios. space: which they must belong to. Raises `CorruptFileError`, `LatentSpaceError`."""
     tensors, header = read_sealed(path, "trios")
     try:
-        trios = Trios(**tensors, families=header["families"], space=LatentSpace(**header["space"]))
+        found = LatentSpace(**header["space"])
+        trios = Trios(**tensors, families=header["families"], space=found, splits=header.get("splits", ()))
     except (KeyError, TypeError) as error:
         raise CorruptFileError(f"{path} is incomplete: {error}") from error
     if space is not None:

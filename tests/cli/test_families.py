@@ -1,5 +1,6 @@
-"""`kinblend families encode` on real pictures: what is lost is listed, and nothing is done twice."""
+"""`kinblend families trios` and `encode` on real pictures: what is lost is listed, and nothing is done twice."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,23 @@ def test_trios_are_encoded_once_and_what_is_lost_is_listed(tmp_path: Path) -> No
     assert site.kinblend(*words).returncode == 0
     assert [path.stat().st_mtime_ns for path in kept] == before
     assert load_trios(tmp_path / "trios.safetensors").father.equal(first.father)
+
+
+def test_trios_of_a_folder_go_straight_into_encode(tmp_path: Path) -> None:
+    """A folder named as TSKinFace's: list, latents, and the split that the list named."""
+    site = Site(tmp_path)
+    (tmp_path / "set").mkdir()
+    for person, name in (("P005", "F"), ("P001", "M"), ("P007", "S"), ("P008", "D")):
+        shutil.copy(example(person), tmp_path / "set" / f"FMSD-1-{name}.jpg")
+    done = site.kinblend("families", "trios", "set", "--split", "0/1/0", "--out", "trios.parquet")
+    assert done.returncode == 0, done.stderr
+    assert "tskinface: 2 triples of 2 trios in 1 families" in done.stderr
+    assert done.stdout.splitlines()[0] == "trios.parquet"
+    done = site.kinblend("families", "encode", "trios.parquet", "--out", "trios.safetensors", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    encoded = load_trios(tmp_path / "trios.safetensors")
+    assert encoded.splits == ["val", "val"]
+    assert encoded.parts(seed=0) == {"train": [], "val": [0, 1], "test": []}
 
 
 @pytest.mark.parametrize("text", ["family,father\n", "family,father,mother,child\nA,a.jpg,b.jpg,c.jpg\n"])

@@ -1,6 +1,7 @@
 """The learned blender: its bridge has true gradients, it learns what can be learned, and can be taken up again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ from torch.nn import functional as F
 from kinblend import Context, LatentSpace, Trios, load_backbone, load_trios, weighted_sum
 from kinblend.backbone import make_plugin
 from kinblend.errors import CorruptFileError, InputError, LatentSpaceError
-from kinblend.families.trios import read_trio_list, save_trios
+from kinblend.families.manifest import read_trio_list
+from kinblend.families.trios import save_trios
 from kinblend.plugins import load_plugins
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
 from kinblend_plugins.blenders.packed import pack, unpack
-from kinblend_plugins.blenders.train import Session, TrainOptions, split
+from kinblend_plugins.blenders.train import Session, TrainOptions
 
 FORTY = [f"F{i}" for i in range(40)]
 
@@ -135,7 +137,7 @@ def test_the_projection_is_a_normalized_matrix_and_a_relu() -> None:
 
 def test_families_are_on_one_side_only() -> None:
     families = [f"F{i % 30}" for i in range(100)]
-    parts = split(families, 3)
+    parts = replace(trios(LatentSpace("test", 4, 8, "0" * 64), 100), families=families).parts(3)
     sides = {name: {families[i] for i in rows} for name, rows in parts.items()}
     assert sorted(i for rows in parts.values() for i in rows) == list(range(100))
     assert not sides["train"] & sides["val"]

@@ -91,7 +91,7 @@ class Session:
         self.options, self.trios, self.bridge = options, trios, bridge
         target = bridge(trios.child) if isinstance(bridge, Projection) else F.normalize(trios.embedding, dim=1)
         self.target = target.detach()
-        self.parts = split(trios.families, options.seed)
+        self.parts = trios.parts(options.seed)
         if not (self.parts["train"] and self.parts["val"]):
             raise InputError("the trios come from too few families to be split; at least ten are needed")
         self.child_of = list(range(len(trios)))
@@ -218,16 +218,6 @@ class Session:
 def distance(one: Tensor, other: Tensor) -> Tensor:
     """(1 − cos) + 0.05 · squared distance, of unit embeddings [n, E]: [n]."""
     return 1 - (one * other).sum(1) + DISTANCE * (one - other).square().sum(1)
-
-
-def split(families: Sequence[str], seed: int) -> dict[str, list[int]]:
-    """Rows of the train, val and test families: about 70, 10 and 20 %; a family is on one side only."""
-    names = sorted(set(families))
-    random.Random(seed).shuffle(names)
-    val, test = round(len(names) * 0.1), round(len(names) * 0.2)
-    side = dict.fromkeys(names, "train") | dict.fromkeys(names[:val], "val")
-    side |= dict.fromkeys(names[val : val + test], "test")
-    return {part: [i for i, name in enumerate(families) if side[name] == part] for part in ("train", "val", "test")}
 
 
 def _projection(trios: Trios) -> Projection:

@@ -1,0 +1,75 @@
+"""`kinblend prepare`: photographs of families → clean, aligned crops and their latents."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from kinblend.cli import flags
+from kinblend.cli.families import Format, Source
+from kinblend.cli.output import put, say
+from kinblend.cli.progress import bar
+from kinblend.settings import load_settings
+
+if TYPE_CHECKING:
+    from kinblend.families.prepare import Prepared
+
+
+def prepare(
+    path: Source,
+    out: Annotated[Path, typer.Option(help="Folder to write: a new one, or its own.")] = Path("prepared"),
+    format: Format = None,
+    size: Annotated[list[int] | None, typer.Option(help="Side of the crops: 256, 512, 1024; repeatable.")] = None,
+    upscale: Annotated[str, typer.Option(help="For small faces: realesrgan, bicubic or off.")] = "realesrgan",
+    upscale_under: Annotated[int, typer.Option(min=0, help="Pixels of a small face.")] = 128,
+    smallest: Annotated[float, typer.Option(min=1, help="Fewer true pixels are too pixelated.")] = 24,
+    largest_turn: Annotated[float, typer.Option(min=0, max=90, help="Degrees a head may be turned.")] = 40,
+    backbone: flags.Backbone = None,
+    latents: Annotated[bool, typer.Option("--latents/--no-latents", help="Encode the crops.")] = True,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    cache: Annotated[Path | None, typer.Option(help="What is done already; default: in KINBLEND_HOME.")] = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Find, judge, enlarge, align and encode all pictures of a kinship set. Interrupted, it goes on where it stopped.
+
+    Pictures that are no use are listed in lost.csv and shown on contact sheets; that is no failure. Exit code 3: none
+    could be used."""
+    from kinblend.families.prepare import PrepareOptions, prepare
+    from kinblend.families.read import read_families
+
+    settings = load_settings(backbone=backbone)
+    options = PrepareOptions(
+        sizes=tuple(sorted(set(size or [256]))),
+        upscaler=cast(Any, upscale),
+        upscale_under=upscale_under,
+        smallest=smallest,
+        largest_turn=largest_turn,
+        backbone=settings.backbone if latents else None,
+    )
+    name, found = read_families(path, format)
+    for defect in found.defects:
+        say(str(defect))
+    with bar("prepare", None, quiet) as show:
+        folder = cache or settings.home / "prepare"
+        done = prepare(found, out, options, folder, workers, lambda count, of: show(count, total=of))
+    say(f"{name}: {len(done.kept)} pictures kept, {len(done.lost)} lost, {len(found.defects)} defects")
+    _report(out, done, as_json)
+
+
+def _report(out: Path, done: Prepared, as_json: bool) -> None:
+    rows = [[stage, kind, str(count)] for (stage, kind), count in done.losses().items()]
+    speed = {stage: round(done.pictures[stage] / seconds, 2) for stage, seconds in done.seconds.items() if seconds}
+    for stage, rate in speed.items():
+        say(f"{stage}: {done.pictures[stage]} pictures anew, {rate} a second and process")
+    lost = [{"stage": stage, "kind": kind, "count": count} for (stage, kind), count in done.losses().items()]
+    data = {"out": str(out), "kept": len(done.kept), "lost": lost, "anew": dict(done.pictures), "per_second": speed}
+    put(
+        data,
+        as_json=as_json,
+        rows=[*rows, ["", "kept", str(len(done.kept))]],
+        head=["stage", "lost because", "pictures"],
+    )

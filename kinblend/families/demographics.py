@@ -1,0 +1,126 @@
+"""Age, gender, race and emotion of every picture of a kinship set, by an analyser that a plugin brings.
+
+An analyser is a guess of a network about how a face looks, with the biases of what it was trained on. It describes a
+data set; it says nothing of a person.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinblend.errors import ImageError, InputError
+from kinblend.families.people import KinshipSet
+from kinblend.families.prepare.cache import Made, StageCache, lost
+from kinblend.storage.sealed import file_sha256
+from kinblend.storage.tables import Kind
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Analyser = Callable[[Sequence["Image"]], Sequence[Mapping[str, Any]]]
+
+CHUNK = 32
+SIDE = 256  # of the crops an analyser gets, in pixels
+GUESSES: dict[str, Kind] = {
+    "age": float,
+    "gender": str,
+    "gender_confidence": float,
+    "race": str,
+    "race_confidence": float,
+    "emotion": str,
+    "emotion_confidence": float,
+}
+LISTED: dict[str, Kind] = {"picture": str, "family": str, "person": str, "listed_gender": str}
+COLUMNS: dict[str, Kind] = {**LISTED, **GUESSES, "reason": str}
+
+
+def demographics(
+    found: KinshipSet,
+    analyser: Analyser,
+    cache: StageCache,
+    *,
+    aligned: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """A row for every picture, with the columns `COLUMNS`; what an analyser doesn't guess is None, and a picture that
+    could not be looked at has a reason.
+
+    aligned: the pictures are FFHQ crops already. progress: told how many of how many pictures are done.
+    Raises `InputError` where there is no picture.
+    """
+    rows = [
+        {"picture": str(picture), "family": family.name, "person": person.name, "listed_gender": person.gender}
+        for family in found.families
+        for person in family.people.values()
+        for picture in person.pictures
+    ]
+    if not rows:
+        raise InputError(f"{found.root} holds no picture")
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        pictures = [Path(str(row["picture"])) for row in part]
+        for row, guess in zip(part, _guesses(pictures, analyser, cache, aligned), strict=True):
+            row.update(guess)
+        if progress is not None:
+            progress(start + len(part), len(rows))
+    return rows
+
+
+def _guesses(pictures: Sequence[Path], analyser: Analyser, cache: StageCache, aligned: bool) -> list[dict[str, Any]]:
+    hashes = [file_sha256(picture) for picture in pictures]
+    missing = {sha: picture for sha, picture in zip(hashes, pictures, strict=True) if cache.read(sha) is None}
+    crops = {}
+    for sha, picture in missing.items():
+        crop = _crop(picture, aligned)
+        if isinstance(crop, str):
+            cache.write(sha, lost("no face", crop))
+        else:
+            crops[sha] = crop
+    for sha, guess in zip(crops, analyser(list(crops.values())) if crops else [], strict=True):
+        known = {name: kind(guess[name]) for name, kind in GUESSES.items() if guess.get(name) is not None}
+        cache.write(sha, Made(known))
+    return [_flat(cache.read(sha) or {}) for sha in hashes]
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"reason": record["lost"]["reason"]} if "lost" in record else dict(record)
+
+
+def _crop(picture: Path, aligned: bool) -> Image | str:
+    """The face in FFHQ geometry, or why there is none."""
+    from kinblend.faces.alignment import align
+    from kinblend.faces.detect import detect
+    from kinblend.faces.find import foreground
+    from kinblend.imaging.decode import read_image
+
+    try:
+        image = read_image(picture)
+    except ImageError as error:
+        return str(error)
+    if aligned:
+        return image.resize((SIDE, SIDE))
+    faces = foreground(detect(image))
+    if len(faces) != 1:
+        return f"{len(faces)} faces were found"
+    return align(image, faces[0].points, SIDE)
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts to look at: decades of age, genders, also against the list's, races, emotions, and what was not seen."""
+    seen = [row for row in rows if not row.get("reason")]
+    both = [row for row in seen if row.get("gender") and row.get("listed_gender")]
+    return {
+        "pictures": len(rows),
+        "not_seen": len(rows) - len(seen),
+        "ages": _count(f"{int(row['age'] // 10)}0–{int(row['age'] // 10)}9" for row in seen if "age" in row),
+        **{f"{name}s": _count(row[name] for row in seen if row.get(name)) for name in ("gender", "race", "emotion")},
+        "gender_as_listed": sum(row["gender"] == row["listed_gender"] for row in both),
+        "gender_other_than_listed": sum(row["gender"] != row["listed_gender"] for row in both),
+    }
+
+
+def _count(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))

@@ -1,0 +1,53 @@
+"""Pictures in a folder, and what lies beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from kinblend.families.people import Defect
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
+LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+
+
+def list_pictures(folder: Path, defects: list[Defect]) -> tuple[Path, ...]:
+    """The picture files in a folder, sorted by name; what is no picture, or an empty file, goes to `defects`.
+
+    Pictures are told by their suffix and not opened. What systems leave behind (.DS_Store, ._*) is passed over.
+    """
+    found = []
+    for path in sorted(folder.iterdir()):
+        if is_litter(path):
+            continue
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            defects.append(Defect(path, None, "not a picture", "is no picture; left out"))
+        elif path.stat().st_size == 0:
+            defects.append(Defect(path, None, "empty file", "is an empty file; left out"))
+        else:
+            found.append(path)
+    if not found:
+        defects.append(Defect(folder, None, "folder without pictures", "holds no picture"))
+    return tuple(found)
+
+
+def is_litter(path: Path) -> bool:
+    """Whether a file is what macOS or Windows leaves behind."""
+    return path.name.startswith("._") or path.name in LITTER
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted; hidden ones left out."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def unlisted(folder: Path, names: Iterable[str]) -> list[Defect]:
+    """A defect for every folder in `folder` that is none of `names`."""
+    known = set(names)
+    return [
+        Defect(path, None, "folder not listed", "is a folder that the list doesn't name; left out")
+        for path in folders_in(folder)
+        if path.name not in known
+    ]

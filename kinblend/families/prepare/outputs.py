@@ -1,0 +1,148 @@
+"""What `kinblend prepare` leaves behind. The same pictures and options give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from kinblend.families.people import KinshipSet
+from kinblend.families.prepare.options import PrepareOptions
+from kinblend.families.prepare.sheet import write_sheets
+from kinblend.families.prepare.stages import Work, crop_suffix
+from kinblend.families.serial import kinship_json
+from kinblend.storage.sealed import atomic_write, write_sealed
+from kinblend.storage.tables import Kind, write_table
+
+MARK = "prepared.json"
+SHARD = 1024  # latents in a file
+COLUMNS: dict[str, Kind] = {
+    "picture": str,
+    "sha256": str,
+    "crop": str,
+    "yaw": float,
+    "pitch": float,
+    "roll": float,
+    "flat_yaw": float,
+    "face": float,
+    "true_size": float,
+    "upscaled": int,
+    "landmarks": str,
+    "shard": str,
+    "row": int,
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture that went through."""
+
+    picture: Path
+    work: Work
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A picture that did not: at which stage, and why."""
+
+    picture: Path
+    stage: str
+    kind: str
+    reason: str
+
+
+def write_outputs(
+    out: Path, found: KinshipSet, options: PrepareOptions, kept: Sequence[Kept], lost: Sequence[Lost]
+) -> None:
+    """Write the folder, and remove what an earlier run left in it that is not part of this one."""
+    names = {one.picture: _name(one.picture, found.root) for one in kept}
+    for one in kept:
+        for size in options.sizes:
+            crop = one.work.files[crop_suffix(size)].read_bytes()
+            atomic_write(out / "crops" / str(size) / names[one.picture], crop)
+    places = _write_latents(out, options, kept, names)
+    rows = [_row(one, names[one.picture], options.encoded_size, places) for one in kept]
+    write_table(out / "index.csv", COLUMNS, rows)
+    reports = [{key: str(value) for key, value in asdict(one).items()} for one in lost]
+    write_table(out / "lost.csv", dict.fromkeys(("picture", "stage", "kind", "reason"), str), reports)
+    sheets = write_sheets(out, [(one.picture, f"{one.kind}: {one.picture.name}") for one in lost])
+    crops = {picture: out / "crops" / str(options.encoded_size) / name for picture, name in names.items()}
+    atomic_write(out / "families.json", kinship_json(_with_crops(found, crops, out), out).encode())
+    losses = Counter(f"{one.stage}: {one.kind}" for one in lost)
+    summary = {"options": asdict(options), "kept": len(kept), "lost": dict(sorted(losses.items()))}
+    atomic_write(out / MARK, (json.dumps(summary, indent=1, sort_keys=True) + "\n").encode())
+    ours = {out / name for name in ("index.csv", "lost.csv", "families.json", MARK, *sheets)}
+    ours |= {out / shard for shard, _ in places.values()}
+    ours |= {out / "crops" / str(size) / name for size in options.sizes for name in names.values()}
+    _sweep(out, ours)
+
+
+def _name(picture: Path, root: Path) -> str:
+    """The crop's path: the picture's own below the set's folder, or its name and place where it lies elsewhere."""
+    inside = picture.resolve()
+    base = root.resolve()
+    relative = inside.relative_to(base) if inside.is_relative_to(base) else Path(*inside.parts[1:])
+    return f"{relative.as_posix()}.png"
+
+
+def _write_latents(
+    out: Path, options: PrepareOptions, kept: Sequence[Kept], names: dict[Path, str]
+) -> dict[Path, tuple[str, int]]:
+    """Codes and identities in files of at most `SHARD`; returns each picture's file and row."""
+    if options.backbone is None:
+        return {}
+    import torch
+    from safetensors.torch import load_file
+
+    from kinblend.backbone import load_backbone
+
+    space = asdict(load_backbone(options.backbone).space)
+    places: dict[Path, tuple[str, int]] = {}
+    for start in range(0, len(kept), SHARD):
+        part, shard = kept[start : start + SHARD], f"latents-{start // SHARD:05d}.safetensors"
+        loaded = [load_file(one.work.files[".safetensors"]) for one in part]
+        tensors = {name: torch.stack([each[name] for each in loaded]) for name in ("code", "embedding")}
+        crops = [names[one.picture] for one in part]
+        write_sealed(out / shard, tensors, {"kind": "latents", "space": space, "crops": crops})
+        places |= {one.picture: (shard, row) for row, one in enumerate(part)}
+    return places
+
+
+def _row(one: Kept, name: str, size: int, places: dict[Path, tuple[str, int]]) -> dict[str, object]:
+    found, aligned = one.work.records["detect"], one.work.records["align"]
+    shard, row = places.get(one.picture, (None, None))
+    return {
+        "picture": str(one.picture),
+        "sha256": one.work.sha,
+        "crop": f"crops/{size}/{name}",
+        **{key: aligned[key] for key in ("yaw", "pitch", "roll")},
+        "flat_yaw": found["flat_yaw"],
+        "face": found["side"],
+        "true_size": found["true_size"],
+        "upscaled": one.work.records["upscale"]["factor"],
+        "landmarks": aligned["by"],
+        "shard": shard,
+        "row": row,
+    }
+
+
+def _with_crops(found: KinshipSet, crops: dict[Path, Path], out: Path) -> KinshipSet:
+    """The same families with their crops in place of the pictures; people who have none left stay."""
+    families = []
+    for family in found.families:
+        people = {
+            name: replace(person, pictures=tuple(crops[p] for p in person.pictures if p in crops))
+            for name, person in family.people.items()
+        }
+        families.append(replace(family, people=people))
+    return KinshipSet(out, tuple(families), found.defects)
+
+
+def _sweep(out: Path, ours: set[Path]) -> None:
+    for path in sorted(out.rglob("*"), reverse=True):
+        if path.is_file() and path not in ours:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()

@@ -1,0 +1,121 @@
+"""Takes a kinship set through the pipeline: pictures in; crops, latents, an index and a list of what was lost out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from kinblend.errors import InputError, UsageError
+from kinblend.faces.upscale import require
+from kinblend.families.people import KinshipSet
+from kinblend.families.prepare.chunk import one_thread, work_through
+from kinblend.families.prepare.options import PrepareOptions
+from kinblend.families.prepare.outputs import MARK, Kept, Lost, write_outputs
+from kinblend.families.prepare.stages import Work
+from kinblend.storage.sealed import atomic_write, file_sha256
+
+CHUNK = 16  # pictures that go through the networks together
+
+Told = Callable[[int, int], None]
+
+
+@dataclass
+class Prepared:
+    """How it went. pictures, seconds: what each stage did anew, and how long that took, all processes added."""
+
+    kept: list[Kept] = field(default_factory=list)
+    lost: list[Lost] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    pictures: Counter[str] = field(default_factory=Counter)
+
+    def losses(self) -> dict[tuple[str, str], int]:
+        """How many pictures were lost, by stage and kind, most first."""
+        return dict(Counter((one.stage, one.kind) for one in self.lost).most_common())
+
+
+def prepare(
+    found: KinshipSet,
+    out: Path,
+    options: PrepareOptions,
+    cache: Path,
+    workers: int = 1,
+    progress: Told | None = None,
+) -> Prepared:
+    """Write `out`: crops, latents, index.csv, lost.csv, contact sheets of what was lost, families.json.
+
+    cache: folder that keeps what each stage made of each picture, so that a second call begins where the first was
+        ended, and gives the same bytes. progress: told how many of how many different pictures are done.
+    Raises `UsageError` where `out` holds something else, `InputError` when no picture is left.
+    """
+    require(options.upscaler)
+    _claim(out)
+    done = Prepared()
+    hashes = _hashes(found, done.lost)
+    first: dict[str, Path] = {}
+    for picture, sha in hashes.items():
+        first.setdefault(sha, picture)
+    works = _work(list(first.items()), options, cache, workers, done, progress or (lambda *_: None))
+    for picture, sha in hashes.items():
+        _sort_out(picture, works[sha], done)
+    if not done.kept:
+        raise InputError(f"no picture of {found.root} could be used: {_summary(done)}")
+    write_outputs(out, found, options, done.kept, done.lost)
+    return done
+
+
+def _claim(out: Path) -> None:
+    """Everything in the folder will be ours, so nothing else may be in it."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is no folder")
+    strange = out.is_dir() and any(not path.name.startswith(f".{MARK}.") for path in out.iterdir())
+    if strange and not (out / MARK).exists():
+        raise UsageError(f"{out} holds other files; choose an empty --out folder")
+    if not (out / MARK).exists():
+        atomic_write(out / MARK, b"{}\n")
+
+
+def _hashes(found: KinshipSet, lost: list[Lost]) -> dict[Path, str]:
+    hashes = {}
+    for picture in dict.fromkeys(picture for person in found.people() for picture in person.pictures):
+        try:
+            hashes[picture] = file_sha256(picture)
+        except OSError as error:
+            lost.append(Lost(picture, "read", "unreadable", f"can't be read: {error.strerror}"))
+    return hashes
+
+
+def _work(
+    pictures: Sequence[tuple[str, Path]],
+    options: PrepareOptions,
+    cache: Path,
+    workers: int,
+    done: Prepared,
+    progress: Told,
+) -> dict[str, Work]:
+    chunks = [[(sha, str(path)) for sha, path in pictures[at : at + CHUNK]] for at in range(0, len(pictures), CHUNK)]
+    jobs = [(chunk, str(cache), options) for chunk in chunks]
+    works: dict[str, Work] = {}
+    with get_context("spawn").Pool(max(1, min(workers, len(jobs))), one_thread) as pool:
+        for finished, timings in pool.imap_unordered(work_through, jobs):
+            works |= {work.sha: work for work in finished}
+            for timing in timings:
+                if timing.pictures:
+                    done.seconds[timing.stage] = done.seconds.get(timing.stage, 0.0) + timing.seconds
+                done.pictures[timing.stage] += timing.pictures
+            progress(len(works), len(pictures))
+    return works
+
+
+def _sort_out(picture: Path, work: Work, done: Prepared) -> None:
+    for stage, record in work.records.items():
+        if "lost" in record:
+            done.lost.append(Lost(picture, stage, record["lost"]["kind"], record["lost"]["reason"]))
+            return
+    done.kept.append(Kept(picture, work))
+
+
+def _summary(done: Prepared) -> str:
+    return ", ".join(f"{count} {kind}" for (_, kind), count in done.losses().items()) or "there is none"

@@ -1,0 +1,93 @@
+"""Tables of texts and numbers: Parquet or CSV, by the file's suffix."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kinblend.errors import InputError, UsageError
+from kinblend.storage.sealed import atomic_write
+
+SUFFIXES = (".parquet", ".csv")
+LONGEST_CELL = 10_000_000  # characters
+
+Kind = type[str] | type[int] | type[float]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that was read. rows: each with its line in the file, counted from 1; a Parquet row's is its number."""
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[int, Mapping[str, Any]]]
+
+
+def read_table(path: str | Path) -> Table:
+    """Read a table. A CSV's cells are texts. Raises `InputError` and, where pyarrow is missing, `UsageError`."""
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path} is neither a .parquet nor a .csv file")
+    if not path.is_file():
+        raise InputError(f"{path} does not exist")
+    return _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+
+
+def write_table(path: str | Path, columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table, all or nothing; None is an empty cell. Raises `UsageError` for another suffix."""
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{path}: a table is a {' or '.join(SUFFIXES)} file")
+    atomic_write(path, _to_parquet(columns, rows) if path.suffix == ".parquet" else _to_csv(columns, rows))
+
+
+def _read_csv(path: Path) -> Table:
+    csv.field_size_limit(LONGEST_CELL)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = list(reader.fieldnames or [])
+            return Table(columns, [(reader.line_num, row) for row in reader])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} can't be read: {error}") from error
+
+
+def _read_parquet(path: Path) -> Table:
+    pa = _pyarrow()
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        return Table(table.column_names, list(enumerate(table.to_pylist(), start=1)))
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} can't be read: {error}") from error
+
+
+def _to_csv(columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _to_parquet(columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    pa = _pyarrow()
+    import pyarrow.parquet as pq
+
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    schema = pa.schema([pa.field(name, types[kind]) for name, kind in columns.items()])
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema), buffer)
+    return buffer.getvalue()
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError:
+        raise UsageError("Parquet needs pyarrow: pip install 'kinblend[families]', or name a .csv file") from None
+    return pyarrow

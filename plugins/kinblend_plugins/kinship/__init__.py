@@ -1,0 +1,17 @@
+"""Readers of kinship data sets."""
+
+import kinblend
+
+_HERE = "kinblend_plugins.kinship"
+
+
+@kinblend.hookimpl
+def kinblend_register_datasets(register):
+    for name, summary in (
+        ("family101", "Family101: FAMILY101.txt and Family101_150x120/FAMILY/PERSON/*.jpg"),
+        ("fiw", "Families in the Wild: F0001/mid.csv and F0001/MID1/*.jpg"),
+        ("prepared", "what `kinblend prepare` wrote: crops and families.json"),
+        ("tskinface", "TSKinFace: FMS-1-F.jpg, FMD-1-D.jpg, FMSD-1-S.jpg …"),
+        ("table", "a CSV or Parquet with a trio a row: family, father, mother, child"),
+    ):
+        register(kinblend.PluginSpec(name, summary, f"{_HERE}.{name}:read"))

@@ -1,0 +1,156 @@
+"""Family101 (Fang, Gallagher, Chen & Loui 2013, "Kinship classification by modeling facial feature heredity").
+
+A row is a number, a role and a name. A row FAMI has the number 0 and names the extended family's folder; the rows
+after it carry the number of the nuclear family.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kinblend import Defect, Family, KinshipSet, Member, NuclearFamily, Person, list_pictures, unlisted
+
+LIST = "family101.txt"
+PICTURES = "Family101_150x120"
+ROLES = {"HUSB": ("father", "m"), "WIFE": ("mother", "f"), "SONN": ("child", "m"), "DAUG": ("child", "f")}
+
+
+@dataclass
+class _House:
+    """Rows that follow each other with one number."""
+
+    number: int
+    name: str
+    members: list[Member] = field(default_factory=list)
+
+    def has(self, place: str) -> bool:
+        return any(member.role == place for member in self.members)
+
+    def takes(self, number: int, place: str) -> bool:
+        """Whether a row belongs here. Another parent after the children begins a house of its own."""
+        return self.number == number and (place == "child" or not (self.has("child") and self.has(place)))
+
+
+@dataclass
+class _Clan:
+    """An extended family while it is read. people: name → gender and the line that named it first."""
+
+    name: str
+    line: int
+    people: dict[str, tuple[str, int]] = field(default_factory=dict)
+    houses: list[_House] = field(default_factory=list)
+
+
+def read(path: Path) -> KinshipSet | None:
+    """The families of a folder that holds FAMILY101.txt, or of that file; None where there is none."""
+    listing = _find_list(path)
+    if listing is None:
+        return None
+    found = _Listing(listing)
+    root = listing.parent / PICTURES
+    if not root.is_dir():
+        root = listing.parent
+    families = tuple(found.family(clan, root) for clan in found.clans.values())
+    found.defects += unlisted(root, found.clans)
+    return KinshipSet(listing.parent, families, tuple(found.defects))
+
+
+def _find_list(path: Path) -> Path | None:
+    candidates = [path] if path.is_file() else sorted(path.iterdir())
+    return next((file for file in candidates if file.name.lower() == LIST and file.is_file()), None)
+
+
+class _Listing:
+    """Reads FAMILY101.txt row by row."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.defects: list[Defect] = []
+        self.clans: dict[str, _Clan] = {}
+        self.clan: _Clan | None = None
+        for line, text in enumerate(self._text().splitlines(), start=1):
+            if text.strip():
+                self._row(line, text)
+
+    def _text(self) -> str:
+        data = self.file.read_bytes()
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            self._report(None, "not UTF-8", "is not UTF-8; read as Latin-1")
+            return data.decode("latin-1")
+
+    def _report(self, line: int | None, kind: str, reason: str) -> None:
+        self.defects.append(Defect(self.file, line, kind, reason))
+
+    def _row(self, line: int, text: str) -> None:
+        fields = [part.strip() for part in (text.split("\t") if "\t" in text else text.split(None, 2))]
+        if len(fields) != 3 or not fields[2] or not fields[0].isdigit():
+            self._report(line, "malformed row", f"{text.strip()!r} is not a number, a role and a name; left out")
+            return
+        number, role, name = int(fields[0]), fields[1], fields[2]
+        if role == "FAMI":
+            self._begin(line, number, name)
+        elif role not in ROLES:
+            self._report(line, "unknown role", f"{role!r} is none of FAMI, {', '.join(ROLES)}; left out")
+        elif self.clan is None:
+            self._report(line, "person before any family", f"{name} stands before the first FAMI; left out")
+        else:
+            self._person(line, self.clan, number, role, name)
+
+    def _begin(self, line: int, number: int, name: str) -> None:
+        if number != 0:
+            self._report(line, "number of a family", f"FAMI {name} has number {number}, not 0; taken as 0")
+        if name in self.clans:
+            self._report(
+                line, "family listed twice", f"FAMI {name} stands in line {self.clans[name].line} already; joined"
+            )
+        self.clan = self.clans.setdefault(name, _Clan(name, line))
+
+    def _person(self, line: int, clan: _Clan, number: int, role: str, name: str) -> None:
+        if number == 0:
+            self._report(line, "number of a person", f"{name} has number 0, which is FAMI's; left out")
+            return
+        place, gender = ROLES[role]
+        house = self._house(line, clan, number, place)
+        if any(member.person == name for member in house.members):
+            self._report(line, "person listed twice", f"{name} stands in house {house.name} already; left out")
+            return
+        if place != "child" and house.has(place):
+            self._report(line, f"two of {role}", f"{name} is the second {role} of house {house.name}")
+        known, first = clan.people.setdefault(name, (gender, line))
+        if known != gender:
+            self._report(line, "gender differs", f"{name} is {role} here, but not so in line {first}; that one holds")
+        house.members.append(Member(name, place))
+
+    def _house(self, line: int, clan: _Clan, number: int, place: str) -> _House:
+        if clan.houses and clan.houses[-1].takes(number, place):
+            return clan.houses[-1]
+        name = str(number)
+        if any(house.number == number for house in clan.houses):
+            name = f"{number}, line {line}"
+            self._report(line, "number used twice", f"number {number} was used before; a nuclear family of its own")
+        clan.houses.append(_House(number, name))
+        return clan.houses[-1]
+
+    def family(self, clan: _Clan, root: Path) -> Family:
+        """A family with its people's pictures."""
+        folder = root / clan.name
+        if not folder.is_dir():
+            self._report(clan.line, "family without folder", f"{folder} does not exist")
+        self.defects += unlisted(folder, clan.people)
+        people = {
+            name: Person(name, gender, self._pictures(folder, name, line))
+            for name, (gender, line) in clan.people.items()
+        }
+        houses = [NuclearFamily(house.name, tuple(house.members)) for house in clan.houses]
+        if not houses:
+            self._report(clan.line, "family without people", f"FAMI {clan.name} lists nobody")
+        return Family(clan.name, people, tuple(houses))
+
+    def _pictures(self, folder: Path, name: str, line: int) -> tuple[Path, ...]:
+        if not (folder / name).is_dir():
+            self._report(line, "person without folder", f"{folder / name} does not exist")
+            return ()
+        return list_pictures(folder / name, self.defects)

@@ -1,0 +1,186 @@
+"""`kinblend prepare`: what is lost and why, the same bytes after a kill, damaged inputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from strangers import Site
+
+from kinblend.cli.demo import example
+from kinblend.errors import UsageError
+from kinblend.families.prepare import PrepareOptions
+from kinblend.storage.sealed import read_sealed
+from kinblend.storage.tables import read_table
+
+pytestmark = pytest.mark.skipif(find_spec("openpeople") is None, reason="the example people are not installed")
+WORDS = ("--upscale", "bicubic", "--out", "out", "--cache", "cache", "--format", "tskinface")
+
+
+def people(folder: Path, families: int, side: int = 128) -> None:
+    """A folder named as TSKinFace's, no two pictures the same."""
+    folder.mkdir(parents=True)
+    sources = [Image.open(example(f"P00{n}")).convert("RGB").resize((side, side)) for n in (1, 4, 5, 6)]
+    draw = np.random.default_rng(0)
+    for number in range(1, families + 1):
+        for source, letter in zip(sources, "FMSD", strict=True):
+            noise = draw.integers(-6, 7, (side, side, 3))
+            pixels = np.clip(np.asarray(source).astype(int) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"FMSD-{number}-{letter}.jpg", quality=90)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def start(site: Site, *words: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "kinblend.cli", "prepare", "set", *WORDS, *words, "--quiet"]
+    return subprocess.Popen(
+        command, env=site.environ, cwd=site.folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+
+
+def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path: Path) -> None:
+    site, folder = Site(tmp_path), tmp_path / "Müllers Bilder"
+    people(folder, 2)
+    (folder / "FMSD-1-F.jpg").write_bytes((folder / "FMSD-1-F.jpg").read_bytes()[:900])
+    (folder / "FMSD-1-M.jpg").write_bytes(b"")
+    (folder / "FMSD-2-M.jpg").unlink()
+    Image.new("RGB", (128, 128), "grey").save(folder / "FMSD-2-S.jpg")
+    both = Image.new("RGB", (256, 128))
+    for place, letter in enumerate("FD"):
+        both.paste(Image.open(folder / f"FMSD-2-{letter}.jpg"), (128 * place, 0))
+    both.save(folder / "FMSD-2-D.jpg")
+    tiny = Image.open(folder / "FMSD-2-F.jpg").resize((24, 24))
+    tiny.resize((128, 128)).save(folder / "FMSD-2-F.jpg", quality=98)
+    done = site.kinblend("prepare", folder, *WORDS, "--size", 256, "--size", 512, "--workers", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert {(one["stage"], one["kind"]): one["count"] for one in report["lost"]} == {
+        ("detect", "unreadable"): 1,
+        ("detect", "no face"): 1,
+        ("detect", "several people"): 1,
+        ("detect", "too pixelated"): 1,
+    }
+    assert report["kept"] == 2
+    assert "is an empty file" in done.stderr and "FMSD-2-M is missing" in done.stderr
+    out = tmp_path / "out"
+    rows = [row for _, row in read_table(out / "index.csv").rows]
+    assert [row["landmarks"] for row in rows] == ["dlib", "dlib"]
+    assert all(abs(float(row[name])) < 15 for row in rows for name in ("yaw", "pitch", "roll"))
+    for size in (256, 512):
+        with Image.open(out / "crops" / str(size) / "FMSD-1-S.jpg.png") as crop:
+            assert crop.size == (size, size)
+    tensors, header = read_sealed(out / "latents-00000.safetensors", "latents")
+    assert tuple(tensors["code"].shape) == (2, 4, 512) and tuple(tensors["embedding"].shape) == (2, 128)
+    assert header["crops"] == ["FMSD-1-S.jpg.png", "FMSD-1-D.jpg.png"]
+    lost = {Path(row["picture"]).name: row["reason"] for _, row in read_table(out / "lost.csv").rows}
+    assert set(lost) == {"FMSD-1-F.jpg", "FMSD-2-D.jpg", "FMSD-2-F.jpg", "FMSD-2-S.jpg"}
+    with Image.open(out / "lost-001.png") as sheet:
+        assert sheet.size == (1200, 148)
+    counts = json.loads(site.kinblend("families", "stats", "out", "--json").stdout)
+    assert (counts["format"], counts["images"], counts["individuals_without_images"]) == ("prepared", 2, 5)
+
+
+def test_crops_go_on_to_trios_and_encode_and_options_change_the_folder(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    people(tmp_path / "set", 1)
+    assert site.kinblend("prepare", "set", *WORDS).returncode == 0
+    done = site.kinblend("families", "trios", "out", "--out", "trios.parquet")
+    assert "prepared: 2 triples of 2 trios" in done.stderr
+    words = ("--aligned", "--out", "trios.safetensors", "--workers", 1, "--quiet")
+    done = site.kinblend("families", "encode", "trios.parquet", *words)
+    assert done.returncode == 0 and "2 of 2 trios; 0 pictures were lost" in done.stderr
+    assert start(site, "--size", "512", "--no-latents").wait() == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "crops", "families.json", "index.csv", "lost.csv", "prepared.json",
+    }  # fmt: skip
+    assert [path.name for path in (tmp_path / "out" / "crops").iterdir()] == ["512"]
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "reason"),
+    [
+        ("nothing", 3, "does not exist"),
+        ("empty", 3, "not laid out as"),
+        ("useless", 3, "no picture of useless could be used: 1 no face"),
+        ("foreign", 2, "holds other files"),
+    ],
+)
+def test_folders_that_will_not_do(make: str, code: int, reason: str, tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    if make != "nothing":
+        (tmp_path / make).mkdir()
+    if make in ("useless", "foreign"):
+        Image.new("RGB", (99, 99), "grey").save(tmp_path / make / "FMS-1-F.jpg")
+    if make == "foreign":
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "letter.txt").write_text("mine")
+    done = site.kinblend("prepare", make, "--upscale", "off", "--out", "out", "--quiet", "--workers", 1)
+    assert done.returncode == code and reason in done.stderr, done.stderr
+    assert make != "foreign" or (tmp_path / "out" / "letter.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("options", [{"sizes": ()}, {"sizes": (300,)}, {"upscaler": "waifu"}])
+def test_options_that_will_not_do(options: dict) -> None:
+    with pytest.raises(UsageError, match=r"256, 512|realesrgan"):
+        PrepareOptions(**options)
+
+
+def records(site: Site) -> dict[Path, int]:
+    """What stages have made so far: file → when."""
+    found = {}
+    for path in (site.folder / "cache").rglob("*.json"):
+        with suppress(FileNotFoundError):  # a part that was just renamed
+            found[path] = path.stat().st_mtime_ns
+    return {path: when for path, when in found.items() if not path.name.startswith(".")}
+
+
+def killed_and_resumed(folder: Path, kills: int, most: int, *words: str) -> None:
+    """Compare a run that is killed again and again with one that is not; both begin with nothing.
+
+    most: records that a run may write before it is killed; the number is drawn.
+    """
+    whole, torn = Site(folder / "whole"), Site(folder / "torn")
+    for site in (whole, torn):
+        site.folder.mkdir()
+        shutil.copytree(folder / "set", site.folder / "set")
+    assert start(whole, *words).wait() == 0
+    draw, cut_short = random.Random(1), 0
+    for _ in range(kills):
+        before, enough = records(torn), draw.randint(1, most)
+        with start(torn, *words) as process:
+            while process.poll() is None and len(records(torn)) < len(before) + enough:
+                time.sleep(0.03)
+            cut_short += process.poll() is None
+            process.kill()
+        time.sleep(0.5)  # a worker may still finish what it has in hand
+        now = records(torn)
+        redone = [path for path, when in before.items() if now[path] != when]
+        assert len(redone) <= 16 * 2  # at most the chunk that each process had in hand
+    assert cut_short >= kills / 2
+    assert start(torn, *words).wait() == 0
+    assert tree(torn.folder / "out") == tree(whole.folder / "out")
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    people(tmp_path / "set", 10, side=96)
+    killed_and_resumed(tmp_path, 3, 30, "--workers", "2", "--no-latents")
+
+
+@pytest.mark.slow  # 500 pictures and 50 kills take a quarter of an hour
+@pytest.mark.skipif("KINBLEND_SLOW" not in os.environ, reason="set KINBLEND_SLOW=1 for the tests that take minutes")
+def test_fifty_kills_of_a_run_over_five_hundred_pictures(tmp_path: Path) -> None:
+    people(tmp_path / "set", 125, side=96)
+    killed_and_resumed(tmp_path, 50, 80, "--workers", "2")

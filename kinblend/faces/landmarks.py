@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import ModelError
+from kinblend.bundled import package_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+FILE = "shape_predictor_68_face_landmarks.dat"
 # The predictor was trained on the boxes of dlib's own detector: squares that reach from the brows to the chin.
 # MTCNN's boxes are taller; both shares are of the root of their area, the medians of both detectors' boxes on
 # studio portraits and selfies of nine people.
@@ -96,10 +95,5 @@ def predict_in_crop(image: Image) -> NDArray[Any]:
 def _predictor() -> Any:
     import dlib
 
-    name = "shape_predictor_68_face_landmarks.dat"
-    found = find_spec("face_recognition_models")  # importing that package would need pkg_resources
-    for folder in (found.submodule_search_locations or []) if found else []:
-        file = Path(folder) / "models" / name
-        if file.is_file():
-            return dlib.shape_predictor(str(file))
-    raise ModelError(f"{name} is missing; install it with: pip install face-recognition-models")
+    file = package_file("face_recognition_models", f"models/{FILE}", "face-recognition-models")
+    return dlib.shape_predictor(str(file))

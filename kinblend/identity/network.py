@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kinblend.bundled import package_file
 from kinblend.errors import ModelError
-from kinblend.storage.bundled import package_file
 
 if TYPE_CHECKING:
     import numpy as np

@@ -30,15 +30,8 @@ def prepare(tmp_path_factory: pytest.TempPathFactory) -> None:
     TestE4eEncoder.backbone = TestStyleGAN2Projector.backbone = folder / "made-up"
 
 
-UNCHECKED = "the embedded backbone does not check shapes and noise yet"
-
-
 class TestMorphableEncoder(EncoderContract):
     backbone = "morphable"
-
-    @pytest.mark.xfail(reason=UNCHECKED, strict=False)
-    def test_images_of_another_shape_are_refused(self) -> None:
-        super().test_images_of_another_shape_are_refused()
 
 
 class TestE4eEncoder(EncoderContract):
@@ -47,10 +40,6 @@ class TestE4eEncoder(EncoderContract):
 
 class TestMorphableProjector(ProjectorContract):
     backbone = "morphable"
-
-    @pytest.mark.xfail(reason=UNCHECKED, strict=False)
-    def test_codes_of_another_shape_and_an_unknown_noise_are_refused(self) -> None:
-        super().test_codes_of_another_shape_and_an_unknown_noise_are_refused()
 
 
 class TestStyleGAN2Projector(ProjectorContract):

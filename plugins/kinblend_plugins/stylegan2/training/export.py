@@ -23,7 +23,10 @@ def export(session: Session, out: Path) -> Pack:
     networks, recipe = session.networks, session.recipe
     average = mean_code(session)
     encoder = average_into_biases(networks.steady_encoder, average) | {"latent_avg": average}
-    _save(to_nvidia(networks.steady_generator.state_dict()), out / GENERATOR)
+    generator = dict(networks.steady_generator.state_dict())
+    # Without w_avg the projector starts and truncates at latent_avg: the mean of faces, not of samples.
+    del generator["w_avg"]
+    _save(to_nvidia(generator), out / GENERATOR)
     _save(encoder, out / ENCODER)
     description = {
         "name": recipe.name,

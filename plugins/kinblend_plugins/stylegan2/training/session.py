@@ -23,8 +23,7 @@ from kinblend_plugins.stylegan2.training.networks import Networks, noises
 from kinblend_plugins.stylegan2.training.recipe import Recipe
 
 BETAS = {"generator": (0.0, 0.99), "encoder": (0.9, 0.99), "discriminator": (0.0, 0.99)}
-FOLLOW = 0.005  # share by which the average of w follows each batch of samples
-PATH_FOLLOW = 0.01  # and the mean path length each penalty
+PATH_FOLLOW = 0.01  # share by which the mean path length follows each penalty
 
 
 @dataclass
@@ -95,7 +94,6 @@ class Session:
         if count := round(recipe.samples * len(real)):
             z = torch.randn(count, recipe.dim, generator=self.source("samples")).to(self.device)
             w = networks.generator.mapping(z).float()
-            networks.generator.w_avg.lerp_(w.detach().mean(0), FOLLOW)
             wanted.append(w[:, None].expand(-1, recipe.layers, -1))
         everyone = torch.cat(wanted)
         maps = noises(networks.generator, len(everyone), self.source("noise", self.device))
@@ -140,7 +138,7 @@ class Session:
         loss = sum(getattr(recipe, name) * value for name, value in found.items())
         if self.identity is not None and self.progress.step % recipe.identity_every == 0:
             with self.autocast():
-                found["identity"] = likeness.distance(self.identity, again, real)
+                found["identity"] = likeness.distance(self.identity, again, real).square().mean()
             loss = loss + recipe.identity_weight * found["identity"]
         if recipe.path_length and self.progress.step % recipe.path_every == 0:
             found["path"] = self._path_penalty(len(real))

@@ -49,7 +49,7 @@ def pixels(count: int, size: int = 16) -> torch.Tensor:
 
 def tiny(**changes: object) -> Recipe:
     """A recipe of a few thousand weights."""
-    values = {"faces": Path("toy.zip"), "resolution": 16, "width": 12, "detail": 192, "depth": 1, "dim": 16}
+    values = {"faces": Path("toy.zip"), "resolution": 16, "width": 12, "taper": 192, "depth": 1, "dim": 16}
     small = {"batch": 4, "identity": "off", "device": "cpu", "precision": "fp32", "average_images": 200}
     soon = {"delta_start": 40, "delta_every": 8, "warmup": 5, "checkpoint_minutes": 0.0}
     return Recipe(**values | small | soon | changes)

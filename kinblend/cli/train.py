@@ -33,7 +33,7 @@ def backbone(
     spec.load()(options, folder, say)
     pack = open_pack(folder)
     pack.verify()
-    say(f"use it with --backbone {pack.name if out is None else folder}")
+    say(f"use it with --backbone {pack.name if out is None else folder.resolve()}")
     typer.echo(folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
+from math import inf, isfinite
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, Field, create_model
@@ -12,8 +13,8 @@ from kinblend_plugins.stylegan2.training.recipe import Recipe
 
 def _field(entry: Any) -> Any:
     default = ... if entry.default is MISSING else entry.default
-    low, high = (entry.metadata.get(key) for key in ("low", "high"))
-    bounds = {"ge": low, "le": high} if isinstance(default, int | float) and not isinstance(default, bool) else {}
+    limits = {"ge": entry.metadata.get("low", -inf), "le": entry.metadata.get("high", inf)}
+    bounds = {key: value for key, value in limits.items() if isfinite(value)}
     return Field(default, description=entry.metadata["help"], **bounds)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from kinblend.errors import OptionError
 
-ARCHITECTURE = ("resolution", "width", "detail", "depth", "dim")  # what a checkpoint can't change
+ARCHITECTURE = ("resolution", "width", "taper", "depth", "dim")  # what a checkpoint can't change
 PRECISIONS = ("auto", "fp32", "bf16")
 IDENTITIES = ("auto", "on", "off")
 
@@ -29,7 +29,7 @@ class Recipe:
     images: int = option(25_000_000, "ends after this many faces were seen, over all runs", 0)
     resolution: int = option(64, "side of the pictures in px: 16, 32, 64, 128, 256, 512", 16, 512)
     width: int = option(128, "most channels a layer has", 4)
-    detail: int = option(4096, "channels times px: a layer at R px has at most detail / R channels", 64)
+    taper: int = option(4096, "a layer at R px has at most taper / R channels", 64)
     depth: int = option(4, "layers of the mapping network", 1)
     dim: int = option(512, "dimensions of a layer's code; other strategies' weights expect 512", 8)
     batch: int = option(16, "faces at a time", 2)
@@ -78,7 +78,7 @@ class Recipe:
     def widths(self) -> list[int]:
         """Channels at 4, 8, 16 … px."""
         sizes = [4 << step for step in range(self.resolution.bit_length() - 2)]
-        return [max(4, min(self.width, self.detail // size)) for size in sizes]
+        return [max(4, min(self.width, self.taper // size)) for size in sizes]
 
     @property
     def layers(self) -> int:

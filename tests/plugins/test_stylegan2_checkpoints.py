@@ -179,6 +179,8 @@ def test_ctrl_c_leaves_a_checkpoint_of_the_last_step_and_no_pack(tmp_path: Path)
 
 def test_zero_minutes_write_the_pack_of_the_last_checkpoint(tmp_path: Path) -> None:
     faces = write_faces(tmp_path / "faces.zip", 8, 4, 16)
+    with pytest.raises(UsageError, match="nothing was trained"):
+        train(tiny(faces=faces, minutes=0), tmp_path / "one")
     train(tiny(faces=faces, images=8), tmp_path / "one")
     shutil.copytree(tmp_path / "one" / "training", tmp_path / "two" / "training")
     train(tiny(faces=faces, minutes=0), tmp_path / "two")

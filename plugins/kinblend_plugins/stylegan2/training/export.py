@@ -37,7 +37,7 @@ def export(session: Session, out: Path) -> Pack:
         "resolution": recipe.resolution,
         "generator": GENERATOR,
         "settings": {"widths": recipe.widths, "depth": recipe.depth},
-        "summary": f"A small StyleGAN2 and its encoder, {recipe.resolution} px, after {session.seen} faces",
+        "summary": f"A small StyleGAN2 and its encoder, {recipe.resolution} px, after {session.progress.seen} faces",
         "training_data": f"{len(session.pixels)} faces of {recipe.faces.name}",
         "licence": "that of the faces it was trained on",
         "source": f"kinblend train backbone stylegan2 ({session.progress.seconds / 60:.0f} minutes)",
@@ -48,7 +48,7 @@ def export(session: Session, out: Path) -> Pack:
 @torch.no_grad()
 def mean_code(session: Session) -> Tensor:
     """The mean of the steady encoder's codes of the training faces, float32 [L, D]."""
-    steps = session.recipe.steps_allowed(session.seen)
+    steps = session.recipe.steps_allowed(session.progress.seen)
     total = torch.zeros(session.recipe.layers, session.recipe.dim)
     for part in session.pixels.split(BATCH):
         codes, _ = session.networks.steady_encoder(to_floats(part.to(session.device)), steps)

@@ -57,16 +57,16 @@ def read(path: Path, split: str, size: int) -> Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
 
-def batch(faces: Tensor, step: int, count: int, seed: int, mirror: bool, device: torch.device) -> Tensor:
-    """The faces of one step: float32 [count, 3, R, R] in [−1, 1], on the device.
+def batch(faces: Tensor, seen: int, count: int, seed: int, mirror: bool, device: torch.device) -> Tensor:
+    """The faces that come after `seen` others: float32 [count, 3, R, R] in [−1, 1], on the device.
 
-    Each epoch has an order of its own, drawn from the seed; so the step alone says which faces come.
+    Each epoch has an order of its own, drawn from the seed; so `seen` alone says which they are.
     """
-    places = range(step * count, (step + 1) * count)
+    places = range(seen, seen + count)
     rows = [int(_order(seed, place // len(faces), len(faces))[place % len(faces)]) for place in places]
     chosen = faces[rows]
     if mirror:
-        flip = torch.rand(count, generator=generator(seed, step, "mirror")) < 0.5
+        flip = torch.rand(count, generator=generator(seed, seen, "mirror")) < 0.5
         chosen = torch.where(flip[:, None, None, None], chosen.flip(3), chosen)
     return to_floats(chosen.to(device))
 

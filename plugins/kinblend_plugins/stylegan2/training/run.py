@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import threading
 import time
@@ -39,6 +40,8 @@ def train(options: Any, out: Path, progress: Callable[[str], None] | None = None
         run.go(stop)
     if stop.is_set():
         raise KeyboardInterrupt
+    if not run.session.progress.step:
+        raise UsageError(f"nothing was trained in {run.out} yet; give --minutes and --images more than 0")
     export(run.session, run.out)
     return run.out
 
@@ -72,8 +75,8 @@ class Run:
         pixels = faces.read(recipe.faces, "train", recipe.resolution)
         self.held_out = faces.read(recipe.faces, "val", recipe.resolution)
         self.session = Session(recipe, pixels, device)
-        self.tally, self.since = Tally(), 0
         taken_up = checkpoint.read(self.session, self.work)
+        self.tally, self.since = Tally(), self.session.progress.step
         event = "resumed" if taken_up else "started"
         self.note(event, train=len(pixels), val=len(self.held_out), device=str(device), recipe=recipe.record())
         say(f"{'going on after' if taken_up else 'starting at'} step {self.session.progress.step}")
@@ -83,13 +86,12 @@ class Run:
     def go(self, stop: threading.Event) -> None:
         """Step until time is up, enough faces were seen, or `stop` is set; then write a checkpoint."""
         session, recipe = self.session, self.recipe
-        # Clocks stand at 0 seconds of all runs, and so does the first measurement: an untrained network's.
         started = said = saved = time.monotonic()
-        before, measured = session.progress.seconds, -1e9
+        before, measured = session.progress.seconds, -math.inf  # first of all it is measured
         while True:
             now = time.monotonic()
             session.progress.seconds = before + now - started
-            done = stop.is_set() or now - started >= recipe.minutes * 60 or session.seen >= recipe.images
+            done = stop.is_set() or now - started >= recipe.minutes * 60 or session.progress.seen >= recipe.images
             if done or now - saved >= recipe.checkpoint_minutes * 60:
                 self.save()
                 saved = now
@@ -125,17 +127,16 @@ class Run:
     def note(self, event: str, **values: Any) -> None:
         """Append a line to log.jsonl."""
         at = self.session.progress
-        entry = {"event": event, "step": at.step, "images": self.session.seen, "minutes": round(at.seconds / 60, 3)}
+        entry = {"event": event, "step": at.step, "images": at.seen, "minutes": round(at.seconds / 60, 3)}
         with (self.work / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry | values) + "\n")
 
     def _line(self, minutes_left: float) -> str:
-        session = self.session
-        speed = session.seen / max(session.progress.seconds, 1e-9)
+        at = self.session.progress
         values = ", ".join(f"{name} {value:.3f}" for name, value in self.tally.means().items())
         return (
-            f"step {session.progress.step}, {session.seen} faces, {speed:.1f}/s, {max(minutes_left, 0):.0f} minutes "
-            f"left; {values}; augmentation {session.probability.value:.3f}"
+            f"step {at.step}, {at.seen} faces, {at.seen / max(at.seconds, 1e-9):.1f}/s, {max(minutes_left, 0):.0f} "
+            f"minutes left; {values}; augmentation {self.session.probability.value:.3f}"
         )
 
 

@@ -28,9 +28,11 @@ PATH_FOLLOW = 0.01  # share by which the mean path length follows each penalty
 
 @dataclass
 class Progress:
-    """Where a training stands. step: done. age: steps since the optimisers began. seconds: of all runs."""
+    """Where a training stands. step: done. seen: faces so far. age: steps since the optimisers began.
+    seconds: of all runs."""
 
     step: int = 0
+    seen: int = 0
     age: int = 0
     seconds: float = 0.0
     path_mean: float = 0.0
@@ -63,15 +65,10 @@ class Session:
             for name, betas in BETAS.items()
         }
 
-    @property
-    def seen(self) -> int:
-        """Faces seen so far."""
-        return self.progress.step * self.recipe.batch
-
     def step(self) -> dict[str, Tensor]:
         """Learn from one batch. Returns the losses, scalars without gradient."""
         recipe, progress = self.recipe, self.progress
-        real = faces.batch(self.pixels, progress.step, recipe.batch, recipe.seed, recipe.mirror, self.device)
+        real = faces.batch(self.pixels, progress.seen, recipe.batch, recipe.seed, recipe.mirror, self.device)
         real = real.contiguous(memory_format=torch.channels_last)
         self._warm_up()
         with self.autocast():
@@ -79,14 +76,15 @@ class Session:
         found = self._teach_discriminator(real, fakes.pictures.detach())
         found |= self._teach_generator(real, fakes)
         progress.step += 1
+        progress.seen += recipe.batch
         progress.age += 1
-        self.networks.follow(recipe.batch, self.seen, recipe.average_images)
+        self.networks.follow(recipe.batch, progress.seen, recipe.average_images)
         return {name: value.detach() for name, value in found.items()}
 
     def make(self, real: Tensor) -> Fakes:
         """Reconstructions of `real`, blends of pairs of them, and samples."""
         recipe, networks = self.recipe, self.networks
-        codes, offsets = networks.encoder(real, recipe.steps_allowed(self.seen))
+        codes, offsets = networks.encoder(real, recipe.steps_allowed(self.progress.seen))
         wanted = [codes]
         if count := round(recipe.blends * len(real)):
             couples = blends.draw(len(real), count, recipe.layers, recipe.dim, self.source("blends"))

@@ -18,7 +18,7 @@ from kinblend_plugins.stylegan2.training.session import Session, check_finite
 def test_reconstructions_of_drawn_faces_become_better() -> None:
     training, held_out = session(faces=24, rate=0.004), pixels(32)[24:]
     before = measure(training, held_out)
-    found = [training.step() for _ in range(150)]
+    found = [training.step() for _ in range(100)]
     early, late = (sum(float(step["pixel"]) for step in part) for part in (found[:10], found[-10:]))
     assert late < 0.6 * early
     after = measure(training, held_out)

@@ -59,4 +59,5 @@ def mean_code(session: Session) -> Tensor:
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
     part = path.with_name(path.name + ".part")
     save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, part)
+    part.chmod(0o644)  # as the files of other packs: safetensors writes for its owner alone
     part.replace(path)

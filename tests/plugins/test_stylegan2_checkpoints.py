@@ -164,11 +164,12 @@ def test_whoever_is_killed_loses_no_more_than_the_last_interval(tmp_path: Path) 
     assert load_file(out / "encoder.safetensors")["latent_avg"].shape == (6, 16)
 
 
-def test_ctrl_c_leaves_a_checkpoint_of_the_last_step_and_no_pack(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_a_checkpoint_of_the_last_step_and_no_pack(kind: signal.Signals, tmp_path: Path) -> None:
     faces, out = write_faces(tmp_path / "faces.zip", 12, 4, 16), tmp_path / "out"
     process = start(faces, out, **{"checkpoint-minutes": 0.001})
     until_saved(process, out, 2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(kind)
     assert process.wait() == 130
     process.communicate()
     assert not (out / "pack.json").exists()

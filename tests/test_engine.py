@@ -46,9 +46,28 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("blender", ["average", "slerp"])
 def test_a_share_of_one_gives_the_fathers_latent(blender: str, engine: Engine) -> None:
-    result = engine.run(example(FATHER), example(MOTHER), blender, {"share": 1.0})
+    result = engine.run(example(FATHER), example(MOTHER), blender, {"share": 1.0}, neutral=False)
     assert torch.equal(result.children[0].latent.code, result.father.latent.code)
     assert torch.equal(result.children[0].latent.detail["residual"], result.father.latent.detail["residual"])
+
+
+def test_parents_are_calmed_unless_taken_as_photographed(engine: Engine) -> None:
+    smiling = [example(person).with_name("amateur_selfie.jpg") for person in (FATHER, MOTHER)]
+    editor = engine.editor()
+    calm, taken = (
+        editor.neutral(engine.run(*smiling, neutral=neutral).children[0].latent.code).get("smile", 0.0)
+        for neutral in (True, False)
+    )
+    assert taken < -0.5  # there is a smile to be taken away
+    assert calm > taken / 3
+
+
+def test_edits_in_years_are_wishes_that_the_manifest_keeps(engine: Engine) -> None:
+    result = engine.run(example(FATHER), example(MOTHER), edits={"age": "8y", "smile": 0.5})
+    assert result.manifest["edits"] == {"age": "8 years", "smile": 0.5}
+    assert len(result.manifest["clamped"]) == 1
+    with pytest.raises(UsageError, match="standard deviations only"):
+        engine.run(example(FATHER), example(MOTHER), edits={"smile": "8y"})
 
 
 def test_a_picture_that_is_none_ends_with_code_3(tmp_path: Path) -> None:
@@ -154,7 +173,7 @@ def test_an_editor_that_fails_is_named(how: str, engine: Engine, strangers: None
         ({"seed": -1}, UsageError, "seed"),
         ({"children": 0}, UsageError, "at least 1"),
         ({"edits": {"wings": 1}}, UsageError, "can't move 'wings'"),
-        ({"edits": {"age": "x"}}, UsageError, "must be a number"),
+        ({"edits": {"age": "x"}}, UsageError, "give a strength"),
         ({"edits": {"age": 1e30}}, UsageError, "use −100 to 100"),
         ({"edits": {"age": float("nan")}}, UsageError, "use −100 to 100"),
         ({"editor_options": {"wings": 1}}, OptionError, "has no option"),

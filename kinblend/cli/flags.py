@@ -27,6 +27,9 @@ Sets = Annotated[
 ]
 Edits = Annotated[list[str] | None, typer.Option("--edit", help="attribute=strength; repeatable.")]
 Editor = Annotated[str | None, typer.Option("--editor", help="What makes the edits; see `kinblend editors list`.")]
+Neutral = Annotated[
+    bool, typer.Option("--neutral/--as-photographed", help="Calm expressions and turn heads ahead before blending.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 2, help="Everything random is drawn from it.")]
 # Every command has these two; `tests/cli/test_output.py` looks.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

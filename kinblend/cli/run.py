@@ -22,10 +22,7 @@ def run(
     sets: flags.Sets = None,
     edit: flags.Edits = None,
     editor: flags.Editor = None,
-    neutral: Annotated[
-        bool,
-        typer.Option("--neutral/--as-photographed", help="Calm expressions and turn heads ahead before blending."),
-    ] = True,
+    neutral: flags.Neutral = True,
     surround: Annotated[
         str | None, typer.Option(help="Whose hair, ears and background: father, mother, auto or plain.")
     ] = None,

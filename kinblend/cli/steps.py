@@ -71,6 +71,8 @@ def blend(
     father: Annotated[Path, typer.Argument(help="The father's latent.")],
     mother: Annotated[Path, typer.Argument(help="The mother's latent.")],
     blender: Annotated[str | None, typer.Option(help="Strategy; see `kinblend blenders list`.")] = None,
+    neutral: flags.Neutral = True,
+    editor: flags.Editor = None,
     sets: flags.Sets = None,
     seed: flags.Seed = 0,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("child.safetensors"),
@@ -84,11 +86,15 @@ def blend(
     from kinblend.settings import load_settings
     from kinblend.storage.latents import load_latent, save_latent
 
-    options = parse_sets(sets or [], ("blender", "projector"))
+    options = parse_sets(sets or [], ("blender", "editor", "projector"))
+    settings = load_settings(blender=blender, editor=editor)
     check_file(out)
     parents = [load_latent(path) for path in (father, mother)]
     engine = flags.open_engine(backbone or parents[0].space.backbone, device, None, memory_budget, options)
-    strategy = engine.blender(load_settings(blender=blender).blender, options["blender"])
+    strategy = engine.blender(settings.blender, options["blender"])
+    if neutral:
+        mover = engine.editor(settings.editor, options["editor"])
+        parents = [engine.neutral(parent, mover) for parent in parents]
     child = engine.blend(parents[0], parents[1], strategy, seed)
     save_latent(out, child.latent, child.weight_map)
     wrote([out], as_json)

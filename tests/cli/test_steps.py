@@ -35,7 +35,7 @@ def opened(path: Path) -> Image.Image:
 def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
     words = ["--blender", "mask", "--set", "blender.by=layer", "--seed", "4"]
     for command in (
-        ["blend", "father.safetensors", "mother.safetensors", *words],
+        ["blend", "father.safetensors", "mother.safetensors", *words, "--set", 'editor.keep=["smile"]'],
         ["edit", "child.safetensors", "--edit", "age=-1", "--set", 'editor.keep=["smile"]'],
         ["render", "edited.safetensors"],
     ):

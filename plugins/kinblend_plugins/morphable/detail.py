@@ -36,7 +36,7 @@ def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Te
     gain = LIVELY * skin * (1 / torch.hypot(share, 1 - share) - 1)
     share, gain = (F.interpolate(x[None], size=DETAIL, mode="bilinear") for x in (share, gain))
     ours, theirs = (parent.detail["residual"].float()[None] for parent in (father, mother))
-    mixed = theirs + (ours - theirs) * share
+    mixed = ours * share + theirs * (1 - share)
     return (mixed + gain * (mixed - resize(resize(mixed, PORES), DETAIL)))[0].half()
 
 

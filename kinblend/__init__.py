@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     )
     from kinblend.pipeline import Child, Engine, Result
     from kinblend.registry import PluginSpec
+    from kinblend.storage.checkpoints import Network, check_weights, kind_of, read_nvidia, read_torch
     from kinblend.storage.latents import load_latent, load_weight_map, save_latent, save_weight_map
+    from kinblend.storage.networks import build_network
     from kinblend.storage.packs import Pack, open_pack, write_description
     from kinblend.storage.sources import Download, PackSource
     from kinblend.storage.tables import Table, read_table
@@ -62,7 +64,9 @@ _HOMES = {
     ),
     "kinblend.pipeline": ("Child", "Engine", "Result"),
     "kinblend.registry": ("PluginSpec",),
+    "kinblend.storage.checkpoints": ("Network", "check_weights", "kind_of", "read_nvidia", "read_torch"),
     "kinblend.storage.latents": ("load_latent", "load_weight_map", "save_latent", "save_weight_map"),
+    "kinblend.storage.networks": ("build_network",),
     "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
     "kinblend.storage.sources": ("Download", "PackSource"),
     "kinblend.storage.tables": ("Table", "read_table"),
@@ -90,6 +94,7 @@ __all__ = [
     "Latent",
     "LatentSpace",
     "Member",
+    "Network",
     "Noise",
     "NuclearFamily",
     "Pack",
@@ -103,9 +108,12 @@ __all__ = [
     "Trios",
     "WeightMap",
     "align",
+    "build_network",
+    "check_weights",
     "folders_in",
     "hookimpl",
     "is_litter",
+    "kind_of",
     "list_pictures",
     "load_backbone",
     "load_kinship_set",
@@ -113,8 +121,10 @@ __all__ = [
     "load_trios",
     "load_weight_map",
     "open_pack",
+    "read_nvidia",
     "read_table",
     "read_tensor",
+    "read_torch",
     "save_latent",
     "save_weight_map",
     "split_families",

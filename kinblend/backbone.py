@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.device import DevicePool
-from kinblend.errors import UnsupportedError
-from kinblend.interfaces import Context, Encoder, Noise, Plugin, Projector
+from kinblend.errors import LatentError, PackError, PluginError, UnsupportedError, blame
+from kinblend.interfaces import (
+    Blender,
+    Context,
+    Editor,
+    Encoder,
+    Noise,
+    Plugin,
+    ProjectionProgress,
+    Projector,
+)
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
 from kinblend.storage.library import find_pack
 from kinblend.storage.packs import Pack
+from kinblend.storage.verified import verify_for_use
 from kinblend.types import AlignedFace, Latent, LatentSpace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
+
+_CLASSES: dict[str, type[Plugin]] = {kind.kind: kind for kind in (Encoder, Blender, Editor, Projector)}
 
 
 @dataclass(frozen=True)
 class Backbone:
     """One latent space, made usable. Its networks are loaded when they are first needed.
 
-    pack: the model pack. pool: where its networks run.
+    pack: the model pack. pool: where its networks run. encoder_options, projector_options: of its two plugins.
     """
 
     pack: Pack
     pool: DevicePool
+    encoder_options: Mapping[str, Any] = field(default_factory=dict)
+    projector_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -55,39 +70,79 @@ class Backbone:
                 f"pack '{self.name}' has no encoder, so it can't take photographs; import an e4e checkpoint, or "
                 "use project"
             )
-        return cast(Encoder, make_plugin("encoder", str(name), self.context))
+        return cast(Encoder, make_plugin("encoder", name, self.context, self.encoder_options))
 
     @cached_property
     def projector(self) -> Projector:
         """Its projector."""
-        return cast(Projector, make_plugin("projector", str(self.pack.description["projector"]), self.context))
+        name = self.pack.description["projector"]
+        return cast(Projector, make_plugin("projector", name, self.context, self.projector_options))
 
-    def encode(self, crops: Sequence[Image | AlignedFace]) -> list[Latent]:
-        """Latents of aligned faces: code and detail. Crops may be of any size."""
-        faces = [crop if isinstance(crop, AlignedFace) else AlignedFace(crop) for crop in crops]
-        with self.pool.lease(self.encoder.module, "encoder"):
+    def encode(self, crops: Sequence[Image | NDArray[Any] | AlignedFace]) -> list[Latent]:
+        """Latents of aligned faces: code and detail. Crops may be of any size, uint8 arrays or PIL pictures."""
+        from kinblend.imaging import to_picture
+
+        faces = [crop if isinstance(crop, AlignedFace) else AlignedFace(to_picture(crop)) for crop in crops]
+        with self.pool.lease(self.encoder.module, "encoder"), blame(self.encoder.title, LatentError):
             return self.encoder.encode_faces(faces)
 
-    def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
-        """Pictures of latents, detail included. Raises `LatentSpaceError` for a stranger's latent."""
+    def render(
+        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+    ) -> list[Image]:
+        """Pictures of latents, detail included. size: as `Projector.synthesize` takes it.
+
+        Raises `LatentSpaceError` for a stranger's latent.
+        """
         for latent in latents:
             self.space.require(latent.space)
-        with self.pool.lease(self.projector.module, "projector"):
-            return self.projector.render(latents, noise=noise, seed=seed)
+        with self.pool.lease(self.projector.module, "projector"), blame(self.projector.title, LatentError):
+            return self.projector.render(latents, noise=noise, seed=seed, size=size)
+
+    def project(
+        self,
+        crop: Image | NDArray[Any],
+        *,
+        start: Latent | None = None,
+        steps: int = 300,
+        seed: int = 0,
+        progress: Callable[[ProjectionProgress], bool | None] | None = None,
+    ) -> Latent:
+        """The latent that reconstructs an aligned crop best; see `Projector.project`."""
+        from kinblend.imaging import to_picture
+
+        if start is not None:
+            self.space.require(start.space, "start")
+        picture = to_picture(crop)
+        with self.pool.lease(self.projector.module, "projector"), blame(self.projector.title, LatentError):
+            return self.projector.project(picture, start=start, steps=steps, seed=seed, progress=progress)
 
 
-def load_backbone(name: str | Path, pool: DevicePool | None = None) -> Backbone:
+def load_backbone(
+    name: str | Path,
+    pool: DevicePool | None = None,
+    *,
+    encoder_options: Mapping[str, Any] | None = None,
+    projector_options: Mapping[str, Any] | None = None,
+) -> Backbone:
     """A backbone by its pack's name, or by the path of a pack's folder.
 
-    pool: where its networks run; default: a pool of its own on the device of the settings.
-    Raises `PackNotFoundError` and `PackError`.
+    pool: where its networks run; default: a pool of its own as the settings say. encoder_options, projector_options:
+    of the two plugins that the pack names.
+    Raises `PackNotFoundError`, `PackError` where a file was altered, and `OptionError`.
     """
     settings = load_settings()
     pack = find_pack(name, settings.packs, load_plugins().packs)
-    return Backbone(pack, pool or DevicePool(settings.device, settings.memory_budget))
+    verify_for_use(pack, settings.home / "verified.json")
+    options = {"encoder": dict(encoder_options or {}), "projector": dict(projector_options or {})}
+    for kind, values in options.items():
+        _check_plugin(pack, kind, values)
+    if pool is None:
+        known: Any = settings.precision  # the pool refuses what it doesn't know
+        pool = DevicePool(settings.device, settings.memory_budget, known)
+    return Backbone(pack, pool, options["encoder"], options["projector"])
 
 
-def make_plugin(kind: str, name: str, context: Context, options: dict[str, Any] | None = None) -> Plugin:
+def make_plugin(kind: str, name: str, context: Context, options: Mapping[str, Any] | None = None) -> Plugin:
     """An instance of a registered plugin.
 
     Raises `UnknownPluginError`, `OptionError` and `PluginError`.
@@ -96,8 +151,23 @@ def make_plugin(kind: str, name: str, context: Context, options: dict[str, Any] 
 
     plugins = load_plugins()
     spec = plugins[kind].get(name)
+    distribution = plugins.distribution_of(spec)
+    parsed, who = spec.parse_options(options or {}), f"{kind} '{name}' of {distribution or '?'}"
     # Weights made inside a caller's inference mode could never be differentiated through.
-    with torch.inference_mode(False):
-        plugin = cast(Plugin, spec.load()(spec.parse_options(options or {}), context))
-    plugin.name, plugin.distribution = spec.name, plugins.distribution_of(spec)
+    with torch.inference_mode(False), blame(who):
+        plugin = spec.load()(parsed, context)
+    if not isinstance(plugin, _CLASSES[kind]):
+        raise PluginError(f"{who} is a {type(plugin).__name__}, not a kinblend.{_CLASSES[kind].__name__}")
+    plugin.name, plugin.distribution = spec.name, distribution
     return plugin
+
+
+def _check_plugin(pack: Pack, kind: str, options: Mapping[str, Any]) -> None:
+    """Is the plugin that the pack names there, and does it take the options?"""
+    name, registry = pack.description[kind], load_plugins()[kind]
+    if name is None:
+        return
+    if name not in registry:
+        raise PackError(f"pack '{pack.name}' needs the {kind} '{name}', which no plugin brings; install its plugin")
+    if options:
+        registry.get(name).parse_options(options)

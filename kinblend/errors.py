@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class KinblendError(Exception):
     """Base of all of them. `exit_code` is what the command line ends with."""
@@ -117,3 +120,24 @@ class DeviceMemoryError(KinblendError):
 
 class PluginError(KinblendError):
     """A plugin is broken."""
+
+
+@contextmanager
+def blame(who: str, *kinds: type[KinblendError]) -> Iterator[None]:
+    """Within, whatever fails becomes a `PluginError` about `who`. Our own errors pass, but for those of `kinds`."""
+    try:
+        yield
+    except PluginError:
+        raise
+    except KinblendError as error:
+        if not isinstance(error, kinds):
+            raise
+        raise PluginError(f"{who} gave what it may not: {error}. Tell its authors, or use another") from error
+    except Exception as error:
+        raise PluginError(f"{who} failed: {one_line(error)}. Tell its authors, or use another") from error
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's kind and text, without line breaks."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -41,14 +41,16 @@ def kinblend_register_projectors(register: Register) -> None:
 @hookspec
 def kinblend_register_trainers(register: Register) -> None:
     """Register trainers: functions `(options, out: Path, progress) -> Path` that write a model pack (of a backbone:
-    `kinblend train backbone NAME`) or a file of weights (of a blender: `kinblend train blender NAME`)."""
+    `kinblend train backbone NAME`) or a file of weights (of the blender of the same name: `kinblend train blender
+    NAME`)."""
 
 
 @hookspec
 def kinblend_register_importers(register: Register) -> None:
     """Register importers: functions `(checkpoint: Path, out: Path, name: str) -> Path | None` that turn a published
-    checkpoint into a model pack, or return None where the file is not of their kind. They never execute what a
-    checkpoint holds."""
+    checkpoint into a model pack in the folder `out`, which they make, or return None where the file is not of their
+    kind. A `CheckpointError` counts where no other importer knows the file. They never execute what a checkpoint
+    holds."""
 
 
 @hookspec

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kinblend.errors import UnsupportedError
+from kinblend.errors import LatentError, UnsupportedError, blame
 from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
 
 if TYPE_CHECKING:
@@ -41,12 +41,13 @@ class Context:
 class Plugin:
     """What the four have in common.
 
-    name, distribution: under which name it was registered, and the distribution (with version) that brought it;
-        filled in by kinblend.
+    kind: which of the four it is. name, distribution: under which name it was registered, and the distribution (with
+        version) that brought it; filled in by kinblend.
     module: the network a device pool leases while the plugin works, or None if it has none. A plugin sends its
         inputs to the module's device and dtype itself, and gives float32 back.
     """
 
+    kind: ClassVar[str] = "plugin"
     name: str = ""
     distribution: str = ""
     module: nn.Module | None = None
@@ -60,10 +61,16 @@ class Plugin:
         """The latent space this was made for."""
         return self.context.space
 
+    @property
+    def title(self) -> str:
+        """Who this is, for messages: "blender 'average' of kinblend 0.1.0"."""
+        return f"{self.kind} '{self.name}' of {self.distribution or '?'}"
+
 
 class Encoder(Plugin, ABC):
     """Aligned faces → latents."""
 
+    kind: ClassVar[str] = "encoder"
     input_size: int  # side of the square crops it takes, in pixels
 
     @abstractmethod
@@ -101,6 +108,8 @@ class Blend:
 class Blender(Plugin):
     """Two codes → a child's code. Implement `weights`, or override `blend` where no weighted sum will do."""
 
+    kind: ClassVar[str] = "blender"
+
     def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         """The father's share, float32 [L, D] in [0, 1].
 
@@ -112,7 +121,9 @@ class Blender(Plugin):
     def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
         """The child: father·w + mother·(1 − w), exactly the father at w = 1 and the mother at w = 0."""
         shares = self.weights(father, mother, seed)
-        return Blend(weighted_sum(father, mother, shares), WeightMap(shares, self.space))
+        with blame(self.title, LatentError):
+            weights = WeightMap(shares, self.space)
+        return Blend(weighted_sum(father, mother, shares), weights)
 
 
 def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
@@ -129,6 +140,8 @@ def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
 class Editor(Plugin, ABC):
     """Moves latents along named attributes."""
 
+    kind: ClassVar[str] = "editor"
+
     @abstractmethod
     def attributes(self) -> Mapping[str, str]:
         """The attributes it can move, each with one line on what "+" means and where it comes from."""
@@ -141,6 +154,20 @@ class Editor(Plugin, ABC):
         (one standard deviation of the attribute for calibrated directions).
         Returns float32 [n, L, D]. Raises `UsageError` for an unknown attribute.
         """
+
+    def strength_towards(self, code: Tensor, attribute: str, value: float, unit: str) -> float:
+        """The strength that brings an attribute of a code, float32 [L, D], to a value in its own unit ("years").
+
+        Raises `UnsupportedError` where the attribute can't be read in that unit.
+        """
+        raise UnsupportedError(f"{self.name} can't set {attribute} in {unit}; give a strength")
+
+    def neutral(self, code: Tensor) -> Mapping[str, float]:
+        """Strengths that give a code, float32 [L, D], a calm expression and a head that faces ahead.
+
+        What a face does at the moment of a photograph is not inherited. By default nothing is known of it: empty.
+        """
+        return {}
 
 
 @dataclass(frozen=True)
@@ -155,6 +182,7 @@ class ProjectionProgress:
 class Projector(Plugin, ABC):
     """Latents → images; and, where the backbone allows, an image → the latent that reconstructs it best."""
 
+    kind: ClassVar[str] = "projector"
     resolution: int  # side of the square pictures it makes, in pixels
     noise_kinds: ClassVar[tuple[Noise, ...]] = ("const", "none", "random")
 
@@ -167,22 +195,38 @@ class Projector(Plugin, ABC):
         and saves the work for the rest. Returns float32 [n, 3, R, R], RGB about [−1, 1], not clamped.
         """
 
-    def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
-        """Pictures of latents, detail included: RGB, uint8, R × R. Override where there is detail."""
+    def render(
+        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+    ) -> list[Image]:
+        """Pictures of latents, detail included: RGB, uint8, R × R. Override where there is detail.
+
+        size: as `synthesize` takes it.
+        """
         import torch
 
         from kinblend.imaging import to_pictures
 
+        codes = torch.stack([latent.code for latent in latents])
         with torch.inference_mode():
-            return to_pictures(self.synthesize(torch.stack([x.code for x in latents]), noise=noise, seed=seed))
+            return to_pictures(self.synthesize(codes, noise=noise, seed=seed, size=size))
 
     def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
         """The child's detail, blended by the mean share of the layers concerned. Without detail: empty."""
         return {}
 
-    def edit_detail(self, latent: Latent, strengths: Mapping[str, float]) -> Mapping[str, Tensor]:
-        """The detail after an edit (stubble goes where the gender does). By default unchanged."""
+    def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
+        """The detail after an edit (wrinkles go where the years do). By default unchanged.
+
+        latent: before the edit. code: after it, float32 [L, D].
+        """
         return latent.detail
+
+    def plausible(self, codes: Tensor, beside: Tensor) -> Tensor:
+        """Codes brought back to where faces are: float32 [n, L, D] → [n, L, D]. By default as they are.
+
+        beside: float32 [m, L, D], codes that are known to be faces, the parents' say: none of them would be moved.
+        """
+        return codes
 
     def project(
         self,

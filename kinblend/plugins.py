@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from kinblend import hookspecs
-from kinblend.errors import DuplicateNameError, PluginError
+from kinblend.errors import DuplicateNameError, PluginError, one_line
 from kinblend.registry import KINDS, PluginSpec, Registry
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Plugins:
 
     def distribution_of(self, spec: PluginSpec) -> str:
         """The distribution that brought a spec, with its version: "kinblend 0.1.0"."""
-        return next((f"{r.distribution} {r.version}" for r in self.reports if r.name == spec.source), "")
+        loaded = (r for r in self.reports if r.error is None)
+        return next((f"{r.distribution} {r.version}" for r in loaded if r.name == spec.source), "")
 
     def call(self, hook: str, **arguments: Any) -> None:
         """Call a lifecycle hook of every plugin. Raises `PluginError` that names the plugin that failed."""
@@ -70,13 +71,8 @@ class Plugins:
             self._register(point.name, module)
         # SystemExit is no Exception, and a plugin that calls sys.exit() must not end the tool.
         except (Exception, SystemExit) as error:
-            self._forget(point.name)
-            report = replace(report, error=_one_line(error))
+            report = replace(report, error=one_line(error))
         self.reports.append(report)
-
-    def _forget(self, name: str) -> None:
-        if self._manager.has_plugin(name):
-            self._manager.unregister(name=name)
 
     def _check_hook_names(self, module: object) -> None:
         known = {name for name in vars(hookspecs) if name.startswith("kinblend_")}
@@ -92,6 +88,13 @@ class Plugins:
         if self._manager.has_plugin(name):
             raise DuplicateNameError(f"a plugin named '{name}' is loaded already")
         self._manager.register(module, name)
+        try:
+            self._collect(name, module)
+        except BaseException:
+            self._manager.unregister(name=name)
+            raise
+
+    def _collect(self, name: str, module: object) -> None:
         staged: dict[str, list[PluginSpec]] = {}
         for kind in KINDS:
             hook = f"kinblend_register_{kind}s"
@@ -131,11 +134,6 @@ def _load_order(point: EntryPoint) -> tuple[bool, str, str]:
     # Our own distribution first, so that a stranger who takes a built-in's name is the one refused.
     distribution = point.dist.name if point.dist else ""
     return distribution != "kinblend", distribution, point.name
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _closest(name: str, known: Iterable[str]) -> str:

@@ -63,7 +63,7 @@ class PluginSpec:
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"])) or "options"
-            raise OptionError(f"'{self.name}' refuses {key}={first['input']!r}: {first['msg']}") from error
+            raise OptionError(f"'{self.name}' refuses {key}={_shortened(first['input'])}: {first['msg']}") from error
 
     def _import(self, path: str) -> Any:
         module, _, attribute = path.partition(":")
@@ -80,6 +80,17 @@ def _no_options() -> type[BaseModel]:
     from pydantic import ConfigDict, create_model
 
     return create_model("NoOptions", __config__=ConfigDict(extra="forbid", frozen=True))
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raise `UsageError` unless `name` can name a `kind` of thing."""
+    if not name or name[0] == "-" or not all(c.islower() or c.isdigit() or c == "-" for c in name):
+        raise UsageError(f"{kind} name {name!r}: use lower case letters, digits and dashes")
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:40]} … {text[-10:]}"
 
 
 class Registry:
@@ -99,8 +110,7 @@ class Registry:
         """
         new = dict(self._specs)
         for spec in specs:
-            if not spec.name or not all(c.islower() or c.isdigit() or c == "-" for c in spec.name):
-                raise UsageError(f"{self.kind} name {spec.name!r}: use lower case letters, digits and dashes")
+            check_name(self.kind, spec.name)
             if ":" not in spec.target:
                 raise UsageError(f"{self.kind} '{spec.name}': target {spec.target!r} is not 'module:attribute'")
             if spec.name in new:

@@ -23,6 +23,7 @@ class Settings:
     offline: bool = False  # forbid the network
     backbone: str = "morphable"
     blender: str = "average"
+    editor: str = "interfacegan"
     device: str = "auto"  # "cpu", "cuda", "cuda:1", "auto"
     precision: str = "auto"  # "fp32", "bf16", "fp16", "auto"
     memory_budget: str | None = None  # "2GiB"; None: no limit
@@ -39,12 +40,12 @@ def load_settings(folder: Path | None = None, environ: Mapping[str, str] | None 
     A flag that is None was not given. Raises `UsageError` for an unknown key or a value of the wrong kind.
     """
     environ = os.environ if environ is None else environ
+    strange = sorted(name for name in environ if name.startswith(_PREFIX) and name not in _VARIABLES)
+    if strange:
+        raise UsageError(f"unknown variable {', '.join(strange)}; there are: {', '.join(_VARIABLES)}")
     path = (folder or Path.cwd()) / FILE
     values: dict[str, Any] = _read_file(path)
-    for name in _NAMES:
-        text = environ.get(f"KINBLEND_{name.upper()}")
-        if text:
-            values[name] = text
+    values |= {name: environ[variable] for variable, name in _VARIABLES.items() if environ.get(variable)}
     values.update({name: value for name, value in flags.items() if value is not None})
     unknown = sorted(set(values) - set(_NAMES))
     if unknown:
@@ -64,19 +65,23 @@ def default_home(environ: Mapping[str, str]) -> Path:
 
 
 _NAMES = tuple(field.name for field in fields(Settings))
+_PREFIX = "KINBLEND_"
+_VARIABLES = {_PREFIX + name.upper(): name for name in _NAMES}
 
 
 def _read_file(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not path.exists():
         return {}
     try:
         return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
 
 
 def _convert(name: str, value: Any) -> Any:
-    if name == "home":
+    if name == "home" and isinstance(value, (str, Path)):
         return Path(value).expanduser()
     if name == "offline":
         if isinstance(value, bool):
@@ -86,6 +91,8 @@ def _convert(name: str, value: Any) -> Any:
         if str(value).lower() in ("0", "false", "no", "off"):
             return False
         raise UsageError(f"offline must be 1 or 0, not {value!r}")
+    if name == "memory_budget" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if not isinstance(value, str):
         raise UsageError(f"{name} must be text, not {value!r}")
     return value

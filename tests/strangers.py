@@ -1,9 +1,14 @@
 """A stranger's plugin, put where Python finds it, and `kinblend` run in a process of its own that sees it."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
+
+import pytest
 
 
 class Site:
@@ -32,3 +37,19 @@ class Site:
         return subprocess.run(
             command, env=self.environ | environ, capture_output=True, text=True, check=False, cwd=self.folder
         )
+
+
+def here(*words: object, **environ: object) -> tuple[int, str, str]:
+    """`kinblend` with these words in this process: exit code, stdout, stderr. A process for each takes seconds."""
+    from kinblend.cli import main
+
+    out, error = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict("os.environ", {name: str(value) for name, value in environ.items()}),
+        mock.patch.object(sys, "argv", ["kinblend", *map(str, words)]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(error),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    return int(end.value.code or 0), out.getvalue(), error.getvalue()

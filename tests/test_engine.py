@@ -3,12 +3,27 @@
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from pydantic import BaseModel
 
+import kinblend
+from kinblend import Engine, PluginSpec
 from kinblend.cli.demo import FATHER, MOTHER, example
-from kinblend.errors import InputError
+from kinblend.errors import InputError, KinblendError, NoFaceError, OptionError, PluginError, UsageError
+from kinblend.plugins import load_plugins
+from kinblend.registry import Registry
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    """One for all tests, which remembers the two parents."""
+    return Engine()
 
 
 def run(out: Path, *words: str) -> subprocess.CompletedProcess:
@@ -30,22 +45,145 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("blender", ["average", "slerp"])
-def test_a_share_of_one_gives_the_fathers_latent(blender: str) -> None:
-    import torch
-
-    from kinblend import Engine
-
-    result = Engine().run(example(FATHER), example(MOTHER), blender, {"share": 1.0})
+def test_a_share_of_one_gives_the_fathers_latent(blender: str, engine: Engine) -> None:
+    result = engine.run(example(FATHER), example(MOTHER), blender, {"share": 1.0})
     assert torch.equal(result.children[0].latent.code, result.father.latent.code)
     assert torch.equal(result.children[0].latent.detail["residual"], result.father.latent.detail["residual"])
 
 
 def test_a_picture_that_is_none_ends_with_code_3(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
-    from kinblend import Engine
-
     with pytest.raises(InputError, match=r"text\.jpg"):
         Engine().run(tmp_path / "text.jpg", example(MOTHER))
     done = run(tmp_path / "out", "--father", str(tmp_path / "text.jpg"))
     assert done.returncode == 3
     assert not (tmp_path / "out").exists()
+
+
+def test_pictures_from_memory_give_what_files_give(engine: Engine, tmp_path: Path) -> None:
+    """An array, and a photograph that says that it lies on its side."""
+    whole = engine.parent(example(FATHER))
+    with Image.open(example(FATHER)) as image:
+        upright = image.convert("RGB")
+        array = np.asarray(upright)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif, compress_level=1)
+    with Image.open(tmp_path / "turned.png") as turned:
+        for picture in (array, turned):
+            assert torch.equal(engine.parent(picture).latent.code, whole.latent.code)
+    crop = np.asarray(whole.crop)
+    assert torch.equal(engine.backbone.encode([crop])[0].code, engine.backbone.encode([whole.crop])[0].code)
+
+
+def test_the_manifest_says_all_that_is_needed_to_make_the_child_again(engine: Engine, tmp_path: Path) -> None:
+    mask = tmp_path / "someone.npy"
+    np.save(mask, np.ones(512, dtype=np.float32))
+    result = engine.run(
+        example(FATHER), example(MOTHER), "mask", {"file": str(mask)}, children=2, seed=5, father_face=1
+    )
+    found = result.manifest
+    assert (found["precision"], found["memory_budget"], found["device"]) == ("fp32", None, "cpu")
+    assert found["threads"] == torch.get_num_threads()
+    assert found["faces"] == {"father": 1, "mother": None}
+    assert found["seeds"] == [5, 6]
+    assert found["blender"]["options"]["file"] == {"sha256": sha256(mask.read_bytes()).hexdigest()}
+    assert "someone" not in json.dumps(found)
+
+
+class Options(BaseModel):
+    how: str = ""
+
+
+class Odd(kinblend.Blender):
+    """Fails as its option says."""
+
+    def __init__(self, options, context):
+        if options.how == "init":
+            raise ValueError("inside")
+        super().__init__(options, context)
+
+    def weights(self, father, mother, seed):
+        return {
+            "raises": lambda: [][0],
+            "shape": lambda: torch.zeros(3, 3),
+            "float64": lambda: torch.full_like(father, 0.5).double(),
+            "range": lambda: torch.full_like(father, 1.5),
+            "nan": lambda: torch.full_like(father, float("nan")),
+            "list": lambda: [0.5],
+        }[self.options.how]()
+
+
+class OddEditor(kinblend.Editor):
+    """Fails as its option says."""
+
+    def attributes(self):
+        return {"x": "a test"}
+
+    def edit(self, codes, strengths):
+        return [][0] if self.options.how == "raises" else codes.double()
+
+
+@pytest.fixture
+def strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = load_plugins()
+    for kind, target in (("blender", "Odd"), ("editor", "OddEditor")):
+        registry = Registry(kind)
+        registry.add([*plugins[kind], PluginSpec("odd", "a test", f"{__name__}:{target}", Options, "strange")])
+        monkeypatch.setitem(plugins.registries, kind, registry)
+
+
+@pytest.mark.parametrize("how", ["init", "raises", "shape", "float64", "range", "nan", "list"])
+def test_a_blender_that_fails_is_named(how: str, engine: Engine, strangers: None) -> None:
+    with pytest.raises(PluginError, match="blender 'odd'") as caught:
+        engine.run(example(FATHER), example(MOTHER), "odd", {"how": how})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["raises", "float64"])
+def test_an_editor_that_fails_is_named(how: str, engine: Engine, strangers: None) -> None:
+    with pytest.raises(PluginError, match="editor 'odd'"):
+        engine.run(example(FATHER), example(MOTHER), edits={"x": 1}, editor="odd", editor_options={"how": how})
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "reason"),
+    [
+        ({"seed": 1.5}, UsageError, "whole numbers"),
+        ({"seed": 2**63}, UsageError, "seed"),
+        ({"seed": -1}, UsageError, "seed"),
+        ({"children": 0}, UsageError, "at least 1"),
+        ({"edits": {"wings": 1}}, UsageError, "can't move 'wings'"),
+        ({"edits": {"age": "x"}}, UsageError, "must be a number"),
+        ({"edits": {"age": 1e30}}, UsageError, "use −100 to 100"),
+        ({"edits": {"age": float("nan")}}, UsageError, "use −100 to 100"),
+        ({"editor_options": {"wings": 1}}, OptionError, "has no option"),
+        ({"editor": "nobody"}, UsageError, "there is no editor"),
+        ({"father_face": 0}, NoFaceError, "no face number 0"),
+        ({"father": "/proc/self/mem"}, InputError, "can't be read"),
+        ({"father": 3}, InputError, "is no picture"),
+    ],
+)
+def test_words_that_are_off(words: dict, kind: type[KinblendError], reason: str, engine: Engine) -> None:
+    arguments = {"father": example(FATHER), "mother": example(MOTHER)} | words
+    with pytest.raises(kind, match=reason):
+        engine.run(**arguments)
+
+
+def test_the_strongest_edit_that_is_allowed_still_gives_a_picture(engine: Engine) -> None:
+    for strength in (-100, 100):
+        result = engine.run(example(FATHER), example(MOTHER), edits={"age": strength})
+        assert result.children[0].image.size == (512, 512)
+
+
+def test_options_of_the_packs_plugins_are_checked_at_once() -> None:
+    for kind in ("encoder_options", "projector_options"):
+        with pytest.raises(OptionError, match="'morphable' has no option 'wings'"):
+            Engine(**{kind: {"wings": 2}})
+
+
+def test_a_backbone_alone_keeps_to_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KINBLEND_PRECISION", "bf16")
+    monkeypatch.setenv("KINBLEND_MEMORY_BUDGET", "1GiB")
+    pool = kinblend.load_backbone("morphable").pool
+    assert (pool.precision, pool.dtype, pool.budget) == ("bf16", torch.bfloat16, 2**30)

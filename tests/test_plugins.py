@@ -42,6 +42,21 @@ def test_a_broken_plugin_is_named_and_the_others_work(kind: str, tmp_path: Path,
     assert "\n" not in (errors["z-broken"] or "")
 
 
+def test_a_taken_entry_point_leaves_the_first_plugin_whole(tmp_path: Path, monkeypatch) -> None:
+    """Its lifecycle hooks too, which live in the plugin manager."""
+    hooked = GOOD + "seen = []\n@kinblend.hookimpl\ndef kinblend_before_stage(stage):\n    seen.append(stage)\n"
+    (tmp_path / "first_one.py").write_text(hooked.format(name="first"))
+    (tmp_path / "second_one.py").write_text(GOOD.format(name="second"))
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins = Plugins([EntryPoint("same", f"{place}_one", "kinblend") for place in ("first", "second")])
+    plugins.call("kinblend_before_stage", stage="blend", run={})
+    assert sys.modules["first_one"].seen == ["blend"]
+    assert [spec.name for spec in plugins["blender"]] == ["first"]
+    assert [report.error is None for report in plugins.reports] == [True, False]
+    for module in ("first_one", "second_one"):
+        sys.modules.pop(module)
+
+
 def test_every_built_in_plugin_loads() -> None:
     built_in = {report.name: report.error for report in Plugins().reports if report.distribution == "kinblend"}
     assert built_in == dict.fromkeys(

@@ -24,7 +24,7 @@ def test_a_duplicate_leaves_the_registry_unchanged() -> None:
     assert [entry.name for entry in registry] == ["one"]
 
 
-@pytest.mark.parametrize("name", ["", "Upper", "with space", "under_score"])
+@pytest.mark.parametrize("name", ["", "Upper", "with space", "under_score", "-dash"])
 def test_a_malformed_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError):
         Registry("blender").add([spec(name)])
@@ -48,3 +48,9 @@ def test_options_are_validated_and_errors_name_the_key() -> None:
 def test_a_target_that_cannot_be_imported_names_the_plugin() -> None:
     with pytest.raises(PluginError, match=r"tests\.nowhere"):
         spec("one").load()
+
+
+def test_a_long_value_is_shortened() -> None:
+    with pytest.raises(OptionError) as caught:
+        spec("one").parse_options({"share": list(range(512))})
+    assert len(str(caught.value)) < 200

@@ -22,3 +22,20 @@ def test_a_bad_file_is_a_clear_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "kinblend.toml").write_text(text)
     with pytest.raises(UsageError):
         load_settings(tmp_path, {})
+
+
+def test_an_unknown_variable_is_as_wrong_as_an_unknown_key(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="KINBLEND_NONSENSE"):
+        load_settings(tmp_path, {"KINBLEND_NONSENSE": "1"})
+
+
+def test_a_folder_called_like_the_file_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "kinblend.toml").mkdir()
+    with pytest.raises(UsageError, match="directory"):
+        load_settings(tmp_path, {})
+
+
+def test_a_budget_may_be_a_number(tmp_path: Path) -> None:
+    (tmp_path / "kinblend.toml").write_text('memory_budget = 2000000000\neditor = "other"\n')
+    settings = load_settings(tmp_path, {})
+    assert (settings.memory_budget, settings.editor) == ("2000000000", "other")

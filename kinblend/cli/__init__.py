@@ -13,7 +13,7 @@ def main() -> None:
 
     try:
         app()
-    except KinblendError as error:
-        sys.exit(fail(error))
     except BrokenPipeError:
         sys.exit(1)
+    except (KinblendError, OSError) as error:
+        sys.exit(fail(error))

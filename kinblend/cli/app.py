@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kinblend.cli import demo, doctor, families, models, plugins, prepare, run, steps, strategies, train
+from kinblend.cli import demo, doctor, evaluate, families, models, plugins, prepare, run, steps, strategies, train
 from kinblend.cli.extra import Commands
 
 app = typer.Typer(
@@ -29,7 +29,8 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(families.app, name="families")
 app.add_typer(train.app, name="train")
-for kind in ("encoder", "blender", "editor", "projector", "trainer", "dataset", "analyser"):
+app.add_typer(evaluate.app, name="evaluate")
+for kind in ("encoder", "blender", "editor", "projector", "trainer", "importer", "dataset", "analyser"):
     app.add_typer(strategies.group(kind), name=f"{kind}s")
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from kinblend.cli.output import say
+from kinblend.cli import flags
+from kinblend.cli.output import check_folder, say, wrote
 from kinblend.errors import ModelError
 
 FATHER, MOTHER = "P007", "P004"
@@ -15,12 +16,17 @@ STRATEGIES = ("average", "dimension", "layer", "mask", "learned", "slerp")
 AGES = (-2.0, 2.0)
 
 
-def demo(out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("demo")) -> None:
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("demo"),
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
     """Predict a child of two example people; prints where the picture is."""
     from kinblend.imaging.encode import write_png
     from kinblend.pipeline import Engine
     from kinblend.pipeline.sheet import sheet
 
+    check_folder(out)
     father, mother = example(FATHER), example(MOTHER)
     engine = Engine()
     results = []
@@ -35,7 +41,7 @@ def demo(out: Annotated[Path, typer.Option(help="Folder for what is written.")] 
     write_png(path, sheet(pictures, columns=5, side=300))
     captions = ["father", "mother", *STRATEGIES, *(f"age {age:+g}" for age in AGES)]
     say("row by row: " + ", ".join(captions))
-    typer.echo(path)
+    wrote([path], as_json)
 
 
 # Face shape from the father, complexion and skin from the mother; and the first dimensions, which hold what differs

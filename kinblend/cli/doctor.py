@@ -19,7 +19,7 @@ from kinblend.errors import KinblendError, ModelError
 from kinblend.settings import load_settings
 
 
-def doctor(as_json: flags.Json = False) -> None:
+def doctor(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
     """Check this installation. Exit code 1 if something is wrong."""
     results = [_check(name, check) for name, check in CHECKS]
     put(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import put, say
+from kinblend.cli.output import check_file, put, say, wrote
 from kinblend.cli.progress import bar
 from kinblend.settings import load_settings
 
@@ -124,6 +124,7 @@ def encode(
     backbone: flags.Backbone = None,
     aligned: Annotated[bool, typer.Option("--aligned", help="They are FFHQ crops, as prepare makes.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Pictures of trios → codes and embeddings in one file. Interrupted, it goes on where it stopped."""
@@ -131,6 +132,7 @@ def encode(
     from kinblend.families.manifest import read_trio_list
     from kinblend.families.trios import save_trios
 
+    check_file(out)
     settings = load_settings(backbone=backbone)
     listed = read_trio_list(trios)
     with bar("encode", None, quiet) as show:
@@ -142,4 +144,4 @@ def encode(
     report = out.with_suffix(".lost.csv")
     report.write_text("".join(f'"{one.picture}","{one.reason}"\n' for one in lost), "utf-8")
     say(f"{len(encoded)} of {len(listed)} trios; {len(lost)} pictures were lost, see {report}")
-    typer.echo(out)
+    wrote([out], as_json)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kinblend.cli.output import be_quiet
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
@@ -16,12 +18,19 @@ Backbone = Annotated[str | None, typer.Option("--backbone", help="Model pack: a 
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16, fp16.")]
 Budget = Annotated[str | None, typer.Option("--memory-budget", help="Device memory for weights, 2GiB say.")]
-Face = Annotated[int | None, typer.Option("--face", help="Which face, from the left, where there are several.")]
-Sets = Annotated[list[str] | None, typer.Option("--set", help="{blender,editor}.key=value; repeatable.")]
+Face = Annotated[
+    int | None, typer.Option("--face", min=1, help="Which face, from the left, where there are several.")
+]
+Aligned = Annotated[bool, typer.Option("--aligned", help="The picture is an aligned crop already.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="{blender,editor,encoder,projector}.key=value; repeatable.")
+]
 Edits = Annotated[list[str] | None, typer.Option("--edit", help="attribute=strength; repeatable.")]
-Seed = Annotated[int, typer.Option("--seed", help="Everything random is drawn from it.")]
+Editor = Annotated[str | None, typer.Option("--editor", help="What makes the edits; see `kinblend editors list`.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 2, help="Everything random is drawn from it.")]
+# Every command has these two; `tests/cli/test_output.py` looks.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", callback=be_quiet, help="Nothing on stderr but errors.")]
 
 
 def open_engine(
@@ -29,13 +38,21 @@ def open_engine(
     device: str | None = None,
     precision: str | None = None,
     memory_budget: str | None = None,
+    sets: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Engine:
-    """An engine as flags, environment and `kinblend.toml` say."""
+    """An engine as flags, environment and `kinblend.toml` say. sets: options by kind, as `parse_sets` gives them."""
     settings = load_settings(backbone=backbone, device=device, precision=precision, memory_budget=memory_budget)
     from kinblend.pipeline import Engine
 
     known: Any = settings.precision  # the pool refuses what it doesn't know
-    return Engine(settings.backbone, settings.device, known, settings.memory_budget)
+    return Engine(
+        settings.backbone,
+        settings.device,
+        known,
+        settings.memory_budget,
+        encoder_options=(sets or {}).get("encoder"),
+        projector_options=(sets or {}).get("projector"),
+    )
 
 
 def default_out(source: Path, suffix: str, out: Path | None) -> Path:

@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import put, say
+from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.progress import bar
-from kinblend.errors import OfflineError
+from kinblend.errors import OfflineError, UsageError
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
     from kinblend.storage.packs import Pack
+    from kinblend.storage.sources import PackSource
+
+PackName = Annotated[str, typer.Argument(help="A pack's name or folder.")]
+_READERS = {"blender.safetensors": ("blender", "learned"), "directions.safetensors": ("editor", "interfacegan")}
 
 app = typer.Typer(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_all(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_all(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
     """List packs: installed ones and ones that can be pulled."""
     from kinblend.plugins import load_plugins
     from kinblend.storage.library import installed
@@ -41,17 +45,109 @@ def list_all(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
 
 
 @app.command("show")
-def show(name: Annotated[str, typer.Argument(help="A pack's name or folder.")]) -> None:
-    """Print a pack's description as JSON."""
+def show(name: PackName, as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
+    """Print a pack's description, which is JSON anyway."""
     put(dict(_find(name).description), as_json=True)
 
 
 @app.command("verify")
-def verify(name: Annotated[str, typer.Argument(help="A pack's name or folder.")]) -> None:
+def verify(name: PackName, as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
     """Hash every file of a pack; exit code 4 if one differs."""
     pack = _find(name)
     pack.verify()
-    say(f"{pack.name}: {len(pack.files)} files verified")
+    data = {"name": pack.name, "files": sorted(pack.files), "verified": True}
+    put(data, as_json=as_json, rows=[[file, "verified"] for file in sorted(pack.files)], head=["file", ""])
+
+
+@app.command("pull")
+def pull(
+    name: Annotated[str, typer.Argument(help="A pack that `kinblend models list` shows.")],
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Download a pack's checkpoint, check its SHA-256 and import it. Interrupted, it goes on where it stopped.
+
+    Where the publisher gives no SHA-256, nothing can be checked; what came is recorded in the pack's description.
+    """
+    from kinblend.importing import import_pack
+    from kinblend.plugins import load_plugins
+    from kinblend.storage.library import find_download, installed
+
+    settings = load_settings()
+    source, importer = find_download(name, load_plugins().packs)
+    if name in installed(settings.packs):
+        say(f"{name} is installed already")
+        return _tell(_find(name), as_json)
+    if settings.offline:
+        raise OfflineError(f"pack '{name}' must be downloaded, and KINBLEND_OFFLINE forbids the network")
+    check_folder(settings.packs)
+    folder = settings.home / "downloads" / name
+    checkpoint = _download(source, folder, quiet)
+    say(f"importing {checkpoint.name} …")
+    known = {"url": source.downloads[0].url, "sha256_of_publisher": source.downloads[0].sha256}
+    pack = import_pack(checkpoint, settings.packs, name, importer, known, licence=source.licence)
+    shutil.rmtree(folder)
+    if not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
+    if source.licence:
+        say(f"licence: {source.licence}")
+    return _tell(pack, as_json)
+
+
+def _download(source: PackSource, folder: Path, quiet: bool) -> Path:
+    """All files of a pack; the path of the first, the checkpoint."""
+    from kinblend.storage.download import fetch
+
+    for file in source.downloads:
+        with bar(file.filename, None, quiet, in_bytes=True) as show:
+            fetch(file, folder, lambda done, total, show=show: show(done, total=total))  # type: ignore[misc]
+        if file.sha256 is None:
+            say(f"{file.filename}: its publisher gives no SHA-256 to check it by; what came is recorded")
+    return folder / source.downloads[0].filename
+
+
+@app.command("add")
+def add(
+    name: PackName,
+    file: Annotated[Path, typer.Argument(help="What to add: trained weights, directions.")],
+    to: Annotated[str, typer.Option("--as", help="Its name in the pack; default: the file's own.")] = "",
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Add a .safetensors file to a pack: blender.safetensors (for `learned`) or directions.safetensors.
+
+    A pack that comes with a plugin is changed only where it is named by its folder.
+    """
+    from kinblend.storage.packs import add_file
+
+    pack, to = _find(name), to or file.name
+    if _shipped(name, pack):
+        raise UsageError(
+            f"pack '{name}' comes with a plugin; to change it all the same, name its folder {pack.folder}"
+        )
+    _try_out(pack, file, to)
+    _tell(add_file(pack, file, to), as_json)
+
+
+@app.command("import")
+def import_checkpoint(
+    checkpoint: Annotated[Path, typer.Argument(help="A published checkpoint: .pt or .pkl.")],
+    name: Annotated[str, typer.Option(help="Name of the pack; default: the file's.")] = "",
+    importer: Annotated[str, typer.Option(help="Which importer; default: the first that knows the file.")] = "",
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Turn a published checkpoint into a model pack. Nothing inside it is executed."""
+    from kinblend.importing import default_name, import_pack
+
+    packs = load_settings().packs
+    check_folder(packs)
+    _tell(import_pack(checkpoint, packs, name or default_name(checkpoint), importer), as_json)
+
+
+def _tell(pack: Pack, as_json: bool) -> None:
+    data = {"name": pack.name, "resolution": pack.resolution, "folder": str(pack.folder), "files": sorted(pack.files)}
+    put(data, as_json=as_json, rows=[[pack.name, f"{pack.resolution} px", str(pack.folder)]], head=["pack", "", ""])
 
 
 def _find(name: str) -> Pack:
@@ -61,65 +157,20 @@ def _find(name: str) -> Pack:
     return find_pack(name, load_settings().packs, load_plugins().packs)
 
 
-@app.command("pull")
-def pull(
-    name: Annotated[str, typer.Argument(help="A pack that `kinblend models list` shows.")],
-    quiet: flags.Quiet = False,
-) -> None:
-    """Download a pack's checkpoint, check its SHA-256 and import it. Interrupted, it goes on where it stopped."""
+def _shipped(name: str, pack: Pack) -> bool:
+    """Whether the pack was named by its name and lies where a plugin put it."""
     from kinblend.plugins import load_plugins
-    from kinblend.storage.download import fetch
-    from kinblend.storage.importing import import_pack
-    from kinblend.storage.library import find_download, installed
 
-    settings, plugins = load_settings(), load_plugins()
-    source, importer = find_download(name, plugins.packs)
-    if name in installed(settings.packs):
-        say(f"{name} is installed already")
-        return
-    if settings.offline:
-        raise OfflineError(f"pack '{name}' must be downloaded, and KINBLEND_OFFLINE forbids the network")
-    folder = settings.home / "downloads" / name
-    for file in source.downloads:
-        with bar(file.filename, None, quiet, in_bytes=True) as show:
-            fetch(file, folder, lambda done, total, show=show: show(done, total=total))  # type: ignore[misc]
-    checkpoint = folder / source.downloads[0].filename
-    if not quiet:
-        say(f"importing {checkpoint.name} …")
-    pack = import_pack(checkpoint, settings.packs / name, name, [plugins["importer"].get(importer).load()])
-    shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
-    say(f"{pack.name}: {pack.resolution} px, in {pack.folder}")
-    if source.licence:
-        say(f"licence: {source.licence}")
+    source = load_plugins().packs.get(name)
+    return source is not None and source.folder == pack.folder
 
 
-@app.command("add")
-def add(
-    name: Annotated[str, typer.Argument(help="A pack's name or folder.")],
-    file: Annotated[Path, typer.Argument(help="What to add: trained weights, directions.")],
-    to: Annotated[str, typer.Option("--as", help="Its name in the pack; default: the file's own.")] = "",
-) -> None:
-    """Add a .safetensors file to a pack: blender.safetensors (for `learned`) or directions.safetensors."""
-    from kinblend.storage.packs import add_file
+def _try_out(pack: Pack, file: Path, to: str) -> None:
+    """Let the plugin that will read the file read it."""
+    from kinblend.backbone import make_plugin
+    from kinblend.interfaces import Context
+    from kinblend.storage.packs import check_tensors
 
-    pack = add_file(_find(name), file, to or file.name)
-    say(f"{pack.name}: {len(pack.files)} files, in {pack.folder}")
-
-
-@app.command("import")
-def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(help="A published checkpoint: .pt or .pkl.")],
-    name: Annotated[str, typer.Option(help="Name of the pack; default: the file's.")] = "",
-    importer: Annotated[str, typer.Option(help="Which importer; default: the first that knows the file.")] = "",
-) -> None:
-    """Turn a published checkpoint into a model pack. Nothing inside it is executed."""
-    from kinblend.plugins import load_plugins
-    from kinblend.storage.importing import import_pack
-
-    name = name or checkpoint.stem.replace("_", "-").lower()
-    importers = load_plugins()["importer"]
-    specs = [importers.get(importer)] if importer else list(importers)
-    pack = import_pack(checkpoint, load_settings().packs / name, name, [spec.load() for spec in specs])
-    say(f"{pack.name}: {pack.resolution} px, in {pack.folder}")
+    check_tensors(file)
+    if to in _READERS:
+        make_plugin(*_READERS[to], Context(pack.space, {**pack.files, to: file}, pack.settings))

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from kinblend.errors import KinblendError
 
+_quiet = False
 
-def fail(error: KinblendError) -> int:
-    """Print an error on stderr; returns the exit code."""
-    print(f"kinblend: {error}", file=sys.stderr)
-    return error.exit_code
+
+def be_quiet(wanted: bool) -> bool:
+    """Whether `say` is to keep silent from now on: the callback of `--quiet`."""
+    global _quiet
+    _quiet = wanted
+    return wanted
+
+
+def fail(error: KinblendError | OSError) -> int:
+    """Print an error on stderr, in one line; returns the exit code."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    print(f"kinblend: {text}", file=sys.stderr)
+    return error.exit_code if isinstance(error, KinblendError) else 1
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr."""
-    print(text, file=sys.stderr)
+    """A line for people, on stderr; nothing when quiet."""
+    if not _quiet:
+        print(text, file=sys.stderr)
 
 
 def put(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:
@@ -37,3 +54,31 @@ def put(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: S
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+def wrote(paths: Sequence[Path], as_json: bool) -> None:
+    """Name the files that were written: a line each, or `{"files": […]}`."""
+    files = [str(path) for path in paths]
+    if as_json:
+        put({"files": files}, as_json=True)
+    else:
+        print("\n".join(files))
+
+
+def check_file(path: Path) -> None:
+    """Raise `OSError` if a file can't be written there: asked before work that takes long."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    check_folder(path.parent)
+
+
+def check_folder(path: Path) -> None:
+    """Raise `OSError` if no file can be written into that folder, or the folder can't be made."""
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return
+    except OSError as error:
+        raise OSError(error.errno, f"nothing can be written there ({error.strerror})", str(path)) from error

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import put
+from kinblend.cli.output import check_folder, put
 from kinblend.cli.progress import stages
 from kinblend.cli.words import parse_edits, parse_sets
+from kinblend.errors import SeveralFacesError
 from kinblend.settings import load_settings
 
 
@@ -20,38 +21,54 @@ def run(
     blender: Annotated[str | None, typer.Option(help="Strategy; see `kinblend blenders list`.")] = None,
     sets: flags.Sets = None,
     edit: flags.Edits = None,
+    editor: flags.Editor = None,
+    neutral: Annotated[
+        bool,
+        typer.Option("--neutral/--as-photographed", help="Calm expressions and turn heads ahead before blending."),
+    ] = True,
+    surround: Annotated[
+        str | None, typer.Option(help="Whose hair, ears and background: father, mother, auto or plain.")
+    ] = None,
     children: Annotated[int, typer.Option(min=1, help="How many children.")] = 1,
     seed: flags.Seed = 0,
-    father_face: Annotated[int | None, typer.Option(help="Which face of the father's photograph.")] = None,
-    mother_face: Annotated[int | None, typer.Option(help="Which face of the mother's photograph.")] = None,
-    face: Annotated[int | None, typer.Option(help="Which face, from the left, of both photographs.")] = None,
+    father_face: Annotated[int | None, typer.Option(min=1, help="Which face of the father's photograph.")] = None,
+    mother_face: Annotated[int | None, typer.Option(min=1, help="Which face of the mother's photograph.")] = None,
+    face: Annotated[int | None, typer.Option(min=1, help="Which face, from the left, of both photographs.")] = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
     out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("out"),
     sheet: Annotated[bool, typer.Option("--sheet", help="Also one picture with parents and children.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+    as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Predict children of two people."""
-    sorted_sets, edits = parse_sets(sets or [], ("blender", "editor")), parse_edits(edit or [])
-    settings = load_settings(blender=blender)
-    engine = flags.open_engine(backbone, device, precision, memory_budget)
-    with stages(quiet) as on_stage:
-        result = engine.run(
-            father,
-            mother,
-            settings.blender,
-            sorted_sets["blender"],
-            edits,
-            children,
-            seed,
-            father_face=father_face or face,
-            mother_face=mother_face or face,
-            editor_options=sorted_sets["editor"],
-            reconstruct=sheet,
-            on_stage=on_stage,
-        )
+    """Predict children of two people. With --json the manifest is printed."""
+    sorted_sets = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
+    if surround is not None:
+        sorted_sets["projector"]["surround"] = surround
+    edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
+    check_folder(out)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, sorted_sets)
+    try:
+        with stages(quiet) as on_stage:
+            result = engine.run(
+                father,
+                mother,
+                settings.blender,
+                sorted_sets["blender"],
+                edits,
+                children,
+                seed,
+                neutral=neutral,
+                father_face=face if father_face is None else father_face,
+                mother_face=face if mother_face is None else mother_face,
+                editor=settings.editor,
+                editor_options=sorted_sets["editor"],
+                reconstruct=sheet,
+                on_stage=on_stage,
+            )
+    except SeveralFacesError as error:
+        raise SeveralFacesError(f"{error}. For one parent alone: --father-face N, --mother-face N") from error
     written = [str(path) for path in result.save(out, with_sheet=sheet)]
     put(result.manifest | {"files": written}, as_json=as_json, rows=[[path] for path in written], head=["wrote"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import say
+from kinblend.cli.output import check_file, check_folder, say, wrote
 from kinblend.cli.progress import bar
 from kinblend.cli.words import parse_edits, parse_sets
 from kinblend.errors import UsageError
@@ -19,6 +19,7 @@ from kinblend.errors import UsageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from kinblend.backbone import Backbone
     from kinblend.types import Latent
 
 Out = Annotated[Path | None, typer.Option(help="File to write; default: the input's name, here.")]
@@ -31,38 +32,39 @@ def align(
     out: Out = None,
     size: Annotated[int, typer.Option(min=16, max=4096, help="Side of the crop in pixels.")] = 512,
     face: flags.Face = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """Cut a face out of a photograph the way FFHQ was."""
-    from kinblend.faces import align as cut
-    from kinblend.faces import find_face
-    from kinblend.imaging.decode import read_image
     from kinblend.imaging.encode import write_png
 
-    image = read_image(picture)
-    crop = cut(image, find_face(image, face=face, name=str(picture)).landmarks, size)
-    path = _not_itself(picture, flags.default_out(picture, ".aligned.png", out))
-    write_png(path, crop, synthetic=False)
-    _wrote([path])
+    path = _checked_out(picture, ".aligned.png", out)
+    write_png(path, _cut(picture, size, face), synthetic=False)
+    wrote([path], as_json)
 
 
 def encode(
     picture: Picture,
     out: Out = None,
-    aligned: Annotated[bool, typer.Option("--aligned", help="The picture is an aligned crop already.")] = False,
+    aligned: flags.Aligned = False,
     face: flags.Face = None,
+    sets: flags.Sets = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """A photograph → the latent of the face in it."""
     from kinblend.storage.latents import save_latent
 
-    engine = flags.open_engine(backbone, device, precision, memory_budget)
-    latent = engine.backbone.encode([_square(picture)])[0] if aligned else engine.parent(picture, face).latent
-    path = flags.default_out(picture, ".safetensors", out)
+    options, path = parse_sets(sets or [], ("encoder",)), _checked_out(picture, ".safetensors", out)
+    crop = _square(picture, face) if aligned else None
+    engine = flags.open_engine(backbone, device, precision, memory_budget, options)
+    latent = engine.parent(picture, face).latent if crop is None else engine.backbone.encode([crop])[0]
     save_latent(path, latent)
-    _wrote([path])
+    wrote([path], as_json)
 
 
 def blend(
@@ -75,35 +77,46 @@ def blend(
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     memory_budget: flags.Budget = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """Two latents → a child's latent and its weight map."""
     from kinblend.settings import load_settings
     from kinblend.storage.latents import load_latent, save_latent
 
-    options = parse_sets(sets or [], ("blender",))["blender"]
+    options = parse_sets(sets or [], ("blender", "projector"))
+    check_file(out)
     parents = [load_latent(path) for path in (father, mother)]
-    engine = flags.open_engine(backbone or parents[0].space.backbone, device, None, memory_budget)
-    strategy = engine.blender(load_settings(blender=blender).blender, options)
+    engine = flags.open_engine(backbone or parents[0].space.backbone, device, None, memory_budget, options)
+    strategy = engine.blender(load_settings(blender=blender).blender, options["blender"])
     child = engine.blend(parents[0], parents[1], strategy, seed)
     save_latent(out, child.latent, child.weight_map)
-    _wrote([out])
+    wrote([out], as_json)
 
 
 def edit(
     latent: LatentFile,
     edits: Annotated[list[str], typer.Option("--edit", help="attribute=strength; repeatable.")],
+    editor: flags.Editor = None,
     sets: flags.Sets = None,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("edited.safetensors"),
     backbone: flags.Backbone = None,
+    device: flags.Device = None,
+    memory_budget: flags.Budget = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """Move a latent along named attributes."""
+    from kinblend.settings import load_settings
     from kinblend.storage.latents import load_latent, save_latent
 
-    strengths, options = parse_edits(edits), parse_sets(sets or [], ("editor",))["editor"]
+    strengths, options = parse_edits(edits), parse_sets(sets or [], ("editor", "projector"))
+    check_file(out)
     before = load_latent(latent)
-    engine = flags.open_engine(backbone or before.space.backbone)
-    save_latent(out, engine.edit(before, engine.editor(options=options), strengths))
-    _wrote([out])
+    engine = flags.open_engine(backbone or before.space.backbone, device, None, memory_budget, options)
+    mover = engine.editor(load_settings(editor=editor).editor, options["editor"])
+    save_latent(out, engine.edit(before, mover, strengths))
+    wrote([out], as_json)
 
 
 def render(
@@ -111,10 +124,13 @@ def render(
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path(),
     noise: Annotated[Literal["const", "none", "random"], typer.Option(help="StyleGAN2's noise.")] = "const",
     seed: flags.Seed = 0,
+    sets: flags.Sets = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """Latents → pictures."""
     from kinblend.imaging.encode import write_png
@@ -122,14 +138,15 @@ def render(
 
     if len({path.stem for path in latents}) < len(latents):
         raise UsageError("two of the latents have the same file name, and so would their pictures; rename one")
+    options = parse_sets(sets or [], ("projector",))
+    check_folder(out)
     loaded: Sequence[Latent] = [load_latent(path) for path in latents]
-    engine = flags.open_engine(backbone or loaded[0].space.backbone, device, precision, memory_budget)
-    out.mkdir(parents=True, exist_ok=True)
+    engine = flags.open_engine(backbone or loaded[0].space.backbone, device, precision, memory_budget, options)
     written = []
     for path, picture in zip(latents, engine.backbone.render(loaded, noise=noise, seed=seed), strict=True):
         written.append(out / f"{path.stem}.png")
         write_png(written[-1], picture)
-    _wrote(written)
+    wrote(written, as_json)
 
 
 def project(
@@ -139,45 +156,43 @@ def project(
     start: Annotated[
         str, typer.Option(help="Where to begin: encoder, average, or a latent's file, to go on from it.")
     ] = "encoder",
-    aligned: Annotated[bool, typer.Option("--aligned", help="The picture is an aligned crop already.")] = False,
+    aligned: flags.Aligned = False,
     face: flags.Face = None,
+    sets: flags.Sets = None,
+    seed: flags.Seed = 0,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     memory_budget: flags.Budget = None,
+    as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """A photograph → the latent that reconstructs it best, by optimisation. Ctrl-C keeps the best so far."""
-    from kinblend.faces import align as cut
-    from kinblend.faces import find_face
-    from kinblend.imaging.decode import read_image
-    from kinblend.storage.latents import load_latent, save_latent
+    from kinblend.storage.latents import save_latent
 
-    engine = flags.open_engine(backbone, device, None, memory_budget)
-    projector = engine.backbone.projector
-    if aligned:
-        crop = _square(picture)
-    else:
-        image = read_image(picture)
-        crop = cut(image, find_face(image, face=face, name=str(picture)).landmarks, projector.resolution)
-    if start == "average":
-        begin = None
-    elif start == "encoder":
-        begin = engine.backbone.encode([crop])[0]
-    else:
-        begin = load_latent(start, engine.backbone.space)
-    path = flags.default_out(picture, ".safetensors", out)
+    options, path = parse_sets(sets or [], ("encoder", "projector")), _checked_out(picture, ".safetensors", out)
+    backbone_ = flags.open_engine(backbone, device, None, memory_budget, options).backbone
+    crop = _square(picture, face) if aligned else _cut(picture, backbone_.projector.resolution, face)
+    begin = _start(start, backbone_, crop)
     with bar("project", steps, quiet) as show, _interruptible() as interrupted:
 
         def on_step(now: Any) -> bool:
             show(now.step, f"project, loss {now.loss:.4g}")
             return not interrupted()
 
-        with engine.pool.lease(projector.module, "projector"):
-            found = projector.project(crop, start=begin, steps=steps, progress=on_step)
+        found = backbone_.project(crop, start=begin, steps=steps, seed=seed, progress=on_step)
     save_latent(path, found)
     if interrupted():
         say(f"interrupted: the best so far was kept; go on with --start {path}")
-    _wrote([path])
+    wrote([path], as_json)
+
+
+def _start(start: str, backbone: Backbone, crop: Image) -> Latent | None:
+    """The latent to begin from; None for the average."""
+    from kinblend.storage.latents import load_latent
+
+    if start == "average":
+        return None
+    return backbone.encode([crop])[0] if start == "encoder" else load_latent(start, backbone.space)
 
 
 @contextmanager
@@ -196,22 +211,32 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _square(path: Path) -> Image:
-    from kinblend.errors import ImageError
-    from kinblend.imaging.decode import read_image
+def _cut(picture: Path, size: int, face: int | None) -> Image:
+    """The face of a photograph, aligned."""
+    from kinblend.faces import align as cut
+    from kinblend.faces import find_face
+    from kinblend.imaging import read_image
 
+    image = read_image(picture)
+    return cut(image, find_face(image, face=face, name=str(picture)).landmarks, size)
+
+
+def _square(path: Path, face: int | None) -> Image:
+    from kinblend.errors import ImageError
+    from kinblend.imaging import read_image
+
+    if face is not None:
+        raise UsageError("--face has nothing to choose from in an aligned crop; leave out --face or --aligned")
     image = read_image(path)
     if image.width != image.height:
         raise ImageError(f"{path} is {image.width}×{image.height} pixels; an aligned crop is square (see align)")
     return image
 
 
-def _not_itself(source: Path, out: Path) -> Path:
-    if out.exists() and source.samefile(out):
-        raise UsageError(f"--out {out} is the input itself; name another file")
-    return out
-
-
-def _wrote(paths: Sequence[Path]) -> None:
-    for path in paths:
-        typer.echo(path)
+def _checked_out(source: Path, suffix: str, out: Path | None) -> Path:
+    """Where to write, which can be written and is not the input."""
+    path = flags.default_out(source, suffix, out)
+    check_file(path)
+    if path.exists() and source.exists() and source.samefile(path):
+        raise UsageError(f"--out {path} is the input itself; name another file")
+    return path

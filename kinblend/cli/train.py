@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from kinblend.cli.output import say
+from kinblend.cli import flags
+from kinblend.cli.output import check_file, check_folder, put, say, wrote
+from kinblend.cli.progress import bar
 from kinblend.cli.words import read_value
-from kinblend.errors import UsageError
+from kinblend.errors import UsageError, blame
 from kinblend.settings import load_settings
 
-app = typer.Typer(help="Train backbones and blenders.", no_args_is_help=True)
+app = typer.Typer(help="Train backbones, blenders and directions.", no_args_is_help=True)
 
 
 @app.command("backbone", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -21,36 +23,84 @@ def backbone(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A trainer; `kinblend trainers list`.")],
     out: Annotated[Path | None, typer.Option(help="The pack's folder; default: among the installed packs.")] = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """Train a backbone and write its model pack. The trainer's options are flags: --faces FILE, say; see
     `kinblend trainers show NAME`."""
-    from kinblend.plugins import load_plugins
     from kinblend.storage.packs import open_pack
 
-    spec = load_plugins()["trainer"].get(name)
-    options = spec.parse_options(flags_to_options(context.args))
     folder = out or load_settings().packs / name
-    spec.load()(options, folder, say)
+    check_folder(folder)
+    _train("backbone", name, context.args, folder)
     pack = open_pack(folder)
     pack.verify()
     say(f"use it with --backbone {pack.name if out is None else folder}")
-    typer.echo(folder)
+    wrote([folder], as_json)
 
 
 @app.command("blender", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def blender(
     context: typer.Context,
-    name: Annotated[str, typer.Option(help="A trainer; `kinblend trainers list`.")] = "learned",
+    name: Annotated[str, typer.Argument(help="A trainer; `kinblend trainers list`.")],
     out: Annotated[Path, typer.Option(help="File for the weights.")] = Path("blender.safetensors"),
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """Train a blender's weights. The trainer's options are flags: --trios FILE, say; see
-    `kinblend trainers show learned`. Interrupted, it goes on from its checkpoint."""
+    `kinblend trainers show NAME`. Interrupted, it goes on from its checkpoint."""
+    check_file(out)
+    _train("blender", name, context.args, out)
+    say(f"use it with --blender {name} --set blender.weights={out}")
+    wrote([out], as_json)
+
+
+@app.command("directions")
+def directions(
+    faces: Annotated[Path, typer.Option(help="Zip of aligned faces with an index.csv (file, omi_stimulus).")],
+    ratings: Annotated[Path, typer.Option(help="CSV of ratings (stimulus, age, gender, happy …).")],
+    method: Annotated[
+        Literal["mean", "ridge", "svm"], typer.Option(help="How; svm needs scikit-learn (`kinblend[train]`).")
+    ] = "mean",
+    out: Annotated[Path, typer.Option(help="File for the directions.")] = Path("directions.safetensors"),
+    backbone: flags.Backbone = None,
+    device: flags.Device = None,
+    precision: flags.Precision = None,
+    memory_budget: flags.Budget = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Fit directions for a backbone from rated faces. Interrupted, it goes on where it stopped."""
+    from kinblend.training.attributes import read_rated
+
+    check_file(out)
+    rated = read_rated(faces, ratings)
+    engine = flags.open_engine(backbone, device, precision, memory_budget)
+    from kinblend.training.rated import train_directions
+
+    with bar("encode", len(rated.files), quiet) as show:
+        found = train_directions(engine.backbone, rated, out, method, lambda done, of: show(done, total=of), say)
+    say(f"put them into a pack with `kinblend models add PACK {out}`")
+    put(
+        {"files": [str(out)], "attributes": found.about},
+        as_json=as_json,
+        rows=[[str(out)]],
+        head=["wrote"],
+    )
+
+
+def _train(what: str, name: str, words: Sequence[str], out: Path) -> None:
+    """Let a trainer do its work. One that has a blender's name trains that blender, any other a backbone."""
     from kinblend.plugins import load_plugins
 
-    spec = load_plugins()["trainer"].get(name)
-    spec.load()(spec.parse_options(flags_to_options(context.args)), out, say)
-    say(f"use it with --blender {name} --set blender.weights={out}")
-    typer.echo(out)
+    plugins = load_plugins()
+    spec = plugins["trainer"].get(name)
+    trains = "blender" if name in plugins["blender"] else "backbone"
+    if trains != what:
+        raise UsageError(f"trainer '{name}' trains a {trains}: run `kinblend train {trains} {name}`")
+    options, trainer = spec.parse_options(flags_to_options(words)), spec.load()
+    with blame(f"trainer '{name}' of {plugins.distribution_of(spec)}"):
+        trainer(options, out, say)
 
 
 def flags_to_options(words: Sequence[str]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,19 +30,19 @@ def read_value(text: str) -> Any:
     """JSON where it is JSON, the text itself otherwise."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
-def parse_edits(words: Iterable[str]) -> dict[str, float]:
-    """`["age=-2", "smile=1"]` → `{"age": -2.0, "smile": 1.0}`. Raises `UsageError`."""
-    edits: dict[str, float] = {}
+def parse_edits(words: Iterable[str]) -> dict[str, str]:
+    """`["age=8y", "smile=1"]` → `{"age": "8y", "smile": "1"}`; the engine knows what a value may be.
+
+    Raises `UsageError`.
+    """
+    edits: dict[str, str] = {}
     for word in words:
         name, _, text = word.partition("=")
-        try:
-            edits[name] = float(text)
-        except ValueError:
-            raise UsageError(f"--edit {word!r}: write --edit attribute=strength, age=-2 say") from None
-        if not name or not math.isfinite(edits[name]):
-            raise UsageError(f"--edit {word!r}: the strength must be a finite number")
+        if not name or not text:
+            raise UsageError(f"--edit {word!r}: write --edit attribute=strength, age=-2 say")
+        edits[name] = text
     return edits

@@ -38,16 +38,20 @@ class DevicePool:
     precision: "fp32", "bf16", "fp16", or "auto", which is fp32.
 
     Modules stay on the device while the budget allows and leave least recently used first. On exit every module is
-    back on the CPU in the dtype it came in. Leases nest and may be taken from several threads.
+    back on the CPU with the very numbers it came with: a lease in half precision rounds copies. Leases nest and may
+    be taken from several threads.
     """
 
-    def __init__(self, device: str = "auto", budget: str | int | None = None, precision: Precision = "auto") -> None:
+    def __init__(
+        self, device: str = "auto", budget: str | float | None = None, precision: Precision = "auto"
+    ) -> None:
         self.device = _device(device)
         self.budget = None if budget is None else parse_size(budget)
         self.dtype = _dtype(precision)
+        self.precision = "fp32" if precision == "auto" else precision
         self.records: list[LeaseRecord] = []
         self._resident: OrderedDict[int, nn.Module] = OrderedDict()
-        self._home: dict[int, torch.dtype | None] = {}
+        self._masters: dict[int, list[tuple[nn.Module, str, torch.Tensor]]] = {}
         self._leases: dict[int, int] = {}
         self._lock = threading.RLock()
 
@@ -102,8 +106,10 @@ class DevicePool:
             return _size(module)
         size = _size(module, self.dtype)
         self._make_room(size)
-        self._home[key] = _float_dtype(module)
-        module.to(device=self.device, dtype=self.dtype if self._home[key] else None)
+        floats = _floats(module)
+        if any(tensor.dtype != self.dtype for _, _, tensor in floats):
+            self._masters[key] = floats
+        module.to(device=self.device, dtype=self.dtype)
         self._resident[key] = module
         return size
 
@@ -124,7 +130,13 @@ class DevicePool:
 
     def _evict(self, module: nn.Module) -> None:
         del self._resident[id(module)]
-        module.to(device="cpu", dtype=self._home.pop(id(module)))
+        module.to(device="cpu")
+        for part, name, tensor in self._masters.pop(id(module), ()):
+            parameter = part._parameters.get(name)
+            if parameter is not None:
+                parameter.data = tensor
+            else:
+                part._buffers[name] = tensor
 
 
 def _device(name: str) -> torch.device:
@@ -136,6 +148,8 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"{name!r} is no device; use auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"kinblend runs on cpu and cuda, not on {name!r}")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("there is no CUDA device here; use --device cpu")
     return device
@@ -151,9 +165,14 @@ def _dtype(precision: str) -> torch.dtype:
         raise UsageError(f"precision {precision!r}: use {', '.join(names)}") from None
 
 
-def _float_dtype(module: nn.Module) -> torch.dtype | None:
-    tensors = [*module.parameters(), *module.buffers()]
-    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), None)
+def _floats(module: nn.Module) -> list[tuple[nn.Module, str, torch.Tensor]]:
+    """Every parameter and buffer of floats: where it hangs, its name there and its values."""
+    return [
+        (part, name, tensor.data)
+        for part in module.modules()
+        for name, tensor in (*part._parameters.items(), *part._buffers.items())
+        if tensor is not None and tensor.is_floating_point()
+    ]
 
 
 def _size(module: nn.Module, dtype: torch.dtype | None = None) -> int:

@@ -2,6 +2,6 @@
 
 from kinblend.faces.alignment import align, align_with_landmarks
 from kinblend.faces.find import DetectedFace, find_face
-from kinblend.faces.landmarks import landmarks_in_crop
+from kinblend.faces.landmarks import landmarks_in_crop, predict_in_crop
 
-__all__ = ["DetectedFace", "align", "align_with_landmarks", "find_face", "landmarks_in_crop"]
+__all__ = ["DetectedFace", "align", "align_with_landmarks", "find_face", "landmarks_in_crop", "predict_in_crop"]

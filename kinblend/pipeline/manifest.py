@@ -13,26 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.backbone import Backbone
 from kinblend.device import DevicePool
-from kinblend.interfaces import Blender, Editor, Plugin
+from kinblend.interfaces import Plugin
+from kinblend.pipeline.order import Order, Target
 from kinblend.storage.sealed import file_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from kinblend.pipeline.result import Child
+
 SCHEMA = 1
 
 
-def describe_run(
-    backbone: Backbone,
-    father: str | Path | Image,
-    mother: str | Path | Image,
-    blender: Blender,
-    editor: Editor | None,
-    edits: Mapping[str, float],
-    children: int,
-    seed: int,
-) -> dict[str, Any]:
+def describe_run(backbone: Backbone, order: Order) -> dict[str, Any]:
     """What is known before a run starts. The same inputs give the same record."""
+    import torch
+
+    (father, mother), pool = order.pictures, backbone.pool
     return {
         "schema": SCHEMA,
         "versions": {name: version(name) for name in ("kinblend", "torch", "numpy")}
@@ -44,16 +41,28 @@ def describe_run(
             "projector": describe_plugin(backbone.projector),
         },
         "inputs": {"father": fingerprint(father), "mother": fingerprint(mother)},
-        "blender": describe_plugin(blender),
-        "editor": describe_plugin(editor) if editor else None,
-        "edits": dict(edits),
-        "children": children,
-        "seed": seed,
+        "faces": dict(zip(("father", "mother"), order.faces, strict=True)),
+        "blender": describe_plugin(order.blender),
+        "editor": describe_plugin(order.editor) if order.editor else None,
+        "neutral": order.neutral,
+        "edits": {name: str(wish) if isinstance(wish, Target) else wish for name, wish in order.edits.items()},
+        "children": len(order.seeds),
+        "seed": order.seeds[0],
+        "seeds": list(order.seeds),
+        "device": str(pool.device),
+        "precision": pool.precision,
+        "memory_budget": pool.budget,
+        # Sums in another order round otherwise: the same bytes need the same number of threads.
+        "threads": torch.get_num_threads(),
     }
 
 
 def finish(
-    run: dict[str, Any], likeness: Sequence[Sequence[float]], seconds: Mapping[str, float], pool: DevicePool
+    run: dict[str, Any],
+    born: Sequence[Child],
+    likeness: Sequence[Sequence[float]],
+    seconds: Mapping[str, float],
+    pool: DevicePool,
 ) -> dict[str, Any]:
     """The record with what the run gave and took. Everything that differs from run to run stands under "cost"."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -65,7 +74,8 @@ def finish(
         "leases": leases,
     }
     similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in likeness]
-    return run | {"similarity": similarity, "device": str(pool.device), "cost": cost}
+    clamped = [round(child.clamped, 4) for child in born]
+    return run | {"similarity": similarity, "clamped": clamped, "cost": cost}
 
 
 def describe_plugin(plugin: Plugin) -> dict[str, Any]:
@@ -73,15 +83,32 @@ def describe_plugin(plugin: Plugin) -> dict[str, Any]:
     module = sys.modules[type(plugin).__module__]
     name = f"{module.__name__}:{type(plugin).__qualname__}"
     record = {"class": name, "sha256": _sources_sha256(module.__file__, bool(module.__package__))}
-    options = plugin.options.model_dump(mode="json")
+    options = _plain(plugin.options.model_dump())
     return record | {"name": plugin.name, "from": plugin.distribution, "options": options}
 
 
+def _plain(value: Any) -> Any:
+    """An option as JSON has it; for a file, the SHA-256 of its content, which says more than where it lay."""
+    from pydantic_core import to_jsonable_python
+
+    if isinstance(value, Path):
+        return fingerprint(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return to_jsonable_python(value, fallback=str)
+
+
 def fingerprint(picture: str | Path | Image) -> dict[str, str]:
-    """The SHA-256 of a file, or of the pixels of a picture; no name, which could identify someone."""
+    """The SHA-256 of a file (empty where it can't be read), or of the pixels of an RGB picture; no name, which could
+    identify someone."""
     if isinstance(picture, (str, Path)):
-        return {"sha256": file_sha256(picture) if Path(picture).is_file() else ""}
-    return {"pixels_sha256": hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()}
+        try:
+            return {"sha256": file_sha256(picture)}
+        except OSError:  # whoever opens it says what is wrong with it
+            return {"sha256": ""}
+    return {"pixels_sha256": hashlib.sha256(picture.tobytes()).hexdigest()}
 
 
 def _sources_sha256(file: str | None, package: bool) -> str:

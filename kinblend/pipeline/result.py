@@ -32,12 +32,17 @@ class Parent:
 
 @dataclass(frozen=True)
 class Child:
-    """One child: its picture (RGB, uint8), its latent and, where the blend is a weighted sum, the weight map."""
+    """One child: its picture (RGB, uint8), its latent and, where the blend is a weighted sum, the weight map.
+
+    clamped: how far blend and edits had led away from plausible faces before the code was brought back, root mean
+    square over its dimensions; 0 where they had not.
+    """
 
     image: Image
     latent: Latent
     weight_map: WeightMap | None
     seed: int
+    clamped: float = 0.0
 
 
 @dataclass(frozen=True)

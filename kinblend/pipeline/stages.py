@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from kinblend.errors import PluginError
 from kinblend.plugins import Plugins
 
 OnStage = Callable[[str], None]
@@ -30,7 +31,14 @@ class Stages:
         try:
             yield
         except Exception as error:
-            self._plugins.call("kinblend_on_error", stage=stage, run=self._run, error=error)
+            self._report(stage, error)
             raise
         self.seconds[stage] = time.perf_counter() - started
         self._plugins.call("kinblend_after_stage", stage=stage, run=self._run, seconds=self.seconds[stage])
+
+    def _report(self, stage: str, error: Exception) -> None:
+        """Tell plugins. One that fails in it must not hide the error that matters."""
+        try:
+            self._plugins.call("kinblend_on_error", stage=stage, run=self._run, error=error)
+        except PluginError as another:
+            error.add_note(str(another))

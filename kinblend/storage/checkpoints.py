@@ -12,15 +12,40 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CheckpointError
+from kinblend.storage.pickles import Refused, load_plain, reason, refuse_unsound
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _MAX_BYTES = 8 * 1024**3
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how `torch.save` began its files before version 1.6
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of an NVIDIA file.
+
+    tensors: parameters and buffers by their state-dict names, float32 on the CPU.
+    settings: what else its modules keep that is a number, a text or None, by dotted name ("b4.conv1.conv_clamp").
+    """
+
+    tensors: dict[str, Tensor]
+    settings: dict[str, float | str | None]
+
+
+def kind_of(path: str | Path) -> str:
+    """What the content is, whatever the file is called: "torch" (of `torch.save`), "pickle", or "other"."""
+    path = _existing(path)
+    with path.open("rb") as file:
+        head = file.read(len(_LEGACY))
+    if head.startswith(b"PK") or head == _LEGACY:
+        return "torch"
+    return "pickle" if head.startswith(b"\x80") else "other"
 
 
 def read_torch(path: str | Path) -> Any:
@@ -28,20 +53,28 @@ def read_torch(path: str | Path) -> Any:
 
     Raises `CheckpointError` for anything else, TorchScript included.
     """
-    import torch
-
     path = _existing(path)
-    if zipfile.is_zipfile(path):
+    archive = zipfile.is_zipfile(path)
+    if archive:
         _refuse_torchscript(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return load_plain(path, mapped=archive)
     # A hostile or damaged file can surface as nearly any exception; none of them may pass as a traceback.
     except Exception as error:
-        raise CheckpointError(f"{path} is refused: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} is refused: {reason(error)}") from error
 
 
-def read_nvidia(path: str | Path) -> dict[str, dict[str, Tensor]]:
-    """The state dicts of the networks in an NVIDIA `.pkl` ("G", "D", "G_ema"), float32 tensors on the CPU.
+def check_weights(path: str | Path, tensors: Mapping[str, Any]) -> None:
+    """Raise `CheckpointError` naming the tensor read from `path` that no network can have: sparse, complex, with NaN,
+    or larger than its file."""
+    try:
+        refuse_unsound(tensors)
+    except Refused as error:
+        raise CheckpointError(f"{path} is refused: {error}") from error
+
+
+def read_nvidia(path: str | Path) -> dict[str, Network]:
+    """The networks in an NVIDIA `.pkl` by name ("G", "D", "G_ema").
 
     Source: the layout that stylegan2-ada-pytorch's `torch_utils/persistence.py` writes.
     Raises `CheckpointError`.
@@ -50,14 +83,14 @@ def read_nvidia(path: str | Path) -> dict[str, dict[str, Tensor]]:
     try:
         with path.open("rb") as file:
             content = _Reader(file).load()
+        if not isinstance(content, dict):
+            raise Refused(f"it is a {type(content).__name__}, not a dict of networks")
+        networks = {str(k): _network(v) for k, v in content.items() if isinstance(v, _Persistent)}
     except Exception as error:
-        raise CheckpointError(f"{path} is refused: {_first_line(error)}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds no networks: it is a {type(content).__name__}, not a dict")
-    networks = {str(k): v for k, v in content.items() if isinstance(v, _Persistent)}
+        raise CheckpointError(f"{path} is refused: {reason(error)}") from error
     if not networks:
         raise CheckpointError(f"{path} holds no networks; an NVIDIA file has G_ema")
-    return {name: dict(_tensors(network, "")) for name, network in networks.items()}
+    return networks
 
 
 class _Persistent:
@@ -65,7 +98,7 @@ class _Persistent:
 
     def __init__(self, meta: Mapping[str, Any]) -> None:
         if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict):
-            raise pickle.UnpicklingError("a persistence record without a state")
+            raise Refused("it has a persistence record without a state")
         self.class_name = str(meta.get("class_name"))
         self.state: dict[str, Any] = meta["state"]
 
@@ -78,10 +111,10 @@ class _Reader(pickle.Unpickler):
         try:
             return known[f"{module}.{name}"]
         except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no network needs") from None
+            raise Refused(f"it asks for {module}.{name}, which no weights need") from None
 
     def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it refers to objects outside the file")
+        raise Refused("it refers to objects outside the file")
 
 
 def _known_globals() -> dict[str, Any]:
@@ -108,32 +141,49 @@ class _EasyDict(dict[str, Any]):
 
 
 def _load_storage(data: bytes) -> Any:
-    import torch
-
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    return load_plain(io.BytesIO(data))
 
 
-def _tensors(network: _Persistent, prefix: str) -> list[tuple[str, Tensor]]:
-    """Parameters and buffers by their state-dict names, found by walking the modules' states."""
-    import torch
+def _network(network: _Persistent) -> Network:
+    """Parameters, buffers and settings, found by walking the modules' states."""
+    tensors: dict[str, Tensor] = {}
+    settings: dict[str, float | str | None] = {}
+    waiting, seen = [("", network)], {id(network)}
+    while waiting:
+        prefix, module = waiting.pop()
+        for name, value in module.state.items():
+            if value is None or isinstance(value, (int, float, str)):
+                settings[prefix + str(name)] = value
+        for group in ("_parameters", "_buffers"):
+            tensors |= {prefix + str(name): value for name, value in _dict(module, group) if value is not None}
+        for name, child in _dict(module, "_modules"):
+            if id(child) in seen:
+                raise Refused("a module of it is held twice, or holds itself")
+            if isinstance(child, _Persistent):
+                seen.add(id(child))
+                waiting.append((f"{prefix}{name}.", child))
+    refuse_unsound(tensors)
+    return Network({name: tensor.detach().float() for name, tensor in tensors.items()}, settings)
 
-    found: list[tuple[str, Tensor]] = []
-    for group in ("_parameters", "_buffers"):
-        for name, value in network.state.get(group, {}).items():
-            if isinstance(value, torch.Tensor):
-                found.append((prefix + str(name), value.detach().float()))
-    for name, child in network.state.get("_modules", {}).items():
-        if isinstance(child, _Persistent):
-            found += _tensors(child, f"{prefix}{name}.")
-    return found
+
+def _dict(module: _Persistent, group: str) -> list[tuple[Any, Any]]:
+    found = module.state.get(group, {})
+    if not isinstance(found, dict):
+        raise Refused(f"a module's {group} are no dict")
+    return list(found.items())
 
 
 def _existing(path: str | Path) -> Path:
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder; name the checkpoint in it")
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist")
-    if path.stat().st_size > _MAX_BYTES:
-        raise CheckpointError(f"{path} has {path.stat().st_size} bytes; no network is larger than {_MAX_BYTES}")
+    size = path.stat().st_size
+    if not size:
+        raise CheckpointError(f"{path} is empty; fetch it again")
+    if size > _MAX_BYTES:
+        raise CheckpointError(f"{path} has {size} bytes; no network is larger than {_MAX_BYTES}")
     return path
 
 
@@ -145,8 +195,3 @@ def _refuse_torchscript(path: Path) -> None:
         raise CheckpointError(f"{path} is a damaged archive: {error}") from error
     if any(name.endswith("constants.pkl") or "/code/" in name for name in names):
         raise CheckpointError(f"{path} is TorchScript, which holds code; give the state dict instead")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"[:300]

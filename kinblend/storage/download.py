@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,42 +38,64 @@ def fetch(source: Download, folder: Path, on_bytes: OnBytes | None = None) -> Pa
         return target
     folder.mkdir(parents=True, exist_ok=True)
     failures = 0
-    while True:
-        before = part.stat().st_size if part.is_file() else 0
-        try:
-            if _stream(source.url, part, on_bytes):
-                break
-            reason = "the connection ended early"
-        except urllib.error.HTTPError as error:
-            if error.code == 416:  # what we have is not a beginning of what there is
-                part.unlink(missing_ok=True)
-            elif error.code < 500 and error.code != 429:
-                raise DownloadError(f"{source.url} answered {error.code} {error.reason}") from error
-            reason = f"{error.code} {error.reason}"
-        except (OSError, http.client.HTTPException) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-        grown = part.is_file() and part.stat().st_size > before
-        failures = 1 if grown else failures + 1
+    while (reason := _attempt(source.url, part, on_bytes)) is not None:
+        failures = 1 if reason.grown else failures + 1
         if failures >= TRIES:
             raise DownloadError(
-                f"{source.url} can't be fetched: {reason}. What came is kept; run the same command to go on"
+                f"{source.url} can't be fetched: {reason.text}. What came is kept; run the same command to go on"
             )
         time.sleep(PAUSE * 2 ** (failures - 1))
-    found = file_sha256(part)
-    if source.sha256 is not None and found != source.sha256:
-        part.unlink()
-        _tag(part).unlink(missing_ok=True)
-        raise DownloadError(
-            f"{source.url} gave another file than expected (SHA-256 {found}, not {source.sha256}); it was removed"
-        )
+    _check(source, part)
     part.replace(target)
     _tag(part).unlink(missing_ok=True)
     return target
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """Why an attempt ended early, and whether it brought something new all the same."""
+
+    text: str
+    grown: bool
+
+
+def _attempt(url: str, part: Path, on_bytes: OnBytes | None) -> _Failure | None:
+    """Fetch what is missing; None when the file is whole. Raises `DownloadError` where trying again is of no use."""
+    before = _size(part)
+    try:
+        if _stream(url, part, on_bytes):
+            return None
+        reason = "the connection ended early"
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # what we have is not a beginning of what there is
+            part.unlink(missing_ok=True)
+        elif error.code < 500 and error.code != 429:
+            raise DownloadError(f"{url} answered {error.code} {error.reason}") from error
+        reason = f"{error.code} {error.reason}"
+    except (OSError, http.client.HTTPException) as error:
+        reason = str(getattr(error, "reason", error)) or type(error).__name__
+    return _Failure(reason, _size(part) > before)
+
+
+def _check(source: Download, part: Path) -> None:
+    """Remove what is not the file that was asked for. Raises `DownloadError`."""
+    found = file_sha256(part)
+    if source.sha256 in (None, found):
+        return
+    part.unlink()
+    _tag(part).unlink(missing_ok=True)
+    raise DownloadError(
+        f"{source.url} gave another file than expected (SHA-256 {found}, not {source.sha256}); it was removed"
+    )
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
+
+
 def _stream(url: str, part: Path, on_bytes: OnBytes | None) -> bool:
     """Append to `part` what is missing; whether the file is whole now."""
-    have, tag = (part.stat().st_size if part.is_file() else 0), _tag(part)
+    have, tag = _size(part), _tag(part)
     request = urllib.request.Request(url, headers={"User-Agent": "kinblend", "Accept-Encoding": "identity"})
     if have:
         request.add_header("Range", f"bytes={have}-")

@@ -43,8 +43,10 @@ def save_weight_map(path: str | Path, weights: WeightMap) -> None:
 
 
 def load_weight_map(path: str | Path, space: LatentSpace | None = None) -> WeightMap:
-    """Read a weight map, from its own file. Raises what `load_latent` does."""
-    tensors, header = read_sealed(path, "weight map")
+    """Read a weight map, from its own file or from the file of the latent it made. Raises what `load_latent` does."""
+    tensors, header = read_sealed(path, "weight map", "latent")
+    if "weights" not in tensors:
+        raise CorruptFileError(f"{path} holds a latent without a weight map: it is no weighted sum of its parents")
     found = _space(path, header, space, "weight map")
     return WeightMap(_take(path, tensors, "weights"), found)
 

@@ -15,7 +15,6 @@ from kinblend.types import LatentSpace
 
 DESCRIPTION = "pack.json"
 SCHEMA = 1
-_REQUIRED = ("schema", "name", "encoder", "projector", "layers", "dim", "resolution", "generator", "files")
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,11 @@ class Pack:
                     f"{path} has {size} bytes, {recorded} were recorded; pull or import pack '{self.name}' again"
                 )
 
-    def verify(self) -> None:
-        """Hash every file. Raises `PackError` that names the first that differs."""
+    def verify(self, names: Iterable[str] | None = None) -> None:
+        """Hash every file, or those named. Raises `PackError` that names the first that differs."""
         self.check_sizes()
-        for name, path in self.files.items():
+        for name in sorted(self.files if names is None else names):
+            path = self.files[name]
             if file_sha256(path) != self.description["files"][name]["sha256"]:
                 raise PackError(f"{path} was altered: its SHA-256 differs; pull or import pack '{self.name}' again")
 
@@ -80,9 +80,13 @@ def open_pack(folder: str | Path) -> Pack:
         description = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise PackNotFoundError(f"{folder} is no model pack: it has no {DESCRIPTION}") from None
-    except (OSError, ValueError) as error:
+    except NotADirectoryError:
+        raise PackNotFoundError(f"{folder} is no folder; a model pack is one that holds a {DESCRIPTION}") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise PackError(f"{path} can't be read: {error}") from error
-    _check(path, description)
+    from kinblend.storage.description import check_description
+
+    check_description(path, description)
     pack = Pack(Path(folder), description)
     pack.check_sizes()
     return pack
@@ -105,34 +109,42 @@ def write_description(folder: str | Path, description: Mapping[str, Any], files:
     return open_pack(folder)
 
 
+def annotate(pack: Pack, notes: Mapping[str, Any]) -> Pack:
+    """Add to a pack's description; its files stay as they are."""
+    atomic_write(pack.folder / DESCRIPTION, (json.dumps({**pack.description, **notes}, indent=2) + "\n").encode())
+    return open_pack(pack.folder)
+
+
 def add_file(pack: Pack, file: str | Path, name: str) -> Pack:
     """Copy a `.safetensors` file into a pack under that name ("blender.safetensors", "directions.safetensors"),
-    in the place of one it has. Raises `UsageError` for the generator, which defines the latent space."""
+    in the place of one it has.
+
+    Raises `UsageError` for the generator, which defines the latent space, and `PackError` for a file that can't be
+    read or holds NaN.
+    """
     if name == pack.description["generator"]:
         raise UsageError(f"{name} defines the latent space of pack '{pack.name}'; import or train a pack of its own")
     if not name.endswith(".safetensors") or Path(name).name != name:
         raise UsageError(f"{name!r} is not the plain name of a .safetensors file")
-    path = Path(file)
-    if not path.is_file():
-        raise PackError(f"{path} does not exist")
-    atomic_write(pack.folder / name, path.read_bytes())
+    check_tensors(file)
+    atomic_write(pack.folder / name, Path(file).read_bytes())
     description = {key: value for key, value in pack.description.items() if key not in ("schema", "files")}
     return write_description(pack.folder, description, {*pack.files, name})
 
 
-def _check(path: Path, description: Any) -> None:
-    if not isinstance(description, dict):
-        raise PackError(f"{path} must hold an object")
-    missing = [key for key in _REQUIRED if key not in description]
-    if missing:
-        raise PackError(f"{path} lacks {', '.join(missing)}")
-    if description["schema"] != SCHEMA:
-        raise PackError(f"{path} has schema {description['schema']}; this kinblend reads schema {SCHEMA}")
-    files = description["files"]
-    if not isinstance(files, dict) or description["generator"] not in files:
-        raise PackError(f"{path}: 'files' must list the generator {description['generator']!r}")
-    for name, entry in files.items():
-        if Path(name).name != name or not name.endswith(".safetensors"):
-            raise PackError(f"{path}: {name!r} is not the plain name of a .safetensors file")
-        if not isinstance(entry, dict) or not {"sha256", "bytes"} <= set(entry):
-            raise PackError(f"{path}: {name!r} needs 'sha256' and 'bytes'")
+def check_tensors(file: str | Path) -> None:
+    """Raise `PackError` unless `file` is a safetensors file of finite tensors."""
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(file)
+    if not path.is_file():
+        raise PackError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}")
+    try:
+        with safe_open(path, framework="pt") as content:
+            for name in content.keys():  # noqa: SIM118
+                tensor = content.get_tensor(name)
+                if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                    raise PackError(f"{path}: tensor '{name}' holds NaN or infinity")
+    except (OSError, SafetensorError) as error:
+        raise PackError(f"{path} is no safetensors file: {error}") from error

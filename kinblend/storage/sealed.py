@@ -33,14 +33,16 @@ def write_sealed(path: str | Path, tensors: Mapping[str, Tensor], description: M
     atomic_write(path, save(contiguous, {KEY: json.dumps(header, sort_keys=True)}))
 
 
-def read_sealed(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_sealed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the description of `path`.
 
-    kind: what the file must hold ("latent", "weight map").
+    kinds: what the file may hold ("latent", "weight map").
     Raises `CorruptFileError` and `NonFiniteError`.
     """
     from safetensors import SafetensorError, safe_open
 
+    if Path(path).is_dir():
+        raise CorruptFileError(f"{path} is a folder; name a file in it")
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
@@ -59,8 +61,8 @@ def read_sealed(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[st
         raise CorruptFileError(f"{path} was altered after it was written: its SHA-256 differs")
     if schema != SCHEMA:
         raise CorruptFileError(f"{path} has schema {schema}; this kinblend reads schema {SCHEMA}")
-    if header.get("kind") != kind:
-        raise CorruptFileError(f"{path} holds a {header.get('kind')}, not a {kind}")
+    if header.get("kind") not in kinds:
+        raise CorruptFileError(f"{path} holds a {header.get('kind')}, not a {kinds[0]}")
     _refuse_non_finite(path, tensors)
     return tensors, header
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.errors import InputError, NonFiniteError
+from kinblend.storage.pickles import NotFinite, Refused, load_plain, reason, refuse_unsound
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,26 +22,28 @@ def read_tensor(path: str | Path, name: str, what: str) -> Tensor:
 
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{what}: {path} does not exist")
-    if path.suffix not in _READERS:
+        raise InputError(f"{what}: {path} {'is a folder' if path.is_dir() else 'does not exist'}")
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
         raise InputError(f"{what}: {path} is none of {', '.join(_READERS)}")
     try:
-        value = _READERS[path.suffix](path, name)
+        value = read(path, name)
     # A damaged or hostile file can surface as nearly any exception of the three readers.
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{what}: {path} can't be read: {reason}") from error
+        raise InputError(f"{what}: {path} can't be read: {reason(error)}") from error
     if not isinstance(value, torch.Tensor):
         raise InputError(f"{what}: {path} holds no tensor called '{name}'")
-    if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-        raise NonFiniteError(f"{what}: {path} holds NaN or infinity")
+    try:
+        refuse_unsound({name: value})
+    except NotFinite as error:
+        raise NonFiniteError(f"{what}: {path} holds NaN or infinity") from error
+    except Refused as error:
+        raise InputError(f"{what}: {path} can't be used: {error}") from error
     return value
 
 
 def _pt(path: Path, name: str) -> object:
-    import torch
-
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return load_plain(path)
 
 
 def _npy(path: Path, name: str) -> object:

@@ -37,8 +37,11 @@ class BlenderContract:
         assert spec.parse_options(options.model_dump(mode="json")) == options
 
     def test_shares_one_and_zero_give_a_parent_exactly(self) -> None:
+        import pytest
         import torch
 
+        if not self.share_options:
+            pytest.skip(f"{self.name} has no share: `share_options` is empty")
         for share, options in self.share_options.items():
             for father, mother, context in self._parents():
                 child = self._blend(father, mother, context, options).code
@@ -52,19 +55,22 @@ class BlenderContract:
             assert torch.equal(first.code, second.code)
 
     def test_a_weighted_sum_stays_between_the_parents(self) -> None:
+        import pytest
         import torch
 
         for father, mother, context in self._parents():
             blend = self._blend(father, mother, context, self.options)
-            if blend.weights is not None:
-                assert bool((blend.code >= torch.minimum(father, mother)).all())
-                assert bool((blend.code <= torch.maximum(father, mother)).all())
+            if blend.weights is None:
+                pytest.skip(f"{self.name} gives no weighted sum")
+            assert bool((blend.code >= torch.minimum(father, mother)).all())
+            assert bool((blend.code <= torch.maximum(father, mother)).all())
 
     def test_swapping_the_parents_mirrors_the_child(self) -> None:
+        import pytest
         import torch
 
         if self.mirror_options is None:
-            return
+            pytest.skip(f"{self.name} need not mirror: `mirror_options` is None")
         for father, mother, context in self._parents():
             one = self._blend(father, mother, context, self.mirror_options).code
             other = self._blend(mother, father, context, self.mirror_options).code

@@ -47,3 +47,17 @@ class EncoderContract(PackContract):
     def test_latents_belong_to_the_backbones_space(self) -> None:
         backbone = self.opened()
         assert all(latent.space == backbone.space for latent in backbone.encode(self.faces))
+
+    def test_images_of_another_shape_are_refused(self) -> None:
+        import torch
+
+        from kinblend.errors import KinblendError
+
+        encoder = self.opened().encoder
+        size = encoder.input_size
+        for shape in ((3, size, size), (1, 1, size, size), (1, 3, size, size + 1)):
+            try:
+                encoder.encode(torch.zeros(shape))
+            except KinblendError:
+                continue
+            raise AssertionError(f"images of shape {list(shape)} were accepted")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import UnsupportedError
+from kinblend.errors import KinblendError, UnsupportedError
 from kinblend.testing.pack import PackContract
 from kinblend.types import Latent, WeightMap
 
@@ -52,6 +52,23 @@ class ProjectorContract(PackContract):
                 first, second = (projector.synthesize(self.codes(1), noise=noise, seed=3) for _ in range(2))
             assert torch.equal(first, second), noise
 
+    def test_codes_of_another_shape_and_an_unknown_noise_are_refused(self) -> None:
+        import torch
+
+        projector, codes = self.opened().projector, self.codes(1)
+        wrong: list[tuple[Tensor, Any]] = [
+            (codes[0], projector.noise_kinds[0]),
+            (torch.zeros(1, codes.shape[1] + 1, codes.shape[2]), projector.noise_kinds[0]),
+            (codes[:, :, 1:], projector.noise_kinds[0]),
+            (codes, "no such noise"),
+        ]
+        for given, noise in wrong:
+            try:
+                projector.synthesize(given, noise=noise)
+            except KinblendError:
+                continue
+            raise AssertionError(f"codes of shape {list(given.shape)} with noise {noise!r} were accepted")
+
     def test_gradients_reach_the_codes(self) -> None:
         import torch
 
@@ -73,16 +90,18 @@ class ProjectorContract(PackContract):
         first, second = (Latent(code, backbone.space) for code in self.codes())
         half = WeightMap(torch.full_like(first.code, 0.5), backbone.space)
         assert not backbone.projector.blend_detail(first, second, half)
-        assert not backbone.projector.edit_detail(first, {})
+        assert not backbone.projector.edit_detail(first, first.code)
 
     def test_project_improves_or_says_that_it_is_unsupported(self) -> None:
+        import pytest
+
         backbone = self.opened()
         start = Latent(self.codes(1)[0], backbone.space)
         picture = backbone.render([start])[0]
         try:
             losses: list[float] = []
             backbone.projector.project(picture, steps=5, progress=lambda now: losses.append(now.loss))
-        except UnsupportedError:
-            return
+        except UnsupportedError as error:
+            pytest.skip(str(error))
         assert 1 <= len(losses) <= 5
         assert min(losses) < losses[0] or len(losses) == 1

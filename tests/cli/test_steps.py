@@ -81,7 +81,7 @@ def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) 
     ("words", "code", "reason"),
     [
         (["project", example(FATHER)], 2, "can't project an image; use encode"),
-        (["edit", "father.safetensors", "--edit", "wings=1"], 2, "there is no direction 'wings'"),
+        (["edit", "father.safetensors", "--edit", "wings=1"], 2, "can't move 'wings'"),
         (["blend", "father.safetensors", "none.safetensors"], 3, "none.safetensors does not exist"),
         (
             ["blend", "father.safetensors", "mother.safetensors", "--set", "editor.keep=[]"],

@@ -1,11 +1,15 @@
 """Broken and hostile things from strangers, met by the real command line in processes of its own."""
 
-import io
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
+from published import Call
 from storage.test_checkpoints import hostile
-from strangers import Site
+from strangers import Site, here
 
 from kinblend.cli.demo import FATHER, MOTHER, example
 
@@ -67,6 +71,36 @@ def test_doctor_says_that_something_is_wrong(site: Site) -> None:
     assert all(name in line for name in BROKEN)
 
 
+def test_importing_says_one_line_even_where_torch_would_warn(site: Site) -> None:
+    """In a process of its own, where warnings are not errors: torch warns of pickles of protocol 4."""
+    content = pickle.dumps({"w": [1.0]}, protocol=4)
+    (site.folder / "four.pt").write_bytes(content)
+    (site.folder / "inside.pkl").write_bytes(pickle.dumps({"G_ema": Call(torch.storage._load_from_bytes, content)}))
+    for file in ("four.pt", "inside.pkl"):
+        done = site.kinblend("models", "import", file)
+        assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    code = (
+        "import kinblend\n"
+        "try:\n    kinblend.read_tensor('four.pt', 'w', 'shares')\n"
+        "except kinblend.KinblendError:\n    pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=site.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_command_with_the_name_of_one_of_ours_is_reported(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.add(
+        "taking",
+        "import kinblend\n"
+        "@kinblend.hookimpl\n"
+        "def kinblend_register_commands(register):\n"
+        "    register(kinblend.PluginSpec('run', 'Run otherwise.', 'nowhere:run'))\n",
+    )
+    [line] = [line for line in site.kinblend("plugins").stdout.splitlines() if line.startswith("taking")]
+    assert "its command 'run' can't be called" in line
+
+
 def test_a_plugins_command_is_imported_when_it_is_called(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.add(
@@ -92,39 +126,12 @@ def test_importing_a_hostile_file_leaves_no_trace(name: str, site: Site, tmp_pat
     for suffix in (".pt", ".pkl"):
         trace, path = tmp_path / "trace", tmp_path / f"file{suffix}"
         path.write_bytes(hostile(trace)[name])
-        code, error = import_in_process(path, site)
+        code, _, error = here("models", "import", path, KINBLEND_HOME=site.environ["KINBLEND_HOME"])
         assert code == 4
         assert error.startswith("kinblend: ")
         assert error.count("\n") == 1
+        assert "weights_only" not in error  # torch's advice is to execute the file
+        assert "\x1b" not in error
         assert not trace.exists()
         packs = site.folder / "home" / "packs"
         assert not packs.exists() or not list(packs.iterdir())
-
-
-def import_in_process(path: Path, site: Site) -> tuple[int, str]:
-    """`kinblend models import`, called as the command line does; a process for each of forty would take minutes."""
-    import contextlib
-    import sys
-    from unittest import mock
-
-    from kinblend.cli import main
-
-    error = io.StringIO()
-    environ = {"KINBLEND_HOME": site.environ["KINBLEND_HOME"]}
-    words = ["kinblend", "models", "import", str(path)]
-    with (
-        mock.patch.dict("os.environ", environ),
-        mock.patch.object(sys, "argv", words),
-        contextlib.redirect_stderr(error),
-        pytest.raises(SystemExit) as end,
-    ):
-        main()
-    return int(str(end.value.code)), error.getvalue()
-
-
-def test_one_hostile_file_in_a_process_of_its_own(site: Site, tmp_path: Path) -> None:
-    trace, path = tmp_path / "trace", tmp_path / "file.pkl"
-    path.write_bytes(hostile(trace)["system"])
-    done = site.kinblend("models", "import", path)
-    assert (done.returncode, done.stderr.count("\n")) == (4, 1)
-    assert not trace.exists()

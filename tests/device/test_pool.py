@@ -42,8 +42,31 @@ def test_precision_holds_for_the_lease_and_the_module_comes_back_as_it_was() -> 
     assert module.weight.dtype == torch.float32
 
 
-@pytest.mark.parametrize(("text", "size"), [("2GiB", 2**31), ("1.5 KiB", 1536), ("500MB", 500_000_000), ("7", 7)])
-def test_sizes(text: str, size: int) -> None:
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_rounded_lease_leaves_the_numbers_alone(precision: str) -> None:
+    module = nn.Sequential(nn.Linear(64, 64), nn.BatchNorm1d(64))
+    module[1].running_mean.normal_()
+    module.register_buffer("halves", torch.randn(8).half())
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with DevicePool("cpu", precision=precision) as pool, pool.lease(module):
+        assert not torch.equal(module[0].weight.float(), before["0.weight"])
+    for name, tensor in module.state_dict().items():
+        assert (tensor.dtype, tensor.tolist()) == (before[name].dtype, before[name].tolist()), name
+    assert all(isinstance(p, nn.Parameter) and p.requires_grad for p in module.parameters())
+
+
+SIZES = [
+    ("2GiB", 2**31),
+    ("1.5 KiB", 1536),
+    ("500MB", 500_000_000),
+    ("7", 7),
+    (1e9, 10**9),
+    (2_000_000_000, 2 * 10**9),
+]
+
+
+@pytest.mark.parametrize(("text", "size"), SIZES)
+def test_sizes(text: str | float, size: int) -> None:
     assert parse_size(text) == size
 
 
@@ -51,7 +74,12 @@ def test_words_that_are_off() -> None:
     assert format_size(1536) == "1.5 KiB"
     for make in (
         lambda: parse_size("many"),
+        lambda: parse_size(True),
+        lambda: parse_size(-5),
+        lambda: parse_size(float("nan")),
+        lambda: parse_size("0"),
         lambda: DevicePool("toaster"),
+        lambda: DevicePool("meta"),
         lambda: DevicePool("cpu", precision="int3"),
     ):
         with pytest.raises(UsageError):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from kinblend.errors import ImageError
-from kinblend.imaging.decode import read_image
+from kinblend.imaging.decode import read_image, to_picture
 from kinblend.imaging.encode import write_png
 
 
@@ -64,7 +64,7 @@ def test_refused_by_name(tmp_path: Path, brand: bytes, kind: str) -> None:
         read_image(tmp_path / "a.jpg")
 
 
-@pytest.mark.parametrize("side", [8000, 10_000, 60_000])
+@pytest.mark.parametrize("side", [8001, 10_000, 60_000])
 def test_too_large_is_refused_before_decoding(tmp_path: Path, side: int) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -72,8 +72,57 @@ def test_too_large_is_refused_before_decoding(tmp_path: Path, side: int) -> None
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(ImageError, match=rf"a\.png has {side * side / 1e6:.1f} megapixels; at most 50"):
+    with pytest.raises(ImageError, match=rf"a\.png has {side * side / 1e6:.1f} megapixels; at most 64"):
         read_image(tmp_path / "a.png")
+
+
+def test_fifty_megapixels_of_a_camera_are_read(tmp_path: Path) -> None:
+    Image.new("L", (8192, 6144), 7).save(tmp_path / "a.png", compress_level=1)
+    assert read_image(tmp_path / "a.png").size == (8192, 6144)
+
+
+def wide() -> bytes:
+    """A profile of a colour space with another green than sRGB's: sRGB's own with its primaries changed places."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    place = {bytes(content[at : at + 4]): at for at in range(132, 132 + 12 * 20, 12)}
+    red, green = place[b"rXYZ"], place[b"gXYZ"]
+    content[red + 4 : red + 12], content[green + 4 : green + 12] = (
+        content[green + 4 : green + 12],
+        content[red + 4 : red + 12],
+    )
+    # The description says what it is not: "sRGB built-in" would be taken at its word.
+    return bytes(content).replace("sRGB".encode("utf-16-be"), "Mine".encode("utf-16-be")).replace(b"sRGB", b"Mine")
+
+
+def test_colours_are_converted_by_the_pictures_own_profile(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), (250, 10, 10)).save(tmp_path / "a.png", icc_profile=wide())
+    red, green, _ = read_image(tmp_path / "a.png").getpixel((4, 4))
+    assert green > 240 > 20 > red
+    Image.new("RGB", (8, 8), (250, 10, 10)).save(tmp_path / "b.png", icc_profile=b"no profile")
+    assert read_image(tmp_path / "b.png").getpixel((4, 4)) == (250, 10, 10)
+
+
+def test_pictures_from_memory_are_taken_as_files_are(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    gradient().save(tmp_path / "turned.png", exif=exif)
+    Image.new("RGBA", (4, 4)).save(tmp_path / "clear.png")
+    Image.fromarray(np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)).save(tmp_path / "deep.png")
+    for name in ("turned.png", "clear.png", "deep.png"):
+        with Image.open(tmp_path / name) as image:
+            assert to_picture(image).tobytes() == read_image(tmp_path / name).tobytes(), name
+    array = np.asarray(gradient())
+    assert to_picture(array).tobytes() == gradient().tobytes()
+    assert to_picture(np.dstack([array, np.zeros_like(array[..., 0])])).getpixel((1, 1)) == (255, 255, 255)
+    for other in (array.astype(np.float32), array[None], "a.jpg", None):
+        with pytest.raises(ImageError):
+            to_picture(other)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that nobody can read, root neither")
+def test_a_file_that_cannot_be_read() -> None:
+    with pytest.raises(ImageError, match="can't be read"):
+        read_image("/proc/self/mem")
 
 
 def test_damaged(tmp_path: Path) -> None:
@@ -108,3 +157,8 @@ def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"child\.png"):
         write_png(tmp_path / "child.png", gradient())
     assert [file.name for file in tmp_path.iterdir()] == ["child.png"]
+
+
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    write_png(tmp_path / "new" / "deep" / "child.png", gradient())
+    assert (tmp_path / "new" / "deep" / "child.png").is_file()

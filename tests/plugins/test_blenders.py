@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinblend import Context, LatentSpace
+from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
 from kinblend.errors import OptionError
 from kinblend.testing import BlenderContract
@@ -39,6 +39,13 @@ class TestMask(BlenderContract):
     options = {"by": "dimension"}
     share_options = {1.0: {"share": 1.0}, 0.0: {"share": 0.0}}
     mirror_options = {"by": "element"}
+
+
+class TestLearned(BlenderContract):
+    name = "learned"
+    sizes = ((4, 512),)
+    options = {"weights": str(load_backbone("morphable").pack.files["blender.safetensors"])}
+    share_options = {1.0: {**options, "share": 1.0}, 0.0: {**options, "share": 0.0}}
 
 
 class TestSlerp(BlenderContract):
@@ -84,6 +91,17 @@ def test_slerp_keeps_the_length_of_parents_of_equal_length() -> None:
     torch.testing.assert_close(child.norm(dim=1), torch.ones(18), atol=1e-5, rtol=0)
 
 
+def test_shares_and_masks_are_taken_as_tensors_too() -> None:
+    """In the shapes people have them in."""
+    shares, layers = torch.rand(1, 512), torch.rand(18, 1)
+    assert torch.equal(weights("dimension", {"shares": shares}), shares.expand(18, 512))
+    torch.testing.assert_close(weights("layer", {"shares": layers}), layers.expand(18, 512))
+    assert torch.equal(weights("layer", {"shares": {3: 0.25}})[3], torch.full((512,), 0.25))
+    mask = (torch.rand(18, 512, generator=torch.Generator().manual_seed(1)) < 0.5).float()
+    assert torch.equal(weights("mask", {"mask": mask}), mask)
+    assert torch.equal(weights("mask", {"mask": mask[0].bool()}), mask[:1].expand(18, 512))
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -93,6 +111,11 @@ def test_slerp_keeps_the_length_of_parents_of_equal_length() -> None:
         ("layer", {"shares": {"18": 0.5}}),
         ("layer", {"shares": {"soft": 0.5}}),
         ("mask", {"by": "eye"}),
+        ("mask", {"mask": [0.5] * 512}),
+        ("mask", {"mask": [[1, 0], [1]]}),
+        ("mask", {"mask": [1] * 7}),
+        ("mask", {"mask": [1] * 512, "file": "m.npy"}),
+        ("layer", {"shares": [0.5] * 18, "dimensions": {"3": 0.1}}),
     ],
 )
 def test_options_that_will_not_do(name: str, options: dict) -> None:

@@ -11,8 +11,7 @@ from kinblend import Context, LatentSpace, align
 from kinblend.cli.demo import example
 from kinblend.faces import find_face
 from kinblend.imaging.decode import read_image
-from kinblend.plugins import load_plugins
-from kinblend.storage.importing import import_pack
+from kinblend.importing import import_pack
 from kinblend.testing import EditorContract, EncoderContract, ProjectorContract
 
 
@@ -25,11 +24,10 @@ def prepare(tmp_path_factory: pytest.TempPathFactory) -> None:
         faces.append(align(image, find_face(image).landmarks, 512))
     folder = tmp_path_factory.mktemp("contracts")
     write_e4e(folder / "e.pt", state_dict("e4e_256"), cases("e4e_256")["latent_avg"])
-    importers = [spec.load() for spec in load_plugins()["importer"]]
-    import_pack(folder / "e.pt", folder / "pack", "made-up", importers)
+    import_pack(folder / "e.pt", folder, "made-up")
     (folder / "e.pt").unlink()
     TestMorphableEncoder.faces = TestE4eEncoder.faces = faces
-    TestE4eEncoder.backbone = TestStyleGAN2Projector.backbone = folder / "pack"
+    TestE4eEncoder.backbone = TestStyleGAN2Projector.backbone = folder / "made-up"
 
 
 class TestMorphableEncoder(EncoderContract):

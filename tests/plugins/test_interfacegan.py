@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from kinblend import Context, LatentSpace
 from kinblend.backbone import make_plugin
-from kinblend.errors import KinblendError, LatentShapeError, UsageError
+from kinblend.errors import KinblendError, LatentShapeError, PackError, UsageError
 
 SPACE = LatentSpace("test", 10, 512, "0" * 64)
 CODES = torch.randn(2, 10, 512, generator=torch.Generator().manual_seed(5))
@@ -51,6 +51,24 @@ def test_a_conditional_edit_leaves_the_kept_attributes(tmp_path: Path) -> None:
     for name in ("smile", "gender"):
         assert abs(float((moved[0] * axes[name]).sum() / axes[name].norm() / moved[0].norm())) < 1e-3
     assert float((moved[0] * axes["age"]).sum()) > 0
+
+
+def test_a_conditional_edit_of_some_layers_leaves_the_kept_attribute_there(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(7)
+    axes = dict(zip(("age", "smile"), torch.randn(2, 10, 512, generator=generator) + 0.5, strict=True))
+    for name, axis in axes.items():
+        torch.save(axis, tmp_path / f"{name}.pt")
+    files = {name: str(tmp_path / f"{name}.pt") for name in axes}
+    moved = editor(directions=files, keep=("smile",), layers=(2, 5)).edit(CODES, {"age": 3.0}) - CODES
+    assert abs(float((moved[0] * axes["smile"]).sum() / moved[0].norm())) < 1e-2
+    assert not moved[:, :2].any() and not moved[:, 6:].any()
+
+
+def test_packed_directions_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "directions.safetensors").write_bytes(b"junk")
+    context = Context(SPACE, {"directions.safetensors": tmp_path / "directions.safetensors"})
+    with pytest.raises(PackError, match="no file of directions"):
+        make_plugin("editor", "interfacegan", context)
 
 
 def test_errors_are_clear(tmp_path: Path) -> None:

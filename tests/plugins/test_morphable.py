@@ -13,8 +13,10 @@ import kinblend
 import kinblend_plugins.morphable as plugin
 from kinblend import AlignedFace, Context, Latent, WeightMap
 from kinblend.imaging import to_pictures
-from kinblend_plugins.morphable import geometry
+from kinblend_plugins.morphable import geometry, regions
+from kinblend_plugins.morphable.components import components
 from kinblend_plugins.morphable.encoder import MorphableEncoder
+from kinblend_plugins.morphable.options import ProjectorOptions
 from kinblend_plugins.morphable.projector import MorphableProjector
 
 
@@ -26,7 +28,7 @@ def backbone():
         pack=pack,
         space=pack.space,
         encoder=MorphableEncoder(SimpleNamespace(), context),
-        projector=MorphableProjector(SimpleNamespace(), context),
+        projector=MorphableProjector(ProjectorOptions(), context),
     )
 
 
@@ -41,8 +43,10 @@ def a_face(backbone, seed):
         picture = picture + 0.1 * torch.randn(1, 1, 64, 64, generator=generator).repeat_interleave(
             8, 2
         ).repeat_interleave(8, 3)
-        landmarks = backbone.projector.model.landmarks(code)[0]
-    return AlignedFace(to_pictures(picture)[0], landmarks.numpy().astype(np.float64) * 512 - 0.5)
+        shape = backbone.projector.model.shape(code)[0].numpy().astype(np.float64) * 512 - 0.5
+    inner = [shape[60], shape[61], shape[62], shape[54]]  # closed lips: upper and lower points fall together
+    landmarks = np.concatenate([shape[:60], [shape[48], *inner, *inner[2::-1]]])
+    return AlignedFace(to_pictures(picture)[0], landmarks)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +82,7 @@ def child(backbone, father, mother, share):
 
 def test_the_shipped_pack_verifies_and_is_small(backbone):
     backbone.pack.verify()
-    assert sum(path.stat().st_size for path in backbone.pack.files.values()) < 20_000_000
+    assert sum(path.stat().st_size for path in backbone.pack.files.values()) < 48_000_000
     assert (backbone.pack.name, backbone.space.dim) == ("morphable", 512)
 
 
@@ -94,9 +98,9 @@ def test_directions_are_finite_and_of_the_space(backbone):
     from safetensors.torch import load_file
 
     directions = load_file(backbone.pack.files["directions.safetensors"])
-    assert set(directions) == {"age", "gender", "smile"}
+    assert {"age", "gender", "smile", "width", "skin", "hair"} <= set(directions)
     for direction in directions.values():
-        assert direction.shape == (backbone.space.layers, backbone.space.dim)
+        assert direction.shape[-2:] == (backbone.space.layers, backbone.space.dim)
         assert torch.isfinite(direction).all() and direction.norm() > 0
 
 
@@ -155,8 +159,147 @@ def test_projection_of_images_is_refused_by_name(backbone, faces):
 
 def test_a_spline_keeps_affine_maps_exactly():
     points = geometry.control_points(
-        torch.rand(68, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        torch.rand(geometry.POINTS, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     )
     matrix, shift = torch.tensor([[1.1, 0.2], [-0.1, 0.9]], dtype=torch.float64), torch.tensor([0.05, -0.02])
     moved = geometry.spline(points, points @ matrix + shift, geometry.nodes())
     torch.testing.assert_close(moved, geometry.nodes() @ matrix + shift, atol=1e-6, rtol=0)
+
+
+def test_components_are_symmetric_or_antisymmetric_and_find_what_was_planted():
+    generator = torch.Generator().manual_seed(0)
+    planted = torch.linalg.qr(torch.randn(16, 3, generator=generator))[0].T.view(3, 2, 2, 4)
+    planted = planted + planted.flip(-1)
+    codes = torch.randn(400, 3, generator=generator) * torch.tensor([3.0, 2.0, 1.0])
+    vectors = torch.einsum("nk,kchw->nchw", codes, planted) + 0.01 * torch.randn(400, 2, 2, 4, generator=generator)
+    basis, deviations = components(vectors, 3, lambda v: v.flip(-1))
+    torch.testing.assert_close(basis @ basis.T, torch.eye(3), atol=1e-4, rtol=0)
+    axes = basis.view(3, 2, 2, 4)
+    torch.testing.assert_close(axes, axes.flip(-1), atol=1e-3, rtol=0)
+    assert list(deviations) == sorted(deviations, reverse=True)
+    rest = planted.flatten(1) - planted.flatten(1) @ basis.T @ basis
+    assert float(rest.norm()) < 0.02
+
+
+def test_windows_of_the_parts_sum_to_one_and_are_symmetric(backbone):
+    model = backbone.projector.model
+    windows = model.part_windows
+    torch.testing.assert_close(windows.sum(0), torch.ones(windows.shape[1:]))
+    torch.testing.assert_close(windows, windows.flip(-1), atol=1e-5, rtol=0)
+    assert len(windows) == len(regions.NAMES)
+
+
+def test_mirrored_twice_is_the_same_shape(backbone):
+    shape = backbone.projector.model.mean_shape
+    torch.testing.assert_close(geometry.mirrored(geometry.mirrored(shape)), shape)
+    torch.testing.assert_close(geometry.mirrored(shape), shape, atol=1e-6, rtol=0)  # the mean is symmetric
+
+
+def test_an_open_mouth_is_no_matter_of_shape():
+    landmarks = torch.rand(68, 2, generator=torch.Generator().manual_seed(3))
+    wider = landmarks.clone()
+    wider[[61, 62, 63], 1] -= 0.02
+    wider[[67, 66, 65], 1] += 0.02
+    torch.testing.assert_close(geometry.shape_of(landmarks), geometry.shape_of(wider))
+
+
+def test_the_parts_of_a_code_move_their_part_of_the_face(backbone):
+    model, zero = backbone.projector.model, torch.zeros(1, backbone.space.layers, backbone.space.dim)
+    for number, part in enumerate(p for p in model.parts if p.layer == backbone.space.layers - 1):
+        code = zero.clone()
+        code[0, part.layer, part.first] = 3
+        change = (model.texture(code) - model.texture(zero)).abs().sum(1, keepdim=True)
+        where = torch.nn.functional.interpolate(model.part_windows[None, number : number + 1], size=change.shape[-1])
+        assert float((change * (where > 0)).sum() / change.sum()) > 0.95, regions.NAMES[number]
+
+
+def test_a_layer_of_the_father_gives_his_shape_and_her_texture(backbone, parents):
+    father, mother = parents
+    weights = torch.zeros(backbone.space.layers, backbone.space.dim)
+    weights[0] = 1
+    code = kinblend.weighted_sum(father.code, mother.code, weights)[None]
+    model = backbone.projector.model
+    torch.testing.assert_close(model.shape(code), model.shape(father.code[None]))
+    torch.testing.assert_close(model.texture(code), model.texture(mother.code[None]))
+
+
+def test_hair_over_the_forehead_is_taken_from_the_texture_and_kept_in_the_picture(backbone, faces):
+    face = faces[0]
+    pixels = np.array(face.image)
+    top = int(face.landmarks[17:27, 1].min()) - 25
+    pixels[:top] = (20, 12, 8)  # a fringe
+    latent = backbone.encoder.encode_faces([AlignedFace(kinblend_picture(pixels), face.landmarks)])[0]
+    model = backbone.projector.model
+    texture = model.texture(latent.code[None]) + latent.detail["residual"].float()
+    inside = torch.nn.functional.interpolate(model.window, size=texture.shape[-1])[0, 0] > 0.9
+    upper = texture[0, :, :100][:, inside[:100]]
+    assert float(upper.mean()) > -0.6  # the fringe itself is at −0.9
+    shown = np.asarray(backbone.projector.render([latent])[0]).astype(int)
+    assert np.abs(shown[top - 40 : top - 20, 200:312] - (20, 12, 8)).mean() < 12
+
+
+def kinblend_picture(pixels):
+    from PIL import Image
+
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("wanted", ["father", "mother"])
+def test_the_surround_can_be_chosen(backbone, parents, wanted):
+    context = backbone.projector.context
+    projector = MorphableProjector(ProjectorOptions(surround=wanted), context)
+    weights = WeightMap(torch.full((backbone.space.layers, backbone.space.dim), 0.5), backbone.space)
+    detail = projector.blend_detail(*parents, weights)
+    host = parents[["father", "mother"].index(wanted)]
+    assert torch.equal(detail["surround"], host.detail["surround"])
+
+
+def test_a_plain_surround_is_grey(backbone, parents):
+    projector = MorphableProjector(ProjectorOptions(surround="plain"), backbone.projector.context)
+    picture = np.asarray(projector.render(parents[:1])[0])
+    assert np.abs(picture[:8].astype(int) - 128).max() <= 1
+
+
+def test_a_darker_face_gets_a_darker_neck_and_the_background_stays(backbone, parents):
+    model, latent = backbone.projector.model, parents[0]
+    skin = torch.zeros(192, 192, dtype=torch.uint8)
+    skin[170:, 70:120] = 255  # a neck
+    marked = Latent(latent.code, latent.space, {**latent.detail, "skin": skin})
+    darker = {**marked.detail, "residual": (marked.detail["residual"].float() - 0.4).half()}
+    before, after = (
+        np.asarray(p).astype(int)
+        for p in backbone.projector.render([marked, Latent(latent.code, latent.space, darker)])
+    )
+    assert (after - before)[490:, 210:300].mean() < -25
+    assert np.abs(after - before)[:60].mean() < 1
+    assert model.window.shape[-1] == latent.detail["residual"].shape[-1]
+
+
+def test_codes_far_from_every_face_are_brought_back_and_faces_left_alone(backbone, parents):
+    projector, codes = backbone.projector, torch.stack([parent.code for parent in parents])
+    assert torch.equal(projector.plausible(codes, codes), codes)
+    wild = codes[:1].clone()
+    wild[0, 1, 0] = 50.0
+    kept = projector.plausible(wild, codes)
+    assert float(kept[0, 1, 0]) <= max(4.0, float(codes[:, 1, 0].max()))
+    loud = codes[:1] * 5
+    assert float(projector._radius(projector.plausible(loud, codes)).max()) < float(projector._radius(loud).max()) / 2
+
+
+def test_the_residual_follows_what_the_code_lets_expect(backbone, parents):
+    from safetensors.torch import load_file
+
+    older = load_file(backbone.pack.files["directions.safetensors"])["age"] * 2
+    strengths = []
+    for sign in (-1, 1):
+        detail = backbone.projector.edit_detail(parents[0], parents[0].code + sign * older)
+        strengths.append(float(detail["residual"].float().square().mean()))
+    assert strengths[0] < float(parents[0].detail["residual"].float().square().mean()) < strengths[1]
+
+
+def test_smaller_pictures_show_the_same(backbone, parents):
+    from PIL import Image
+
+    large, small = (backbone.projector.render(parents[:1], size=size)[0] for size in (512, 256))
+    assert small.size == (256, 256)
+    assert psnr(large.resize((256, 256), Image.Resampling.BOX), small) > 28

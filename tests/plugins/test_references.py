@@ -11,18 +11,15 @@ from torch import Tensor
 
 from kinblend import Backbone, load_backbone
 from kinblend.errors import UnsupportedError
-from kinblend.plugins import load_plugins
-from kinblend.storage.importing import import_pack
+from kinblend.importing import default_name, import_pack
 
 IMAGE, MAPPING = 1e-3, 1e-4  # what "the same" means, largest difference of any element
 
 
 def imported(checkpoint: Path) -> Backbone:
-    importers = [spec.load() for spec in load_plugins()["importer"]]
-    folder = checkpoint.with_suffix("")
-    import_pack(checkpoint, folder, checkpoint.stem, importers)
+    pack = import_pack(checkpoint, checkpoint.parent, default_name(checkpoint))
     checkpoint.unlink()  # the larger ones take a gigabyte
-    return load_backbone(folder)
+    return load_backbone(pack.folder)
 
 
 def assert_same(found: Tensor, recorded: Tensor, most: float) -> None:

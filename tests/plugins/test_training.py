@@ -17,6 +17,9 @@ from kinblend.plugins import load_plugins
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
 from kinblend_plugins.blenders.packed import pack, unpack
+from kinblend_plugins.blenders.train import Session, TrainOptions
+
+FORTY = [f"F{i}" for i in range(40)]
 
 
 def trios(space: LatentSpace, count: int = 40) -> Trios:
@@ -55,15 +58,38 @@ def test_the_networks_weights_pack_into_a_quarter_and_give_nearly_the_same_map()
         torch.testing.assert_close(network(father, mother), other(father, mother), atol=0.01, rtol=0)
 
 
-def test_it_learns_that_children_take_after_their_fathers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [0, 1])
+def test_it_learns_whom_children_take_after(seed: int) -> None:
+    """From the same start, by what it was shown: the mean share is larger where fathers were taken after."""
+    small = LatentSpace("test", 2, 64, "ab" * 32)
+    assert learned_share("father", small, seed) > learned_share("mother", small, seed) + 0.05
+
+
+def learned_share(parent: str, space: LatentSpace, seed: int) -> float:
+    """The father's mean share, after a short training on children who are the image of one parent."""
+    generator = torch.Generator().manual_seed(seed)
+    people = dict(zip(("father", "mother"), torch.randn(2, 40, 2, 64, generator=generator), strict=True))
+    made = Trios(**people, child=people[parent], embedding=torch.ones(40, 128), families=FORTY, space=space)
+    options = TrainOptions(
+        trios=Path("made.safetensors"), bridge="projection", batch=8, rate=1e-3, noise=0, swap=False
+    )
+    session = Session(options, made, Projection(2 * 64))
+    for _ in range(8):
+        session.run_epoch()
+    with torch.inference_mode():
+        return float(session.average(made.father, made.mother).mean())
+
+
+def test_a_training_from_files_leaves_weights_a_log_and_no_checkpoint(tmp_path: Path) -> None:
     space = load_backbone("morphable").space
     save_trios(tmp_path / "trios.safetensors", trios(space))
-    whole = train(tmp_path, "whole.safetensors", epochs=15, patience=15, swap=False)
-    assert whole[-1]["val_loss"] < whole[0]["baselines"]["untrained"]["loss"]
+    log = train(tmp_path, "whole.safetensors", epochs=1, swap=False)
+    assert set(log[0]["baselines"]) == {"father", "mother", "average", "untrained"}
+    assert log[0]["baselines"]["father"]["loss"] < log[0]["baselines"]["average"]["loss"]
+    assert [record["epoch"] for record in log[1:]] == [1]
     assert not (tmp_path / "whole.checkpoint.safetensors").exists()
     blender = make_plugin("blender", "learned", Context(space), {"weights": str(tmp_path / "whole.safetensors")})
-    example = trios(space)
-    assert float(blender.weights(example.father[0], example.mother[0], 0).mean()) > 0.55
+    assert tuple(blender.weights(trios(space).father[0], trios(space).mother[0], 0).shape) == (4, 512)
 
 
 def test_an_interrupted_training_goes_on(tmp_path: Path) -> None:

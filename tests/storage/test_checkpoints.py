@@ -77,6 +77,13 @@ def test_nothing_is_executed_and_the_error_is_one_line(name: str, read: Callable
         read(path)
     assert not trace.exists()
     assert "\n" not in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_the_refusal_names_what_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file.pt").write_bytes(hostile(tmp_path / "trace")["eval-torch"])
+    with pytest.raises(CheckpointError, match=r"file\.pt is refused: it asks for eval, which no weights need$"):
+        read_torch(tmp_path / "file.pt")
 
 
 def test_there_are_twenty_hostile_files() -> None:
@@ -91,7 +98,7 @@ def test_an_honest_state_dict_loads(tmp_path: Path) -> None:
 def test_an_nvidia_network_gives_its_state_and_never_its_source(tmp_path: Path) -> None:
     trace, path = tmp_path / "trace", tmp_path / "network.pkl"
     write_nvidia(path, {"w_avg": torch.zeros(3), "fc0.weight": torch.ones(2)}, f"open({str(trace)!r}, 'w')")
-    state = read_nvidia(path)["G_ema"]
+    state = read_nvidia(path)["G_ema"].tensors
     assert sorted(state) == ["fc0.weight", "w_avg"]
     assert torch.equal(state["fc0.weight"], torch.ones(2))
     assert not trace.exists()

@@ -32,6 +32,20 @@ def test_a_weight_map_comes_back_as_it_was(tmp_path: Path, space: LatentSpace) -
     assert torch.equal(load_weight_map(tmp_path / "w.safetensors").values, weights.values)
 
 
+def test_a_weight_map_is_found_in_the_file_of_the_latent_it_made(tmp_path: Path, latent: Latent) -> None:
+    weights = WeightMap(torch.rand(latent.code.shape), latent.space)
+    save_latent(tmp_path / "child.safetensors", latent, weights)
+    assert torch.equal(load_weight_map(tmp_path / "child.safetensors", latent.space).values, weights.values)
+    save_latent(tmp_path / "parent.safetensors", latent)
+    with pytest.raises(CorruptFileError, match="without a weight map"):
+        load_weight_map(tmp_path / "parent.safetensors")
+
+
+def test_a_folder_is_no_latent(tmp_path: Path) -> None:
+    with pytest.raises(CorruptFileError, match="is a folder"):
+        load_latent(tmp_path)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_bit_is_refused(tmp_path: Path, latent: Latent, data: st.DataObject) -> None:

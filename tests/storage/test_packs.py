@@ -1,13 +1,18 @@
 """Packs are sealed: what was added is there, what was altered is named."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from strangers import here
 
-from kinblend import open_pack, write_description
+from kinblend import load_backbone, open_pack, write_description
 from kinblend.errors import PackError, PackNotFoundError, UsageError
+from kinblend.storage import verified
 from kinblend.storage.packs import Pack, add_file
 
 
@@ -40,3 +45,81 @@ def test_names_that_will_not_do(name: str, pack: Pack) -> None:
 def test_no_pack_there(tmp_path: Path) -> None:
     with pytest.raises(PackNotFoundError):
         open_pack(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"junk", b""])
+def test_junk_is_not_added(content: bytes, pack: Pack, tmp_path: Path) -> None:
+    before = (pack.folder / "pack.json").read_bytes()
+    (tmp_path / "junk.safetensors").write_bytes(content)
+    with pytest.raises(PackError, match="no safetensors file"):
+        add_file(pack, tmp_path / "junk.safetensors", "directions.safetensors")
+    save_file({"age": torch.tensor([float("nan")])}, tmp_path / "nan.safetensors")
+    with pytest.raises(PackError, match="NaN"):
+        add_file(pack, tmp_path / "nan.safetensors", "directions.safetensors")
+    assert (pack.folder / "pack.json").read_bytes() == before
+
+
+def test_directions_that_do_not_fit_are_not_added(pack: Pack, tmp_path: Path) -> None:
+    save_file({"age": torch.zeros(100)}, tmp_path / "directions.safetensors")
+    code, _, error = here("models", "add", str(pack.folder), tmp_path / "directions.safetensors")
+    assert (code, error.count("\n")) == (3, 1)
+    assert "[100]" in error
+
+
+CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "layers": lambda d: d.update(layers="x"),
+    "none": lambda d: d.update(layers=0),
+    "resolution": lambda d: d.update(resolution="big"),
+    "generator": lambda d: d.update(generator=["generator.safetensors"]),
+    "unlisted": lambda d: d.update(generator="other.safetensors"),
+    "bytes": lambda d: d["files"]["generator.safetensors"].update(bytes="x"),
+    "sha256": lambda d: d["files"]["generator.safetensors"].update(sha256="short"),
+    "projector": lambda d: d.update(projector=3),
+    "missing": lambda d: d.pop("dim"),
+    "schema": lambda d: d.update(schema=2),
+    "path": lambda d: d["files"].update({"../x.safetensors": d["files"]["generator.safetensors"]}),
+    "settings": lambda d: d.update(settings=[]),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_description_that_is_off(name: str, pack: Pack) -> None:
+    description = json.loads((pack.folder / "pack.json").read_text())
+    CHANGES[name](description)
+    (pack.folder / "pack.json").write_text(json.dumps(description))
+    with pytest.raises(PackError, match=r"pack\.json is off"):
+        open_pack(pack.folder)
+
+
+def test_a_plugin_that_is_not_there_is_named(pack: Pack) -> None:
+    description = json.loads((pack.folder / "pack.json").read_text()) | {"projector": "nobodys"}
+    (pack.folder / "pack.json").write_text(json.dumps(description))
+    with pytest.raises(PackError, match="needs the projector 'nobodys'"):
+        load_backbone(pack.folder)
+
+
+@pytest.mark.parametrize("large", [0, 10**9], ids=["large", "small"])
+def test_a_flipped_bit_is_met_on_loading(
+    large: int, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KINBLEND_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(verified, "LARGE", large)
+    load_backbone(pack.folder)
+    assert (tmp_path / "home" / "verified.json").exists() == (large == 0)
+    path = pack.folder / "generator.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(PackError, match="was altered"):
+        load_backbone(pack.folder)
+
+
+def test_a_large_file_is_hashed_once(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    monkeypatch.setattr(verified, "LARGE", 0)
+    monkeypatch.setattr(Pack, "verify", lambda self, names: hashed.extend(names))
+    for _ in range(2):
+        verified.verify_for_use(pack, tmp_path / "notes.json")
+    assert hashed == ["generator.safetensors"]
+    (tmp_path / "notes.json").write_text("damaged")
+    verified.verify_for_use(pack, tmp_path / "notes.json")
+    assert len(hashed) == 2

@@ -5,9 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinblend import Blender
+from kinblend import Blender, build_network, check_weights, read_torch
 from kinblend.errors import CheckpointError, WeightsMissingError
-from kinblend.storage.checkpoints import read_torch
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
 from kinblend_plugins.blenders.packed import unpack
 
@@ -26,7 +25,7 @@ class LearnedBlender(Blender):
         if path is None:
             raise WeightsMissingError(
                 f"there are no trained weights for '{context.space.backbone}'; train them with "
-                "`kinblend train blender --trios FILE`, or give a file with --set blender.weights=FILE"
+                "`kinblend train blender learned --trios FILE`, or give a file with --set blender.weights=FILE"
             )
         self.module = self.network = build(_read(Path(path)), context.space.layers, context.space.dim)
 
@@ -44,20 +43,8 @@ class LearnedBlender(Blender):
 
 def build(tensors: dict[str, Tensor], layers: int, dim: int) -> AdaptiveDimensionWeightModel:
     """The network holding `tensors`, ready to be asked. Raises `CheckpointError`."""
-    with torch.device("meta"):
-        network = AdaptiveDimensionWeightModel(layers, dim)
-    expected = network.state_dict()
-    for name in sorted(set(expected) ^ set(tensors)):
-        raise CheckpointError(f"the weight network's tensor {name} is {'missing' if name in expected else 'unknown'}")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise CheckpointError(
-                f"the weight network's tensor {name} has shape {list(tensor.shape)}; {list(expected[name].shape)} is "
-                f"needed for latents [{layers}, {dim}]. Was it trained on another backbone?"
-            )
-    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    network.load_state_dict(floats, assign=True)
-    return network.eval().requires_grad_(False)
+    hint = f"weights for latents [{layers}, {dim}] are needed. Were they trained on another backbone?"
+    return build_network(lambda: AdaptiveDimensionWeightModel(layers, dim), tensors, "the weight network", hint)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -67,7 +54,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         from safetensors.torch import load_file
 
         try:
-            content = load_file(path)
+            content: object = load_file(path)
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path} can't be read: {error}") from error
     else:
@@ -76,6 +63,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         content = content["model_state_dict"]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(f"{path} holds no state dict")
+    check_weights(path, content)
     return unpack({name.removeprefix("model."): tensor for name, tensor in content.items()})
 
 

@@ -16,21 +16,26 @@ class MaskBlender(Blender):
 
     def weights(self, father, mother, seed):
         layers, dim = father.shape
-        if self.options.file is not None:
+        if self.options.file is not None or self.options.mask is not None:
             return self._given(layers, dim)
         shape = {"dimension": (1, dim), "layer": (layers, 1), "element": (layers, dim)}[self.options.by]
         draws = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
         return (draws < self.options.share).to(father.dtype).expand(layers, dim).contiguous()
 
     def _given(self, layers, dim):
-        mask = read_shares(self.options.file, "mask")
+        mask, name = self._read()
         if tuple(mask.shape) not in [(layers, dim), (1, dim), (dim,), (layers, 1)]:
             raise OptionError(
-                f"{self.options.file}: the mask has shape {list(mask.shape)}; "
-                f"allowed are [{layers}, {dim}], [{dim}] and [{layers}, 1]"
+                f"{name} has shape {list(mask.shape)}; allowed are [{layers}, {dim}], [{dim}] and [{layers}, 1]"
             )
         if not bool(((mask == 0) | (mask == 1)).all()):
-            raise OptionError(
-                f"{self.options.file}: a mask holds zeros and ones only; for shares use dimension or layer"
-            )
+            raise OptionError(f"{name} holds more than zeros and ones; for shares use dimension or layer")
         return mask.expand(layers, dim).contiguous()
+
+    def _read(self):
+        if self.options.file is not None:
+            return read_shares(self.options.file, "mask"), f"the mask {self.options.file}"
+        try:
+            return torch.tensor(self.options.mask, dtype=torch.float32), "the mask"
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"the mask is no list of numbers, or of rows of equal length: {error}") from error

@@ -3,12 +3,23 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _plain(value: Any) -> Any:
+    """A tensor or array of shares as one list, whatever its shape; anything else as it is."""
+    return value.reshape(-1).tolist() if hasattr(value, "tolist") else value
+
+
+def _named(value: Any) -> Any:
+    """As `_plain`, and layers given as numbers ({3: 0.2}) by their names."""
+    value = _plain(value)
+    return {str(name): share for name, share in value.items()} if isinstance(value, dict) else value
+
+
+def _as_lists(value: Any) -> Any:
     """A tensor or array as nested lists; anything else as it is."""
     return value.tolist() if hasattr(value, "tolist") else value
 
@@ -39,7 +50,7 @@ class DimensionOptions(_Options):
 class LayerOptions(_Options):
     """Options of `layer`."""
 
-    shares: Annotated[dict[str, Share] | list[Share] | Path, BeforeValidator(_plain)] = Field(
+    shares: Annotated[dict[str, Share] | list[Share] | Path, BeforeValidator(_named)] = Field(
         {},
         description="layer → share, a layer being a number (3), a range (0-3), or coarse, middle, fine; "
         "or a share for each layer, as a list or in a .pt, .npy, .safetensors",
@@ -48,6 +59,12 @@ class LayerOptions(_Options):
     dimensions: Annotated[dict[int, Share] | list[Share] | Path, BeforeValidator(_plain)] = Field(
         {}, description="shares of dimensions, in layers not named"
     )
+
+    @model_validator(mode="after")
+    def _either(self) -> "LayerOptions":
+        if self.dimensions and not isinstance(self.shares, dict):
+            raise ValueError("a share for each layer leaves none for 'dimensions'; name the layers instead")
+        return self
 
 
 class MaskOptions(_Options):
@@ -59,6 +76,15 @@ class MaskOptions(_Options):
         None,
         description="a mask of zeros and ones to use instead: [L, D], [D] or [L, 1] in a .pt, .npy, .safetensors",
     )
+    mask: Annotated[list[Any] | None, BeforeValidator(_as_lists)] = Field(
+        None, description="the same as a list or, in Python, a tensor"
+    )
+
+    @model_validator(mode="after")
+    def _one_mask(self) -> "MaskOptions":
+        if self.file is not None and self.mask is not None:
+            raise ValueError("give the mask as 'file' or as 'mask', not both")
+        return self
 
 
 class LearnedOptions(_Options):

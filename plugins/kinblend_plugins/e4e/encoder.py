@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from kinblend import Context, Encoder
+from kinblend import Context, Encoder, build_network
 from kinblend.errors import CheckpointError, LatentShapeError, PackError
 from kinblend_plugins.e4e.network import Encoder4Editing
 
@@ -57,20 +57,8 @@ class E4eEncoder(Encoder):
 
 def build(tensors: Mapping[str, Tensor], layers: int) -> Encoder4Editing:
     """The network holding `tensors`, for inference. Raises `CheckpointError` naming the tensor that does not fit."""
-    with torch.device("meta"):
-        network = Encoder4Editing(layers)
-    expected = network.state_dict()
-    for name in sorted(set(expected) ^ set(tensors)):
-        kind = "missing" if name in expected else "unknown"
-        raise CheckpointError(f"the encoder's tensor {name} is {kind}; an e4e encoder for {layers} layers is needed")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise CheckpointError(
-                f"the encoder's tensor {name} has shape {list(tensor.shape)}; {list(expected[name].shape)} is needed"
-            )
-    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    network.load_state_dict(floats, assign=True)
-    return network.eval().requires_grad_(False)
+    hint = f"an e4e encoder for {layers} layers is needed"
+    return build_network(lambda: Encoder4Editing(layers), tensors, "the encoder", hint)
 
 
 def _read(context: Context) -> dict[str, Tensor]:

@@ -30,6 +30,7 @@ def kinblend_register_projectors(register):
             "morphable",
             "Texture plus detail, warped into the face's own shape",
             f"{_HERE}.projector:MorphableProjector",
+            f"{_HERE}.options:ProjectorOptions",
         )
     )
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from kinblend import AlignedFace, Context, Encoder, Latent
+from kinblend.errors import LatentShapeError
 from kinblend.imaging import to_batch, to_pictures
-from kinblend_plugins.morphable.landmarks import landmarks_in_crop
-from kinblend_plugins.morphable.model import Morphable
+from kinblend_plugins.morphable import skin
+from kinblend_plugins.morphable.landmarks import find_shape, to_shape
+from kinblend_plugins.morphable.model import BANDS, DETAIL, Morphable, resize
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from pydantic import BaseModel
+
+SKIN = 192  # px of the map that tells skin in the surround
 
 
 class MorphableEncoder(Encoder):
@@ -27,39 +29,56 @@ class MorphableEncoder(Encoder):
     def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)
         self.module = self.model = Morphable.load(context.files["generator.safetensors"])
+        points = (self.model.mean_shape - torch.tensor(self.model.corner)) / self.model.side
+        self._sure, self._forehead = skin.sure(points), skin.forehead(points)
 
     def encode(self, images: Tensor) -> Tensor:
         """float32 [n, 3, 512, 512] → float32 [n, L, D]. The landmarks are found in each picture."""
-        points = [landmarks_in_crop(picture) for picture in to_pictures(images)]
-        return self._encode(images, [_relative(p, self.input_size) for p in points])[0]
+        if images.ndim != 4 or tuple(images.shape[1:]) != (3, self.input_size, self.input_size):
+            raise LatentShapeError(
+                f"images must have shape [n, 3, {self.input_size}, {self.input_size}], not {list(images.shape)}"
+            )
+        shapes = torch.stack([find_shape(picture) for picture in to_pictures(images)])
+        return torch.stack([latent.code for latent in self._encode(images, shapes)])
 
     def encode_faces(self, faces: Sequence[AlignedFace]) -> list[Latent]:
-        """Latents with detail.
+        """Latents with detail, all of it in the frame of the mean shape unless it says otherwise.
 
-        `residual` float16 [3, R, R]: the texture the code lacks, in the mean shape's frame. `surround` uint8
-        [3, 512, 512]: the photograph. `landmarks` float32 [68, 2]: where its landmarks are.
+        `residual` float16 [3, 448, 448]: the texture the code lacks. `tone` float16 [3, 24, 24]: the texture,
+        coarsely. `hair` uint8 [112, 112]: where hair hangs over the face. `surround` uint8 [3, 512, 512]: the
+        photograph. `shape` float32 [63, 2]: of the face in it. `skin` uint8 [192, 192]: where the photograph shows
+        skin.
         """
-        points = [
-            _relative(landmarks_in_crop(f.image) if f.landmarks is None else f.landmarks, f.image.width)
-            for f in faces
-        ]
-        images = to_batch([face.image for face in faces], self.input_size)
-        codes, residuals = self._encode(images, points)
-        surrounds = ((images + 1) * 127.5).round().to(torch.uint8)
-        return [
-            Latent(code, self.space, {"residual": residual.half(), "surround": surround, "landmarks": where})
-            for code, residual, surround, where in zip(codes, residuals, surrounds, points, strict=True)
-        ]
+        shapes = [find_shape(f.image) if f.landmarks is None else to_shape(f.landmarks, f.image.width) for f in faces]
+        return self._encode(to_batch([face.image for face in faces], self.input_size), torch.stack(shapes))
 
     @torch.inference_mode()
-    def _encode(self, images: Tensor, points: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def _encode(self, images: Tensor, shapes: Tensor) -> list[Latent]:
         model = self.model
-        images, landmarks = images.float().to(model.device), torch.stack(points).to(model.device)
-        texture = model.unwarp(images, landmarks)
-        codes = model.encode(landmarks, texture)
-        return codes.cpu().clone(), (texture - model.texture(codes)).cpu().clone()
+        images, shapes = images.float().to(model.device), shapes.float().to(model.device)
+        texture = model.unwarp(images, shapes)
+        colour = skin.skin_colour(texture, self._sure.to(texture))
+        texture, hair = skin.bare(texture, colour, self._forehead)
+        codes = model.encode(shapes, texture)
+        # Warping to the frame and back blurs; what it took away is added, so that a face comes back as it was.
+        warped, face = model.warp(texture, shapes, self.input_size)
+        texture = texture + model.unwarp((images - warped) * face, shapes) * (1 - resize(hair, DETAIL))
+        detail = {
+            "residual": (texture - model.texture(codes)).half(),
+            "tone": resize(texture, BANDS[0]).half(),
+            "hair": _bytes(hair[:, 0]),
+            "surround": _bytes((images + 1) / 2),
+            "shape": shapes,
+            "skin": _bytes(colour.likely(resize(images, SKIN))[:, 0]),
+        }
+        return [
+            Latent(
+                codes[i].cpu().clone(), self.space, {name: value[i].cpu().clone() for name, value in detail.items()}
+            )
+            for i in range(len(codes))
+        ]
 
 
-def _relative(landmarks: NDArray[Any], size: int) -> Tensor:
-    """Pixels → units of the crop's side, float32 [68, 2]."""
-    return torch.from_numpy((np.asarray(landmarks, dtype=np.float64) + 0.5) / size).float()
+def _bytes(shares: Tensor) -> Tensor:
+    """[0, 1] → uint8 in [0, 255]."""
+    return (shares * 255).round().clamp(0, 255).to(torch.uint8)

@@ -13,19 +13,47 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+POINTS = 63  # of a shape
 NODES = 64  # nodes of the coarse grid on each side, for pictures of any size; half of them do under 256 px
 BORDER = 0.12  # of the side: within it a surround comes to rest
-SMOOTHING = 1e-4  # lets lips that touch stay unfolded; an affine warp remains exact
+SMOOTHING = 1e-4  # lets points that touch stay unfolded; an affine warp remains exact
+
+BROWS, NOSE, EYES, MOUTH = slice(17, 27), slice(27, 36), slice(36, 48), slice(48, 63)
+# Each point's partner on the other side of the face.
+PARTNERS = (
+    *range(16, -1, -1),
+    *range(26, 16, -1),
+    *(27, 28, 29, 30, 35, 34, 33, 32, 31),
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),
+    *(62, 61, 60),
+)
+
+
+def shape_of(landmarks: Tensor) -> Tensor:
+    """The 68 landmarks [..., 68, 2] → the points a shape is made of, [..., 63, 2].
+
+    Of the inner lips only the line between them counts. Whether a mouth is open is then a matter of texture: warped
+    by its lips, the dark line of a closed mouth would be torn into a hole wherever the other face's lips stand apart.
+    """
+    between = (landmarks[..., [61, 62, 63], :] + landmarks[..., [67, 66, 65], :]) / 2
+    return torch.cat([landmarks[..., :60, :], between], dim=-2)
+
+
+def mirrored(points: Tensor) -> Tensor:
+    """The points of the picture seen in a mirror, [..., 63, 2]."""
+    swapped = points[..., list(PARTNERS), :]
+    return torch.stack([1 - swapped[..., 0], swapped[..., 1]], dim=-1)
 
 
 @cache
 def extension() -> Tensor:
-    """The points that follow from the 68: ten on the forehead and 15 round the head.
+    """The points that follow from a shape's: ten on the forehead and 15 round the head.
 
-    Returns float64 [25, 68]: each row weights the landmarks and sums to one.
+    Returns float64 [25, 63]: each row weights the points and sums to one.
     """
-    eye = torch.eye(68, dtype=torch.float64)
-    forehead = eye[17:27] + 0.62 * (eye[17:27].mean(0) - eye[33])
+    eye = torch.eye(POINTS, dtype=torch.float64)
+    forehead = eye[BROWS] + 0.62 * (eye[BROWS].mean(0) - eye[33])
     centre = eye[27:31].mean(0)
     around = torch.cat([eye[0:17:2], forehead[[0, 2, 4, 5, 7, 9]]])
     return torch.cat([forehead, around + 0.45 * (around - centre)])
@@ -40,17 +68,17 @@ def border() -> Tensor:
     return torch.cat([torch.stack(side, dim=1) for side in sides])
 
 
-def control_points(landmarks: Tensor) -> Tensor:
-    """All points that steer a warp: float [..., 68, 2] → [..., 109, 2]."""
-    more = extension().to(landmarks) @ landmarks
-    fixed = border().to(landmarks).expand(*landmarks.shape[:-2], -1, -1)
-    return torch.cat([landmarks, more, fixed], dim=-2)
+def control_points(shape: Tensor) -> Tensor:
+    """All points that steer a warp: float [..., 63, 2] → [..., 104, 2]."""
+    more = extension().to(shape) @ shape
+    fixed = border().to(shape).expand(*shape.shape[:-2], -1, -1)
+    return torch.cat([shape, more, fixed], dim=-2)
 
 
-def outline(landmarks: Tensor) -> Tensor:
-    """The face's outline: the jaw, then the forehead from right to left. [..., 68, 2] → [..., 27, 2]."""
-    forehead = extension()[:10].to(landmarks) @ landmarks
-    return torch.cat([landmarks[..., :17, :], forehead.flip(-2)], dim=-2)
+def outline(shape: Tensor) -> Tensor:
+    """The face's outline: the jaw, then the forehead from right to left. [..., 63, 2] → [..., 27, 2]."""
+    forehead = extension()[:10].to(shape) @ shape
+    return torch.cat([shape[..., :17, :], forehead.flip(-2)], dim=-2)
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
@@ -65,7 +93,7 @@ def _affine(points: Tensor) -> Tensor:
 def spline(source: Tensor, target: Tensor, at: Tensor) -> Tensor:
     """The thin-plate spline that takes `source` to `target`, evaluated at `at`.
 
-    source: float [..., N, 2]. target: [..., N, k], any k values a point. at: [M, 2]. Returns [..., M, k].
+    source: float [..., N, 2]. target: [..., N, k], any k values a point. at: [M, 2]. Returns float64 [..., M, k].
     Differentiable; solved in float64.
     """
     source, target, at = source.double(), target.double(), at.double().to(source.device)

@@ -1,13 +1,15 @@
-"""The linear model: codes ↔ landmarks and shape-free texture.
+"""The linear model: codes ↔ shape and shape-free texture.
 
 Texture lies in the mean shape's frame, a square that holds the face, in three Laplacian bands (Burt and
-Adelson 1983) from coarse to fine. Each layer of a code holds the whitened principal components of one of them.
+Adelson 1983) from coarse to fine. Layer 0 of a code holds the whitened principal components of the shape, each
+further layer those of one band; the finer bands have components for each part of the face.
 After Cootes, Edwards and Taylor, Active Appearance Models (1998), and Blanz and Vetter (1999).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,10 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinblend_plugins.morphable import geometry
+from kinblend_plugins.morphable import geometry, regions
 
-BANDS = (32, 64, 144)  # side of each band's raster, in pixels
+BANDS = (24, 64, 144)  # side of each band's raster, in pixels
 DETAIL = 448  # side of the residual texture
+PLACES = 112  # px of the frame's side at which parts are told apart
 DIM = 512
 LAYERS = 1 + len(BANDS)
 
@@ -44,27 +47,46 @@ def resize(picture: Tensor, size: int) -> Tensor:
     return F.interpolate(picture, size=(size, size), mode="bilinear", antialias=size < picture.shape[-1])
 
 
+@dataclass(frozen=True)
+class Part:
+    """Where the components of one part of a face are.
+
+    layer: of the code. first, end: its dimensions there. name: of the buffer with its basis.
+    box: top, bottom, left, right of what they cover in the band's raster; None where they are the whole vector.
+    """
+
+    layer: int
+    first: int
+    end: int
+    name: str
+    box: tuple[int, int, int, int] | None
+
+
 class Morphable(nn.Module):
     """Codes to shape and texture, and back.
 
-    tensors: of `generator.safetensors`. For each layer i: `mean.i` float [m_i]; `basis.i` [k_i, m_i], int8 for
-        textures, and `scale.i` float [k_i], whose product is the components times their standard deviation; `gain.i`
-        float [k_i, k_i], the inverse of the basis' Gram matrix, makes up for its rounding. `frame` float [3]:
-        left, top and side of the texture's square. `window` uint8 [DETAIL, DETAIL]: where the face is, 0 to 255.
+    tensors: of `generator.safetensors`. `mean.i` of each layer i: float [63·2] or [3, B, B]. For each part p of the
+        layer: `basis.i.p` [k, m], int8 for textures, and `scale.i.p` float [k], whose product is the components times
+        their standard deviation; `gain.i.p` float [k, k], the inverse of the basis' Gram matrix, makes up for its
+        rounding; and for textures `box.i.p` int [4] and `window.i.p` float [h, w], the part's place and its window
+        there. `frame` float [3]: left, top and side of the texture's square. `window` uint8 [DETAIL, DETAIL]: where
+        the face is, 0 to 255.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
-        for i in range(LAYERS):
-            self.register_buffer(f"basis_{i}", tensors[f"basis.{i}"])
+        self.parts = _parts(tensors)
+        for part in self.parts:
+            self.register_buffer(part.name, tensors[f"basis.{part.name[6:].replace('_', '.')}"])
         # Kept out of the buffers: these stay float32 whatever precision a device pool chooses.
         self.means = [tensors[f"mean.{i}"].float() for i in range(LAYERS)]
-        self.scales = [tensors[f"scale.{i}"].float() for i in range(LAYERS)]
-        self.gains = [tensors[f"gain.{i}"].float() for i in range(LAYERS)]
+        self.extras = {part.name: _extras(tensors, part) for part in self.parts}
         left, top, self.side = tensors["frame"].double().tolist()
         self.corner = (left, top)
         self.window = (tensors["window"].float() / 255)[None, None]
-        self.mean_points = geometry.control_points(self.means[0].double().view(68, 2))
+        self.mean_shape = self.means[0].double().view(geometry.POINTS, 2)
+        self.mean_points = geometry.control_points(self.mean_shape)
+        self.part_windows = regions.windows((self.mean_shape - torch.tensor(self.corner)) / self.side, PLACES)
 
     @classmethod
     def load(cls, path: Path) -> Morphable:
@@ -76,50 +98,110 @@ class Morphable(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where its components are."""
-        return self.basis_0.device
+        return self.basis_0_0.device
+
+    def sizes(self, layer: int) -> int:
+        """How many dimensions of a layer are in use."""
+        return max(part.end for part in self.parts if part.layer == layer)
 
     def decode(self, codes: Tensor, layer: int) -> Tensor:
-        """One layer's vector: codes float32 [n, L, D] → [n, m]."""
-        basis, scale = getattr(self, f"basis_{layer}").float(), self.scales[layer].to(codes)
-        return self.means[layer].to(codes) + (codes[:, layer, : len(scale)] * scale) @ basis
+        """One layer's vectors: codes float32 [n, L, D] → [n, 126] or [n, 3, B, B]."""
+        mean = self.means[layer].to(codes)
+        result = mean.expand(len(codes), *mean.shape)
+        result = result.clone()
+        for part in (p for p in self.parts if p.layer == layer):
+            basis, scale = getattr(self, part.name).float(), self.extras[part.name]["scale"].to(codes)
+            values = (codes[:, layer, part.first : part.end] * scale) @ basis
+            if part.box is None:
+                result = result + values
+            else:
+                top, bottom, left, right = part.box
+                result[:, :, top:bottom, left:right] += values.view(-1, 3, bottom - top, right - left)
+        return result
 
     def project(self, vectors: Tensor, layer: int) -> Tensor:
-        """The layer's code nearest to the vectors: float32 [n, m] → [n, D], padded with zeros."""
-        basis, scale = getattr(self, f"basis_{layer}").float(), self.scales[layer].to(vectors)
-        code = (vectors - self.means[layer].to(vectors)) @ basis.T @ self.gains[layer].to(vectors) / scale
-        return F.pad(code, (0, DIM - len(scale)))
+        """The layer's code nearest to the vectors: float32 [n, 126] or [n, 3, B, B] → [n, D], padded with zeros."""
+        centred = vectors - self.means[layer].to(vectors)
+        code = vectors.new_zeros(len(vectors), DIM)
+        for part in (p for p in self.parts if p.layer == layer):
+            basis, extra = getattr(self, part.name).float(), self.extras[part.name]
+            values = centred
+            if part.box is not None:
+                top, bottom, left, right = part.box
+                values = (centred[:, :, top:bottom, left:right] * extra["window"].to(vectors)).flatten(1)
+            found = values @ basis.T @ extra["gain"].to(vectors) / extra["scale"].to(vectors)
+            code[:, part.first : part.end] = found
+        return code
 
-    def landmarks(self, codes: Tensor) -> Tensor:
-        """float32 [n, L, D] → float32 [n, 68, 2]."""
-        return self.decode(codes, 0).view(-1, 68, 2)
+    def shape(self, codes: Tensor) -> Tensor:
+        """float32 [n, L, D] → the points of the shape, float32 [n, 63, 2], in units of the crop's side."""
+        return self.decode(codes, 0).view(-1, geometry.POINTS, 2)
 
     def texture(self, codes: Tensor) -> Tensor:
-        """float32 [n, L, D] → float32 [n, 3, DETAIL, DETAIL], about [−1, 1]."""
-        parts = [self.decode(codes, 1 + i).view(-1, 3, size, size) for i, size in enumerate(BANDS)]
-        return resize(assemble(parts), DETAIL)
+        """float32 [n, L, D] → float32 [n, 3, DETAIL, DETAIL], about [−1, 1], grey outside of the face."""
+        return resize(assemble([self.decode(codes, 1 + i) for i in range(len(BANDS))]), DETAIL)
 
-    def encode(self, landmarks: Tensor, texture: Tensor) -> Tensor:
-        """Landmarks [n, 68, 2] and shape-free texture [n, 3, DETAIL, DETAIL] → codes float32 [n, L, D]."""
-        average = self.texture(texture.new_zeros(1, LAYERS, DIM))
-        parts = bands(average + (texture - average) * self.window.to(texture))
-        vectors = [landmarks.flatten(1).to(texture), *(part.flatten(1) for part in parts)]
+    def encode(self, shape: Tensor, texture: Tensor) -> Tensor:
+        """Shape [n, 63, 2] and shape-free texture [n, 3, DETAIL, DETAIL] → codes float32 [n, L, D]."""
+        vectors = [shape.flatten(1).to(texture), *bands(texture * self.window.to(texture))]
         return torch.stack([self.project(vector, i) for i, vector in enumerate(vectors)], dim=1)
 
-    def unwarp(self, pictures: Tensor, landmarks: Tensor, size: int = DETAIL) -> Tensor:
-        """Shape-free texture of pictures [n, 3, S, S] with landmarks [n, 68, 2]: [n, 3, size, size]."""
-        return unwarp(pictures, landmarks, self.mean_points, self.corner, self.side, size)
+    def unwarp(self, pictures: Tensor, shape: Tensor, size: int = DETAIL) -> Tensor:
+        """Shape-free texture of pictures [n, 3, S, S] with shapes [n, 63, 2]: [n, 3, size, size]."""
+        return unwarp(pictures, shape, self.mean_points, self.corner, self.side, size)
+
+    def places(self, shape: Tensor, photo: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """For each pixel of a face of that shape [n, 63, 2]: where it lies in the texture's frame, and in the
+        photograph whose face has the shape `photo`. Two float32 [n, size, size, 2]."""
+        points = geometry.control_points(shape.double())
+        mean = self.mean_points.to(points).expand_as(points)
+        coarse = geometry.spline(
+            points, torch.cat([mean, geometry.control_points(photo.double())], dim=-1), geometry.nodes(size)
+        )
+        maps = geometry.refine(coarse, geometry.pixel_centres(size))
+        return (maps[..., :2] - maps.new_tensor(self.corner)) / self.side, geometry.held_at_border(maps[..., 2:])
+
+    def warp(self, texture: Tensor, shape: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Textures [n, 3, S, S] in a shape [n, 63, 2], and where the face is there, [n, 1, size, size] in [0, 1]."""
+        to_frame, _ = self.places(shape, shape, size)
+        return geometry.sample(texture, to_frame), self.face_at(to_frame)
+
+    def face_at(self, to_frame: Tensor) -> Tensor:
+        """Where the face is, at places [n, H, W, 2] in the frame: [n, 1, H, W] in [0, 1]."""
+        window = self.window.to(to_frame.device).expand(len(to_frame), -1, -1, -1)
+        return geometry.sample(window, to_frame, "bilinear")
 
 
 def unwarp(
     pictures: Tensor,
-    landmarks: Tensor,
+    shape: Tensor,
     mean_points: Tensor,
     corner: tuple[float, float],
     side: float,
     size: int,
 ) -> Tensor:
     """Pictures [n, 3, S, S] warped to the mean shape and cut to its frame: float32 [n, 3, size, size]."""
-    targets = geometry.control_points(landmarks.double())
+    targets = geometry.control_points(shape.double())
     source = mean_points.to(targets).expand_as(targets)
     coarse = geometry.spline(source, targets, geometry.nodes())
     return geometry.sample(pictures, geometry.refine(coarse, geometry.pixel_centres(size, corner, side)))
+
+
+def _parts(tensors: Mapping[str, Tensor]) -> list[Part]:
+    """The parts of all layers in the order of their numbers, which is that of their dimensions."""
+    parts = []
+    for layer in range(LAYERS):
+        first, number = 0, 0
+        while f"basis.{layer}.{number}" in tensors:
+            end = first + len(tensors[f"basis.{layer}.{number}"])
+            box = tensors.get(f"box.{layer}.{number}")
+            place = None if box is None else (int(box[0]), int(box[1]), int(box[2]), int(box[3]))
+            parts.append(Part(layer, first, end, f"basis_{layer}_{number}", place))
+            first, number = end, number + 1
+    return parts
+
+
+def _extras(tensors: Mapping[str, Tensor], part: Part) -> dict[str, Tensor]:
+    key = part.name[6:].replace("_", ".")
+    names = ("scale", "gain") if part.box is None else ("scale", "gain", "window")
+    return {name: tensors[f"{name}.{key}"].float() for name in names}

@@ -8,8 +8,18 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from kinblend import build_network
 from kinblend.errors import CheckpointError
-from kinblend_plugins.stylegan2.layers import MAPPING_RATE, Dense, StyledConv, ToRGB, leaky, normalize, upsample
+from kinblend_plugins.stylegan2.layers import (
+    MAPPING_RATE,
+    Dense,
+    ModulatedConv,
+    StyledConv,
+    ToRGB,
+    leaky,
+    normalize,
+    upsample,
+)
 
 
 class Generator(nn.Module):
@@ -58,11 +68,11 @@ class Generator(nn.Module):
         return picture
 
 
-def build(tensors: Mapping[str, Tensor]) -> Generator:
+def build(tensors: Mapping[str, Tensor], clamp: float | None = None) -> Generator:
     """The generator that fits `tensors` (names as `names.translate` gives them), holding them, without gradients.
 
-    Widths, dimension and mapping depth come from the shapes. Raises `CheckpointError` naming the tensor that is
-    missing, unknown or of the wrong shape.
+    Widths, dimension and mapping depth come from the shapes. clamp: of every layer (NVIDIA's `conv_clamp`).
+    Raises `CheckpointError` naming the tensor that is missing, unknown or of the wrong shape.
     """
     steps = sum(bool(re.fullmatch(r"colours\.\d+\.bias", name)) for name in tensors)
     depth = sum(bool(re.fullmatch(r"mapping_layers\.\d+\.bias", name)) for name in tensors)
@@ -70,20 +80,14 @@ def build(tensors: Mapping[str, Tensor]) -> Generator:
     if not widths or not depth:
         raise CheckpointError("this generator has no mapping or no synthesis layers; import its checkpoint again")
     dim = _size(tensors, "mapping_layers.0.bias")
-    with torch.device("meta"):
-        generator = Generator(widths, depth, dim)
-    expected = generator.state_dict()
     tensors = {"w_avg": torch.zeros(dim), **tensors}
-    for name in sorted(set(expected) ^ set(tensors)):
-        raise CheckpointError(f"the generator's tensor {name} is {'missing' if name in expected else 'unknown'}")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise CheckpointError(
-                f"the generator's tensor {name} has shape {list(tensor.shape)}; "
-                f"{list(expected[name].shape)} is needed"
-            )
-    generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
-    return generator.eval().requires_grad_(False)
+    generator = build_network(
+        lambda: Generator(widths, depth, dim), tensors, "the generator", "import its checkpoint again"
+    )
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv):
+            module.clamp = clamp
+    return generator
 
 
 def _size(tensors: Mapping[str, Tensor], name: str) -> int:

@@ -61,7 +61,12 @@ class Dense(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """A convolution whose input channels a style scales: w [n, D] → style [n, inputs] by `affine`."""
+    """A convolution whose input channels a style scales: w [n, D] → style [n, inputs] by `affine`.
+
+    clamp: the most that a value of the output may be, either way; None for no limit.
+    """
+
+    clamp: float | None = None
 
     def __init__(self, inputs: int, outputs: int, size: int, dim: int) -> None:
         super().__init__()
@@ -75,6 +80,10 @@ class ModulatedConv(nn.Module):
         """What brings each output channel back to unit variance: [n, outputs, 1, 1]; computed in float32."""
         energy = (self.weight.float() * self.scale).square().sum(dim=(2, 3))
         return torch.rsqrt(style.float().square() @ energy.T + EPSILON).to(style.dtype)[:, :, None, None]
+
+    def clamped(self, x: Tensor) -> Tensor:
+        """x within ±`clamp`."""
+        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
 class StyledConv(ModulatedConv):
@@ -103,7 +112,7 @@ class StyledConv(ModulatedConv):
         x = x * self.demodulation(style)
         if noise is not None:
             x = x + noise * self.noise_strength
-        return leaky(x + self.bias[:, None, None])
+        return self.clamped(leaky(x + self.bias[:, None, None]))
 
 
 class ToRGB(ModulatedConv):
@@ -114,4 +123,5 @@ class ToRGB(ModulatedConv):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x [n, inputs, H, W] and w [n, D] → [n, 3, H, W]."""
-        return F.conv2d(x * self.affine(w)[:, :, None, None], self.weight * self.scale) + self.bias[:, None, None]
+        x = F.conv2d(x * self.affine(w)[:, :, None, None], self.weight * self.scale)
+        return self.clamped(x + self.bias[:, None, None])

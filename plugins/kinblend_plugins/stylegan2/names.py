@@ -1,6 +1,7 @@
 """The two published families of tensor names → the names of `Generator`.
 
-rosinality/stylegan2-pytorch: `style.*`, `input.input`, `conv1.*`, `convs.*`, `to_rgb1.*`, `to_rgbs.*`, `noises.*`.
+rosinality/stylegan2-pytorch: `style.*`, `input.input`, `conv1.*`, `convs.*`, `to_rgb1.*`, `to_rgbs.*`, `noises.*`;
+and the `latent_avg` that its files hold beside the network.
 NVlabs/stylegan2-ada-pytorch: `mapping.*`, `synthesis.b4.*` and on.
 """
 
@@ -76,8 +77,8 @@ def _from_nvidia(name: str) -> str | None:
 
 
 def _from_rosinality(name: str) -> str | None:
-    if name == "input.input":
-        return "const"
+    if name in ("input.input", "latent_avg"):
+        return "const" if name == "input.input" else "w_avg"
     if found := re.fullmatch(r"noises\.noise_(\d+)", name):
         return f"convs.{found[1]}.noise"
     if found := re.fullmatch(r"style\.(\d+)\.(weight|bias)", name):

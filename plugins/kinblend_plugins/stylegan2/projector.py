@@ -36,7 +36,7 @@ class StyleGAN2Projector(Projector):
     def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)
         tensors = translate(read_tensors(context, "generator.safetensors"))
-        self.module = self.generator = build(tensors)
+        self.module = self.generator = build(tensors, context.settings.get("conv_clamp"))
         self.resolution = self.generator.resolution
         _check(context, self.resolution, self.generator.layers, self.generator.dim)
         self._has_average = "w_avg" in tensors
@@ -84,7 +84,9 @@ class StyleGAN2Projector(Projector):
             )
         return self.generator(self._send(codes), self._noises(noise, seed), size).float().cpu()
 
-    def render(self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0) -> list[Image]:
+    def render(
+        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+    ) -> list[Image]:
         """Pictures of latents; with "const" noise, a latent's own noise maps stand in for the stored ones."""
         pictures = []
         with torch.inference_mode():
@@ -92,7 +94,7 @@ class StyleGAN2Projector(Projector):
                 maps = self._noises(noise, seed)
                 if noise == "const" and latent.detail:
                     maps = [self._send(latent.detail[name].float()) for name in self._names()]
-                picture = self.generator(self._send(latent.code[None]), maps)
+                picture = self.generator(self._send(latent.code[None]), maps, size)
                 pictures += to_pictures(picture.float().cpu())
         return pictures
 

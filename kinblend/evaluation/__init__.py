@@ -1,0 +1,1 @@
+"""Does it work? Measured on people that no training saw."""

@@ -1,0 +1,204 @@
+"""How good is a backbone? Reconstructions, children and edits of people it never saw.
+
+Distances are between dlib's embeddings: under 0.6 two pictures count as one person.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from kinblend.evaluation.people import couples
+from kinblend.evaluation.pictures import ms_ssim, psnr
+from kinblend.faces.detect import detect
+from kinblend.identity import embed_faces
+from kinblend.imaging import to_batch
+from kinblend.pipeline import Engine
+from kinblend.types import Latent
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from kinblend.interfaces import Editor
+
+SIZE = 256  # side of the pictures that are compared, in pixels
+# An ellipse inside the face of an FFHQ crop: centre and half axes, as shares of its side.
+FACE = (0.5, 0.6, 0.21, 0.27)
+SAME_PERSON, SIBLINGS = 0.6, 0.25
+STRATEGIES: Mapping[str, Mapping[str, Any]] = {
+    "average": {},
+    "dimension": {"default": 0.35},
+    "layer": {"shares": {"0": 1.0}, "default": 0.0},
+    "mask": {},
+    "slerp": {},
+    "learned": {},
+}
+EDITED = 50  # couples
+STRENGTHS = (-3.0, -2.0, 2.0, 3.0)
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class People:
+    """Who is measured with: their pictures, latents and embeddings [n, 128]."""
+
+    faces: Sequence[Image]
+    latents: Sequence[Latent]
+    embeddings: Tensor
+
+
+def evaluate(
+    engine: Engine, faces: Sequence[Image], pairs: int = 200, progress: Progress | None = None
+) -> dict[str, Any]:
+    """All figures. faces: FFHQ-aligned crops of different people. pairs: random couples; the edits are made on the
+    children of the first 50. progress: told each part.
+
+    Keys of the reconstructions: identity_distance_median, rank1 (how often the right person is the nearest of all),
+    same_person (distance up to 0.6), detection_rate, psnr and ms_ssim (medians, psnr inside the face, at 256 px).
+    """
+    say = progress or (lambda _: None)
+    say("encode")
+    latents = [engine.backbone.encode([face])[0] for face in faces]
+    people = People(faces, latents, embed_faces(faces))
+    say("reconstructions")
+    bare = [Latent(latent.code, latent.space) for latent in latents]
+    report: dict[str, Any] = {"backbone": str(engine.backbone.space), "people": len(faces), "pairs": pairs}
+    report |= reconstruction(engine, people, bare)
+    report["with_detail"] = reconstruction(engine, people, latents)
+    chosen = couples(len(faces), pairs)
+    report["children"] = {}
+    for name in STRATEGIES:
+        say(f"children by {name}")
+        report["children"][name] = children(engine, people, chosen, name)
+    say("siblings")
+    report["siblings_by_mask"] = siblings(engine, people, chosen)
+    report["edits"] = edits(engine, people, chosen[:EDITED], say)
+    say("seconds")
+    report["seconds"] = speed(engine, people)
+    return report
+
+
+def reconstruction(engine: Engine, people: People, latents: Sequence[Latent]) -> dict[str, float]:
+    """How much of everyone is left in a latent."""
+    pictures = [engine.backbone.render([latent])[0] for latent in latents]
+    distances = torch.cdist(embed_faces(pictures), people.embeddings)
+    own = distances.diagonal()
+    ours, theirs = (to_batch(list(images), SIZE) / 2 + 0.5 for images in (pictures, people.faces))
+    where = _inside(SIZE).expand(len(ours), -1, -1, -1)
+    return {
+        "identity_distance_median": _rounded(own.median()),
+        "same_person": _rounded((own <= SAME_PERSON).float().mean()),
+        "rank1": _rounded((distances.argmin(1) == torch.arange(len(own))).float().mean()),
+        "detection_rate": _share(len(detect(picture)) == 1 for picture in pictures),
+        "psnr": _rounded(psnr(ours, theirs, where).median()),
+        "ms_ssim": _rounded(ms_ssim(ours * where, theirs * where).median()),
+    }
+
+
+def children(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], name: str) -> dict[str, float]:
+    """Children of one strategy: faces, and between their parents?"""
+    strategy = engine.blender(name, STRATEGIES[name])
+    pictures = [
+        engine.backbone.render([engine.blend(people.latents[f], people.latents[m], strategy, seed).latent])[0]
+        for seed, (f, m) in enumerate(pairs)
+    ]
+    distances = torch.cdist(embed_faces(pictures), people.embeddings)
+    strangers = distances.median(1).values
+    rows = torch.arange(len(pairs))
+    father, mother = (distances[rows, torch.tensor(side)] for side in zip(*pairs, strict=True))
+    return {
+        "detection_rate": _share(len(detect(picture)) == 1 for picture in pictures),
+        "nearer_than_strangers": _rounded((torch.maximum(father, mother) < strangers).float().mean()),
+        "distance_father_median": _rounded(father.median()),
+        "distance_mother_median": _rounded(mother.median()),
+        "distance_strangers_median": _rounded(strangers.median()),
+    }
+
+
+def siblings(engine: Engine, people: People, pairs: Sequence[tuple[int, int]]) -> dict[str, float]:
+    """Two children of each couple by `mask`: do they differ?"""
+    strategy, distances = engine.blender("mask"), []
+    for f, m in pairs:
+        born = [engine.blend(people.latents[f], people.latents[m], strategy, seed).latent for seed in (0, 1)]
+        one, other = embed_faces([engine.backbone.render([child])[0] for child in born])
+        distances.append(float((one - other).norm()))
+    return {
+        "distance_median": _rounded(statistics.median(distances)),
+        "differ": _share(distance >= SIBLINGS for distance in distances),
+    }
+
+
+def edits(
+    engine: Engine, people: People, pairs: Sequence[tuple[int, int]], say: Progress
+) -> dict[str, dict[str, float]]:
+    """Edited children of `average`: is it still one face, and how far from the child before?"""
+    editor, strategy = engine.editor(), engine.blender()
+    born = [engine.blend(people.latents[f], people.latents[m], strategy).latent for f, m in pairs]
+    before = embed_faces([engine.backbone.render([child])[0] for child in born])
+    report = {}
+    for attribute in editor.attributes():
+        say(f"edits of {attribute}")
+        for strength in STRENGTHS:
+            report[f"{attribute} {strength:+g}"] = _edited(engine, editor, born, before, {attribute: strength})
+    return report
+
+
+def _edited(
+    engine: Engine, editor: Editor, born: Sequence[Latent], before: Tensor, strengths: Mapping[str, float]
+) -> dict[str, float]:
+    pictures = [engine.backbone.render([engine.edit(child, editor, dict(strengths))])[0] for child in born]
+    moved = (embed_faces(pictures) - before).norm(dim=1)
+    return {
+        "detection_rate": _share(len(detect(picture)) == 1 for picture in pictures),
+        "same_person": _rounded((moved <= SAME_PERSON).float().mean()),
+        "distance_median": _rounded(moved.median()),
+    }
+
+
+def speed(engine: Engine, people: People) -> dict[str, float]:
+    """Seconds: medians of seven, after one to warm up."""
+    father, mother, strategy = people.latents[0], people.latents[1], engine.blender("mask")
+    full = engine.backbone.projector.resolution
+    many = [engine.blend(father, mother, strategy, seed).latent for seed in range(32)]
+
+    def once(size: int) -> None:
+        engine.backbone.render([engine.blend(father, mother, strategy).latent], size=size)
+
+    return {
+        "blend_and_render_256": _median_seconds(lambda: once(256), 7),
+        f"blend_and_render_{full}": _median_seconds(lambda: once(full), 7),
+        f"render_of_32_each_{full}": _median_seconds(lambda: engine.backbone.render(many), 3) / 32,
+    }
+
+
+def _inside(size: int) -> Tensor:
+    across, down, wide, high = FACE
+    steps = (torch.arange(size) + 0.5) / size
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    return ((((x - across) / wide).square() + ((y - down) / high).square()) <= 1).float()[None, None]
+
+
+def _median_seconds(work: Callable[[], object], times: int) -> float:
+    work()
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return _rounded(statistics.median(seconds))
+
+
+def _share(outcomes: Iterable[bool]) -> float:
+    values = list(outcomes)
+    return _rounded(sum(values) / len(values))
+
+
+def _rounded(value: float | Tensor) -> float:
+    return round(float(value), 4)

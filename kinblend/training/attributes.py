@@ -1,0 +1,133 @@
+"""The attributes that directions are fitted for, and the faces whose attributes are known."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from zipfile import BadZipFile, ZipFile
+
+from kinblend.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+ID = "omi_stimulus"  # the column of an archive's index by which ratings name its faces
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an attribute is.
+
+    plus: what "+" means. unit: "years", say, or "" for a scale of its own. column: of the ratings of One Million
+    Impressions; none for what is measured in the picture. neutral: the value of a face that does nothing, where a
+    photograph's moment says nothing about a person; neutral_from: "above" where only more than that is too much.
+    none, unless: the value of a face that has none of it, and values of other attributes under which no face has any.
+    Such an attribute is fitted beside the others, which are free to take of it what is theirs.
+    """
+
+    plus: str
+    unit: str = ""
+    column: str | None = None
+    neutral: float | None = None
+    neutral_from: Literal["both", "above"] = "both"
+    none: float | None = None
+    unless: Mapping[str, float] = field(default_factory=dict)
+
+
+NO_BEARD = 0.0
+MEANINGS = {
+    "age": Meaning("older", "years", "age"),
+    "gender": Meaning("more male", column="gender"),
+    "smile": Meaning("a broader smile", column="happy", neutral=40, neutral_from="above"),
+    "weight": Meaning("heavier", column="weight"),
+    "skin": Meaning("darker skin", column="skin-color"),
+    "hair": Meaning("darker hair and brows", column="hair-color"),
+    "width": Meaning("a wider face"),  # cheek to cheek, over the height from the brows to the chin
+    # How much darker chin and upper lip are than the cheeks, as a logarithm; women's median is the value of none.
+    "beard": Meaning("more beard", none=NO_BEARD, unless={"age": 16, "gender": 35}),
+    "yaw": Meaning("turned to the picture's right", neutral=0),  # the nose's tip between the eyes, in eye distances
+}
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute and its value for each face."""
+
+    name: str
+    values: Sequence[float]
+    meaning: Meaning
+
+
+@dataclass(frozen=True)
+class RatedFaces:
+    """Faces of an archive that have ratings. archive: a zip. files: names in it. ratings: attribute → a value
+    each.
+    """
+
+    archive: Path
+    files: Sequence[str]
+    ratings: Mapping[str, Sequence[float]]
+
+
+def read_rated(archive: str | Path, ratings: str | Path) -> RatedFaces:
+    """The faces of a zip with an `index.csv` (file, omi_stimulus) that a CSV of ratings (stimulus, …) names.
+
+    Raises `InputError`.
+    """
+    rated = {row["stimulus"]: row for row in _rows(Path(ratings)) if row.get("stimulus")}
+    try:
+        with ZipFile(archive) as file:
+            index = list(csv.DictReader(io.StringIO(file.read("index.csv").decode())))
+    except (OSError, BadZipFile, KeyError, UnicodeDecodeError) as error:
+        raise InputError(f"{archive} is no zip of faces with an index.csv: {error}") from error
+    found = [(row["file"], rated[row[ID]]) for row in index if row.get(ID) in rated and row.get("file")]
+    if not found:
+        raise InputError(f"no face in {archive} has ratings in {ratings}: no {ID} of its index is a stimulus there")
+    columns = {name: m.column for name, m in MEANINGS.items() if m.column in found[0][1]}
+    try:
+        values = {name: [float(row[str(column)]) for _, row in found] for name, column in columns.items()}
+    except ValueError as error:
+        raise InputError(f"{ratings}: a rating is no number: {error}") from error
+    if not values:
+        known = ", ".join(meaning.column for meaning in MEANINGS.values() if meaning.column)
+        raise InputError(f"{ratings} has none of the columns {known}")
+    return RatedFaces(Path(archive), [file for file, _ in found], values)
+
+
+def measure(picture: Image, landmarks: NDArray[Any]) -> dict[str, float]:
+    """What a picture and its 68 landmarks tell by themselves: the face's width, its turn, and how dark its chin
+    is.
+    """
+    import numpy as np
+
+    light = np.log(np.asarray(picture.convert("L"), dtype=np.float64) + 8)
+
+    def at(*points: int) -> float:
+        """The median light round the middle of some points."""
+        x, y = landmarks[list(points)].mean(axis=0)
+        reach = max(1, round(0.03 * np.hypot(*(landmarks[45] - landmarks[36]))))
+        left, top = int(max(0, x - reach)), int(max(0, y - reach))
+        return float(np.median(light[top : int(y + reach) + 1, left : int(x + reach) + 1]))
+
+    cheeks = (at(41, 31, 48, 3) + at(46, 35, 54, 13)) / 2
+    chin = np.mean([at(57, 8), at(48, 6), at(54, 10), at(51, 33)])
+
+    left, right = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
+    line = right - left
+    turned = (landmarks[30] - (left + right) / 2) @ line / (line @ line)
+    across = np.hypot(*(landmarks[14] - landmarks[2]))
+    down = np.hypot(*(landmarks[8] - landmarks[[21, 22]].mean(axis=0)))
+    return {"width": float(across / down), "yaw": float(turned), "beard": float(cheeks - chin)}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} can't be read: {error}") from error

@@ -1,0 +1,83 @@
+"""Rated faces → codes and attributes of one backbone, then directions: what `kinblend train directions` does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from zipfile import ZipFile
+
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save, save_file
+from torch import Tensor
+
+from kinblend.backbone import Backbone
+from kinblend.errors import UnsupportedError
+from kinblend.faces import predict_in_crop
+from kinblend.storage.sealed import atomic_write
+from kinblend.training.attributes import MEANINGS, Attribute, RatedFaces, measure
+from kinblend.training.directions import Directions, Method, fit_directions
+from kinblend.types import AlignedFace
+
+SAVE_EVERY = 50  # faces
+FEWEST = 50
+MEASURES = ("width", "yaw", "beard")
+
+
+def train_directions(
+    backbone: Backbone,
+    faces: RatedFaces,
+    out: Path,
+    method: Method = "mean",
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Directions:
+    """Encode the faces, fit, and write `out`. Ended early, it goes on where it stopped when it is called again.
+
+    progress: told how many of how many faces are encoded. say: told the figures of each attribute.
+    Raises `UnsupportedError` for too few faces.
+    """
+    if len(faces.files) < FEWEST:
+        raise UnsupportedError(f"{len(faces.files)} rated faces are too few; give at least {FEWEST}")
+    codes, measured = _encode(backbone, faces, out.with_suffix(".part.safetensors"), progress)
+    values = dict(faces.ratings) | {name: measured[:, i].tolist() for i, name in enumerate(MEASURES)}
+    attributes = [Attribute(name, values[name], meaning) for name, meaning in MEANINGS.items() if name in values]
+    found = fit_directions(codes, attributes, method, say)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(out, save(found.tensors, found.metadata))
+    out.with_suffix(".part.safetensors").unlink(missing_ok=True)
+    return found
+
+
+def _encode(
+    backbone: Backbone, faces: RatedFaces, part: Path, progress: Callable[[int, int], None] | None
+) -> tuple[Tensor, Tensor]:
+    """Codes [n, L, D] and measures [n, 3], kept in `part` on the way. It counts for this very backbone only."""
+    metadata = {"space": backbone.space.sha256, "faces": str(len(faces.files))}
+    codes, measured = _resume(part, metadata)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with ZipFile(faces.archive) as archive:
+        for file in faces.files[len(codes) :]:
+            picture = Image.open(io.BytesIO(archive.read(file))).convert("RGB")
+            landmarks = predict_in_crop(picture)
+            face, found = AlignedFace(picture, landmarks), measure(picture, landmarks)
+            codes.append(backbone.encode([face])[0].code)
+            measured.append(torch.tensor([found[name] for name in MEASURES], dtype=torch.float64))
+            if len(codes) % SAVE_EVERY == 0:
+                save_file({"codes": torch.stack(codes), "measured": torch.stack(measured)}, part, metadata)
+            if progress is not None:
+                progress(len(codes), len(faces.files))
+    return torch.stack(codes), torch.stack(measured)
+
+
+def _resume(part: Path, metadata: dict[str, str]) -> tuple[list[Tensor], list[Tensor]]:
+    from safetensors import safe_open
+
+    if not part.is_file():
+        return [], []
+    with safe_open(str(part), framework="pt") as file:
+        if file.metadata() != metadata:
+            return [], []
+    tensors = load_file(part)
+    return list(tensors["codes"]), list(tensors["measured"])

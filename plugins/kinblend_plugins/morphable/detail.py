@@ -1,0 +1,51 @@
+"""What of a face its code can't carry: how a child comes by it from both parents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kinblend import Latent
+from kinblend_plugins.morphable import regions
+from kinblend_plugins.morphable.model import DETAIL, Morphable, resize
+
+PORES = 96  # px of the frame's side: what is finer counts as pores
+LIVELY = 0.7  # how far mixed skin gets back the contrast that mixing takes
+
+
+def shares_of_parts(model: Morphable, weights: Tensor) -> Tensor:
+    """The father's share at each place of a face: [1, 112, 112], from the weight map [L, D] of the finest layer."""
+    layer = len(weights) - 1
+    parts = [part for part in model.parts if part.layer == layer]
+    shares = torch.stack([weights[layer, part.first : part.end].mean() for part in parts])
+    return (model.part_windows * shares[:, None, None]).sum(0, keepdim=True)
+
+
+def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Tensor) -> Tensor:
+    """The residual texture of a child, float16 [3, DETAIL, DETAIL].
+
+    Pores and freckles of two people fall on different places: mixed, they lose contrast, as noise does. Skin gets
+    most of that contrast back; eyes and lips, which fall on each other, are only mixed.
+    """
+    share = shares_of_parts(model, weights)
+    names = [regions.NAMES.index(name) for name in ("forehead", "cheeks")]
+    skin = model.part_windows[names].sum(0, keepdim=True)
+    gain = LIVELY * skin * (1 / torch.hypot(share, 1 - share) - 1)
+    share, gain = (F.interpolate(x[None], size=DETAIL, mode="bilinear") for x in (share, gain))
+    ours, theirs = (parent.detail["residual"].float()[None] for parent in (father, mother))
+    mixed = theirs + (ours - theirs) * share
+    return (mixed + gain * (mixed - resize(resize(mixed, PORES), DETAIL)))[0].half()
+
+
+def host(father: Latent, mother: Latent, share: float, wanted: str) -> Mapping[str, Tensor]:
+    """The detail of the parent whose hair, ears, neck and background the child gets.
+
+    wanted: "father", "mother", or "auto": the one with the larger share, the mother at one half. Two hair styles
+    mixed would be a double exposure.
+    """
+    if wanted == "auto":
+        wanted = "father" if share > 0.5 else "mother"
+    return (father if wanted == "father" else mother).detail

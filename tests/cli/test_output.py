@@ -1,0 +1,139 @@
+"""Every command has both ways to speak, and says in one line what can't be written, before it works."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from strangers import here
+
+from kinblend.cli.app import app
+
+
+def commands() -> Iterator[tuple[str, object]]:
+    """All of them, those in groups too."""
+    waiting = [("", typer.main.get_command(app))]
+    while waiting:
+        name, command = waiting.pop()
+        inside = getattr(command, "commands", None)
+        if inside is None:
+            yield name, command
+        else:
+            waiting += [(f"{name} {key}".strip(), value) for key, value in inside.items()]
+
+
+ALL = dict(commands())
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_every_command_can_speak_json_and_be_quiet(name: str) -> None:
+    flags = {flag for parameter in ALL[name].params for flag in parameter.opts}
+    assert {"--json", "--quiet"} <= flags
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plugins"],
+        ["models", "list"],
+        ["models", "show", "morphable"],
+        ["models", "verify", "morphable"],
+        ["blenders", "list"],
+        ["encoders", "show", "e4e"],
+        ["importers", "list"],
+        ["trainers", "show", "morphable"],
+        ["editors", "show", "interfacegan"],
+    ],
+    ids=" ".join,
+)
+def test_with_both_there_is_json_and_nothing_else(words: list[str]) -> None:
+    code, out, error = here(*words, "--json", "--quiet")
+    assert (code, error) == (0, "")
+    assert json.loads(out)
+
+
+def test_editors_show_their_attributes_and_trainers_their_flags() -> None:
+    assert "--edit age=…" in here("editors", "show", "interfacegan")[1]
+    assert "--faces\t" in here("trainers", "show", "morphable")[1]
+    assert "--set blender.share=\t" in here("blenders", "show", "average")[1]
+
+
+def outs(folder: Path) -> dict[str, Path]:
+    """Places where nothing can be written, by why."""
+    (folder / "file").touch()
+    return {"below a file": folder / "file" / "x", "below /proc": Path("/proc/kinblend/x")}
+
+
+# The inputs are not there: who gets as far as reading them has not checked the place first.
+WRITERS = {
+    "run": ["run", "--father", "no.jpg", "--mother", "no.jpg"],
+    "align": ["align", "no.jpg"],
+    "encode": ["encode", "no.jpg"],
+    "project": ["project", "no.jpg"],
+    "blend": ["blend", "no.safetensors", "no.safetensors"],
+    "edit": ["edit", "no.safetensors", "--edit", "age=1"],
+    "render": ["render", "no.safetensors"],
+    "demo": ["demo"],
+    "families encode": ["families", "encode", "no.csv"],
+    "train backbone": ["train", "backbone", "morphable", "--faces", "no.zip"],
+    "train blender": ["train", "blender", "learned", "--trios", "no.safetensors"],
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_place_where_nothing_can_be_written(name: str, tmp_path: Path) -> None:
+    for why, out in outs(tmp_path).items():
+        code, _, error = here(*WRITERS[name], "--out", out)
+        assert (code, error.count("\n")) == (1, 1), (why, error)
+        assert str(out.parent) in error
+
+
+@pytest.mark.parametrize("name", ["run", "render", "demo"])
+def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert here(*WRITERS[name], "--out", tmp_path / "file") == (
+        1,
+        "",
+        f"kinblend: {tmp_path}/file: Not a directory\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["align", "encode", "project", "blend", "edit", "families encode", "train blender"])
+def test_a_folder_where_a_file_is_needed(name: str, tmp_path: Path) -> None:
+    assert here(*WRITERS[name], "--out", tmp_path) == (1, "", f"kinblend: {tmp_path}: Is a directory\n")
+
+
+def test_a_home_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    (tmp_path / "net.pt").write_bytes(b"PK")
+    code, _, error = here("models", "import", tmp_path / "net.pt", KINBLEND_HOME=tmp_path / "home")
+    assert (code, error.count("\n")) == (1, 1)
+    assert "home: Not a directory" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (["run", "--father", "a", "--mother", "b", "--seed", "99999999999999999999"], 2, "--seed"),
+        (["run", "--father", "a", "--mother", "b", "--father-face", "0"], 2, "--father-face"),
+        (["encode", "a.jpg", "--aligned", "--face", "2"], 2, "--face has nothing to choose from"),
+        (["train", "backbone", "learned", "--trios", "x"], 2, "run `kinblend train blender learned`"),
+        (["train", "blender", "morphable", "--faces", "x"], 2, "run `kinblend train backbone morphable`"),
+        (["render", "a.safetensors", "--device", "meta"], 3, "does not exist"),
+        (["blend", "tests", "tests"], 3, "is a folder"),
+        (["models", "import", "tests"], 4, "is a folder"),
+        (["models", "import", "x.pt", "--name", "../../evil"], 2, "use lower case letters"),
+        (["models", "add", "morphable", "x.safetensors"], 2, "comes with a plugin"),
+        (["edit", "x.safetensors", "--edit", "=2"], 2, "write --edit attribute=strength"),
+        (["run", "--father", "a", "--mother", "b", "--set", "encoder.wings=2"], 2, "'morphable' has no option"),
+        (["encode", "a.jpg", "--set", "projector.wings=2"], 2, "only options of encoder"),
+        (["run", "--father", "a", "--mother", "b", "--editor", "nobody"], 2, "there is no editor 'nobody'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_words_that_are_off(words: list[str], code: int, reason: str, tmp_path: Path) -> None:
+    out = [] if words[0] in ("models", "train") else ["--out", tmp_path / "out"]
+    found, _, error = here(*words, *out, KINBLEND_HOME=tmp_path / "home")
+    assert found == code, error
+    assert reason in error

@@ -1,0 +1,216 @@
+"""Every hook is documented, and does its work: a stranger's plugin that has all of them, met by the command line."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from strangers import Site
+
+from kinblend import hookspecs, load_latent
+from kinblend.cli.demo import FATHER, MOTHER, example
+
+HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("kinblend_"))
+
+ALL = '''
+import json
+from pathlib import Path
+
+from pydantic import BaseModel
+
+import kinblend
+
+HERE = Path(__file__).parent
+
+
+def log(*record):
+    with (HERE / "log.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\\n")
+
+
+class Gain(BaseModel):
+    gain: float = 1.0
+
+
+class Encoder(kinblend.Encoder):
+    """The mean colour of the face, in the first dimensions of each layer."""
+
+    input_size = 64
+
+    def encode(self, images):
+        codes = images.new_zeros(len(images), 2, 8)
+        codes[:, :, :3] = images.mean(dim=(2, 3))[:, None] * self.options.gain
+        return codes
+
+
+class Projector(kinblend.Projector):
+    """A picture of that colour."""
+
+    resolution = 64
+
+    def synthesize(self, codes, *, noise="const", seed=0, size=None):
+        return codes[:, 0, :3, None, None].expand(-1, -1, 64, 64) * self.options.gain
+
+
+class Editor(kinblend.Editor):
+    def attributes(self):
+        return {"red": "more of it"}
+
+    def edit(self, codes, strengths):
+        moved = codes.clone()
+        moved[:, :, 0] += strengths.get("red", 0.0)
+        return moved
+
+
+class Failing(kinblend.Blender):
+    def weights(self, father, mother, seed):
+        raise ValueError("inside")
+
+
+def train(options, out, progress):
+    import torch
+    from safetensors.torch import save_file
+
+    out.mkdir(parents=True, exist_ok=True)
+    save_file({"gain": torch.tensor([options.gain])}, out / "generator.safetensors")
+    description = {"name": "flat", "encoder": "flat", "projector": "flat", "layers": 2, "dim": 8, "resolution": 64}
+    kinblend.write_description(out, {**description, "generator": "generator.safetensors"}, ["generator.safetensors"])
+    progress("trained")
+    return out
+
+
+def convert(checkpoint, out, name):
+    return train(Gain(), out, print) if checkpoint.read_bytes() == b"FLAT" else None
+
+
+def hello(name: str) -> None:
+    print(f"hello {name}")
+
+
+def spec(name, target, options=None):
+    return kinblend.PluginSpec(name, "a test", f"all_plugin:{target}", options)
+
+
+@kinblend.hookimpl
+def kinblend_register_encoders(register):
+    register(spec("flat", "Encoder", Gain))
+
+
+@kinblend.hookimpl
+def kinblend_register_projectors(register):
+    register(spec("flat", "Projector", Gain))
+
+
+@kinblend.hookimpl
+def kinblend_register_editors(register):
+    register(spec("shift", "Editor"))
+
+
+@kinblend.hookimpl
+def kinblend_register_blenders(register):
+    register(spec("failing", "Failing"))
+
+
+@kinblend.hookimpl
+def kinblend_register_trainers(register):
+    register(spec("flat", "train", Gain))
+
+
+@kinblend.hookimpl
+def kinblend_register_importers(register):
+    register(spec("flat", "convert"))
+
+
+@kinblend.hookimpl
+def kinblend_register_commands(register):
+    register(spec("hello", "hello"))
+
+
+@kinblend.hookimpl
+def kinblend_register_packs(register):
+    register(kinblend.PackSource("shipped", "a test", folder=HERE / "shipped"))
+
+
+@kinblend.hookimpl
+def kinblend_before_stage(stage, run):
+    log("before", stage, run["backbone"]["name"])
+
+
+@kinblend.hookimpl
+def kinblend_after_stage(stage, seconds):
+    log("after", stage, seconds > 0)
+
+
+@kinblend.hookimpl
+def kinblend_on_error(stage, error):
+    log("error", stage, type(error).__name__)
+    raise RuntimeError("a hook that fails itself")
+'''
+STAGES = ["detect", "encode", "blend", "edit", "render", "compare"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """With the plugin, and the pack that its trainer makes."""
+    site = Site(tmp_path_factory.mktemp("hooks"))
+    site.add("all", ALL)
+    done = site.kinblend("train", "backbone", "flat", "--gain", "0.5", "--out", "shipped")
+    assert (done.returncode, done.stdout) == (0, "shipped\n"), done.stderr
+    assert "trained" in done.stderr
+    return site
+
+
+def log(site: Site) -> list[list]:
+    path = site.folder / "log.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.unlink()
+    return lines
+
+
+PARENTS = ["--father", example(FATHER), "--mother", example(MOTHER), "--backbone", "shipped"]
+
+
+def test_a_run_with_a_strangers_encoder_projector_and_editor(site: Site) -> None:
+    options = ["--set", "encoder.gain=2", "--set", "projector.gain=0.25"]
+    words = ["run", *PARENTS, "--editor", "shift", "--edit", "red=0.5", *options, "--out", "a", "--json", "--quiet"]
+    done = site.kinblend(*words)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)
+    backbone = manifest["backbone"]
+    assert [backbone[kind]["options"]["gain"] for kind in ("encoder", "projector")] == [2, 0.25]
+    assert manifest["editor"]["from"] == "all 1.0"
+    assert log(site) == [record for stage in STAGES for record in (["before", stage, "flat"], ["after", stage, True])]
+
+
+def test_the_steps_take_them_too(site: Site) -> None:
+    done = site.kinblend("encode", example(FATHER), "--backbone", "shipped", "--out", "f.safetensors")
+    assert done.returncode == 0, done.stderr
+    words = ["edit", "f.safetensors", "--editor", "shift", "--edit", "red=0.5", "--backbone", "shipped"]
+    assert site.kinblend(*words).returncode == 0
+    before, after = (load_latent(site.folder / f"{name}.safetensors").code for name in ("f", "edited"))
+    assert (after - before)[0].tolist() == pytest.approx([0.5] + [0.0] * 7)
+    assert site.kinblend("render", "edited.safetensors", "--backbone", "shipped").returncode == 0
+
+
+def test_a_failure_is_told_and_a_failing_hook_does_not_hide_it(site: Site) -> None:
+    done = site.kinblend("run", *PARENTS, "--blender", "failing", "--out", "b", "--quiet")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "blender 'failing' of all 1.0 failed: ValueError: inside" in done.stderr
+    assert log(site)[-1] == ["error", "blend", "PluginError"]
+
+
+def test_a_strangers_importer_and_command(site: Site) -> None:
+    (site.folder / "net.bin").write_bytes(b"FLAT")
+    done = site.kinblend("models", "import", "net.bin", "--name", "mine", "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    description = json.loads((site.folder / "home" / "packs" / "mine" / "pack.json").read_text())
+    assert description["name"] == "mine"
+    assert description["checkpoint"] == {"sha256": sha256(b"FLAT").hexdigest()}
+    assert site.kinblend("hello", "you").stdout == "hello you\n"
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented_and_tested(hook: str) -> None:
+    assert hook in (Path(__file__).parents[1] / "docs" / "plugins.md").read_text()
+    assert getattr(hookspecs, hook).__doc__
+    assert f"def {hook}(" in ALL

@@ -35,7 +35,7 @@ def backbone(
     _train("backbone", name, context.args, folder)
     pack = open_pack(folder)
     pack.verify()
-    say(f"use it with --backbone {pack.name if out is None else folder}")
+    say(f"use it with --backbone {pack.name if out is None else folder.resolve()}")
     wrote([folder], as_json)
 
 

@@ -51,7 +51,8 @@ class Generator(nn.Module):
         return x
 
     def forward(self, codes: Tensor, noises: Sequence[Tensor | None], size: int | None = None) -> Tensor:
-        """codes [n, L, D] → RGB about [−1, 1], [n, 3, R, R]. noises: one map [r, r] or None for each conv.
+        """codes [n, L, D] → RGB about [−1, 1], [n, 3, R, R]. noises: for each conv a map [r, r], [n, 1, r, r]
+        or None.
 
         size: where it is given, the first picture of the pyramid that is no smaller.
         """

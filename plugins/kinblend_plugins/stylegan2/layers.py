@@ -39,12 +39,21 @@ def per_channel(x: Tensor) -> Tensor:
 
 def blur(x: Tensor) -> Tensor:
     """[n, C, 2H + 1, 2W + 1], fresh from a transposed convolution → [n, C, 2H, 2W]."""
-    return F.conv2d(x, per_channel(x), padding=1, groups=x.shape[1])
+    return low_pass(x, 1.0, padding=1)
+
+
+def low_pass(x: Tensor, gain: float, padding: int, stride: int = 1) -> Tensor:
+    """x [n, C, H, W] convolved with the low-pass kernel times `gain`, in the dtype of x."""
+    with torch.autocast(x.device.type, enabled=False):
+        # On the CPU the gradient of a channel-wise convolution is eight times slower in bfloat16 than in float32.
+        wide = x.float() if x.device.type == "cpu" else x
+        return F.conv2d(wide, per_channel(wide) * gain, None, stride, padding, groups=x.shape[1]).to(x.dtype)
 
 
 def upsample(x: Tensor) -> Tensor:
-    """[n, C, H, W] → [n, C, 2H, 2W]."""
-    return F.conv_transpose2d(x, per_channel(x), stride=2, padding=1, groups=x.shape[1])
+    """[n, C, H, W] → [n, C, 2H, 2W], in the dtype of x: sums of pictures must not be rounded by autocast."""
+    with torch.autocast(x.device.type, enabled=False):
+        return F.conv_transpose2d(x, per_channel(x), stride=2, padding=1, groups=x.shape[1])
 
 
 class Dense(nn.Module):
@@ -78,8 +87,9 @@ class ModulatedConv(nn.Module):
 
     def demodulation(self, style: Tensor) -> Tensor:
         """What brings each output channel back to unit variance: [n, outputs, 1, 1]; computed in float32."""
-        energy = (self.weight.float() * self.scale).square().sum(dim=(2, 3))
-        return torch.rsqrt(style.float().square() @ energy.T + EPSILON).to(style.dtype)[:, :, None, None]
+        with torch.autocast(style.device.type, enabled=False):
+            energy = (self.weight.float() * self.scale).square().sum(dim=(2, 3))
+            return torch.rsqrt(style.float().square() @ energy.T + EPSILON).to(style.dtype)[:, :, None, None]
 
     def clamped(self, x: Tensor) -> Tensor:
         """x within ±`clamp`."""
@@ -101,7 +111,10 @@ class StyledConv(ModulatedConv):
         self.size, self.doubling = size, doubling
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        """x [n, inputs, ·, ·] and w [n, D] → [n, outputs, size, size]; noise: [size, size], or None for none."""
+        """x [n, inputs, ·, ·] and w [n, D] → [n, outputs, size, size].
+
+        noise: [size, size] for all, [n, 1, size, size] for each its own, or None for none.
+        """
         style = self.affine(w)
         # Scaling the activations instead of the weights lets one convolution serve the whole batch.
         x, weight = x * style[:, :, None, None], self.weight * self.scale
@@ -111,8 +124,8 @@ class StyledConv(ModulatedConv):
             x = F.conv2d(x, weight, padding=1)
         x = x * self.demodulation(style)
         if noise is not None:
-            x = x + noise * self.noise_strength
-        return self.clamped(leaky(x + self.bias[:, None, None]))
+            x = x + (noise * self.noise_strength).to(x.dtype)
+        return self.clamped(leaky(x + self.bias.to(x.dtype)[:, None, None]))
 
 
 class ToRGB(ModulatedConv):

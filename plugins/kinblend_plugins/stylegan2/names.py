@@ -60,6 +60,27 @@ def translate(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
+def to_nvidia(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a `Generator` under NVIDIA's names: what `translate` turns back."""
+    ours = {name: published for published, name in _NVIDIA.items()}
+    return {_nvidia_name(name, ours): tensor for name, tensor in tensors.items()}
+
+
+def _nvidia_name(name: str, last: Mapping[str, str]) -> str:
+    if name == "w_avg":
+        return "mapping.w_avg"
+    if name == "const":
+        return "synthesis.b4.const"
+    kind, index, rest = name.split(".", 2)
+    if kind == "mapping_layers":
+        return f"mapping.fc{index}.{rest}"
+    if kind == "colours":
+        return f"synthesis.b{4 << int(index)}.torgb.{last[rest]}"
+    step = (int(index) + 1) // 2
+    conv = "conv1" if int(index) % 2 == 0 else "conv0"
+    return f"synthesis.b{4 << step}.{conv}.{last[rest]}"
+
+
 def _from_nvidia(name: str) -> str | None:
     if name == "mapping.w_avg":
         return "w_avg"

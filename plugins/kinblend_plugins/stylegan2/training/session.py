@@ -1,0 +1,189 @@
+"""One training step after the other, from a seed: discriminator, then generator and encoder together.
+
+The generator's and the discriminator's losses follow Karras et al., "Analyzing and Improving the Image Quality of
+StyleGAN" (2020), section 3; reconstruction and steps between layers Tov et al., "Designing an Encoder for StyleGAN
+Image Manipulation" (2021), sections 4.1 and 4.2. Both learn at once, and the discriminator sees blends as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kinblend.errors import KinblendError
+from kinblend_plugins.stylegan2.training import blends, faces, likeness, losses
+from kinblend_plugins.stylegan2.training.augment import Probability, augment
+from kinblend_plugins.stylegan2.training.draws import generator
+from kinblend_plugins.stylegan2.training.networks import Networks, noises
+from kinblend_plugins.stylegan2.training.recipe import Recipe
+
+BETAS = {"generator": (0.0, 0.99), "encoder": (0.9, 0.99), "discriminator": (0.0, 0.99)}
+PATH_FOLLOW = 0.01  # share by which the mean path length follows each penalty
+
+
+@dataclass
+class Progress:
+    """Where a training stands. step: done. seen: faces so far. age: steps since the optimisers began.
+    seconds: of all runs."""
+
+    step: int = 0
+    seen: int = 0
+    age: int = 0
+    seconds: float = 0.0
+    path_mean: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fakes:
+    """What the generator made in a step. pictures: reconstructions, then blends, then samples, [m, 3, R, R]."""
+
+    pictures: Tensor
+    offsets: Tensor
+
+
+class Session:
+    """A training that goes step by step. pixels: training faces, uint8 [n, 3, R, R].
+
+    Its `networks`, `optimizers`, `probability` and `progress` are all it knows; each step draws its random numbers
+    from seed and step, so that restoring these four gives the same further steps.
+    """
+
+    def __init__(self, recipe: Recipe, pixels: Tensor, device: torch.device) -> None:
+        self.recipe, self.pixels, self.device = recipe, pixels, device
+        self.dtype = dtype_of(recipe.precision, device)
+        self.networks = Networks(recipe).to(device=device, memory_format=torch.channels_last)
+        self.identity = likeness.find(recipe, device)
+        self.progress = Progress()
+        self.probability = Probability(recipe.ada_target, recipe.ada_images)
+        self.optimizers = {
+            name: torch.optim.Adam(getattr(self.networks, name).parameters(), lr=recipe.rate, betas=betas, eps=1e-8)
+            for name, betas in BETAS.items()
+        }
+
+    def step(self) -> dict[str, Tensor]:
+        """Learn from one batch. Returns the losses, scalars without gradient."""
+        recipe, progress = self.recipe, self.progress
+        real = faces.batch(self.pixels, progress.seen, recipe.batch, recipe.seed, recipe.mirror, self.device)
+        real = real.contiguous(memory_format=torch.channels_last)
+        self._warm_up()
+        with self.autocast():
+            fakes = self.make(real)
+        found = self._teach_discriminator(real, fakes.pictures.detach())
+        found |= self._teach_generator(real, fakes)
+        progress.step += 1
+        progress.seen += recipe.batch
+        progress.age += 1
+        self.networks.follow(recipe.batch, progress.seen, recipe.average_images)
+        return {name: value.detach() for name, value in found.items()}
+
+    def make(self, real: Tensor) -> Fakes:
+        """Reconstructions of `real`, blends of pairs of them, and samples."""
+        recipe, networks = self.recipe, self.networks
+        codes, offsets = networks.encoder(real, recipe.steps_allowed(self.progress.seen))
+        wanted = [codes]
+        if count := round(recipe.blends * len(real)):
+            couples = blends.draw(len(real), count, recipe.layers, recipe.dim, self.source("blends"))
+            wanted.append(couples.to(self.device).children(codes))
+        if count := round(recipe.samples * len(real)):
+            z = torch.randn(count, recipe.dim, generator=self.source("samples")).to(self.device)
+            w = networks.generator.mapping(z).float()
+            wanted.append(w[:, None].expand(-1, recipe.layers, -1))
+        everyone = torch.cat(wanted)
+        maps = noises(networks.generator, len(everyone), self.source("noise", self.device))
+        return Fakes(networks.generator(everyone, maps).float(), offsets)
+
+    def source(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+        """Random numbers of this step for one purpose."""
+        return generator(self.recipe.seed, self.progress.step, purpose, device)
+
+    @contextmanager
+    def autocast(self) -> Iterator[None]:
+        """Mixed precision, where it is wanted."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            yield
+
+    def _teach_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        recipe, judge = self.recipe, self.networks.discriminator.requires_grad_(True)
+        shown = augment(real, self.probability.value, self.source("real"))
+        with self.autocast():
+            on_real = judge(shown)
+            on_fake = judge(augment(fake, self.probability.value, self.source("fake")))
+        loss = losses.judge(on_real, on_fake)
+        found = {"discriminator": loss}
+        if recipe.r1 and self.progress.step % recipe.r1_every == 0:
+            # In float32 and on the augmented picture: no second derivative of the augmentation is needed.
+            found["r1"] = losses.r1(judge, shown)
+            loss = loss + recipe.r1 * recipe.r1_every * found["r1"]
+        self._descend(loss, "discriminator")
+        self.probability.update(on_real)
+        return found
+
+    def _teach_generator(self, real: Tensor, fakes: Fakes) -> dict[str, Tensor]:
+        recipe, judge = self.recipe, self.networks.discriminator.requires_grad_(False)
+        again = fakes.pictures[: len(real)]
+        with self.autocast():
+            on_fake = judge(augment(fakes.pictures, self.probability.value, self.source("fake")))
+        found = {
+            "adversarial": losses.deceive(on_fake),
+            "pixel": losses.pixels(again, real),
+            "delta": losses.offset_size(fakes.offsets),
+        }
+        loss = sum(getattr(recipe, name) * value for name, value in found.items())
+        if self.identity is not None and self.progress.step % recipe.identity_every == 0:
+            with self.autocast():
+                found["identity"] = likeness.distance(self.identity, again, real).square().mean()
+            loss = loss + recipe.identity_weight * found["identity"]
+        if recipe.path_length and self.progress.step % recipe.path_every == 0:
+            found["path"] = self._path_penalty(len(real))
+            loss = loss + recipe.path_length * recipe.path_every * found["path"]
+        self._descend(loss, "generator", "encoder")
+        return found
+
+    def _path_penalty(self, batch: int) -> Tensor:
+        recipe, network, source = self.recipe, self.networks.generator, self.source("path", self.device)
+        count = max(1, batch // 2)
+        z = torch.randn(count, recipe.dim, generator=source, device=self.device)
+        codes = network.mapping(z)[:, None].repeat(1, recipe.layers, 1)
+        pictures = network(codes, noises(network, count, source))
+        lengths = losses.path_lengths(
+            pictures, codes, torch.randn(pictures.shape, generator=source, device=self.device)
+        )
+        mean = self.progress.path_mean
+        self.progress.path_mean = mean + PATH_FOLLOW * (float(lengths.detach().mean()) - mean)
+        return (lengths - self.progress.path_mean).square().mean()
+
+    def _descend(self, loss: Tensor, *names: str) -> None:
+        for name in names:
+            self.optimizers[name].zero_grad(set_to_none=True)
+        loss.backward()
+        for name in names:
+            self.optimizers[name].step()
+
+    def _warm_up(self) -> None:
+        share = min(1.0, (self.progress.age + 1) / self.recipe.warmup)
+        for optimizer in self.optimizers.values():
+            for entry in optimizer.param_groups:
+                entry["lr"] = self.recipe.rate * share
+
+
+def check_finite(found: dict[str, float], step: int) -> None:
+    """Raise `KinblendError` where a loss is no number any more."""
+    bad = [name for name, value in found.items() if not math.isfinite(value)]
+    if bad:
+        raise KinblendError(
+            f"the training diverged before step {step} ({', '.join(bad)}); go on from the last checkpoint with a "
+            "lower --rate, a higher --r1 or --precision fp32"
+        )
+
+
+def dtype_of(precision: str, device: torch.device) -> torch.dtype:
+    """What matrices are multiplied in: "auto" is bfloat16 on a CUDA device that has it, else float32."""
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32

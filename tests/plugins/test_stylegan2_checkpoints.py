@@ -1,0 +1,204 @@
+"""What a checkpoint promises.
+
+With its moments, a training taken up again gives, on the same CPU with the same number of threads, bit for bit what
+an uninterrupted one gives. Without them everything but the optimisers is as it was, and the rate rises anew. Whoever
+is killed at any moment loses what came after the last checkpoint.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save
+from toy_faces import session, tiny, write_faces
+
+from kinblend.errors import InputError, PackError, UsageError
+from kinblend_plugins.stylegan2.training import checkpoint
+from kinblend_plugins.stylegan2.training.run import train
+from kinblend_plugins.stylegan2.training.session import Session
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = {
+    "resolution": 16, "width": 12, "taper": 192, "depth": 1, "dim": 16, "batch": 4, "identity": "off",
+    "device": "cpu", "checkpoint-minutes": 0, "sheet-minutes": 100,
+}  # fmt: skip
+
+
+def stepped(training: Session, steps: int) -> Session:
+    for _ in range(steps):
+        training.step()
+    return training
+
+
+def assert_same(one: Session, other: Session) -> None:
+    theirs = other.networks.state_dict()
+    for name, tensor in one.networks.state_dict().items():
+        assert torch.equal(tensor, theirs[name]), name
+    assert one.probability == other.probability
+    assert one.progress == other.progress
+
+
+def test_taken_up_with_its_moments_it_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    options = {"r1_every": 3, "path_length": 1.0, "path_every": 2, "ada_images": 100}
+    uninterrupted = stepped(session(**options), 12)
+    checkpoint.write(stepped(session(**options), 7), tmp_path)
+    resumed = session(**options)
+    assert checkpoint.read(resumed, tmp_path)
+    assert resumed.progress.step == 7
+    assert_same(stepped(resumed, 5), uninterrupted)
+    assert uninterrupted.probability.value > 0
+
+
+def test_taken_up_without_moments_all_else_is_as_it_was_and_the_rate_rises_anew(tmp_path: Path) -> None:
+    before = stepped(session(moments=False, warmup=5), 7)
+    folder = checkpoint.write(before, tmp_path)
+    assert not list(folder.glob("moments*"))
+    resumed = session(moments=False, warmup=5)
+    assert checkpoint.read(resumed, tmp_path)
+    assert (before.progress.age, resumed.progress.age) == (7, 0)
+    before.progress.age = 0
+    assert_same(resumed, before)
+    rates = []
+    for _ in range(6):
+        resumed.step()
+        rates.append(resumed.optimizers["encoder"].param_groups[0]["lr"] / resumed.recipe.rate)
+    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
+
+
+def test_moments_may_be_left_behind_when_a_checkpoint_travels(tmp_path: Path) -> None:
+    folder = checkpoint.write(stepped(session(), 3), tmp_path)
+    moments = list(folder.glob("moments*"))
+    assert moments
+    for path in moments:
+        path.unlink()
+    resumed = session()
+    assert checkpoint.read(resumed, tmp_path)
+    assert (resumed.progress.step, resumed.progress.age) == (3, 0)
+    stepped(resumed, 1)
+
+
+def test_the_last_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
+    training = session()
+    for _ in range(4):
+        checkpoint.write(stepped(training, 1), tmp_path)
+    latest, before = checkpoint.found(tmp_path)
+    assert (latest.name, before.name) == ("step-000000004", "step-000000003")
+    with (latest / "weights-00.safetensors").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x55")
+    (tmp_path / "step-000000005.part").mkdir()  # of one who was killed while writing
+    resumed = session()
+    assert checkpoint.read(resumed, tmp_path)
+    assert resumed.progress.step == 3
+    (before / "state.json").write_text("{")
+    with pytest.raises(PackError, match="delete them to start afresh"):
+        checkpoint.read(session(), tmp_path)
+
+
+def test_another_architecture_is_refused(tmp_path: Path) -> None:
+    checkpoint.write(stepped(session(), 1), tmp_path)
+    with pytest.raises(UsageError, match="width=12, not 16"):
+        checkpoint.read(session(width=16), tmp_path)
+
+
+def test_no_file_is_over_the_limit_and_large_tensors_come_back_whole() -> None:
+    tensors = {"a": torch.randn(300, 100), "b": torch.randn(7), "c": torch.tensor(3.0), "d": torch.randn(3, 50000)}
+    limit = 2**18
+    groups = checkpoint.split(tensors, limit)
+    assert len(groups) > 2
+    assert all(len(save(group)) <= limit for group in groups)
+    whole = checkpoint.join({name: tensor for group in groups for name, tensor in group.items()})
+    assert set(whole) == set(tensors)
+    assert all(torch.equal(whole[name], tensor) for name, tensor in tensors.items())
+
+
+def start(faces: Path, out: Path, **flags: object) -> subprocess.Popen[str]:
+    words = [f"--{name}={value}" for name, value in (FLAGS | flags).items()]
+    command = [
+        sys.executable,
+        "-m",
+        "kinblend_plugins.stylegan2.training",
+        "train",
+        f"--faces={faces}",
+        f"--out={out}",
+    ]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([*command, *words], stdout=-1, stderr=-1, text=True, env=environment)
+
+
+def log(out: Path, event: str) -> list[dict]:
+    path = out / "training" / "log.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+    entries = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [entry for entry in entries if entry["event"] == event]
+
+
+def until_saved(process: subprocess.Popen[str], out: Path, times: int) -> None:
+    while len(log(out, "saved")) < times:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def test_whoever_is_killed_loses_no_more_than_the_last_interval(tmp_path: Path) -> None:
+    faces, out = write_faces(tmp_path / "faces.zip", 12, 4, 16), tmp_path / "out"
+    process = start(faces, out)
+    until_saved(process, out, 4)
+    process.kill()
+    process.communicate()
+    told = log(out, "saved")[-1]["step"]
+    resumed = session(faces=12)
+    assert checkpoint.read(resumed, out / "training")
+    # Here the interval is one step; one more may have been written before its line of the log was.
+    assert told <= resumed.progress.step <= told + 1
+    recipe = tiny(faces=faces, checkpoint_minutes=100.0, images=4 * (resumed.progress.step + 3))
+    train(recipe, out)
+    assert log(out, "resumed")[-1]["step"] == resumed.progress.step
+    assert log(out, "saved")[-1]["step"] == resumed.progress.step + 3
+    assert load_file(out / "encoder.safetensors")["latent_avg"].shape == (6, 16)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_a_checkpoint_of_the_last_step_and_no_pack(kind: signal.Signals, tmp_path: Path) -> None:
+    faces, out = write_faces(tmp_path / "faces.zip", 12, 4, 16), tmp_path / "out"
+    process = start(faces, out, **{"checkpoint-minutes": 0.001})
+    until_saved(process, out, 2)
+    process.send_signal(kind)
+    assert process.wait() == 130
+    process.communicate()
+    assert not (out / "pack.json").exists()
+    resumed = session(faces=12)
+    assert checkpoint.read(resumed, out / "training")
+    assert resumed.progress.step == log(out, "saved")[-1]["step"]
+
+
+def test_zero_minutes_write_the_pack_of_the_last_checkpoint(tmp_path: Path) -> None:
+    faces = write_faces(tmp_path / "faces.zip", 8, 4, 16)
+    with pytest.raises(UsageError, match="nothing was trained"):
+        train(tiny(faces=faces, minutes=0), tmp_path / "one")
+    train(tiny(faces=faces, images=8), tmp_path / "one")
+    shutil.copytree(tmp_path / "one" / "training", tmp_path / "two" / "training")
+    train(tiny(faces=faces, minutes=0), tmp_path / "two")
+    one, two = ((tmp_path / name / "generator.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "does not exist"), (b"no zip", "can't be read as a zip")],
+)
+def test_faces_that_will_not_do(content: bytes | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "faces.zip"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        train(tiny(faces=path), tmp_path / "out")
+    write_faces(path, 4, 0, 16)
+    with pytest.raises(InputError, match="no faces whose split is 'val'"):
+        train(tiny(faces=path), tmp_path / "out")

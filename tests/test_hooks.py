@@ -87,6 +87,19 @@ def hello(name: str) -> None:
     print(f"hello {name}")
 
 
+def families(path):
+    """A text with a name and a picture in each line: families of one."""
+    if path.suffix != ".names":
+        return None
+    rows = [line.split(" ", 1) for line in path.read_text().splitlines()]
+    people = [kinblend.Person(name, None, (Path(picture),)) for name, picture in rows]
+    return kinblend.KinshipSet(path, tuple(kinblend.Family(p.name, {p.name: p}, ()) for p in people), ())
+
+
+def brightness(crops):
+    return [{"age": sum(crop.convert("L").getdata()) / (crop.width * crop.height)} for crop in crops]
+
+
 def spec(name, target, options=None):
     return kinblend.PluginSpec(name, "a test", f"all_plugin:{target}", options)
 
@@ -119,6 +132,16 @@ def kinblend_register_trainers(register):
 @kinblend.hookimpl
 def kinblend_register_importers(register):
     register(spec("flat", "convert"))
+
+
+@kinblend.hookimpl
+def kinblend_register_datasets(register):
+    register(spec("names", "families"))
+
+
+@kinblend.hookimpl
+def kinblend_register_analysers(register):
+    register(spec("brightness", "brightness"))
 
 
 @kinblend.hookimpl
@@ -207,6 +230,26 @@ def test_a_strangers_importer_and_command(site: Site) -> None:
     assert description["name"] == "mine"
     assert description["checkpoint"] == {"sha256": sha256(b"FLAT").hexdigest()}
     assert site.kinblend("hello", "you").stdout == "hello you\n"
+
+
+def test_a_strangers_reader_of_families(site: Site) -> None:
+    (site.folder / "clan.names").write_text(f"smith {example(FATHER)}\njones {example(MOTHER)}")
+    done = site.kinblend("families", "stats", "clan.names", "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["format"], figures["extended_families"], figures["individuals"]) == ("names", 2, 2)
+
+
+def test_a_strangers_analyser(site: Site) -> None:
+    from csv import DictReader
+
+    (site.folder / "one.names").write_text(f"smith {example(FATHER)}")
+    words = ["one.names", "--analyser", "brightness", "--out", "d.csv"]
+    done = site.kinblend("families", "demographics", *words)
+    assert done.returncode == 0, done.stderr
+    with (site.folder / "d.csv").open(newline="") as file:
+        [row] = DictReader(file)
+    assert 50 < float(row["age"]) < 200  # the mean grey of a portrait, which no such analyser would call an age
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -13,7 +13,7 @@ from kinblend.errors import ModelError
 
 FATHER, MOTHER = "P007", "P004"
 STRATEGIES = ("average", "dimension", "layer", "mask", "learned", "slerp")
-AGES = (-2.0, 2.0)
+AGES = ("8y", "60y")
 
 
 def demo(
@@ -39,7 +39,7 @@ def demo(
     pictures = parents + [result.children[0].image for result in results + aged]
     path = out / "demo.png"
     write_png(path, sheet(pictures, columns=5, side=300))
-    captions = ["father", "mother", *STRATEGIES, *(f"age {age:+g}" for age in AGES)]
+    captions = ["father", "mother", *STRATEGIES, *(f"age {age}" for age in AGES)]
     say("row by row: " + ", ".join(captions))
     wrote([path], as_json)
 

@@ -31,6 +31,7 @@ def stats(
     format: Format = None,
     out: Annotated[Path | None, typer.Option(help="HTML report to write, with pictures.")] = None,
     as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """What a kinship set holds, what is wrong with it, and why families give no trio."""
     from kinblend.families.read import read_families
@@ -58,6 +59,8 @@ def trios(
     pictures: Annotated[int | None, typer.Option(min=1, help="At most so many of each person.")] = None,
     most: Annotated[int | None, typer.Option(min=1, help="At most so many triples.")] = None,
     seed: flags.Seed = 0,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """Father, mother and child, a picture each: the list that training starts from. What is split is families."""
     from kinblend.families.manifest import read_trio_list, write_trio_list
@@ -73,8 +76,7 @@ def trios(
     families = len({triple.family for triple in triples})
     people = len({(t.family, t.nuclear, t.father_name, t.mother_name, t.child_name) for t in triples})
     say(f"{name}: {len(triples)} triples of {people} trios in {families} families; {len(found.defects)} defects")
-    for file in written:
-        typer.echo(file)
+    wrote(written, as_json)
 
 
 @app.command("demographics")

@@ -15,12 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from strangers import Site
 
 from kinblend.cli.demo import example
-from kinblend.errors import UsageError
-from kinblend.families.prepare import PrepareOptions
+from kinblend.errors import InputError, KinblendError, UsageError
+from kinblend.families.encode import encode_trios
+from kinblend.families.pairing import pair
+from kinblend.families.prepare import Prepared, PrepareOptions, prepare
+from kinblend.families.read import read_families
 from kinblend.storage.sealed import read_sealed
 from kinblend.storage.tables import read_table
 
@@ -93,33 +97,41 @@ def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path
     assert (counts["format"], counts["images"], counts["individuals_without_images"]) == ("prepared", 2, 5)
 
 
+def run(folder: Path, out: Path, **options: object) -> Prepared:
+    chosen = PrepareOptions(**{"upscaler": "bicubic", "backbone": None} | options)  # type: ignore[arg-type]
+    return prepare(read_families(folder)[1], out, chosen, out.parent / "cache")
+
+
 def test_crops_go_on_to_trios_and_encode_and_options_change_the_folder(tmp_path: Path) -> None:
-    site = Site(tmp_path)
     people(tmp_path / "set", 1)
-    assert site.kinblend("prepare", "set", *WORDS).returncode == 0
-    done = site.kinblend("families", "trios", "out", "--out", "trios.parquet")
-    assert "prepared: 2 triples of 2 trios" in done.stderr
-    words = ("--aligned", "--out", "trios.safetensors", "--workers", 1, "--quiet")
-    done = site.kinblend("families", "encode", "trios.parquet", *words)
-    assert done.returncode == 0 and "2 of 2 trios; 0 pictures were lost" in done.stderr
-    assert start(site, "--size", "512", "--no-latents").wait() == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "crops", "families.json", "index.csv", "lost.csv", "prepared.json",
-    }  # fmt: skip
-    assert [path.name for path in (tmp_path / "out" / "crops").iterdir()] == ["512"]
+    out = tmp_path / "out"
+    assert len(run(tmp_path / "set", out, backbone="morphable").kept) == 4
+    name, found = read_families(out)
+    triples = pair(found)
+    assert (name, len(triples)) == ("prepared", 2)
+    encoded, lost = encode_trios(triples, "morphable", tmp_path / "encoded", aligned=True)
+    assert (len(encoded), lost) == (2, [])
+    shard, header = read_sealed(out / "latents-00000.safetensors", "latents")
+    father, son = (header["crops"].index(f"FMSD-1-{letter}.jpg.png") for letter in "FS")
+    for ours, theirs in ((shard["code"][father], encoded.father[0]), (shard["embedding"][son], encoded.embedding[0])):
+        assert float(torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0)) > 0.8
+    again = run(tmp_path / "set", out, sizes=(512,))
+    assert dict(again.pictures) == {"detect": 0, "upscale": 0, "align": 4}
+    names = {"crops", "families.json", "index.csv", "lost.csv", "prepared.json"}
+    assert {path.name for path in out.iterdir()} == names
+    assert [path.name for path in (out / "crops").iterdir()] == ["512"]
 
 
 @pytest.mark.parametrize(
-    ("make", "code", "reason"),
+    ("make", "error", "reason"),
     [
-        ("nothing", 3, "does not exist"),
-        ("empty", 3, "not laid out as"),
-        ("useless", 3, "no picture of useless could be used: 1 no face"),
-        ("foreign", 2, "holds other files"),
+        ("nothing", InputError, "does not exist"),
+        ("empty", InputError, "not laid out as"),
+        ("useless", InputError, "could be used: 1 no face"),
+        ("foreign", UsageError, "holds other files"),
     ],
 )
-def test_folders_that_will_not_do(make: str, code: int, reason: str, tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_folders_that_will_not_do(make: str, error: type[KinblendError], reason: str, tmp_path: Path) -> None:
     if make != "nothing":
         (tmp_path / make).mkdir()
     if make in ("useless", "foreign"):
@@ -127,8 +139,8 @@ def test_folders_that_will_not_do(make: str, code: int, reason: str, tmp_path: P
     if make == "foreign":
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "letter.txt").write_text("mine")
-    done = site.kinblend("prepare", make, "--upscale", "off", "--out", "out", "--quiet", "--workers", 1)
-    assert done.returncode == code and reason in done.stderr, done.stderr
+    with pytest.raises(error, match=reason):
+        run(tmp_path / make, tmp_path / "out")
     assert make != "foreign" or (tmp_path / "out" / "letter.txt").read_text() == "mine"
 
 
@@ -174,9 +186,10 @@ def killed_and_resumed(folder: Path, kills: int, most: int, *words: str) -> None
     assert tree(torn.folder / "out") == tree(whole.folder / "out")
 
 
+@pytest.mark.slow  # four runs in processes of their own
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     people(tmp_path / "set", 10, side=96)
-    killed_and_resumed(tmp_path, 3, 30, "--workers", "2", "--no-latents")
+    killed_and_resumed(tmp_path, 2, 40, "--workers", "2", "--no-latents")
 
 
 @pytest.mark.slow  # 500 pictures and 50 kills take a quarter of an hour

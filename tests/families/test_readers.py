@@ -12,6 +12,7 @@ from kinblend.families.manifest import TrioFiles, write_trio_list
 from kinblend.families.people import KinshipSet
 from kinblend.families.read import read_families
 from kinblend.families.stats import statistics
+from kinblend.storage.tables import write_table
 from kinblend_plugins.kinship.table import parse_list
 
 
@@ -119,6 +120,20 @@ def test_a_table_with_lists_in_its_cells(tmp_path: Path, monkeypatch: pytest.Mon
     assert kinds(found) == {"picture missing": 2, "families that share pictures": 2}
 
 
+def test_numbers_in_a_parquet_name_families_too(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{n}.jpg" for n in range(7)))
+    rows = [
+        {"family_id": 0, "father": "0.jpg", "mother": "1.jpg", "child": "2.jpg"},
+        {"family_id": 1, "father": "3.jpg", "mother": "4.jpg", "child": "5.jpg"},
+        {"family_id": 0, "father": "0.jpg", "mother": "1.jpg", "child": "6.jpg"},
+    ]
+    columns = {"family_id": int, "father": str, "mother": str, "child": str}
+    write_table(tmp_path / "numbers.parquet", columns, rows)
+    found = read_families(tmp_path / "numbers.parquet")[1]
+    assert {family.name: len(family.people) for family in found.families} == {"0": 4, "1": 3}
+    assert not found.defects
+
+
 @pytest.mark.parametrize(
     "cell", ["[1, 2]", "['a', None]", "[", "[" * 5000, "['a'] * 9", "{}", "", "[open('x')]", None]
 )
@@ -141,7 +156,7 @@ def test_our_own_lists_are_tables_too(tmp_path: Path) -> None:
 
 
 def test_what_no_reader_knows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not laid out as family101, fiw, tskinface, table"):
+    with pytest.raises(InputError, match="not laid out as family101, fiw, prepared, tskinface, table"):
         read_families(tmp_path)
     with pytest.raises(InputError, match="not laid out as fiw;"):
         read_families(tmp_path, "fiw")

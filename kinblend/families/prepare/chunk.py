@@ -21,6 +21,10 @@ class Timing:
     seconds: float
 
 
+Job = tuple[list[tuple[str, str]], str, PrepareOptions]
+Through = tuple[list[Work], list[Timing]]
+
+
 def one_thread() -> None:
     """A process of its own for each core, one thread in each: the networks are too small for more."""
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -29,7 +33,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def work_through(job: tuple[list[tuple[str, str]], str, PrepareOptions]) -> tuple[list[Work], list[Timing]]:
+def work_through(job: Job) -> Through:
     """Take a chunk through all stages.
 
     job: (SHA-256, path) of its pictures, the cache's folder, the options.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from kinblend.errors import InputError, UsageError
 from kinblend.faces.upscale import require
 from kinblend.families.people import KinshipSet
-from kinblend.families.prepare.chunk import one_thread, work_through
+from kinblend.families.prepare.chunk import Job, Through, one_thread, work_through
 from kinblend.families.prepare.options import PrepareOptions
 from kinblend.families.prepare.outputs import MARK, Kept, Lost, write_outputs
 from kinblend.families.prepare.stages import Work
@@ -98,8 +99,8 @@ def _work(
     chunks = [[(sha, str(path)) for sha, path in pictures[at : at + CHUNK]] for at in range(0, len(pictures), CHUNK)]
     jobs = [(chunk, str(cache), options) for chunk in chunks]
     works: dict[str, Work] = {}
-    with get_context("spawn").Pool(max(1, min(workers, len(jobs))), one_thread) as pool:
-        for finished, timings in pool.imap_unordered(work_through, jobs):
+    with _workers(min(workers, len(jobs))) as through:
+        for finished, timings in through(jobs):
             works |= {work.sha: work for work in finished}
             for timing in timings:
                 if timing.pictures:
@@ -107,6 +108,23 @@ def _work(
                 done.pictures[timing.stage] += timing.pictures
             progress(len(works), len(pictures))
     return works
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Callable[[list[Job]], Iterable[Through]]]:
+    """Takes jobs through in `count` processes of one thread each; a single one needs no process of its own."""
+    if count > 1:
+        with get_context("spawn").Pool(count, one_thread) as pool:
+            yield lambda jobs: pool.imap_unordered(work_through, jobs)
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield lambda jobs: map(work_through, jobs)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _sort_out(picture: Path, work: Work, done: Prepared) -> None:

@@ -54,12 +54,12 @@ class _Table:
         pictures = {role: self._cell(line, row.get(column)) for role, column in self.columns.items()}
         if any(cell is None for cell in pictures.values()):
             return
-        name = str(row.get("family") or row.get("family_id") or line)
+        name = _text(row, "family") or _text(row, "family_id") or f"line {line}"
         group = self.groups.setdefault(name, _Group())
-        names = {role: str(row.get(f"{role}_name") or _key(pictures[role])) for role in ROLES}
-        house = str(row.get("nuclear") or f"{names['father']} + {names['mother']}")
+        names = {role: _text(row, f"{role}_name") or _key(pictures[role]) for role in ROLES}
+        house = _text(row, "nuclear") or f"{names['father']} + {names['mother']}"
         for role, found in pictures.items():
-            gender = {"father": "m", "mother": "f"}.get(role) or GENDERS.get(str(row.get("child_gender")).lower())
+            gender = {"father": "m", "mother": "f"}.get(role) or GENDERS.get(_text(row, "child_gender").lower())
             known = group.people.get(names[role], (gender, ()))
             usable = tuple(p for p in found or () if p not in known[1] and self._usable(line, p))
             group.people[names[role]] = (known[0] or gender, known[1] + usable)
@@ -121,6 +121,12 @@ def _family(name: str, group: _Group) -> Family:
         for house, members in group.nuclear.items()
     )
     return Family(name, people, nuclear)
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    """A cell as text; empty where there is none. A number is one, 0 too."""
+    value = row.get(column)
+    return "" if value is None else str(value)
 
 
 def _key(pictures: tuple[Path, ...] | None) -> str:

@@ -27,7 +27,7 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "slerp": {},
 }
 AGES = ("4y", "8y", "16y", "30y", "50y", "70y")
-SIDE = 224
+SIDE = 176
 
 
 def main() -> None:
@@ -37,8 +37,8 @@ def main() -> None:
     engine = Engine()
     write(out / "strategies.png", [strategies(engine, *couple) for couple in COUPLES])
     write(out / "ages.png", [ages(engine, *couple) for couple in COUPLES])
-    write(out / "siblings.png", [siblings(engine, *couple) for couple in COUPLES[:2]])
-    write(out / "edits.png", edits(engine, *COUPLES[0]))
+    write(out / "siblings.png", [siblings(engine, *couple) for couple in COUPLES[::2]])
+    write(out / "edits.png", edits(engine, *COUPLES[0]), SIDE * 3 // 4)
     write(out / "selfies.png", [selfies(engine, *couple) for couple in COUPLES])
 
 
@@ -78,9 +78,9 @@ def selfies(engine: Engine, father: str, mother: str) -> list[Image]:
     return [taken.father.crop, taken.mother.crop, *shown]
 
 
-def write(path: Path, rows: Sequence[Sequence[Image]]) -> None:
+def write(path: Path, rows: Sequence[Sequence[Image]], side: int = SIDE) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_png(path, sheet([picture for row in rows for picture in row], columns=len(rows[0]), side=SIDE))
+    write_png(path, sheet([picture for row in rows for picture in row], columns=len(rows[0]), side=side))
     print(path)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 BLUR = 0.02  # standard deviation of the border's blur, of the square's side
+COARSE = 6  # pixels of a blur's deviation in the copy that it is made on
 SOFT = 0.3  # least width of a reflected border, of the square's side
 
 
@@ -183,9 +184,18 @@ def _extend(image: Image, corners: NDArray[Any], side: float) -> tuple[Image, ND
 
 
 def _gaussian(pixels: NDArray[Any], deviation: float) -> NDArray[Any]:
-    """Gaussian blur of float32 [H, W, 3] over H and W, cut at four deviations, edges mirrored."""
+    """Gaussian blur of float32 [H, W, 3] over H and W, cut at four deviations, edges mirrored.
+
+    A wide one is made on a smaller copy: nothing finer is left of it anyway.
+    """
     import numpy as np
 
+    step = int(deviation / COARSE)
+    if step > 1:
+        height, width = pixels.shape[:2]
+        small = _resized(pixels, max(1, width // step), max(1, height // step))
+        # Making smaller and larger blurs, too: by a box and by a triangle, whose variances are step²/12 and step²/6.
+        return _resized(_gaussian(small, float(np.sqrt((deviation / step) ** 2 - 1 / 4))), width, height)
     radius = int(4 * deviation + 0.5)
     if radius == 0:
         return pixels
@@ -200,3 +210,13 @@ def _gaussian(pixels: NDArray[Any], deviation: float) -> NDArray[Any]:
             blurred += weight * (padded[start : start + length] if axis == 0 else padded[:, start : start + length])
         pixels = blurred
     return pixels
+
+
+def _resized(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+    """float32 [H, W, 3] at another size: means of what falls together, or straight lines between."""
+    import numpy as np
+    from PIL import Image as pil
+
+    way = pil.Resampling.BOX if width < pixels.shape[1] else pil.Resampling.BILINEAR
+    channels = [pil.fromarray(np.ascontiguousarray(pixels[..., i])).resize((width, height), way) for i in range(3)]
+    return np.stack([np.asarray(channel) for channel in channels], axis=-1)

@@ -194,7 +194,7 @@ class Engine:
         """The latent with a calm expression and the head facing ahead, as far as the editor knows how."""
         with blame(editor.title):
             strengths = editor.neutral(latent.code)
-        return self.edit(latent, editor, strengths) if strengths else latent
+        return self._edit(latent, editor, strengths)[0] if strengths else latent
 
     def _edit(self, latent: Latent, editor: Editor, wishes: Mapping[str, Wish]) -> tuple[Latent, float]:
         """The edited latent, and how far its code was brought back."""

@@ -35,6 +35,7 @@ class Meaning:
     column: str | None = None
     neutral: float | None = None
     neutral_from: Literal["both", "above"] = "both"
+    pose: bool = False  # of the photograph, not of the person: no edit is offered
     none: float | None = None
     unless: Mapping[str, float] = field(default_factory=dict)
 
@@ -50,7 +51,9 @@ MEANINGS = {
     "width": Meaning("a wider face"),  # cheek to cheek, over the height from the brows to the chin
     # How much darker chin and upper lip are than the cheeks, as a logarithm; women's median is the value of none.
     "beard": Meaning("more beard", none=NO_BEARD, unless={"age": 16, "gender": 35}),
-    "yaw": Meaning("turned to the picture's right", neutral=0),  # the nose's tip between the eyes, in eye distances
+    "yaw": Meaning(
+        "turned to the picture's right", neutral=0, pose=True
+    ),  # the nose's tip between the eyes, in eye distances
 }
 
 

@@ -98,6 +98,8 @@ def _read(x: Tensor, attribute: Attribute) -> tuple[Tensor, dict[str, Any]]:
     facts: dict[str, Any] = {"plus": meaning.plus, "unit": meaning.unit, "mean": mean, "sd": sd}
     if meaning.neutral is not None:
         facts |= {"neutral": meaning.neutral, "neutral_from": meaning.neutral_from}
+    if meaning.pose:
+        facts["pose"] = True
     if meaning.none is not None:
         facts |= {"none": meaning.none, "unless": dict(meaning.unless)}
     facts |= {"r2": round(r_squared(y[held], found), 4), "accuracy": round(float(right), 4)}

@@ -84,7 +84,7 @@ def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) 
         (["edit", "father.safetensors", "--edit", "wings=1"], 2, "can't move 'wings'"),
         (["blend", "father.safetensors", "none.safetensors"], 3, "none.safetensors does not exist"),
         (
-            ["blend", "father.safetensors", "mother.safetensors", "--set", "editor.keep=[]"],
+            ["blend", "father.safetensors", "mother.safetensors", "--set", "encoder.size=1"],
             2,
             "only options of blender",
         ),

@@ -62,3 +62,14 @@ def test_refused_landmarks() -> None:
         align(image, np.zeros((68, 2)))
     with pytest.raises(FaceError, match="outside"):
         align(image, LANDMARKS["tiny"] + 10_000)
+
+
+@pytest.mark.parametrize("deviation", [13.0, 28.5])
+def test_a_wide_blur_made_on_a_smaller_copy_is_the_same(deviation: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinblend.faces import alignment
+
+    noise = np.random.default_rng(0).random((40, 30, 3)).astype(np.float32) * 255
+    pixels = alignment._resized(noise, 300, 400)
+    quick = alignment._gaussian(pixels, deviation)
+    monkeypatch.setattr(alignment, "COARSE", 1e9)
+    assert np.abs(quick - alignment._gaussian(pixels, deviation)).max() < 0.1

@@ -30,7 +30,7 @@ class DirectionEditor(Editor):
         self._layers = slice(first, last + 1)
 
     def attributes(self):
-        return {name: direction.note for name, direction in self._directions.items()}
+        return {name: d.note for name, d in self._directions.items() if not d.facts.get("pose")}
 
     def edit(self, codes, strengths):
         edited, before = codes.clone(), codes.float().cpu()

@@ -13,6 +13,7 @@ from kinblend_plugins.morphable import regions
 from kinblend_plugins.morphable.model import DETAIL, Morphable, resize
 
 PORES = 96  # px of the frame's side: what is finer counts as pores
+GAINED = {"eyes": 0.3, "nose": 0.6, "mouth": 1.0, "forehead": 1.0, "cheeks": 1.0}
 LIVELY = 0.7  # how far mixed skin gets back the contrast that mixing takes
 
 
@@ -38,6 +39,13 @@ def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Te
     ours, theirs = (parent.detail["residual"].float()[None] for parent in (father, mother))
     mixed = ours * share + theirs * (1 - share)
     return (mixed + gain * (mixed - resize(resize(mixed, PORES), DETAIL)))[0].half()
+
+
+def where_skin(model: Morphable, gain: Tensor) -> Tensor:
+    """A gain [1, DETAIL, DETAIL] of the residual in full where skin is, and a share of it on eyes and nose: brows and
+    lashes stay."""
+    share = (model.part_windows * torch.tensor([GAINED[name] for name in regions.NAMES])[:, None, None]).sum(0)
+    return 1 + (gain - 1) * F.interpolate(share[None, None], size=DETAIL, mode="bilinear")[0]
 
 
 def host(father: Latent, mother: Latent, share: float, wanted: str) -> Mapping[str, Tensor]:

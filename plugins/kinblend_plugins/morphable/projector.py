@@ -80,7 +80,8 @@ class MorphableProjector(Projector):
         """The residual stronger or weaker by as much as the codes let expect."""
         if self._roughness is None or not latent.detail:
             return latent.detail
-        residual = latent.detail["residual"].float() * self._roughness.gain(latent.code, code, DETAIL)
+        gain = self._roughness.gain(latent.code, code, DETAIL)
+        residual = latent.detail["residual"].float() * detail.where_skin(self.model, gain)
         return {**latent.detail, "residual": residual.half()}
 
     def plausible(self, codes: Tensor, beside: Tensor) -> Tensor:

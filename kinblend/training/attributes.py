@@ -51,9 +51,8 @@ MEANINGS = {
     "width": Meaning("a wider face"),  # cheek to cheek, over the height from the brows to the chin
     # How much darker chin and upper lip are than the cheeks, as a logarithm; women's median is the value of none.
     "beard": Meaning("more beard", none=NO_BEARD, unless={"age": 16, "gender": 35}),
-    "yaw": Meaning(
-        "turned to the picture's right", neutral=0, pose=True
-    ),  # the nose's tip between the eyes, in eye distances
+    # The nose's tip between the eyes, in eye distances.
+    "yaw": Meaning("turned to the picture's right", neutral=0, pose=True),
 }
 
 

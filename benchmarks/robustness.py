@@ -1,0 +1,99 @@
+"""Photographs as people take them: is a child made, or a reason given? And is it still the same person's code?
+
+    python benchmarks/robustness.py
+
+On nine synthetic people of the package `openpeople`: studio portrait and selfie, as they are and tilted, half lit,
+small and heavily compressed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image
+
+from kinblend import Engine
+from kinblend.cli.demo import example
+from kinblend.errors import InputError
+from kinblend.faces.detect import detect
+from kinblend.identity import embed_faces
+from kinblend.imaging import read_image
+
+PEOPLE = [f"P{number:03d}" for number in range(1, 11) if number != 3]
+PICTURES = ("studio_portrait.jpg", "amateur_selfie.jpg")
+
+
+def tilted(degrees: float) -> Callable[[Image.Image], Image.Image]:
+    return lambda picture: picture.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor="grey")
+
+
+def half_lit(picture: Image.Image) -> Image.Image:
+    light = np.linspace(0.15, 1, picture.width)[None, :, None]
+    return Image.fromarray((np.asarray(picture) * light).astype(np.uint8))
+
+
+def small(picture: Image.Image) -> Image.Image:
+    return picture.resize((200, round(200 * picture.height / picture.width)))
+
+
+def compressed(picture: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=30)
+    return Image.open(file).convert("RGB")
+
+
+KINDS = {
+    "as it is": lambda picture: picture,
+    "tilted +30": tilted(30),
+    "tilted -30": tilted(-30),
+    "half lit": half_lit,
+    "200 px": small,
+    "quality 30": compressed,
+}
+
+
+def main() -> None:
+    engine, report = Engine(), {}
+    for kind, change in KINDS.items():
+        made, refused, broken = 0, [], 0
+        for picture in PICTURES:
+            for person, partner in zip(PEOPLE, PEOPLE[1:] + PEOPLE[:1], strict=True):
+                pair = [change(read_image(example(who).with_name(picture))) for who in (person, partner)]
+                try:
+                    result = engine.run(*pair)
+                except InputError as error:
+                    refused.append(type(error).__name__)
+                    continue
+                made += 1
+                broken += len(detect(result.children[0].image)) != 1
+        report[kind] = {"children": made, "of them not one face": broken, "refused": refused}
+    report["selfie nearest to one's own portrait"] = own_portrait(engine)
+    print(json.dumps(report, indent=1))
+
+
+def own_portrait(engine: Engine) -> dict[str, float]:
+    """How often a selfie's code, calmed, is nearest to the portrait's of the same person; and their pictures
+    alone.
+    """
+    editor, codes, pictures = engine.editor(), {}, {}
+    for name in PICTURES:
+        parents = [engine.parent(example(person).with_name(name)) for person in PEOPLE]
+        latents = [engine.neutral(parent.latent, editor) for parent in parents]
+        codes[name] = torch.stack([latent.code.flatten() for latent in latents])
+        pictures[name] = embed_faces([engine.backbone.render([type(x)(x.code, x.space)])[0] for x in latents])
+    return {
+        what: nearest(found[PICTURES[1]], found[PICTURES[0]])
+        for what, found in (("codes", codes), ("rendered codes", pictures))
+    }
+
+
+def nearest(ones: torch.Tensor, others: torch.Tensor) -> float:
+    return float((torch.cdist(ones, others).argmin(1) == torch.arange(len(ones))).float().mean())
+
+
+if __name__ == "__main__":
+    main()

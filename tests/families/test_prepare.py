@@ -193,7 +193,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> No
 
 
 @pytest.mark.slow  # 500 pictures and 50 kills take a quarter of an hour
-@pytest.mark.skipif("KINBLEND_SLOW" not in os.environ, reason="set KINBLEND_SLOW=1 for the tests that take minutes")
+@pytest.mark.skipif("SLOW_TESTS" not in os.environ, reason="set SLOW_TESTS=1 for the tests that take minutes")
 def test_fifty_kills_of_a_run_over_five_hundred_pictures(tmp_path: Path) -> None:
     people(tmp_path / "set", 125, side=96)
     killed_and_resumed(tmp_path, 50, 80, "--workers", "2")

@@ -238,6 +238,19 @@ def test_hair_over_the_forehead_is_taken_from_the_texture_and_kept_in_the_pictur
     assert np.abs(shown[top - 40 : top - 20, 200:312] - (20, 12, 8)).mean() < 12
 
 
+def test_where_hair_covers_one_parent_the_other_ones_skin_counts(backbone, parents):
+    father, mother = parents
+    hair = torch.zeros(112, 112, dtype=torch.uint8)
+    hair[:20] = 255
+    covered = Latent(father.code, father.space, {**father.detail, "hair": hair})
+    half = torch.full((backbone.space.layers, backbone.space.dim), 0.5)
+    mixed = backbone.projector.blend_detail(covered, mother, WeightMap(half, backbone.space))["residual"].float()
+    hers, his = mother.detail["residual"].float(), father.detail["residual"].float()
+    upper, lower = slice(20, 60), slice(300, 340)
+    assert (mixed - hers)[:, upper].abs().mean() < 0.35 * (his - hers)[:, upper].abs().mean()
+    assert (mixed - hers)[:, lower].abs().mean() > 0.4 * (his - hers)[:, lower].abs().mean()
+
+
 def kinblend_picture(pixels):
     from PIL import Image
 

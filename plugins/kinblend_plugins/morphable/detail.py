@@ -14,6 +14,7 @@ from kinblend_plugins.morphable.model import DETAIL, Morphable, resize
 
 PORES = 96  # px of the frame's side: what is finer counts as pores
 GAINED = {"eyes": 0.3, "nose": 0.6, "mouth": 1.0, "forehead": 1.0, "cheeks": 1.0}
+LEAST_SEEN = 0.05
 LIVELY = 0.7  # how far mixed skin gets back the contrast that mixing takes
 
 
@@ -29,9 +30,10 @@ def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Te
     """The residual texture of a child, float16 [3, DETAIL, DETAIL].
 
     Pores and freckles of two people fall on different places: mixed, they lose contrast, as noise does. Skin gets
-    most of that contrast back; eyes and lips, which fall on each other, are only mixed.
+    most of that contrast back; eyes and lips, which fall on each other, are only mixed. Where hair hangs over one
+    parent's face, the other's counts.
     """
-    share = shares_of_parts(model, weights)
+    share = _uncovered(shares_of_parts(model, weights), father, mother)
     names = [regions.NAMES.index(name) for name in ("forehead", "cheeks")]
     skin = model.part_windows[names].sum(0, keepdim=True)
     gain = LIVELY * skin * (1 / torch.hypot(share, 1 - share) - 1)
@@ -39,6 +41,13 @@ def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Te
     ours, theirs = (parent.detail["residual"].float()[None] for parent in (father, mother))
     mixed = ours * share + theirs * (1 - share)
     return (mixed + gain * (mixed - resize(resize(mixed, PORES), DETAIL)))[0].half()
+
+
+def _uncovered(share: Tensor, father: Latent, mother: Latent) -> Tensor:
+    """The father's share [1, 112, 112], more where hair covers the mother, less where it covers him; 0 and 1 stay."""
+    ours, theirs = (1 - parent.detail["hair"].float() / 255 for parent in (father, mother))
+    seen = share * ours + (1 - share) * theirs
+    return torch.where(seen > LEAST_SEEN, share * ours / seen.clamp_min(LEAST_SEEN), share)
 
 
 def where_skin(model: Morphable, gain: Tensor) -> Tensor:

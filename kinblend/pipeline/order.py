@@ -76,8 +76,10 @@ def seeds_from(first: int, count: int) -> tuple[int, ...]:
 
 
 def checked_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, Wish]:
-    """Edits as strengths and targets: -2, "-2" or "8y". Raises `UsageError` for an attribute that the editor doesn't
-    know, and for what is no such thing or out of range."""
+    """Edits as strengths and targets: -2, "-2" or "8y".
+
+    Raises `UsageError` for an attribute the editor does not know, and for a value that is neither or out of range.
+    """
     with blame(editor.title):
         known = dict(editor.attributes())
     for name in edits:
@@ -88,9 +90,7 @@ def checked_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, Wish]:
 
 
 def strengths_for(editor: Editor, code: Tensor, wishes: Mapping[str, Wish]) -> dict[str, float]:
-    """The strengths that fulfil wishes for a code, float32 [L, D]. Raises `UsageError` where one can't be
-    fulfilled.
-    """
+    """The strengths that fulfil wishes for a code, float32 [L, D]. Raises `UsageError` where there is none."""
     return {
         name: editor.strength_towards(code, name, wish.value, wish.unit) if isinstance(wish, Target) else wish
         for name, wish in wishes.items()

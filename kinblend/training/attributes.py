@@ -67,9 +67,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class RatedFaces:
-    """Faces of an archive that have ratings. archive: a zip. files: names in it. ratings: attribute → a value
-    each.
-    """
+    """Faces that have ratings. archive: a zip. files: names in it. ratings: attribute → a value for each file."""
 
     archive: Path
     files: Sequence[str]

@@ -107,8 +107,7 @@ class Morphable(nn.Module):
     def decode(self, codes: Tensor, layer: int) -> Tensor:
         """One layer's vectors: codes float32 [n, L, D] → [n, 126] or [n, 3, B, B]."""
         mean = self.means[layer].to(codes)
-        result = mean.expand(len(codes), *mean.shape)
-        result = result.clone()
+        result = mean.expand(len(codes), *mean.shape).clone()
         for part in (p for p in self.parts if p.layer == layer):
             basis, scale = getattr(self, part.name).float(), self.extras[part.name]["scale"].to(codes)
             values = (codes[:, layer, part.first : part.end] * scale) @ basis

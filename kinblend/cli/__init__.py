@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+# torch asks for huge pages where the system offers them to those who ask (Linux's "madvise"): a third less time for
+# large pictures, which otherwise goes into handing out pages one by one. It looks once, before its first tensor.
+HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 
 
 def main() -> None:
@@ -11,6 +16,7 @@ def main() -> None:
     from kinblend.cli.output import fail
     from kinblend.errors import KinblendError
 
+    os.environ.setdefault(HUGE_PAGES, "1")
     try:
         app()
     except BrokenPipeError:

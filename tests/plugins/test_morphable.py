@@ -16,7 +16,7 @@ from kinblend.imaging import to_pictures
 from kinblend_plugins.morphable import geometry, regions
 from kinblend_plugins.morphable.components import components
 from kinblend_plugins.morphable.encoder import MorphableEncoder
-from kinblend_plugins.morphable.options import ProjectorOptions
+from kinblend_plugins.morphable.options import EncoderOptions, ProjectorOptions
 from kinblend_plugins.morphable.projector import MorphableProjector
 
 
@@ -27,7 +27,7 @@ def backbone():
     return SimpleNamespace(
         pack=pack,
         space=pack.space,
-        encoder=MorphableEncoder(SimpleNamespace(), context),
+        encoder=MorphableEncoder(EncoderOptions(), context),
         projector=MorphableProjector(ProjectorOptions(), context),
     )
 
@@ -230,7 +230,7 @@ def test_hair_over_the_forehead_is_taken_from_the_texture_and_kept_in_the_pictur
     pixels[:top] = (20, 12, 8)  # a fringe
     latent = backbone.encoder.encode_faces([AlignedFace(kinblend_picture(pixels), face.landmarks)])[0]
     model = backbone.projector.model
-    texture = model.texture(latent.code[None]) + latent.detail["residual"].float()
+    texture = model.texture(latent.code[None], 448) + latent.detail["residual"].float()
     inside = torch.nn.functional.interpolate(model.window, size=texture.shape[-1])[0, 0] > 0.9
     upper = texture[0, :, :100][:, inside[:100]]
     assert float(upper.mean()) > -0.6  # the fringe itself is at −0.9
@@ -316,3 +316,50 @@ def test_smaller_pictures_show_the_same(backbone, parents):
     large, small = (backbone.projector.render(parents[:1], size=size)[0] for size in (512, 256))
     assert small.size == (256, 256)
     assert psnr(large.resize((256, 256), Image.Resampling.BOX), small) > 28
+
+
+def test_siblings_rendered_together_look_as_they_do_alone(backbone, parents):
+    born = [child(backbone, *parents, share) for share in (0.2, 0.5, 0.8)]
+    bare = Latent(born[0].code, backbone.space)
+    family = [*born, bare, parents[0]]  # of three hosts' surrounds, and one without any
+    for latent, picture in zip(family, backbone.projector.render(family), strict=True):
+        [alone] = backbone.projector.render([latent])
+        assert np.abs(np.asarray(picture).astype(int) - np.asarray(alone)).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def large(backbone, faces):
+    """Both parents photographed twice as large, with a line finer than 512 px can show across each face."""
+    encoder = MorphableEncoder(EncoderOptions(size=1024), backbone.encoder.context)
+    pictures = [np.asarray(face.image.resize((1024, 1024))).copy() for face in faces]
+    for picture in pictures:
+        picture[600, 400:600] = 255
+    marks = [(face.landmarks + 0.5) * 2 - 0.5 for face in faces]
+    made = [AlignedFace(to_image(picture), points) for picture, points in zip(pictures, marks, strict=True)]
+    return made, encoder.encode_faces(made)
+
+
+def to_image(pixels):
+    from PIL import Image
+
+    return Image.fromarray(pixels)
+
+
+def test_larger_photographs_give_larger_pictures_of_the_same_codes(backbone, parents, large):
+    faces, latents = large
+    for small, latent, face in zip(parents, latents, faces, strict=True):
+        assert (latent.code - small.code).square().mean().sqrt() < 0.05 < small.code.square().mean().sqrt()
+        [picture] = backbone.projector.render([latent])
+        assert picture.size == (1024, 1024)
+        assert psnr(face.image, picture) > 28
+        row = np.asarray(picture)[598:603, 450:550].mean((1, 2))
+        assert row[2] > row[[0, 4]].max() + 20  # the line, one pixel wide
+
+
+def test_a_child_of_a_large_and_a_small_photograph_is_as_large_as_its_surround(backbone, parents, large):
+    _, [father, _] = large
+    for share, size in ((0.8, 1024), (0.2, 512)):
+        born = child(backbone, father, parents[1], share)
+        assert born.detail["residual"].shape == (3, 896, 896)
+        [picture] = backbone.projector.render([born])
+        assert picture.size == (size, size)

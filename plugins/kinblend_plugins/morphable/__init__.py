@@ -19,6 +19,7 @@ def kinblend_register_encoders(register):
             "morphable",
             "68 landmarks, then shape and texture components",
             f"{_HERE}.encoder:MorphableEncoder",
+            f"{_HERE}.options:EncoderOptions",
         )
     )
 

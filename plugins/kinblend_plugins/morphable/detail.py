@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from kinblend import Latent
 from kinblend_plugins.morphable import regions
-from kinblend_plugins.morphable.model import DETAIL, Morphable, resize
+from kinblend_plugins.morphable.model import Morphable, resize
 
-PORES = 96  # px of the frame's side: what is finer counts as pores
+PORES = 112  # px of the frame's side: what is finer counts as pores
 GAINED = {"eyes": 0.3, "nose": 0.6, "mouth": 1.0, "forehead": 1.0, "cheeks": 1.0}
 LEAST_SEEN = 0.05
 LIVELY = 0.7  # how far mixed skin gets back the contrast that mixing takes
@@ -27,7 +27,7 @@ def shares_of_parts(model: Morphable, weights: Tensor) -> Tensor:
 
 
 def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Tensor) -> Tensor:
-    """The residual texture of a child, float16 [3, DETAIL, DETAIL].
+    """The residual texture of a child, float16 [3, S, S], as large as the larger of its parents'.
 
     Pores and freckles of two people fall on different places: mixed, they lose contrast, as noise does. Skin gets
     most of that contrast back; eyes and lips, which fall on each other, are only mixed. Where hair hangs over one
@@ -37,10 +37,12 @@ def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Te
     names = [regions.NAMES.index(name) for name in ("forehead", "cheeks")]
     skin = model.part_windows[names].sum(0, keepdim=True)
     gain = LIVELY * skin * (1 / torch.hypot(share, 1 - share) - 1)
-    share, gain = (F.interpolate(x[None], size=DETAIL, mode="bilinear") for x in (share, gain))
     ours, theirs = (parent.detail["residual"].float()[None] for parent in (father, mother))
-    mixed = ours * share + theirs * (1 - share)
-    return (mixed + gain * (mixed - resize(resize(mixed, PORES), DETAIL)))[0].half()
+    size = max(ours.shape[-1], theirs.shape[-1])
+    ours, theirs, share, gain = (resize(x, size) for x in (ours, theirs, share[None], gain[None]))
+    mixed = theirs + (ours - theirs) * share
+    coarse = F.avg_pool2d(mixed, size // PORES)
+    return (mixed + gain * (mixed - resize(coarse, size)))[0].half()
 
 
 def _uncovered(share: Tensor, father: Latent, mother: Latent) -> Tensor:
@@ -51,10 +53,10 @@ def _uncovered(share: Tensor, father: Latent, mother: Latent) -> Tensor:
 
 
 def where_skin(model: Morphable, gain: Tensor) -> Tensor:
-    """A gain [1, DETAIL, DETAIL] of the residual in full where skin is, and a share of it on eyes and nose: brows and
-    lashes stay."""
+    """A gain [1, S, S] of the residual in full where skin is, and a share of it on eyes and nose: brows and lashes
+    stay."""
     share = (model.part_windows * torch.tensor([GAINED[name] for name in regions.NAMES])[:, None, None]).sum(0)
-    return 1 + (gain - 1) * F.interpolate(share[None, None], size=DETAIL, mode="bilinear")[0]
+    return 1 + (gain - 1) * resize(share[None, None], gain.shape[-1])[0]
 
 
 def host(father: Latent, mother: Latent, share: float, wanted: str) -> Mapping[str, Tensor]:

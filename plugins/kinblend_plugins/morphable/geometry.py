@@ -7,11 +7,15 @@ interpolated from there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+Given, Made = ParamSpec("Given"), TypeVar("Made")
 
 POINTS = 63  # of a shape
 NODES = 64  # nodes of the coarse grid on each side, for pictures of any size; half of them do under 256 px
@@ -30,6 +34,11 @@ PARTNERS = (
 )
 
 
+def _kept(make: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Made once; and outside of inference mode, for later it may have to be differentiated through."""
+    return cache(torch.inference_mode(False)(make))
+
+
 def shape_of(landmarks: Tensor) -> Tensor:
     """The 68 landmarks [..., 68, 2] → the points a shape is made of, [..., 63, 2].
 
@@ -46,7 +55,7 @@ def mirrored(points: Tensor) -> Tensor:
     return torch.stack([1 - swapped[..., 0], swapped[..., 1]], dim=-1)
 
 
-@cache
+@_kept
 def extension() -> Tensor:
     """The points that follow from a shape's: ten on the forehead and 15 round the head.
 
@@ -59,7 +68,7 @@ def extension() -> Tensor:
     return torch.cat([forehead, around + 0.45 * (around - centre)])
 
 
-@cache
+@_kept
 def border() -> Tensor:
     """Fixed points a little outside of the picture, float64 [16, 2]."""
     t = torch.linspace(-0.1, 1.1, 5, dtype=torch.float64)[:-1]
@@ -82,7 +91,8 @@ def outline(shape: Tensor) -> Tensor:
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
-    squared = (a.unsqueeze(-2) - b.unsqueeze(-3)).square().sum(-1)
+    across, down = (a[..., :, None, i] - b[..., None, :, i] for i in range(2))
+    squared = across.square() + down.square()
     return squared * (squared + 1e-12).log()
 
 
@@ -105,17 +115,21 @@ def spline(source: Tensor, target: Tensor, at: Tensor) -> Tensor:
     return torch.cat([_kernel(at, source), _affine(at).expand(*source.shape[:-2], -1, -1)], dim=-1) @ weights
 
 
-@cache
+@_kept
 def nodes(size: int | None = None) -> Tensor:
     """The coarse grid over a picture of `size` pixels, edges included: float64 [nodes, 2]."""
     count = NODES if size is None or size > 256 else NODES // 2
     return _square(torch.linspace(0, 1, count, dtype=torch.float64))
 
 
-def pixel_centres(size: int, corner: tuple[float, float] = (0.0, 0.0), side: float = 1.0) -> Tensor:
-    """Centres of the pixels of a square raster: float64 [size, size, 2]."""
-    steps = (torch.arange(size, dtype=torch.float64) + 0.5) / size
-    return _square(steps).view(size, size, 2) * side + torch.tensor(corner, dtype=torch.float64)
+def centres(size: int, start: float = 0.0, side: float = 1.0) -> Tensor:
+    """Centres of the pixels of a raster along one of its sides: float64 [size]."""
+    return start + (torch.arange(size, dtype=torch.float64) + 0.5) / size * side
+
+
+def pixel_centres(size: int) -> Tensor:
+    """Centres of the pixels of a whole picture: float64 [size, size, 2]."""
+    return _square(centres(size)).view(size, size, 2)
 
 
 def _square(steps: Tensor) -> Tensor:
@@ -123,19 +137,37 @@ def _square(steps: Tensor) -> Tensor:
     return torch.stack([x, y], dim=-1).view(-1, 2)
 
 
-def refine(values: Tensor, at: Tensor) -> Tensor:
-    """Values on the nodes, float [n, nodes, k], interpolated at points [H, W, 2]: float32 [n, H, W, k]."""
+def refine(values: Tensor, size: int, corner: tuple[float, float] = (0.0, 0.0), side: float = 1.0) -> Tensor:
+    """Values on the nodes, float [n, nodes, k], at the pixels of a square raster: float32 [n, size, size, k].
+
+    corner, side: of the raster, in the picture that the nodes lie over. Linear between nodes, constant beyond.
+    """
     count = round(values.shape[1] ** 0.5)
-    grid = values.float().mT.reshape(len(values), -1, count, count)
-    where = (at.float().to(grid.device) * 2 - 1).expand(len(values), -1, -1, -1)
-    return F.grid_sample(grid, where, align_corners=True, padding_mode="border").permute(0, 2, 3, 1)
+    grid = values.float().view(len(values), count, count, -1)
+    across, down = (_between(count, size, start, side).to(grid) for start in corner)
+    rows = torch.einsum("yi,nijk->nyjk", down, grid)
+    return torch.einsum("xj,nyjk->nyxk", across, rows)
+
+
+@_kept
+def _between(count: int, size: int, start: float, side: float) -> Tensor:
+    """How much of each node a pixel gets along one side: float32 [size, count], two neighbours in each row."""
+    place = (centres(size, start, side).clamp(0, 1) * (count - 1))[:, None]
+    return (1 - (place - torch.arange(count)).abs()).clamp(min=0).float()
 
 
 def held_at_border(at: Tensor) -> Tensor:
     """A map of a whole picture, [n, R, R, 2], made to leave the border where it is: it never looks outside."""
-    home = pixel_centres(at.shape[1]).to(at)
+    home, inside = (x.to(at.device) for x in _border_of(at.shape[1]))
+    return torch.lerp(home, at, inside)
+
+
+@_kept
+def _border_of(size: int) -> tuple[Tensor, Tensor]:
+    """Where pixels are, float32 [size, size, 2], and how freely they move, [size, size, 1] in [0, 1]."""
+    home = pixel_centres(size)
     inside = (torch.minimum(home, 1 - home).amin(-1, keepdim=True) / BORDER).clamp(0, 1)
-    return home + (at - home) * inside.square() * (3 - 2 * inside)
+    return home.float(), (inside.square() * (3 - 2 * inside)).float()
 
 
 def sample(pictures: Tensor, at: Tensor, mode: str = "bicubic") -> Tensor:

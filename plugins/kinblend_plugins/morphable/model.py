@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from kinblend_plugins.morphable import geometry, regions
 
 BANDS = (24, 64, 144)  # side of each band's raster, in pixels
-DETAIL = 448  # side of the residual texture
+DETAIL = 448  # side of the residual texture that goes with a photograph of 512 px
 PLACES = 112  # px of the frame's side at which parts are told apart
 DIM = 512
 LAYERS = 1 + len(BANDS)
@@ -136,13 +136,14 @@ class Morphable(nn.Module):
         """float32 [n, L, D] → the points of the shape, float32 [n, 63, 2], in units of the crop's side."""
         return self.decode(codes, 0).view(-1, geometry.POINTS, 2)
 
-    def texture(self, codes: Tensor) -> Tensor:
-        """float32 [n, L, D] → float32 [n, 3, DETAIL, DETAIL], about [−1, 1], grey outside of the face."""
-        return resize(assemble([self.decode(codes, 1 + i) for i in range(len(BANDS))]), DETAIL)
+    def texture(self, codes: Tensor, size: int = BANDS[-1]) -> Tensor:
+        """float32 [n, L, D] → float32 [n, 3, size, size], about [−1, 1], grey outside of the face."""
+        return resize(assemble([self.decode(codes, 1 + i) for i in range(len(BANDS))]), size)
 
     def encode(self, shape: Tensor, texture: Tensor) -> Tensor:
-        """Shape [n, 63, 2] and shape-free texture [n, 3, DETAIL, DETAIL] → codes float32 [n, L, D]."""
-        vectors = [shape.flatten(1).to(texture), *bands(texture * self.window.to(texture))]
+        """Shape [n, 63, 2] and shape-free texture [n, 3, S, S] → codes float32 [n, L, D]."""
+        texture = resize(texture, DETAIL) * self.window.to(texture)
+        vectors = [shape.flatten(1).to(texture), *bands(texture)]
         return torch.stack([self.project(vector, i) for i, vector in enumerate(vectors)], dim=1)
 
     def unwarp(self, pictures: Tensor, shape: Tensor, size: int = DETAIL) -> Tensor:
@@ -153,17 +154,22 @@ class Morphable(nn.Module):
         """For each pixel of a face of that shape [n, 63, 2]: where it lies in the texture's frame, and in the
         photograph whose face has the shape `photo`. Two float32 [n, size, size, 2]."""
         points = geometry.control_points(shape.double())
-        mean = self.mean_points.to(points).expand_as(points)
-        coarse = geometry.spline(
-            points, torch.cat([mean, geometry.control_points(photo.double())], dim=-1), geometry.nodes(size)
-        )
-        maps = geometry.refine(coarse, geometry.pixel_centres(size))
-        return (maps[..., :2] - maps.new_tensor(self.corner)) / self.side, geometry.held_at_border(maps[..., 2:])
+        targets = torch.cat([self._mean_points_for(points), geometry.control_points(photo.double())], dim=-1)
+        to_mean, to_photo = geometry.spline(points, targets, geometry.nodes(size)).split(2, dim=-1)
+        return self._framed(geometry.refine(to_mean, size)), geometry.held_at_border(geometry.refine(to_photo, size))
 
     def warp(self, texture: Tensor, shape: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Textures [n, 3, S, S] in a shape [n, 63, 2], and where the face is there, [n, 1, size, size] in [0, 1]."""
-        to_frame, _ = self.places(shape, shape, size)
+        points = geometry.control_points(shape.double())
+        to_mean = geometry.spline(points, self._mean_points_for(points), geometry.nodes(size))
+        to_frame = self._framed(geometry.refine(to_mean, size))
         return geometry.sample(texture, to_frame), self.face_at(to_frame)
+
+    def _mean_points_for(self, points: Tensor) -> Tensor:
+        return self.mean_points.to(points).expand_as(points)
+
+    def _framed(self, places: Tensor) -> Tensor:
+        return (places - places.new_tensor(self.corner)) / self.side
 
     def face_at(self, to_frame: Tensor) -> Tensor:
         """Where the face is, at places [n, H, W, 2] in the frame: [n, 1, H, W] in [0, 1]."""
@@ -183,7 +189,7 @@ def unwarp(
     targets = geometry.control_points(shape.double())
     source = mean_points.to(targets).expand_as(targets)
     coarse = geometry.spline(source, targets, geometry.nodes())
-    return geometry.sample(pictures, geometry.refine(coarse, geometry.pixel_centres(size, corner, side)))
+    return geometry.sample(pictures, geometry.refine(coarse, size, corner, side))
 
 
 def _parts(tensors: Mapping[str, Tensor]) -> list[Part]:

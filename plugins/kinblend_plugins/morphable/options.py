@@ -1,8 +1,18 @@
-"""Options of the morphable projector."""
+"""Options of the morphable encoder and projector."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class EncoderOptions(BaseModel):
+    """Options of the encoder `morphable`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: Literal[512, 1024] = Field(
+        512, description="side of the pictures; 1024 for photographs whose faces have so many pixels"
+    )
 
 
 class ProjectorOptions(BaseModel):

@@ -16,7 +16,7 @@ MARGIN = 16  # more such pixels on each side: they reach over the whole crop
 def complexion_change(model: Morphable, texture: Tensor, tone: Tensor) -> Tensor:
     """How much lighter and in which colour a face is than the one its surround was photographed with.
 
-    texture: the face's, [n, 3, DETAIL, DETAIL]. tone: the other's, coarsely, [n, 3, TONES, TONES]. Returns
+    texture: the face's, [n, 3, S, S]. tone: the other's, coarsely, [n, 3, TONES, TONES]. Returns
     float32 [n, 3, TONES + 2·MARGIN, …]: the change over the frame and round it, continued smoothly from the face.
     """
     size = TONES + 2 * MARGIN

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from kinblend import Backbone, Latent, load_backbone, weighted_sum
-from kinblend.faces.detect import detect
+from kinblend.faces import faces_in
 from kinblend.identity import embed_faces
 from kinblend.imaging import to_pictures
 from kinblend_plugins.stylegan2.training.faces import read, to_floats
@@ -82,7 +82,7 @@ def born(pictures: list[Image.Image], photographs: Tensor, pairs: list[list[int]
 
 
 def found(pictures: list[Image.Image]) -> float:
-    return round(sum(len(detect(picture)) == 1 for picture in pictures) / len(pictures), 3)
+    return round(sum(len(faces_in(picture)) == 1 for picture in pictures) / len(pictures), 3)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from PIL import Image
 from kinblend import Engine
 from kinblend.cli.demo import example
 from kinblend.errors import InputError
-from kinblend.faces.detect import detect
+from kinblend.faces import faces_in
 from kinblend.identity import embed_faces
 from kinblend.imaging import read_image
 
@@ -69,7 +69,7 @@ def main() -> None:
                     refused.append(type(error).__name__)
                     continue
                 made += 1
-                broken += len(detect(result.children[0].image)) != 1
+                broken += len(faces_in(result.children[0].image)) != 1
         report[kind] = {"children": made, "of them not one face": broken, "refused": refused}
     report["selfie nearest to one's own portrait"] = own_portrait(engine)
     print(json.dumps(report, indent=1))

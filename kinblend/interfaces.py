@@ -228,6 +228,13 @@ class Projector(Plugin, ABC):
         """
         return codes
 
+    def evenly_lit(self, codes: Tensor) -> Tensor:
+        """Codes of the same faces without the light that came from one side: float32 [n, L, D] → [n, L, D].
+
+        What the light did at the moment of a photograph is not inherited. By default nothing is known of it.
+        """
+        return codes
+
     def project(
         self,
         image: Image,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kinblend.evaluation.people import couples
 from kinblend.evaluation.pictures import ms_ssim, psnr
-from kinblend.faces.detect import detect
+from kinblend.faces import faces_in
 from kinblend.identity import embed_faces
 from kinblend.imaging import to_batch
 from kinblend.pipeline import Engine
@@ -96,7 +96,7 @@ def reconstruction(engine: Engine, people: People, latents: Sequence[Latent]) ->
         "identity_distance_median": _rounded(own.median()),
         "same_person": _rounded((own <= SAME_PERSON).float().mean()),
         "rank1": _rounded((distances.argmin(1) == torch.arange(len(own))).float().mean()),
-        "detection_rate": _share(len(detect(picture)) == 1 for picture in pictures),
+        "detection_rate": _share(len(faces_in(picture)) == 1 for picture in pictures),
         "psnr": _rounded(psnr(ours, theirs, where).median()),
         "ms_ssim": _rounded(ms_ssim(ours * where, theirs * where).median()),
     }
@@ -114,7 +114,7 @@ def children(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], n
     rows = torch.arange(len(pairs))
     father, mother = (distances[rows, torch.tensor(side)] for side in zip(*pairs, strict=True))
     return {
-        "detection_rate": _share(len(detect(picture)) == 1 for picture in pictures),
+        "detection_rate": _share(len(faces_in(picture)) == 1 for picture in pictures),
         "nearer_than_strangers": _rounded((torch.maximum(father, mother) < strangers).float().mean()),
         "distance_father_median": _rounded(father.median()),
         "distance_mother_median": _rounded(mother.median()),
@@ -156,7 +156,7 @@ def _edited(
     pictures = [engine.backbone.render([engine.edit(child, editor, dict(strengths))])[0] for child in born]
     moved = (embed_faces(pictures) - before).norm(dim=1)
     return {
-        "detection_rate": _share(len(detect(picture)) == 1 for picture in pictures),
+        "detection_rate": _share(len(faces_in(picture)) == 1 for picture in pictures),
         "same_person": _rounded((moved <= SAME_PERSON).float().mean()),
         "distance_median": _rounded(moved.median()),
     }

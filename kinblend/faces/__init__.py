@@ -1,7 +1,15 @@
 """Finding a face, its landmarks, and cutting it out the way FFHQ was."""
 
 from kinblend.faces.alignment import align, align_with_landmarks
-from kinblend.faces.find import DetectedFace, find_face
+from kinblend.faces.find import DetectedFace, faces_in, find_face
 from kinblend.faces.landmarks import landmarks_in_crop, predict_in_crop
 
-__all__ = ["DetectedFace", "align", "align_with_landmarks", "find_face", "landmarks_in_crop", "predict_in_crop"]
+__all__ = [
+    "DetectedFace",
+    "align",
+    "align_with_landmarks",
+    "faces_in",
+    "find_face",
+    "landmarks_in_crop",
+    "predict_in_crop",
+]

@@ -42,7 +42,7 @@ def find_face(image: Image, *, face: int | None = None, name: str = "the picture
     Raises `NoFaceError`, `SeveralFacesError`, `FaceTooSmallError` and `ProfileError`, which call the picture
     `name`.
     """
-    chosen = _choose(foreground(detect(image)), face, name)
+    chosen = _choose(faces_in(image), face, name)
     smallest = min(chosen.width, chosen.height)
     if smallest < SMALLEST_FACE:
         raise FaceTooSmallError(
@@ -59,7 +59,17 @@ def find_face(image: Image, *, face: int | None = None, name: str = "the picture
     return DetectedFace(chosen.box, chosen.probability, landmarks, turned)
 
 
+def faces_in(image: Image) -> list[Detection]:
+    """The faces of an RGB picture among which `find_face` chooses, left to right.
+
+    Those far smaller than the largest don't count: people in the background, and what a detector takes for a face
+    beside one, an ear say.
+    """
+    return foreground(detect(image))
+
+
 def foreground(faces: Sequence[Detection]) -> list[Detection]:
+    """Those of an area of at least a tenth of the largest."""
     largest = max((face.area for face in faces), default=0.0)
     return [face for face in faces if face.area >= BACKGROUND * largest]
 

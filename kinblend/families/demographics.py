@@ -92,8 +92,7 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
 def _crop(picture: Path, aligned: bool) -> Image | str:
     """The face in FFHQ geometry, or why there is none."""
     from kinblend.faces.alignment import align
-    from kinblend.faces.detect import detect
-    from kinblend.faces.find import foreground
+    from kinblend.faces.find import faces_in
     from kinblend.imaging.decode import read_image
 
     try:
@@ -102,7 +101,7 @@ def _crop(picture: Path, aligned: bool) -> Image | str:
         return str(error)
     if aligned:
         return image.resize((SIDE, SIDE))
-    faces = foreground(detect(image))
+    faces = faces_in(image)
     if len(faces) != 1:
         return f"{len(faces)} faces were found"
     return align(image, faces[0].points, SIDE)

@@ -80,7 +80,8 @@ class Engine:
             from the left.
         blender, options: a strategy and its options. edits: attribute → strength (-2) or target ("8y"), made by
             `editor` and its options. neutral: calm the parents' expressions and turn their heads ahead before they
-            are blended, as far as the editor knows how: a child does not inherit half a smile.
+            are blended, as far as the editor knows how, and take away light from one side, as far as the projector
+            does: a child does not inherit half a smile, nor half a shadow.
         children: how many; each has a seed of its own, seed, seed + 1, … A strategy without chance gives the same
             child every time.
         reconstruct: also render both parents from their own latents.
@@ -191,7 +192,11 @@ class Engine:
         return latent if editor is None else self._edit(latent, editor, checked_edits(editor, edits))[0]
 
     def neutral(self, latent: Latent, editor: Editor) -> Latent:
-        """The latent with a calm expression and the head facing ahead, as far as the editor knows how."""
+        """The latent with a calm expression, the head facing ahead and light from both sides, as far as the editor
+        and the projector know how."""
+        projector = self.backbone.projector
+        with blame(projector.title, LatentError):
+            latent = replace(latent, code=projector.evenly_lit(latent.code[None])[0])
         with blame(editor.title):
             strengths = editor.neutral(latent.code)
         return self._edit(latent, editor, strengths)[0] if strengths else latent

@@ -363,3 +363,21 @@ def test_a_child_of_a_large_and_a_small_photograph_is_as_large_as_its_surround(b
         assert born.detail["residual"].shape == (3, 896, 896)
         [picture] = backbone.projector.render([born])
         assert picture.size == (size, size)
+
+
+def test_uneven_dimensions_are_those_a_mirror_turns_round(backbone, parents):
+    model, code = backbone.projector.model, parents[0].code[None]
+    mirrored = torch.where(model.uneven, -code, code)
+    assert (model.texture(code) - model.texture(code).flip(-1)).abs().max() > 0.1
+    torch.testing.assert_close(model.texture(mirrored), model.texture(code).flip(-1), atol=0.03, rtol=0)
+
+
+def test_light_from_one_side_is_taken_away_and_nothing_else(backbone, parents):
+    projector, model = backbone.projector, backbone.projector.model
+    code = parents[0].code[None].clone()
+    assert torch.equal(projector.evenly_lit(torch.zeros_like(code)), torch.zeros_like(code))
+    code[0, 1][model.uneven[1]] = 2.0
+    lit = projector.evenly_lit(code)
+    assert torch.equal(lit[:, ~model.uneven], code[:, ~model.uneven])
+    torch.testing.assert_close(lit[0, 1][model.uneven[1]], torch.full_like(lit[0, 1][model.uneven[1]], 0.5))
+    torch.testing.assert_close(projector.evenly_lit(lit), lit)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -103,6 +104,19 @@ class Morphable(nn.Module):
     def sizes(self, layer: int) -> int:
         """How many dimensions of a layer are in use."""
         return max(part.end for part in self.parts if part.layer == layer)
+
+    @cached_property
+    def uneven(self) -> Tensor:
+        """Which dimensions of the textures make one half of the face lighter and the other darker: bool [L, D].
+
+        The faces were trained on with their mirror images, so that each component is either even or odd.
+        """
+        found = torch.zeros(LAYERS, DIM, dtype=torch.bool)
+        for part in (p for p in self.parts if p.box is not None):
+            top, bottom, left, right = part.box or (0, 0, 0, 0)
+            basis = getattr(self, part.name).float().view(-1, 3, bottom - top, right - left)
+            found[part.layer, part.first : part.end] = (basis * basis.flip(-1)).sum((1, 2, 3)) < 0
+        return found
 
     def decode(self, codes: Tensor, layer: int) -> Tensor:
         """One layer's vectors: codes float32 [n, L, D] → [n, 126] or [n, 3, B, B]."""

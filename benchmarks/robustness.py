@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from kinblend import Engine
+from kinblend import Engine, Latent
 from kinblend.cli.demo import example
 from kinblend.errors import InputError
 from kinblend.faces import faces_in
@@ -76,23 +76,25 @@ def main() -> None:
 
 
 def own_portrait(engine: Engine) -> dict[str, float]:
-    """How often a selfie's code, calmed, is nearest to the portrait's of the same person; and their pictures
-    alone.
-    """
-    editor, codes, pictures = engine.editor(), {}, {}
+    """How often codes of selfie and portrait are nearer to each other than to anyone else's: by their angle, by the
+    embeddings of their pictures (the codes alone), and by these once expression, pose and light are neutral."""
+    editor, codes, seen, calmed = engine.editor(), [], [], []
     for name in PICTURES:
-        parents = [engine.parent(example(person).with_name(name)) for person in PEOPLE]
-        latents = [engine.neutral(parent.latent, editor) for parent in parents]
-        codes[name] = torch.stack([latent.code.flatten() for latent in latents])
-        pictures[name] = embed_faces([engine.backbone.render([type(x)(x.code, x.space)])[0] for x in latents])
+        latents = [engine.parent(example(person).with_name(name)).latent for person in PEOPLE]
+        codes.append(torch.nn.functional.normalize(torch.stack([x.code.flatten() for x in latents]), dim=1))
+        seen.append(embed_faces(engine.backbone.render([Latent(x.code, x.space) for x in latents])))
+        neutral = [Latent(engine.neutral(x, editor).code, x.space) for x in latents]
+        calmed.append(embed_faces(engine.backbone.render(neutral)))
     return {
-        what: nearest(found[PICTURES[1]], found[PICTURES[0]])
-        for what, found in (("codes", codes), ("rendered codes", pictures))
+        what: nearest(*found)
+        for what, found in (("codes", codes), ("rendered codes", seen), ("rendered codes, neutral", calmed))
     }
 
 
 def nearest(ones: torch.Tensor, others: torch.Tensor) -> float:
-    return float((torch.cdist(ones, others).argmin(1) == torch.arange(len(ones))).float().mean())
+    """Both ways."""
+    distances, own = torch.cdist(ones, others), torch.arange(len(ones))
+    return float((torch.cat([distances.argmin(1), distances.argmin(0)]) == own.repeat(2)).float().mean())
 
 
 if __name__ == "__main__":

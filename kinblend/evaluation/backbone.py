@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -163,19 +164,20 @@ def _edited(
 
 
 def speed(engine: Engine, people: People) -> dict[str, float]:
-    """Seconds: medians of seven, after one to warm up."""
+    """Seconds of a child from two latents: one at a time, and each of 32 rendered together. Medians, after one to
+    warm up."""
     father, mother, strategy = people.latents[0], people.latents[1], engine.blender("mask")
     full = engine.backbone.projector.resolution
-    many = [engine.blend(father, mother, strategy, seed).latent for seed in range(32)]
 
-    def once(size: int) -> None:
-        engine.backbone.render([engine.blend(father, mother, strategy).latent], size=size)
+    def children(count: int, size: int) -> None:
+        born = [engine.blend(father, mother, strategy, seed).latent for seed in range(count)]
+        engine.backbone.render(born, size=size)
 
-    return {
-        "blend_and_render_256": _median_seconds(lambda: once(256), 7),
-        f"blend_and_render_{full}": _median_seconds(lambda: once(full), 7),
-        f"render_of_32_each_{full}": _median_seconds(lambda: engine.backbone.render(many), 3) / 32,
-    }
+    report = {}
+    for size in (SIZE, full):
+        report[f"one_{size}"] = _median_seconds(partial(children, 1, size), 7)
+        report[f"each_of_32_{size}"] = _rounded(_median_seconds(partial(children, 32, size), 3) / 32)
+    return report
 
 
 def _inside(size: int) -> Tensor:

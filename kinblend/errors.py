@@ -118,6 +118,10 @@ class DeviceMemoryError(KinblendError):
     """The memory budget can't hold what must be on the device at once."""
 
 
+class WorkerLostError(KinblendError):
+    """A process that did part of the work was killed."""
+
+
 class PluginError(KinblendError):
     """A plugin is broken."""
 

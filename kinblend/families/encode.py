@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.errors import InputError
 from kinblend.families.manifest import TrioFiles
 from kinblend.families.trios import Trios
+from kinblend.families.workers import in_processes
 from kinblend.storage.sealed import atomic_write, file_sha256
 
 if TYPE_CHECKING:
@@ -59,11 +58,10 @@ def encode_trios(
     pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})
     results: dict[Path, Path | str] = {}
     jobs = [(str(picture), backbone, str(folder), aligned) for picture in pictures]
-    with get_context("spawn").Pool(workers, _one_thread) as pool:
-        for done, (picture, result) in enumerate(pool.imap_unordered(_encode, jobs, chunksize=8), start=1):
-            results[Path(picture)] = Path(result) if result.endswith(".safetensors") else result
-            if progress is not None:
-                progress(done, len(jobs))
+    for done, (picture, result) in enumerate(in_processes(_encode, jobs, workers), start=1):
+        results[Path(picture)] = Path(result) if result.endswith(".safetensors") else result
+        if progress is not None:
+            progress(done, len(jobs))
     lost = [Lost(picture, result) for picture, result in results.items() if isinstance(result, str)]
     kept = [t for t in trios if all(isinstance(results[p], Path) for p in (t.father, t.mother, t.child))]
     if not kept:
@@ -82,13 +80,6 @@ def encode_trios(
 def _splits(trios: Sequence[TrioFiles]) -> list[str]:
     """The parts the list names, all or none."""
     return [trio.split for trio in trios if trio.split]
-
-
-def _one_thread() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _encode(job: tuple[str, str, str, bool]) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,14 +22,6 @@ class Timing:
 
 Job = tuple[list[tuple[str, str]], str, PrepareOptions]
 Through = tuple[list[Work], list[Timing]]
-
-
-def one_thread() -> None:
-    """A process of its own for each core, one thread in each: the networks are too small for more."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def work_through(job: Job) -> Through:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from kinblend.errors import InputError, UsageError
 from kinblend.faces.upscale import require
 from kinblend.families.people import KinshipSet
-from kinblend.families.prepare.chunk import Job, Through, one_thread, work_through
+from kinblend.families.prepare.chunk import Job, Through, work_through
 from kinblend.families.prepare.options import PrepareOptions
 from kinblend.families.prepare.outputs import MARK, Kept, Lost, write_outputs
 from kinblend.families.prepare.stages import Work
+from kinblend.families.workers import in_processes
 from kinblend.storage.sealed import atomic_write, file_sha256
 
 CHUNK = 16  # pictures that go through the networks together
@@ -99,30 +98,27 @@ def _work(
     chunks = [[(sha, str(path)) for sha, path in pictures[at : at + CHUNK]] for at in range(0, len(pictures), CHUNK)]
     jobs = [(chunk, str(cache), options) for chunk in chunks]
     works: dict[str, Work] = {}
-    with _workers(min(workers, len(jobs))) as through:
-        for finished, timings in through(jobs):
-            works |= {work.sha: work for work in finished}
-            for timing in timings:
-                if timing.pictures:
-                    done.seconds[timing.stage] = done.seconds.get(timing.stage, 0.0) + timing.seconds
-                done.pictures[timing.stage] += timing.pictures
-            progress(len(works), len(pictures))
+    for finished, timings in _through(jobs, min(workers, len(jobs))):
+        works |= {work.sha: work for work in finished}
+        for timing in timings:
+            if timing.pictures:
+                done.seconds[timing.stage] = done.seconds.get(timing.stage, 0.0) + timing.seconds
+            done.pictures[timing.stage] += timing.pictures
+        progress(len(works), len(pictures))
     return works
 
 
-@contextmanager
-def _workers(count: int) -> Iterator[Callable[[list[Job]], Iterable[Through]]]:
-    """Takes jobs through in `count` processes of one thread each; a single one needs no process of its own."""
-    if count > 1:
-        with get_context("spawn").Pool(count, one_thread) as pool:
-            yield lambda jobs: pool.imap_unordered(work_through, jobs)
+def _through(jobs: Sequence[Job], workers: int) -> Iterator[Through]:
+    """Jobs as they are done. A single process needs none of its own, but one thread as well: the same bytes."""
+    if workers > 1:
+        yield from in_processes(work_through, jobs, workers)
         return
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield lambda jobs: map(work_through, jobs)
+        yield from map(work_through, jobs)
     finally:
         torch.set_num_threads(threads)
 

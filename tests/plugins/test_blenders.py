@@ -69,6 +69,13 @@ def test_a_mask_is_binary_and_constant_where_it_should_be(share: float, seed: in
         assert torch.equal(mask, mask[:, :1].expand_as(mask))
 
 
+@pytest.mark.parametrize(("run", "changes"), [(1, 0.5), (8, 0.0625), (64, 0.0078)])
+def test_genes_are_handed_down_in_stretches_of_the_length_asked_for(run: float, changes: float) -> None:
+    masks = torch.cat([weights("mask", {"run": run}, seed) for seed in range(40)])
+    assert float((masks[:, 1:] != masks[:, :-1]).float().mean()) == pytest.approx(changes, rel=0.1)
+    assert float(masks.mean()) == pytest.approx(0.5, abs=0.05)
+
+
 @settings(max_examples=50, deadline=None)
 @given(share=st.floats(0, 1))
 def test_average_lies_where_the_share_says(share: float) -> None:

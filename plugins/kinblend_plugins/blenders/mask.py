@@ -11,7 +11,9 @@ class MaskBlender(Blender):
     """A dimension, a layer or a single element comes from the father with probability `share`, drawn from the seed;
     or where a given mask is one.
 
-    Source: the binary mask strategy of the student report that kinblend began as.
+    Genes that lie side by side are handed down in stretches (crossing over; Morgan 1911). So are neighbouring
+    dimensions: what belongs together, a beard or a complexion, mostly stays together.
+    Source: the binary mask strategy of the student report that kinblend began as, whose stretches are of one.
     """
 
     def weights(self, father, mother, seed):
@@ -19,8 +21,11 @@ class MaskBlender(Blender):
         if self.options.file is not None or self.options.mask is not None:
             return self._given(layers, dim)
         shape = {"dimension": (1, dim), "layer": (layers, 1), "element": (layers, dim)}[self.options.by]
-        draws = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-        return (draws < self.options.share).to(father.dtype).expand(layers, dim).contiguous()
+        generator = torch.Generator().manual_seed(seed)
+        draws = torch.rand(shape, generator=generator) < self.options.share
+        crossed = torch.rand(shape, generator=generator) * self.options.run < 1
+        start = torch.where(crossed, torch.arange(shape[1]), 0).cummax(1).values
+        return draws.gather(1, start).to(father.dtype).expand(layers, dim).contiguous()
 
     def _given(self, layers, dim):
         mask, name = self._read()

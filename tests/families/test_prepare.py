@@ -122,6 +122,20 @@ def test_crops_go_on_to_trios_and_encode_and_options_change_the_folder(tmp_path:
     assert [path.name for path in (out / "crops").iterdir()] == ["512"]
 
 
+def test_prepared_families_in_the_wild_are_read_as_prepared(tmp_path: Path) -> None:
+    """Their crops lie in folders named as in the set they came from."""
+    people(tmp_path / "pictures", 1)
+    folder = tmp_path / "set" / "F0001"
+    for number, letter in enumerate("FMS", start=1):
+        (folder / f"MID{number}").mkdir(parents=True)
+        shutil.copy(tmp_path / "pictures" / f"FMSD-1-{letter}.jpg", folder / f"MID{number}")
+    (folder / "mid.csv").write_text("MID,1,2,3,Name,Gender\n1,0,5,4,Jan,m\n2,5,0,4,Ann,f\n3,1,1,0,Tom,m\n")
+    run(tmp_path / "set", tmp_path / "out")
+    name, found = read_families(tmp_path / "out")
+    [triple] = pair(found)
+    assert (name, triple.child.name) == ("prepared", "FMSD-1-S.jpg.png")
+
+
 @pytest.mark.parametrize(
     ("make", "error", "reason"),
     [

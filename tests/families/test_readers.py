@@ -156,7 +156,7 @@ def test_our_own_lists_are_tables_too(tmp_path: Path) -> None:
 
 
 def test_what_no_reader_knows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not laid out as family101, fiw, prepared, tskinface, table"):
+    with pytest.raises(InputError, match="not laid out as prepared, family101, fiw, tskinface, table"):
         read_families(tmp_path)
     with pytest.raises(InputError, match="not laid out as fiw;"):
         read_families(tmp_path, "fiw")

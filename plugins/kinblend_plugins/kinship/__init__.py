@@ -7,10 +7,11 @@ _HERE = "kinblend_plugins.kinship"
 
 @kinblend.hookimpl
 def kinblend_register_datasets(register):
+    # The first that knows a folder reads it. Prepared pictures lie in folders named as in the set they came from.
     for name, summary in (
+        ("prepared", "what `kinblend prepare` wrote: crops and families.json"),
         ("family101", "Family101: FAMILY101.txt and Family101_150x120/FAMILY/PERSON/*.jpg"),
         ("fiw", "Families in the Wild: F0001/mid.csv and F0001/MID1/*.jpg"),
-        ("prepared", "what `kinblend prepare` wrote: crops and families.json"),
         ("tskinface", "TSKinFace: FMS-1-F.jpg, FMD-1-D.jpg, FMSD-1-S.jpg …"),
         ("table", "a CSV or Parquet with a trio a row: family, father, mother, child"),
     ):

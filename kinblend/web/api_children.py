@@ -115,10 +115,10 @@ async def show_weights(order: Id, number: int, services: ServicesDep, owner: Own
     responses=documented(404, 409, 500, 503) | picture("image/jpeg"),
 )
 async def show_morph(order: Id, number: int, request: Request, services: ServicesDep, owner: Owner) -> Response:
-    """Father → child → mother: 17 pictures side by side in one JPEG."""
+    """Father → child → mother: 13 pictures side by side in one JPEG."""
     family = services.born(owner, order, number)
     if number not in family.morphs:
-        job = services.worker.submit("morph", lambda job: pictures.morph(services.studio, family, number))
+        job = services.worker.submit("morph", lambda job: pictures.morph(services.studio, family, number, job.check))
         family.morphs[number] = await services.result_of(job, request)
     return Response(family.morphs[number], media_type="image/jpeg")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,22 +18,27 @@ from kinblend.web.wishes import LayerWeights
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from kinblend.backbone import Backbone
     from kinblend.pipeline import Result
     from kinblend.types import Latent
 
-STEPS = 8  # from a parent to the child
+STEPS = 6  # from a parent to the child
 FRAMES = 2 * STEPS + 1  # of a strip
+BATCH = 4  # pictures rendered between two looks whether anyone still waits
 
 
-def morph(studio: Studio, family: Family, number: int) -> bytes:
-    """Father → child → mother as one JPEG strip of FRAMES pictures side by side."""
+def morph(studio: Studio, family: Family, number: int, check: Callable[[], None] = lambda: None) -> bytes:
+    """Father → child → mother as one JPEG strip of FRAMES pictures side by side.
+
+    check: called between batches; it may raise to end the work.
+    """
     assert family.result is not None
     wishes, child = family.order, family.result.children[number - 1].latent
     people = [studio.calm(who) if wishes.neutral else who.parent for who in (family.father, family.mother)]
     father, mother = (parent.latent for parent in people if parent)
     there = list(_between(father, child))
     latents = [*there, (child, child, 0.0), *reversed(list(_between(mother, child)))]
-    return _strip(studio, family, latents)
+    return _strip(studio, family, latents, check)
 
 
 def _between(parent: Latent, child: Latent) -> Iterator[tuple[Latent, Latent, float]]:
@@ -47,18 +52,28 @@ def _between(parent: Latent, child: Latent) -> Iterator[tuple[Latent, Latent, fl
         yield replace(parent, code=code), replace(child, code=code), share
 
 
-def _strip(studio: Studio, family: Family, frames: Sequence[tuple[Latent, Latent, float]]) -> bytes:
+def _strip(
+    studio: Studio, family: Family, frames: Sequence[tuple[Latent, Latent, float]], check: Callable[[], None]
+) -> bytes:
     from PIL import Image as pil
 
     needed = [latent for ours, theirs, share in frames for latent in _shown(ours, theirs, share)]
     backbone = studio.backbone_for(family.order)
-    pictures = iter(backbone.render(needed, seed=family.order.seed, size=PREVIEW))
+    pictures = iter(_rendered(needed, backbone, family.order.seed, check))
     strip = pil.new("RGB", (len(frames) * PREVIEW, PREVIEW))
     for place, (ours, theirs, share) in enumerate(frames):
         made = [next(pictures) for _ in _shown(ours, theirs, share)]
         picture = made[0] if len(made) == 1 else pil.blend(made[0], made[1], share)
         strip.paste(picture.resize((PREVIEW, PREVIEW)), (place * PREVIEW, 0))
     return jpeg_bytes(strip, quality=88)
+
+
+def _rendered(latents: Sequence[Latent], backbone: Backbone, seed: int, check: Callable[[], None]) -> list[Image]:
+    pictures: list[Image] = []
+    for first in range(0, len(latents), BATCH):
+        check()
+        pictures += backbone.render(latents[first : first + BATCH], seed=seed, size=PREVIEW)
+    return pictures
 
 
 def _shown(ours: Latent, theirs: Latent, share: float) -> list[Latent]:

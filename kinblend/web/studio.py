@@ -23,6 +23,8 @@ from kinblend.web.wishes import PreviewOrder, Wishes
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from kinblend.backbone import Backbone
+
 PREVIEW = 256  # px
 THUMBNAIL = 192
 MARGIN = 0.35  # round a face's box, of its longer side
@@ -121,13 +123,13 @@ class Studio:
             photo.calm = self.engine.neutral(photo.parent.latent, self.editor)
         return replace(photo.parent, latent=photo.calm)
 
-    def backbone_for(self, wishes: Wishes) -> Any:
+    def backbone_for(self, wishes: Wishes) -> Backbone:
         """The backbone whose projector has the options of these wishes."""
         return self._engine(wishes.projector).backbone
 
     def _blended(self, engine: Engine, father: Photo, mother: Photo, wishes: PreviewOrder) -> Child:
         made_by = wishes.model_dump(exclude={"edits"})
-        key = json.dumps(made_by, sort_keys=True)
+        key = json.dumps([made_by, mother.face], sort_keys=True)
         if key not in father.blends:
             assert father.parent is not None and mother.parent is not None
             parents = [self.calm(who) if wishes.neutral else who.parent for who in (father, mother)]

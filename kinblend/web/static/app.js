@@ -130,6 +130,7 @@ function changed() {
   if (!current) return;
   lots = lots && wishes.read().blender === lots.blender ? lots : null;
   controller?.abort();
+  morph.rest();
   clearTimeout(timer);
   timer = setTimeout(() => order(1), SETTLED);
   changedSince = true;
@@ -144,7 +145,6 @@ async function preview() {
       const { children, ...placed } = orderNow();
       const blob = await (await send("/api/v1/previews", placed)).blob();
       const old = picture.src;
-      morph.rest();
       await put(URL.createObjectURL(blob));
       if (old.startsWith("blob:")) URL.revokeObjectURL(old);
       picture.dataset.previews = Number(picture.dataset.previews ?? 0) + 1;

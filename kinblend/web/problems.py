@@ -93,6 +93,10 @@ def answer_problems(app: FastAPI) -> None:
     async def _ours(request: Request, error: KinblendError) -> Response:
         return await _problem(request, from_error(error))
 
+    @app.exception_handler(Exception)
+    async def _ours_to_mend(request: Request, error: Exception) -> Response:
+        return problem(500, "failed", "This went wrong here, not with you; the server's log says more")
+
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         kind = _MEANS.get(error.status_code, "error").split(",")[0].split(";")[0]

@@ -21,8 +21,9 @@ export async function photograph(role, callback) {
   }
   if (!dialog.open) return stop();
   video.srcObject = stream;
-  shoot.disabled = false;
 }
+
+video.addEventListener("loadeddata", () => { shoot.disabled = false; });
 
 shoot.addEventListener("click", () => {
   const canvas = document.createElement("canvas");

@@ -37,7 +37,7 @@ async def place(order: Order, response: Response, services: ServicesDep, owner: 
 
 
 @router.post(
-    "/children/with-photos",
+    "/orders",
     status_code=202,
     responses=documented(409, 415, 503) | _DONE,
     openapi_extra=form_of("father", "mother", order="DirectOrder"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from kinblend.errors import FaceError, ImageError, InputError, KinblendError, UsageError
 from kinblend.web.work import GivenUpError, QueueFullError
 
 RETRY_AFTER = 2  # seconds
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 class Problem(BaseModel):
@@ -101,7 +102,8 @@ def answer_problems(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> Response:
         kind = _MEANS.get(error.status_code, "error").split(",")[0].split(";")[0]
         kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, kind.lower().replace(" ", "-"))
-        return problem(error.status_code, kind.replace("'", ""), str(error.detail), error.headers)
+        headers = {"Allow": _allowed(request) or "GET, HEAD"} if error.status_code == 405 else error.headers
+        return problem(error.status_code, kind.replace("'", ""), str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
@@ -110,6 +112,11 @@ def answer_problems(app: FastAPI) -> None:
         return problem(422, "invalid-request", f"{where}: {first['msg']}")
 
 
-def as_json(found: ProblemError) -> str:
-    """A problem as JSON text, for events."""
-    return json.dumps(describe(found.status, found.kind, found.detail))
+def _allowed(request: Request) -> str:
+    """All methods of a path: each of its routes knows only its own."""
+    found: set[str] = set()
+    for method in METHODS:
+        matches = (route.matches({**request.scope, "method": method})[0] for route in request.app.router.routes)
+        if Match.FULL in matches:
+            found.add(method)
+    return ", ".join(sorted(found))

@@ -19,7 +19,7 @@ Aim = Annotated[str, Field(pattern="^[0-9]{1,3}y$", description="an age in years
 class Wishes(BaseModel):
     """How a child is made of two parents."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     blender: str = Field("average", description="the strategy; see /api/v1/strategies")
     options: dict[str, Any] = Field({}, description="its options")
@@ -55,7 +55,7 @@ class DirectOrder(Wishes):
 class Choice(BaseModel):
     """Which face of a photograph is meant."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     face: int = Field(ge=1, le=99, description="counted from the left")
 

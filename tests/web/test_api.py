@@ -155,10 +155,10 @@ def test_progress_is_told_stage_by_stage(client: TestClient, parents: dict[str, 
 
 def test_two_photographs_in_one_request(client: TestClient) -> None:
     files = {"father": photograph(FATHER), "mother": couple()}
-    refused = client.post("/api/v1/children/with-photos", files=files)
+    refused = client.post("/api/v1/orders", files=files)
     assert refused.status_code == 422 and "give mother_face" in refused.json()["detail"]
     order = {"order": json.dumps({"mother_face": 2, "blender": "slerp"})}
-    placed = client.post("/api/v1/children/with-photos", files=files, data=order)
+    placed = client.post("/api/v1/orders", files=files, data=order)
     assert placed.status_code == 202 and placed.headers["location"].endswith(placed.json()["id"])
     assert finished(client, placed.json())["status"] == "done"
 

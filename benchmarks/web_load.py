@@ -2,10 +2,11 @@
 
     python benchmarks/web_load.py [--clients 50] [--seconds 60]
 
-Starts `kinblend serve` with a temporary folder of its own. Every client has a corner of its own and a couple drawn from
-seven synthetic people of the package `openpeople`. What is checked: no status 5xx but the queue's 503, which says when
-to come back; each preview equals, byte for byte, what one client alone was given for that couple and age before; the
-server's memory in the second half is no larger than in the first; no file is left, and what is kept goes when forgotten.
+Starts `kinblend serve` with a temporary folder of its own. Every client has a corner of its own and couples drawn
+from seven synthetic people of the package `openpeople`. What is checked: no status 5xx but the queue's 503, which says
+when to come back; each picture equals, byte for byte, what one client alone was given for that couple and age before;
+the server's memory in the second half is at most a tenth larger than in the first; no file is left, and nothing is
+kept when all clients have asked to be forgotten.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ WARMING = 20  # seconds of load before memory is watched
 def photograph(person: str) -> bytes:
     picture = Image.open(example(person)).convert("RGB")
     picture.thumbnail((SIDE, SIDE))
+    return jpeg(picture)
+
+
+def jpeg(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG")
     return file.getvalue()
@@ -51,9 +56,7 @@ RUBBISH = {
     "text": b"no picture at all",
     "truncated": PHOTOGRAPHS["P007"][:4000],
     "too large": bytes(10 * 2**20 + 1),
-    "nobody": (lambda file: (Image.new("RGB", (400, 300), "teal").save(file, "PNG"), file.getvalue())[1])(
-        io.BytesIO()
-    ),
+    "nobody": jpeg(Image.new("RGB", (400, 300), "teal")),
 }
 
 

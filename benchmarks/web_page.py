@@ -2,8 +2,8 @@
 
     python benchmarks/web_page.py [--times 20]
 
-First contentful paint of a fresh browser context; and from the input of the age slider to the first frame with the new
-child's picture, measured inside the page.
+First contentful paint of a fresh browser context; and from the input of the age slider to the second frame after the
+new child's picture is in place, measured inside the page.
 """
 
 from __future__ import annotations

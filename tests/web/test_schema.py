@@ -1,4 +1,4 @@
-"""schemathesis over the OpenAPI document, against a real server: as it stands, and with ids of things that are there."""
+"""schemathesis over the OpenAPI document, against a real server: as it stands, and with ids that are there."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def address() -> Iterator[str]:
 def fuzz(address: str, schema: Path, *words: str) -> None:
     (schema.parent / "schemathesis.toml").write_text(CONFIG)
     command = [Path(sys.executable).parent / "schemathesis", "run", schema, "--url", address, "--seed", "1"]
-    command += ["--max-examples", "15", "--no-color", "--warnings", "off", *words]
+    command += ["--max-examples", "15", "--no-color", "--warnings", "off", "--request-timeout", f"{WAIT}", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=schema.parent)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     assert "Tested: " in done.stdout

@@ -2,6 +2,8 @@
 
 const PATIENCE = 6; // times a full queue is waited for
 
+let leaving = Promise.resolve(); // the last order that was given up: the same one may be placed again right after
+
 export class Problem extends Error {
   constructor(status, kind, detail) {
     super(detail);
@@ -33,6 +35,11 @@ export function send(path, body, options = {}) {
   return call(path, { method: "POST", headers, body: JSON.stringify(body), ...options });
 }
 
+export async function place(order, signal) {
+  await leaving;
+  return (await send("/api/v1/children", order, { signal })).json();
+}
+
 // The children of an order, once they are there. `tell` hears of every change before.
 export function finished(answer, tell, signal) {
   if (answer.status === "done") return Promise.resolve(answer);
@@ -49,7 +56,7 @@ export function finished(answer, tell, signal) {
       if (source.readyState === EventSource.CLOSED) reject(new Problem(0, "away", "The server no longer answers; try again"));
     };
     signal.addEventListener("abort", end(() => {
-      fetch(`/api/v1/children/${answer.id}`, { method: "DELETE" }).catch(() => {});
+      leaving = fetch(`/api/v1/children/${answer.id}`, { method: "DELETE" }).catch(() => {});
       reject(new DOMException("no longer wanted", "AbortError"));
     }));
   });

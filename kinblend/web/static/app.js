@@ -1,6 +1,6 @@
 // The page: two parents, a child, and what can be changed about it.
 
-import { call, finished, send } from "./api.js";
+import { call, finished, place, send } from "./api.js";
 import * as heat from "./heat.js";
 import * as morph from "./morph.js";
 import { ParentCard } from "./parents.js";
@@ -48,7 +48,7 @@ async function order(children, placed = orderNow(children)) {
   const mine = (controller = new AbortController());
   begin();
   try {
-    const answer = await (await send("/api/v1/children", placed, { signal: mine.signal })).json();
+    const answer = await place(placed, mine.signal);
     const done = await finished(answer, tell, mine.signal);
     if (mine.signal.aborted) return;
     remember(placed, done);

@@ -3,10 +3,10 @@
     python benchmarks/web_load.py [--clients 50] [--seconds 60]
 
 Starts `kinblend serve` with a temporary folder of its own. Every client has a corner of its own and couples drawn
-from seven synthetic people of the package `openpeople`. What is checked: no status 5xx but the queue's 503, which says
-when to come back; each picture equals, byte for byte, what one client alone was given for that couple and age before;
-the server's memory in the second half is at most a tenth larger than in the first; no file is left, and nothing is
-kept when all clients have asked to be forgotten.
+from seven synthetic people of the package `openpeople`. What is checked: no status 5xx but the queue's 503, which
+says when to come back; each picture equals, byte for byte, what one client alone was given for that couple and age
+before; the server's memory in the second half is at most a tenth larger than in the first; no file is left, and
+nothing is kept when all clients have asked to be forgotten.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -58,7 +59,8 @@ def serve(
         put({"address": address}, as_json=as_json, rows=[[address]], head=["open this in a browser"])
         sys.stdout.flush()
         say("Ctrl-C ends it")
-        uvicorn.Server(config).run([listening])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run([listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -50,7 +50,7 @@ class Services:
     async def at_work(self) -> AsyncIterator[None]:
         """The thread runs and old things go, for the time of the `async with` block."""
         self.worker.start()
-        self.worker.submit("warm", lambda job: self.studio.warm())
+        self.worker.submit("warm", lambda job: self.studio.warm(job.check))
         sweeping = asyncio.create_task(self._sweep())
         try:
             yield

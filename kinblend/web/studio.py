@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import KinblendError, SeveralFacesError
@@ -60,21 +61,25 @@ class Studio:
             refuse_files(spec, spec.parse_options(options))
         checked_edits(self.editor, wishes.edits)
 
-    def warm(self) -> None:
-        """Load every network once, and learn which strategies draw lots."""
+    def warm(self, check: Callable[[], None]) -> None:
+        """Load every network once, and learn which strategies draw lots. check: may raise between steps."""
         from PIL import Image as pil
 
         from kinblend.faces.landmarks import predict_in_crop
         from kinblend.identity import identity_network
 
         grey = pil.new("RGB", (PREVIEW, PREVIEW), "grey")
-        detect(grey)
-        predict_in_crop(grey)
-        identity_network()
-        self.engine.backbone.encoder  # noqa: B018
-        self.engine.backbone.projector  # noqa: B018
-        for spec in load_plugins()["blender"]:
-            self._learn_chance(spec.name)
+        backbone = self.engine.backbone
+        steps: list[Callable[[], object]] = [
+            lambda: detect(grey),
+            lambda: predict_in_crop(grey),
+            identity_network,
+            lambda: (backbone.encoder, backbone.projector),
+            *(partial(self._learn_chance, spec.name) for spec in load_plugins()["blender"]),
+        ]
+        for step in steps:
+            check()
+            step()
         self.ready = True
 
     def look(self, data: bytes, face: int | None = None) -> Photo:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from kinblend.errors import KinblendError
 
 T = TypeVar("T")
+ENDING = 20.0  # seconds that the running job may take to end
 
 
 class QueueFullError(KinblendError):
@@ -65,6 +66,7 @@ class Worker:
         self.limit = limit
         self._observe = observe
         self._waiting: deque[Job[Any]] = deque()
+        self._running: list[Job[Any]] = []  # one, or none
         self._changed = threading.Condition()
         self._open = True
         self._thread = threading.Thread(target=self._loop, name="kinblend-engine", daemon=True)
@@ -74,14 +76,14 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what runs, give up what waits."""
+        """Give up what waits and what runs; the latter ends at its next look."""
         with self._changed:
             self._open = False
-            left = list(self._waiting)
+            left = [*self._waiting, *self._running]
             self._changed.notify()
         for job in left:
             job.give_up()
-        self._thread.join()
+        self._thread.join(ENDING)
 
     def submit(self, kind: str, work: Callable[[Job[T]], T]) -> Job[T]:
         """Queue a piece of work. Raises `QueueFullError`."""
@@ -112,10 +114,12 @@ class Worker:
     def _loop(self) -> None:
         while (job := self._next()) is not None:
             self._observe(job.kind, job.run())
+            self._running = []
             del job  # what it holds must not outlive it until the next one comes
 
     def _next(self) -> Job[Any] | None:
         with self._changed:
             while self._open and not self._waiting:
                 self._changed.wait()
-            return self._waiting.popleft() if self._open else None
+            self._running = [self._waiting.popleft()] if self._open else []
+            return self._running[0] if self._running else None

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import httpx2
@@ -53,7 +54,9 @@ class Server:
 
     def __init__(self, *words: str, **environ: str) -> None:
         command = [sys.executable, "-m", "kinblend.cli", "serve", "--port", "0", "--json", *words]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environ)
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the server)
+        streams = {"stdout": subprocess.PIPE, "stderr": self.log}
+        self.process = subprocess.Popen(command, text=True, env=os.environ | environ, **streams)
         lines = [self.process.stdout.readline() for _ in range(3)]
         self.address = json.loads("".join(lines))["address"]
 
@@ -62,8 +65,18 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
+        self.close()
+
+    def close(self) -> None:
+        """Wait for its end."""
         self.process.wait(30)
         self.process.stdout.close()
+        self.log.close()
+
+    def said(self) -> str:
+        """What stands on its stderr by now."""
+        self.log.seek(0)
+        return self.log.read()
 
 
 def files_open(process: int) -> set[str]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import python_multipart
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from kinblend.web.limits import Limits
 from kinblend.web.problems import ProblemError
+from kinblend.web.work import GivenUpError
 
 _CALLS = (
     "part_begin",
@@ -49,6 +50,8 @@ async def read_form(request: Request, limits: Limits, files: tuple[str, ...]) ->
         parser.finalize()
     except FormParserError as error:
         raise ProblemError(400, "broken-form", f"The form can't be read: {error}") from error
+    except ClientDisconnect as error:
+        raise GivenUpError("whoever sent this has left") from error
     missing = [name for name in files if not reader.parts.get(name)]
     if missing:
         raise ProblemError(422, "missing-file", f"Send a photograph as {' and '.join(missing)}")

@@ -39,6 +39,19 @@ def test_who_leaves_is_not_worked_for(server: Server) -> None:
             time.sleep(0.1)
 
 
+def test_who_leaves_in_the_middle_of_a_photograph_is_no_error(server: Server) -> None:
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(request(photograph())[:3000])
+    with httpx2.Client(base_url=server.address, timeout=WAIT) as client:
+        until = time.monotonic() + WAIT
+        while 'method="POST",route="/api/v1/photos",status="409"' not in client.get("/metrics").text:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    assert "Traceback" not in server.said()
+
+
 def request(photo: bytes) -> bytes:
     """A whole POST of a photograph."""
     head = b'--line\r\nContent-Disposition: form-data; name="photo"; filename="x.jpg"\r\n\r\n'
@@ -68,4 +81,5 @@ def test_an_interrupt_ends_it_without_a_word() -> None:
     server = Server("--quiet")
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(60) == 0
-    server.process.stdout.close()
+    assert server.said() == ""
+    server.close()

@@ -1,12 +1,12 @@
 """Fifty clients at once, some with photographs, some with rubbish: does the web app keep its word?
 
-    python benchmarks/web_load.py [--clients 50] [--seconds 60]
+    python benchmarks/web_load.py [--clients 50] [--seconds 60] [--rounds 2]
 
 Starts `kinblend serve` with a temporary folder of its own. Every client has a corner of its own and couples drawn
 from seven synthetic people of the package `openpeople`. What is checked: no status 5xx but the queue's 503, which
 says when to come back; each picture equals, byte for byte, what one client alone was given for that couple and age
-before; the server's memory in the second half is at most a tenth larger than in the first; no file is left, and
-nothing is kept when all clients have asked to be forgotten.
+before; no file is left, and nothing is kept when all clients have asked to be forgotten; after a second round the
+server's memory is at most a tenth larger than after the first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PEOPLE = ("P001", "P002", "P004", "P005", "P007", "P008", "P009")
 AGES = (-2.0, -1.0, 0.0, 1.0, 2.0)
 SIDE = 640  # px of a photograph
 KNOWN = 6  # couples whose answers are known beforehand
-WARMING = 20  # seconds of load before memory is watched
+CALM = 12.0  # seconds after a round until memory is read
 
 
 def photograph(person: str) -> bytes:
@@ -68,7 +68,8 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     compared: int = 0
-    memory: list[tuple[float, float]] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    after: list[float] = field(default_factory=list)
 
 
 class Client:
@@ -170,19 +171,26 @@ async def known_answers(address: str) -> dict[str, bytes]:
     return found
 
 
-async def watch(process: int, tally: Tally, started: float) -> None:
-    """Resident megabytes, twice a second."""
+def resident(process: int) -> float:
+    """Megabytes."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def watch(process: int, tally: Tally) -> None:
     while True:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-        tally.memory.append((time.monotonic() - started, pages * os.sysconf("SC_PAGE_SIZE") / 1e6))
+        tally.memory.append(resident(process))
         await asyncio.sleep(0.5)
 
 
-async def load(address: str, process: int, clients: int, seconds: float) -> Tally:
-    answers, tally, started = await known_answers(address), Tally(), time.monotonic()
-    watching = asyncio.create_task(watch(process, tally, started))
-    people = [Client(address, tally, answers, random.Random(number)) for number in range(clients)]
-    await asyncio.gather(*(client.live(started + seconds) for client in people))
+async def load(address: str, process: int, wanted: argparse.Namespace) -> Tally:
+    answers, tally = await known_answers(address), Tally()
+    watching = asyncio.create_task(watch(process, tally))
+    for turn in range(wanted.rounds):
+        until = time.monotonic() + wanted.seconds
+        people = [Client(address, tally, answers, random.Random(f"{turn} {n}")) for n in range(wanted.clients)]
+        await asyncio.gather(*(client.live(until) for client in people))
+        await asyncio.sleep(CALM)
+        tally.after.append(resident(process))
     watching.cancel()
     return tally
 
@@ -196,22 +204,21 @@ def kept(address: str) -> dict[str, float]:
 
 def report(tally: Tally, left: dict[str, float], files: list[str]) -> bool:
     bad = {key: n for key, n in tally.statuses.items() if key.split()[-1].startswith("5") and key[-3:] != "503"}
-    after = [megabytes for at, megabytes in tally.memory if at > WARMING]
-    half = len(after) // 2
-    first, second = max(after[:half]), max(after[half:])
     for key, number in sorted(tally.statuses.items()):
         print(f"{key:32} {number}")
     print(f"answers compared: {tally.compared}, not the asker's: {len(tally.wrong)} {tally.wrong[:3]}")
     print(f"answered in (median, slowest): {statistics.median(tally.seconds):.2f} s, {max(tally.seconds):.2f} s")
-    print(f"memory at most, MB: {first:.0f} in the first half after {WARMING} s, {second:.0f} in the second")
+    print(f"memory, MB: at most {max(tally.memory):.0f}; after each round {[round(at) for at in tally.after]}")
     print(f"5xx but 503: {bad or 'none'}; files left: {files or 'none'}; kept: {left}")
-    return not (bad or tally.wrong or files) and second < 1.1 * first and left["kinblend_photos"] == 0
+    flat = tally.after[-1] < 1.1 * tally.after[0]
+    return flat and not (bad or tally.wrong or files or any(left.values()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--rounds", type=int, default=2)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "kinblend.cli", "serve", "--port", "0", "--quiet"]
@@ -219,8 +226,7 @@ def main() -> None:
         assert server.stdout is not None
         address = server.stdout.readline().strip()
         try:
-            tally = asyncio.run(load(address, server.pid, wanted.clients, wanted.seconds))
-            time.sleep(1)
+            tally = asyncio.run(load(address, server.pid, wanted))
             fine = report(tally, kept(address), [str(path) for path in Path(scratch).rglob("*")])
         finally:
             server.terminate()

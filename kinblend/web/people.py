@@ -12,9 +12,11 @@ from kinblend.web.wishes import Order
 from kinblend.web.work import Job
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from kinblend.types import Latent
 
-BLENDS = 4  # children between blend and edit, kept so that a slider needs no second blend
+BLENDS = 2  # children between blend and edit, kept so that a slider needs no second blend
 
 Status = Literal["queued", "running", "done", "failed"]
 
@@ -47,10 +49,13 @@ class Photo:
     @property
     def size(self) -> int:
         """Bytes held, about."""
-        latents = [parent.latent for parent in (self.parent,) if parent]
-        latents += [child.latent for child in self.blends.values()]
-        pictures = [self.data or b"", self.crop, *(face.picture for face in self.faces)]
-        return sum(map(_latent_size, latents)) + sum(map(len, pictures))
+        latents = [child.latent for child in self.blends.values()] + ([self.calm] if self.calm else [])
+        files = [self.data or b"", self.crop, *(face.picture for face in self.faces)]
+        known = 0
+        if self.parent:
+            latents.append(self.parent.latent)
+            known = _pixels(self.parent.crop)
+        return _latents_size(latents) + known + sum(map(len, files))
 
     def gone(self) -> None:
         """Nothing more is needed: it is the last that held what it holds."""
@@ -87,8 +92,9 @@ class Family:
     def size(self) -> int:
         """Bytes held, about."""
         born = [] if self.result is None else list(self.result.children)
-        latents = sum(_latent_size(child.latent) + _pixels(child) for child in born)
-        return latents + sum(map(len, [*self.pictures, *self.morphs.values()]))
+        pixels = sum(_pixels(child.image) for child in born)
+        files = sum(map(len, [*self.pictures, *self.morphs.values()]))
+        return _latents_size([child.latent for child in born]) + pixels + files
 
     @property
     def over(self) -> bool:
@@ -108,9 +114,11 @@ class Family:
             self.job.give_up()
 
 
-def _latent_size(latent: Latent) -> int:
-    return sum(tensor.nbytes for tensor in (latent.code, *latent.detail.values()))
+def _latents_size(latents: Sequence[Latent]) -> int:
+    """Bytes of their tensors; one that several share counts once."""
+    tensors = [tensor for latent in latents for tensor in (latent.code, *latent.detail.values())]
+    return sum({id(tensor): tensor.nbytes for tensor in tensors}.values())
 
 
-def _pixels(child: Child) -> int:
-    return child.image.width * child.image.height * 3
+def _pixels(picture: Image) -> int:
+    return picture.width * picture.height * 3

@@ -13,6 +13,7 @@ from kinblend.errors import KinblendError, one_line
 from kinblend.pipeline import Result
 from kinblend.web.access import Access, owner_of
 from kinblend.web.limits import Limits
+from kinblend.web.memory import give_back
 from kinblend.web.metrics import Metrics
 from kinblend.web.people import Family, Photo
 from kinblend.web.problems import ProblemError, describe, from_error
@@ -156,10 +157,14 @@ class Services:
         return self.studio.run(family.father.parent, family.mother.parent, order, order.children, on_stage)
 
     async def _sweep(self) -> None:
+        kept = 0
         while True:
             await asyncio.sleep(SWEEP)
             self.photos.sweep()
             self.families.sweep()
+            before, kept = kept, self.photos.size + self.families.size
+            if kept < before:
+                await asyncio.to_thread(give_back)
 
 
 def _finish(family: Family) -> None:

@@ -94,6 +94,7 @@ class Studio:
             return Photo("", data, _sightings(image))
         finally:
             self.engine.forget()
+            self.engine.pool.records.clear()
         return Photo("", face=face, parent=parent, crop=jpeg_bytes(parent.crop, synthetic=False))
 
     def preview(self, father: Photo, mother: Photo, wishes: PreviewOrder) -> bytes:
@@ -101,6 +102,7 @@ class Studio:
         engine = self._engine(wishes.projector)
         latent = engine.edit(self._blended(engine, father, mother, wishes).latent, self.editor, wishes.edits)
         [picture] = engine.backbone.render([latent], seed=wishes.seed, size=PREVIEW)
+        engine.pool.records.clear()
         return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
 
     def run(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
+from kinblend.errors import InputError
 from kinblend.web import pictures
 from kinblend.web.api_photos import form_of, picture
 from kinblend.web.people import Family
@@ -56,7 +57,10 @@ async def place_with_photos(
     services.studio.check(direct)
     people = []
     for role, face in (("father", direct.father_face), ("mother", direct.mother_face)):
-        photo, _ = await services.see(owner, form[role], request, face)
+        try:
+            photo, _ = await services.see(owner, form[role], request, face)
+        except InputError as error:
+            raise type(error)(f"the {role}'s photograph: {error}") from error
         if photo.parent is None:
             detail = f"The {role}'s photograph has {len(photo.faces)} faces; give {role}_face"
             raise ProblemError(422, "several-faces", detail)

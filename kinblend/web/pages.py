@@ -71,7 +71,7 @@ def _context(services: Services) -> dict[str, object]:
         "strategies": _strategies(),
         "projector_fields": fields_of(projector),
         "sliders": [slider(name, note, studio.units[name]) for name, note in studio.attributes.items()],
-        "parts": backbone.projector.parts(),
+        "parts": studio.parts,
         "layers": backbone.space.layers,
         "most_children": MOST_CHILDREN,
         "minutes": round(services.limits.lifetime / 60),

@@ -88,8 +88,7 @@ def weights(studio: Studio, family: Family, number: int) -> list[LayerWeights]:
     child = family.result.children[number - 1]
     if child.weight_map is None:
         return []
-    projector = studio.engine.backbone.projector
-    part_of = {layer: name for name, (first, last) in projector.parts().items() for layer in range(first, last + 1)}
+    part_of = {layer: name for name, (first, last) in studio.parts.items() for layer in range(first, last + 1)}
     used = (family.result.father.latent.code != 0) | (family.result.mother.latent.code != 0)
     found = []
     for layer, values in enumerate(child.weight_map.values):

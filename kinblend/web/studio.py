@@ -45,6 +45,7 @@ class Studio:
         self._engines: dict[str, Engine] = {}
         self.engine = self._engine({})
         self.editor = self.engine.editor(settings.editor)
+        self.parts = dict(self.engine.backbone.projector.parts())
         self.attributes = dict(self.editor.attributes())
         self.units = {name: self._units(name) for name in self.attributes}
         self.chance: dict[str, bool] = {}

@@ -157,6 +157,8 @@ def test_two_photographs_in_one_request(client: TestClient) -> None:
     files = {"father": photograph(FATHER), "mother": couple()}
     refused = client.post("/api/v1/orders", files=files)
     assert refused.status_code == 422 and "give mother_face" in refused.json()["detail"]
+    refused = client.post("/api/v1/orders", files=files | {"father": nobody()})
+    assert refused.json()["type"] == "urn:kinblend:no-face" and "The father's photograph" in refused.json()["detail"]
     order = {"order": json.dumps({"mother_face": 2, "blender": "slerp"})}
     placed = client.post("/api/v1/orders", files=files, data=order)
     assert placed.status_code == 202 and placed.headers["location"].endswith(placed.json()["id"])

@@ -170,6 +170,13 @@ class Editor(Plugin, ABC):
         return {}
 
 
+def parts_of(layers: int) -> dict[str, tuple[int, int]]:
+    """StyleGAN's coarse, middle and fine layers under what they are about: name → first and last layer."""
+    ends = [min(layers, end) for end in ((4, 8, layers) if layers >= 9 else (1, (layers + 1) // 2, layers))]
+    groups = zip(("shape", "features", "complexion and detail"), [0, *ends[:-1]], ends, strict=True)
+    return {name: (first, end - 1) for name, first, end in groups if end > first}
+
+
 @dataclass(frozen=True)
 class ProjectionProgress:
     """One step of `Projector.project`, for progress bars."""
@@ -209,6 +216,13 @@ class Projector(Plugin, ABC):
         codes = torch.stack([latent.code for latent in latents])
         with torch.inference_mode():
             return to_pictures(self.synthesize(codes, noise=noise, seed=seed, size=size))
+
+    def parts(self) -> Mapping[str, tuple[int, int]]:
+        """What groups of layers are about, in words for people, with the first and last layer of each.
+
+        By default the groups of StyleGAN (Karras et al. 2019, section 3), whatever the number of layers.
+        """
+        return parts_of(self.space.layers)
 
     def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
         """The child's detail, blended by the mean share of the layers concerned. Without detail: empty."""

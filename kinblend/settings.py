@@ -6,7 +6,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Settings:
     device: str = "auto"  # "cpu", "cuda", "cuda:1", "auto"
     precision: str = "auto"  # "fp32", "bf16", "fp16", "auto"
     memory_budget: str | None = None  # "2GiB"; None: no limit
+    token: str | None = field(default=None, repr=False)  # what clients of `kinblend serve` must know
 
     @property
     def packs(self) -> Path:

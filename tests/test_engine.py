@@ -95,6 +95,14 @@ def test_pictures_from_memory_give_what_files_give(engine: Engine, tmp_path: Pat
     assert torch.equal(engine.backbone.encode([crop])[0].code, engine.backbone.encode([whole.crop])[0].code)
 
 
+def test_parents_that_are_known_give_what_their_photographs_give(engine: Engine) -> None:
+    met = {role: engine.parent(example(who)) for role, who in (("father", FATHER), ("mother", MOTHER))}
+    engine.forget()
+    known, anew = engine.run(**met), engine.run(example(FATHER), example(MOTHER))
+    assert known.children[0].image.tobytes() == anew.children[0].image.tobytes()
+    assert known.manifest | {"cost": 0} == anew.manifest | {"cost": 0}
+
+
 def test_the_manifest_says_all_that_is_needed_to_make_the_child_again(engine: Engine, tmp_path: Path) -> None:
     mask = tmp_path / "someone.npy"
     np.save(mask, np.ones(512, dtype=np.float32))

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from kinblend.cli import demo, doctor, evaluate, families, models, plugins, prepare, run, steps, strategies, train
+from kinblend.cli import (
+    demo,
+    doctor,
+    evaluate,
+    families,
+    models,
+    plugins,
+    prepare,
+    run,
+    serve,
+    steps,
+    strategies,
+    train,
+)
 from kinblend.cli.extra import Commands
 
 app = typer.Typer(
@@ -21,6 +34,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):
     app.command(step.__name__)(step)
 app.command("prepare")(prepare.prepare)

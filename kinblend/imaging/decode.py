@@ -7,7 +7,7 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kinblend.errors import ImageError
 
@@ -29,11 +29,8 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     """
     file = Path(path)
     try:
-        with file.open("rb") as stream, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, about size and odd EXIF: both are handled here
-            _refuse_by_name(file, stream.read(64))
-            stream.seek(0)
-            return _decode(file, stream)
+        with file.open("rb") as stream:
+            return _read(str(file), stream, MOST_PIXELS)
     except FileNotFoundError:
         raise ImageError(f"{file}: there is no such file") from None
     except IsADirectoryError:
@@ -42,6 +39,17 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         raise ImageError(f"{file} may not be read; check its permissions") from None
     except OSError as error:
         raise ImageError(f"{file} can't be read: {error.strerror or error}") from error
+
+
+def decode_image(data: bytes, name: str = "the picture", *, most_pixels: int = MOST_PIXELS) -> Image:
+    """As `read_image`, from the bytes of a picture file.
+
+    name: what errors call it. most_pixels: how many it may have. Raises `ImageError`.
+    """
+    try:
+        return _read(name, io.BytesIO(data), most_pixels)
+    except OSError as error:
+        raise ImageError(f"{name} can't be read: {error}") from error
 
 
 def to_picture(image: Image | NDArray[Any]) -> Image:
@@ -66,7 +74,15 @@ def to_picture(image: Image | NDArray[Any]) -> Image:
         raise ImageError(f"the picture is truncated or damaged: {error}; get the original again") from error
 
 
-def _refuse_by_name(file: Path, head: bytes) -> None:
+def _read(file: str, stream: BinaryIO, most_pixels: int) -> Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about size and odd EXIF: both are handled here
+        _refuse_by_name(file, stream.read(64))
+        stream.seek(0)
+        return _decode(file, stream, most_pixels)
+
+
+def _refuse_by_name(file: str, head: bytes) -> None:
     if not head:
         raise ImageError(f"{file} is empty")
     if head[4:8] != b"ftyp":
@@ -81,7 +97,7 @@ def _refuse_by_name(file: Path, head: bytes) -> None:
     raise ImageError(f"{file} is {kind} picture, which kinblend doesn't read; save it as JPEG or PNG and try again")
 
 
-def _decode(file: Path, stream: Any) -> Image:
+def _decode(file: str, stream: BinaryIO, most_pixels: int) -> Image:
     from PIL import Image as pil
     from PIL import UnidentifiedImageError
 
@@ -93,11 +109,11 @@ def _decode(file: Path, stream: Any) -> Image:
         ) from None
     except pil.DecompressionBombError as error:
         number = re.search(r"\d+", str(error))
-        raise _too_large(file, int(number.group()) if number else 2 * MOST_PIXELS) from None
+        raise _too_large(file, int(number.group()) if number else 2 * MOST_PIXELS, most_pixels) from None
     except Exception as error:
         raise ImageError(f"{file} is damaged: {error}; get the original file again") from error
-    if image.width * image.height > MOST_PIXELS:
-        raise _too_large(file, image.width * image.height)
+    if image.width * image.height > most_pixels:
+        raise _too_large(file, image.width * image.height, most_pixels)
     try:
         image.load()
         return _plain(_upright(image))
@@ -105,9 +121,9 @@ def _decode(file: Path, stream: Any) -> Image:
         raise ImageError(f"{file} is truncated or damaged: {error}; get the original file again") from error
 
 
-def _too_large(file: Path, pixels: int) -> ImageError:
+def _too_large(file: str, pixels: int, most: int) -> ImageError:
     return ImageError(
-        f"{file} has {pixels / 1e6:.1f} megapixels; at most {MOST_PIXELS / 1e6:.0f} are read. Save a smaller version"
+        f"{file} has {pixels / 1e6:.1f} megapixels; at most {most / 1e6:.0f} are read. Save a smaller version"
     )
 
 

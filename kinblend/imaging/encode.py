@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from contextlib import suppress
@@ -13,28 +14,40 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+def png_bytes(image: Image, *, synthetic: bool = True) -> bytes:
+    """An RGB picture as the bytes of the file that `write_png` writes."""
+    from PIL.PngImagePlugin import PngInfo
+
+    texts = PngInfo()
+    texts.add_text("Software", _software())
+    if synthetic:
+        texts.add_text("Description", _statement())
+    file = io.BytesIO()
+    image.convert("RGB").save(file, format="PNG", pnginfo=texts, icc_profile=None, exif=b"")
+    return file.getvalue()
+
+
+def jpeg_bytes(image: Image, *, quality: int = 92, synthetic: bool = True) -> bytes:
+    """An RGB picture as a JPEG file, for screens; its comment says what `png_bytes` says. quality: 1 to 95."""
+    file = io.BytesIO()
+    comment = _statement() if synthetic else _software()
+    image.convert("RGB").save(file, format="JPEG", quality=quality, comment=comment.encode())
+    return file.getvalue()
+
+
 def write_png(path: str | os.PathLike[str], image: Image, *, synthetic: bool = True) -> None:
     """Write an RGB picture as a PNG whose text chunks name kinblend and its version.
 
     synthetic: whether kinblend made the face, which the text then says; a crop of a photograph is not.
     The file appears whole or not at all. Raises `OSError` when it can't be written.
     """
-    from PIL.PngImagePlugin import PngInfo
-
-    try:
-        software = f"kinblend {version('kinblend')}"
-    except PackageNotFoundError:  # run from a source tree
-        software = "kinblend"
-    texts = PngInfo()
-    texts.add_text("Software", software)
-    if synthetic:
-        texts.add_text("Description", f"Synthetic image made by {software}; not a photograph of a person")
+    data = png_bytes(image, synthetic=synthetic)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            image.convert("RGB").save(file, format="PNG", pnginfo=texts, icc_profile=None, exif=b"")
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         mask = os.umask(0)
@@ -45,3 +58,14 @@ def write_png(path: str | os.PathLike[str], image: Image, *, synthetic: bool = T
         with suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def _software() -> str:
+    try:
+        return f"kinblend {version('kinblend')}"
+    except PackageNotFoundError:  # run from a source tree
+        return "kinblend"
+
+
+def _statement() -> str:
+    return f"Synthetic image made by {_software()}; not a photograph of a person"

@@ -77,7 +77,7 @@ class Engine:
         """Children of two photographs.
 
         father, mother: paths, PIL pictures or uint8 arrays with one face each, or several and its number, counted
-            from the left.
+            from the left; or people that `parent` knows already.
         blender, options: a strategy and its options. edits: attribute → strength (-2) or target ("8y"), made by
             `editor` and its options. neutral: calm the parents' expressions and turn their heads ahead before they
             are blended, as far as the editor knows how, and take away light from one side, as far as the projector
@@ -123,9 +123,9 @@ class Engine:
     def _meet(self, order: Order, stages: Stages) -> list[Parent]:
         names = ("the father's picture", "the mother's picture")
         with stages("detect"):
-            found = [self._people.look(*who) for who in zip(order.pictures, order.faces, names, strict=True)]
+            found = [self._people.meet(*who) for who in zip(order.pictures, order.faces, names, strict=True)]
         with stages("encode"):
-            return [self._people.encode(face, key) for face, key in found]
+            return [self._people.encode(who) for who in found]
 
     def _bear(self, order: Order, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
         with stages("blend"):
@@ -152,7 +152,11 @@ class Engine:
     def parent(self, picture: Picture, face: int | None = None) -> Parent:
         """One person: the face that is cut out of a photograph, and its latent. Raises `InputError`."""
         with self.pool:
-            return self._people.encode(*self._people.look(opened(picture), face, "the picture"))
+            return self._people.encode(self._people.meet(opened(picture), face, "the picture"))
+
+    def forget(self) -> None:
+        """Drop the parents that are remembered so that another child of theirs is quick: faces and latents both."""
+        self._people.forget()
 
     def blender(self, name: str = BLENDER, options: Mapping[str, Any] | None = None) -> Blender:
         """A strategy for this backbone. Raises `UsageError`."""

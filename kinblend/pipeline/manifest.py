@@ -15,6 +15,7 @@ from kinblend.backbone import Backbone
 from kinblend.device import DevicePool
 from kinblend.interfaces import Plugin
 from kinblend.pipeline.order import Order, Target
+from kinblend.pipeline.result import Parent
 from kinblend.storage.sealed import file_sha256
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def describe_run(backbone: Backbone, order: Order) -> dict[str, Any]:
             "projector": describe_plugin(backbone.projector),
         },
         "inputs": {"father": fingerprint(father), "mother": fingerprint(mother)},
-        "faces": dict(zip(("father", "mother"), order.faces, strict=True)),
+        "faces": {"father": _face(father, order.faces[0]), "mother": _face(mother, order.faces[1])},
         "blender": describe_plugin(order.blender),
         "editor": describe_plugin(order.editor) if order.editor else None,
         "neutral": order.neutral,
@@ -100,9 +101,15 @@ def _plain(value: Any) -> Any:
     return to_jsonable_python(value, fallback=str)
 
 
-def fingerprint(picture: str | Path | Image) -> dict[str, str]:
+def _face(picture: str | Path | Image | Parent, number: int | None) -> int | None:
+    return picture.face if isinstance(picture, Parent) else number
+
+
+def fingerprint(picture: str | Path | Image | Parent) -> dict[str, str]:
     """The SHA-256 of a file (empty where it can't be read), or of the pixels of an RGB picture; no name, which could
-    identify someone."""
+    identify someone. A parent's is that of the photograph."""
+    if isinstance(picture, Parent):
+        return dict(picture.source)
     if isinstance(picture, (str, Path)):
         try:
             return {"sha256": file_sha256(picture)}

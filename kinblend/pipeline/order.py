@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    Picture = str | Path | Image | NDArray[Any]
+    from kinblend.pipeline.result import Parent
+
+    Picture = str | Path | Image | NDArray[Any] | Parent
 
 MOST_SEED = 2**63 - 1  # what generators take
 MOST_STRENGTH = 100.0  # of an edit, in units of its direction; three is a lot
@@ -43,12 +45,13 @@ Wish = float | Target  # a strength, or a target
 class Order:
     """Two pictures and what is to be made of them.
 
-    pictures, faces: the father's, then the mother's; paths or RGB pictures, and which face of each.
+    pictures, faces: the father's, then the mother's; paths, RGB pictures or people known already, and which face of
+    each.
     edits: attribute → strength or target. seeds: one for each child. neutral: whether both parents' expressions are
     calmed and their heads turned ahead before they are blended.
     """
 
-    pictures: tuple[str | Path | Image, str | Path | Image]
+    pictures: tuple[str | Path | Image | Parent, str | Path | Image | Parent]
     faces: tuple[int | None, int | None]
     blender: Blender
     editor: Editor | None
@@ -57,9 +60,11 @@ class Order:
     neutral: bool = True
 
 
-def opened(picture: Picture) -> str | Path | Image:
-    """A path as it is; a picture from memory upright and in RGB. Raises `ImageError`."""
-    return picture if isinstance(picture, (str, Path)) else to_picture(picture)
+def opened(picture: Picture) -> str | Path | Image | Parent:
+    """A path or a parent as it is; a picture from memory upright and in RGB. Raises `ImageError`."""
+    from kinblend.pipeline.result import Parent
+
+    return picture if isinstance(picture, (str, Path, Parent)) else to_picture(picture)
 
 
 def seeds_from(first: int, count: int) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
 REMEMBERED = 8  # parents kept, so that another child of the same people needs no second look at their photographs
 
 
+@dataclass(frozen=True)
+class Stranger:
+    """A face that was found, not yet encoded. key: what it is remembered by. source: the photograph's SHA-256.
+    number: of the face in it, where one was chosen."""
+
+    face: AlignedFace
+    key: str
+    source: Mapping[str, str]
+    number: int | None
+
+
 class People:
     """Looks at photographs for one backbone."""
 
@@ -25,26 +38,39 @@ class People:
         self.backbone = backbone
         self._known: dict[str, Parent] = {}
 
-    def look(self, picture: str | Path | Image, number: int | None, name: str) -> tuple[AlignedFace, str]:
+    def meet(self, picture: str | Path | Image | Parent, number: int | None, name: str) -> Parent | Stranger:
+        """Someone known, or a face that is yet to be encoded; see `look`."""
+        return picture if isinstance(picture, Parent) else self.look(picture, number, name)
+
+    def look(self, picture: str | Path | Image, number: int | None, name: str) -> Stranger:
         """The aligned face of a picture, and what the parent it belongs to is remembered by.
 
         number: of the face, from the left. name: what errors call a picture that has no path.
         """
-        key = f"{fingerprint(picture)} {number}"
+        source = fingerprint(picture)
+        key = f"{source} {number}"
         if key in self._known:
             parent = self._known[key]
-            return AlignedFace(parent.crop, parent.landmarks), key
+            return Stranger(AlignedFace(parent.crop, parent.landmarks), key, source, number)
         if isinstance(picture, (str, Path)):
             name, image = str(picture), read_image(picture)
         else:
             image = picture
         found = find_face(image, face=number, name=name)
-        return align_with_landmarks(image, found.landmarks, self.backbone.encoder.input_size), key
+        face = align_with_landmarks(image, found.landmarks, self.backbone.encoder.input_size)
+        return Stranger(face, key, source, number)
 
-    def encode(self, face: AlignedFace, key: str) -> Parent:
+    def encode(self, who: Parent | Stranger) -> Parent:
         """The parent with this face."""
-        if key not in self._known:
+        if isinstance(who, Parent):
+            return who
+        if who.key not in self._known:
             while len(self._known) >= REMEMBERED:
                 del self._known[next(iter(self._known))]
-            self._known[key] = Parent(face.image, self.backbone.encode([face])[0], face.landmarks)
-        return self._known[key]
+            face, [latent] = who.face, self.backbone.encode([who.face])
+            self._known[who.key] = Parent(face.image, latent, face.landmarks, source=who.source, face=who.number)
+        return self._known[who.key]
+
+    def forget(self) -> None:
+        """Remember nobody any more."""
+        self._known.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Parent:
     """One parent as the run saw them: the aligned crop (RGB), its latent, the landmarks in pixels of the crop, and,
-    where it was asked for, the picture that the latent alone gives."""
+    where it was asked for, the picture that the latent alone gives.
+
+    source: the SHA-256 of the photograph, for the manifest. face: which of its faces this is, if one was chosen.
+    """
 
     crop: Image
     latent: Latent
     landmarks: NDArray[Any] | None = None
     reconstruction: Image | None = None
+    source: Mapping[str, str] = field(default_factory=dict)
+    face: int | None = None
 
 
 @dataclass(frozen=True)

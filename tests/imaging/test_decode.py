@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from kinblend.errors import ImageError
-from kinblend.imaging.decode import read_image, to_picture
-from kinblend.imaging.encode import write_png
+from kinblend.imaging.decode import decode_image, read_image, to_picture
+from kinblend.imaging.encode import jpeg_bytes, write_png
 
 
 def gradient() -> Image.Image:
@@ -162,3 +163,19 @@ def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
 def test_the_folder_is_made(tmp_path: Path) -> None:
     write_png(tmp_path / "new" / "deep" / "child.png", gradient())
     assert (tmp_path / "new" / "deep" / "child.png").is_file()
+
+
+def test_bytes_are_read_as_files_are(tmp_path: Path) -> None:
+    gradient().save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    assert decode_image(data).tobytes() == read_image(tmp_path / "a.jpg").tobytes()
+    with pytest.raises(ImageError, match="the upload is empty"):
+        decode_image(b"", "the upload")
+    with pytest.raises(ImageError, match=r"the upload has 0\.0 megapixels; at most 0 are read"):
+        decode_image(data, "the upload", most_pixels=2399)
+
+
+def test_pictures_for_screens_say_what_they_are() -> None:
+    shown = Image.open(io.BytesIO(jpeg_bytes(gradient())))
+    assert shown.size == (60, 40) and b"Synthetic image" in shown.info["comment"]
+    assert b"Synthetic" not in Image.open(io.BytesIO(jpeg_bytes(gradient(), synthetic=False))).info["comment"]

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
+# "ends" and "widget" are for forms: what the ends of a slider mean, and a slider for each part of a face.
+Share = Annotated[float, Field(ge=0, le=1, json_schema_extra={"ends": ["mother", "father"]})]
 
 
 def _plain(value: Any) -> Any:
@@ -54,6 +55,7 @@ class LayerOptions(_Options):
         {},
         description="layer → share, a layer being a number (3), a range (0-3), or coarse, middle, fine; "
         "or a share for each layer, as a list or in a .pt, .npy, .safetensors",
+        json_schema_extra={"widget": "layers"},
     )
     default: Share = Field(0.5, description="the share of layers not named")
     dimensions: Annotated[dict[int, Share] | list[Share] | Path, BeforeValidator(_plain)] = Field(

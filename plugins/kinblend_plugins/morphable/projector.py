@@ -76,6 +76,11 @@ class MorphableProjector(Projector):
                     pictures += to_pictures(self._whole(alike[few], codes[few], textures[few], size))
         return pictures
 
+    def parts(self) -> Mapping[str, tuple[int, int]]:
+        """The geometry, then the texture from coarse to fine."""
+        names = ("shape", "complexion", "features", "detail")
+        return {name: (layer, layer) for layer, name in enumerate(names)}
+
     def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
         """The residual by the father's share at each part of the face, the surround whole from one parent."""
         if not (father.detail and mother.detail):

@@ -1,0 +1,77 @@
+"""`kinblend serve`: the web app."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from kinblend.cli import flags
+from kinblend.cli.output import put, say
+from kinblend.errors import KinblendError
+from kinblend.settings import load_settings
+
+NEEDED = ("fastapi", "uvicorn", "jinja2", "python_multipart", "prometheus_client")
+CLOSING = 5  # seconds that open streams get
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but the loopback needs --token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8765,
+    token: Annotated[
+        str | None, typer.Option(help="What every client must know. Better in KINBLEND_TOKEN than here.")
+    ] = None,
+    blender: Annotated[str | None, typer.Option(help="Strategy to begin with.")] = None,
+    backbone: flags.Backbone = None,
+    device: flags.Device = None,
+    precision: flags.Precision = None,
+    memory_budget: flags.Budget = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Serve the web app: two faces in, a family out. Prints its address; Ctrl-C ends it."""
+    _check_installed()
+    settings = load_settings(
+        backbone=backbone,
+        device=device,
+        precision=precision,
+        memory_budget=memory_budget,
+        blender=blender,
+        token=token,
+    )
+    import uvicorn
+
+    from kinblend.web.access import Access
+    from kinblend.web.app import create_app
+
+    app = create_app(settings, Access(host, settings.token))
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=CLOSING, server_header=False
+    )
+    with _listen(host, port) as listening:
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
+        put({"address": address}, as_json=as_json, rows=[[address]], head=["open this in a browser"])
+        sys.stdout.flush()
+        say("Ctrl-C ends it")
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run([listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=kind)
+    except OSError as error:
+        raise KinblendError(f"{host}, port {port}: {error.strerror or error}; choose another --port") from error
+
+
+def _check_installed() -> None:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise KinblendError(f"the web app needs {', '.join(missing)}: run `pip install kinblend[web]`")

@@ -1,0 +1,1 @@
+"""The web app: two faces in, a family out."""

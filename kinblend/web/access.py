@@ -1,0 +1,109 @@
+"""Who asks, and whether they may: owners, the token, and the names a server answers to."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import secrets
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from kinblend.errors import UsageError
+from kinblend.web.problems import ProblemError
+
+OWNER, PASS = "kinblend-owner", "kinblend-pass"  # cookies
+OPEN = ("/healthz", "/readyz", "/login", "/static/")
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Access:
+    """host: the address the server listens on. token: what every client must know; None on the loopback.
+
+    Raises `UsageError` for another address without a token.
+    """
+
+    host: str = "127.0.0.1"
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.token is not None and len(self.token) < 16:
+            raise UsageError("--token is too short: give at least 16 characters, from `openssl rand -hex 16` say")
+        if not self.is_local and self.token is None:
+            raise UsageError(
+                f"--host {self.host} lets others reach this server; say which token they need: --token, or leave "
+                "--host out"
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def pass_value(self) -> str:
+        """What the cookie of those who know the token holds."""
+        return hashlib.sha256(f"kinblend {self.token}".encode()).hexdigest()
+
+    def knows(self, token: str) -> bool:
+        """Whether this is the token."""
+        return self.token is not None and hmac.compare_digest(self.token.encode(), token.encode())
+
+    def check(self, method: str, path: str, headers: Headers) -> None:
+        """Raise `ProblemError` unless the request may come in."""
+        self._check_name(headers)
+        if method not in ("GET", "HEAD", "OPTIONS"):
+            _check_origin(headers)
+        if self.token is not None and not path.startswith(OPEN) and not self._is_let_in(headers):
+            detail = "Send the server's token as Authorization: Bearer, or open /login in a browser"
+            raise ProblemError(401, "token-needed", detail, {"WWW-Authenticate": "Bearer"})
+
+    def _check_name(self, headers: Headers) -> None:
+        """A page of another site whose name was made to point here (DNS rebinding) calls us by that name."""
+        name = urlsplit(f"//{headers.get('host', '')}").hostname if headers.get("host") else None
+        if self.is_local and name not in LOOPBACK_NAMES:
+            raise ProblemError(403, "wrong-host", "This server answers to localhost and 127.0.0.1 only")
+
+    def _is_let_in(self, headers: Headers) -> bool:
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and self.knows(given.strip()):
+            return True
+        return hmac.compare_digest(cookie(headers, PASS), self.pass_value)
+
+
+def _check_origin(headers: Headers) -> None:
+    """Other sites may not make a browser change anything here."""
+    origin = headers.get("origin")
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise ProblemError(403, "other-site", "This was asked for by a page of another site")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        raise ProblemError(403, "other-site", "This was asked for by a page of another site")
+
+
+def owner_of(headers: Headers) -> str:
+    """The client's own corner, from its cookie; "" is the corner shared by all programs that send none."""
+    name = cookie(headers, OWNER)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]{32,64}", name) else ""
+
+
+def new_owner() -> str:
+    """A name for a corner that nobody can guess."""
+    return secrets.token_urlsafe(24)
+
+
+def cookie(headers: Headers, name: str) -> str:
+    """A cookie's value, ASCII; "" where there is none."""
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return ""
+    value = morsel.value if morsel else ""
+    return value if value.isascii() else ""

@@ -1,0 +1,195 @@
+"""Routes for children: order them, see how far they are, take them along."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import ValidationError
+
+from kinblend.errors import InputError
+from kinblend.web import pictures
+from kinblend.web.api_photos import form_of, picture
+from kinblend.web.people import Family
+from kinblend.web.problems import ProblemError, documented
+from kinblend.web.services import Owner, Services, ServicesDep
+from kinblend.web.uploads import read_form
+from kinblend.web.wishes import ChildAnswer, ChildrenAnswer, DirectOrder, Id, LayerWeights, Order, PreviewOrder
+
+router = APIRouter(prefix="/api/v1", tags=["children"])
+_DONE: dict[int | str, dict[str, Any]] = {200: {"model": ChildrenAnswer, "description": "Done already"}}
+
+
+@router.post("/previews", response_class=Response, responses=documented(404, 409, 500, 503) | picture("image/jpeg"))
+async def preview(order: PreviewOrder, request: Request, services: ServicesDep, owner: Owner) -> Response:
+    """One child, small and at once: a JPEG of 256 px, from the parents' latents."""
+    father, mother = services.parent(owner, order.father), services.parent(owner, order.mother)
+    services.studio.check(order)
+    job = services.worker.submit("preview", lambda job: services.studio.preview(father, mother, order))
+    return Response(await services.result_of(job, request), media_type="image/jpeg")
+
+
+@router.post("/children", status_code=202, responses=documented(404, 409, 503) | _DONE)
+async def place(order: Order, response: Response, services: ServicesDep, owner: Owner) -> ChildrenAnswer:
+    """Order children of two photographs that were looked at. The same order has the same id."""
+    father, mother = services.parent(owner, order.father), services.parent(owner, order.mother)
+    return _placed(services, services.place(owner, order, father, mother), response)
+
+
+@router.post(
+    "/orders",
+    status_code=202,
+    responses=documented(409, 415, 503) | _DONE,
+    openapi_extra=form_of("father", "mother", order="DirectOrder"),
+)
+async def place_with_photos(
+    request: Request, response: Response, services: ServicesDep, owner: Owner
+) -> ChildrenAnswer:
+    """Order children of two photographs that come along: `father`, `mother` and, as JSON, `order`."""
+    form = await read_form(request, services.limits, ("father", "mother"))
+    try:
+        direct = DirectOrder.model_validate_json(form.get("order", b"{}"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("order", *first["loc"])))
+        raise ProblemError(422, "invalid-request", f"{where}: {first['msg']}") from error
+    services.studio.check(direct)
+    people = []
+    for role, face in (("father", direct.father_face), ("mother", direct.mother_face)):
+        try:
+            photo, _ = await services.see(owner, form[role], request, face)
+        except InputError as error:
+            raise type(error)(f"the {role}'s photograph: {error}") from error
+        if photo.parent is None:
+            detail = f"The {role}'s photograph has {len(photo.faces)} faces; give {role}_face"
+            raise ProblemError(422, "several-faces", detail)
+        people.append(photo)
+    father, mother = people
+    wishes = direct.model_dump(exclude={"father_face", "mother_face"})
+    order = Order(father=father.name, mother=mother.name, **wishes)
+    return _placed(services, services.place(owner, order, father, mother), response)
+
+
+@router.get("/children/{order}", responses=documented(404))
+async def show(order: Id, services: ServicesDep, owner: Owner) -> ChildrenAnswer:
+    """How far an order has come, and the children once they are there."""
+    return answer(services, services.family(owner, order))
+
+
+@router.delete("/children/{order}", status_code=204, responses=documented(404))
+async def forget(order: Id, services: ServicesDep, owner: Owner) -> None:
+    """Forget children now, or give up an order that is not done."""
+    services.family(owner, order)
+    services.families.take(owner, order)
+
+
+@router.get(
+    "/children/{order}/{number}/picture.jpg",
+    response_class=Response,
+    responses=documented(404, 409) | picture("image/jpeg"),
+)
+async def show_picture(order: Id, number: int, services: ServicesDep, owner: Owner) -> Response:
+    """A child's picture for screens."""
+    return Response(services.born(owner, order, number).pictures[number - 1], media_type="image/jpeg")
+
+
+@router.get(
+    "/children/{order}/{number}/picture.png",
+    response_class=Response,
+    responses=documented(404, 409) | picture("image/png"),
+)
+async def download_picture(order: Id, number: int, services: ServicesDep, owner: Owner) -> Response:
+    """A child's picture without loss; its metadata says that it is synthetic."""
+    result = services.born(owner, order, number).result
+    assert result is not None
+    data = await run_in_threadpool(pictures.png, result.children[number - 1].image)
+    return _file(data, "image/png", "child.png" if number == 1 else f"child-{number}.png")
+
+
+@router.get("/children/{order}/{number}/weights", responses=documented(404, 409))
+async def show_weights(order: Id, number: int, services: ServicesDep, owner: Owner) -> list[LayerWeights]:
+    """How a child was made: the father's share in every dimension, layer by layer."""
+    return pictures.weights(services.studio, services.born(owner, order, number), number)
+
+
+@router.get(
+    "/children/{order}/{number}/morph.jpg",
+    response_class=Response,
+    responses=documented(404, 409, 500, 503) | picture("image/jpeg"),
+)
+async def show_morph(order: Id, number: int, request: Request, services: ServicesDep, owner: Owner) -> Response:
+    """Father → child → mother: 13 pictures side by side in one JPEG."""
+    family = services.born(owner, order, number)
+    if number not in family.morphs:
+        job = services.worker.submit("morph", lambda job: pictures.morph(services.studio, family, number, job.check))
+        family.morphs[number] = await services.result_of(job, request)
+    return Response(family.morphs[number], media_type="image/jpeg")
+
+
+@router.get(
+    "/children/{order}/sheet.png", response_class=Response, responses=documented(404, 409) | picture("image/png")
+)
+async def download_sheet(order: Id, services: ServicesDep, owner: Owner) -> Response:
+    """Parents and children in one picture."""
+    result = services.born(owner, order).result
+    assert result is not None
+    return _file(await run_in_threadpool(pictures.sheet, result), "image/png", "sheet.png")
+
+
+@router.get(
+    "/children/{order}/bundle.zip",
+    response_class=Response,
+    responses=documented(404, 409) | picture("application/zip"),
+)
+async def download_bundle(order: Id, services: ServicesDep, owner: Owner) -> Response:
+    """Pictures, latents with weight maps, the manifest and the sheet, zipped."""
+    result = services.born(owner, order).result
+    assert result is not None
+    return _file(await run_in_threadpool(pictures.bundle, result), "application/zip", "kinblend.zip")
+
+
+def answer(services: Services, family: Family) -> ChildrenAnswer:
+    """What a client is told of its order."""
+    here, done = f"/api/v1/children/{family.name}", family.result is not None
+    return ChildrenAnswer.model_validate(
+        {
+            "id": family.name,
+            "status": family.status,
+            "stage": family.stage,
+            "ahead": services.worker.ahead_of(family.job) if family.job else 0,
+            "events": f"{here}/events",
+            "children": _children(family, here),
+            "sheet": f"{here}/sheet.png" if done else None,
+            "bundle": f"{here}/bundle.zip" if done else None,
+            "problem": family.problem,
+        }
+    )
+
+
+def _children(family: Family, here: str) -> list[ChildAnswer]:
+    if family.result is None:
+        return []
+    likeness = family.result.manifest["similarity"]
+    return [
+        ChildAnswer(
+            number=number,
+            seed=child.seed,
+            similarity=similar,
+            picture=f"{here}/{number}/picture.jpg",
+            png=f"{here}/{number}/picture.png",
+            weights=f"{here}/{number}/weights" if child.weight_map else None,
+            morph=f"{here}/{number}/morph.jpg",
+        )
+        for number, (child, similar) in enumerate(zip(family.result.children, likeness, strict=True), start=1)
+    ]
+
+
+def _placed(services: Services, family: Family, response: Response) -> ChildrenAnswer:
+    response.headers["Location"] = f"/api/v1/children/{family.name}"
+    response.status_code = 200 if family.status == "done" else 202
+    return answer(services, family)
+
+
+def _file(data: bytes, kind: str, name: str) -> Response:
+    return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -1,0 +1,69 @@
+"""Routes about the server: what it can do, how it is, and what it is to forget."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from kinblend.plugins import load_plugins
+from kinblend.web.access import OWNER
+from kinblend.web.problems import ProblemError, documented, problem
+from kinblend.web.services import Owner, ServicesDep
+from kinblend.web.wishes import AttributeAnswer, StrategyAnswer
+
+router = APIRouter()
+
+
+@router.get("/api/v1/strategies", tags=["server"], responses=documented())
+async def strategies(services: ServicesDep) -> list[StrategyAnswer]:
+    """All blenders, those of third parties too, and the JSON schema of their options."""
+    plugins = load_plugins()
+    return [
+        StrategyAnswer(
+            name=spec.name,
+            summary=spec.summary,
+            origin=plugins.distribution_of(spec),
+            chance=services.studio.chance.get(spec.name),
+            options=spec.options_model().model_json_schema(),
+        )
+        for spec in plugins["blender"]
+    ]
+
+
+@router.get("/api/v1/attributes", tags=["server"], responses=documented())
+async def attributes(services: ServicesDep) -> list[AttributeAnswer]:
+    """What can be edited on this backbone."""
+    studio = services.studio
+    return [
+        AttributeAnswer(name=name, note=note, units=studio.units[name]) for name, note in studio.attributes.items()
+    ]
+
+
+@router.delete("/api/v1/mine", tags=["server"], status_code=204, responses=documented())
+async def forget(services: ServicesDep, owner: Owner, response: Response) -> None:
+    """Forget everything of the client whose cookie comes along, and the cookie."""
+    if not owner:
+        raise ProblemError(403, "nobody", "Without a cookie nothing is yours alone; delete photos and children by id")
+    services.forget(owner)
+    response.delete_cookie(OWNER)
+
+
+@router.get("/healthz", tags=["server"])
+async def alive() -> dict[str, str]:
+    """The server answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", tags=["server"], response_model=dict[str, str], responses={503: documented(503)[503]})
+async def ready(services: ServicesDep) -> dict[str, str] | Response:
+    """The models are loaded and the queue has room."""
+    if not services.studio.ready:
+        return problem(503, "not-ready", "The models are being loaded", {"Retry-After": "2"})
+    if len(services.worker) >= services.limits.waiting:
+        return problem(503, "queue-full", "The queue is full", {"Retry-After": "2"})
+    return {"status": "ready"}
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(services: ServicesDep) -> Response:
+    """For Prometheus."""
+    return Response(services.metrics.text(), media_type="text/plain; version=0.0.4")

@@ -1,0 +1,125 @@
+"""A form from any plugin's own options model.
+
+A field's `json_schema_extra` may say more than its type does: `{"ends": ["mother", "father"]}` is what the two ends
+of a slider mean, `{"widget": "layers"}` makes a mapping of layers to shares a slider for each part of a face.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from kinblend.errors import OptionError
+from kinblend.registry import PluginSpec
+
+Kind = Literal["slider", "number", "switch", "choice", "text", "layers", "json"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One control.
+
+    name: the option. kind: what it looks like. label, help: its words. default: as JSON text. low, high, step: of
+    numbers, where they have bounds. ends: what these mean. choices: what can be picked. whole: whether numbers are.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    help: str
+    default: str
+    low: float | None = None
+    high: float | None = None
+    step: str = "any"
+    ends: tuple[str, str] | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def value(self) -> Any:
+        """The default itself."""
+        return json.loads(self.default)
+
+
+def fields_of(spec: PluginSpec) -> list[Field]:
+    """The controls for what a plugin can be told, files left out: a browser has no business naming files here."""
+    schema = spec.options_model().model_json_schema()
+    definitions = schema.get("$defs", {})
+    found = (_field(name, value, definitions) for name, value in schema.get("properties", {}).items())
+    return [field for field in found if field is not None]
+
+
+def refuse_files(spec: PluginSpec, options: BaseModel) -> None:
+    """Raise `OptionError` where an option names a file of the server's."""
+    for name in type(options).model_fields:
+        if getattr(options, name) != type(options).model_fields[name].get_default(call_default_factory=True):
+            for value in _walk(getattr(options, name)):
+                if isinstance(value, Path):
+                    raise OptionError(
+                        f"'{spec.name}' takes no file for {name} over the web; give the values themselves"
+                    )
+
+
+def _walk(value: Any) -> Iterator[Any]:
+    yield value
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield from _walk(item)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield from _walk(item)
+
+
+def _field(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Field | None:
+    schema = _resolved(schema, definitions)
+    variants = [_resolved(variant, definitions) for variant in schema.get("anyOf", [schema])]
+    usable = [variant for variant in variants if variant.get("type") != "null" and variant.get("format") != "path"]
+    if not usable:
+        return None
+    shape = {**usable[0], **{key: schema[key] for key in ("widget", "ends") if key in schema}}
+    kind, default = _kind(shape), schema.get("default")
+    return Field(
+        name,
+        kind,
+        str(schema.get("title", name)).replace("_", " "),
+        str(schema.get("description", "")),
+        json.dumps(default),
+        shape.get("minimum", shape.get("exclusiveMinimum")),
+        shape.get("maximum", shape.get("exclusiveMaximum")),
+        _step(shape),
+        tuple(shape["ends"]) if "ends" in shape else None,
+        tuple(str(choice) for choice in shape.get("enum", ())),
+    )
+
+
+def _kind(shape: Mapping[str, Any]) -> Kind:
+    if shape.get("widget") == "layers":
+        return "layers"
+    if "enum" in shape:
+        return "choice"
+    kind = shape.get("type")
+    if kind in ("number", "integer"):
+        return "slider" if "minimum" in shape and "maximum" in shape else "number"
+    plain: Mapping[Any, Kind] = {"boolean": "switch", "string": "text"}
+    return plain.get(kind, "json")
+
+
+def _step(shape: Mapping[str, Any]) -> str:
+    if shape.get("type") == "integer":
+        return "1"
+    if "minimum" in shape and "maximum" in shape:
+        return f"{(shape['maximum'] - shape['minimum']) / 100:g}"
+    return "any"
+
+
+def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema with the definition it refers to; what stands beside the reference counts more."""
+    name = str(schema.get("$ref", "")).rpartition("/")[2]
+    return {**definitions[name], **schema} if name in definitions else schema

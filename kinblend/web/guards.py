@@ -1,0 +1,133 @@
+"""What stands before every route: metrics, headers, access, rates, sizes. Plain ASGI: streams stay streams."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kinblend.web.access import OWNER, Access, cookie
+from kinblend.web.limits import Limits
+from kinblend.web.metrics import Metrics
+from kinblend.web.problems import ProblemError, problem
+from kinblend.web.rates import Rates
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "media-src 'self' blob: mediastream:; font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Headed:
+    """Security headers on every answer; nothing but static files may be kept by a cache."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, headed if scope["type"] == "http" else send)
+
+
+class Measured:
+    """Counts and times the answers."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "other")
+                self._metrics.answered(scope["method"], route, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+
+class Guarded:
+    """Lets in who may, as often as they may."""
+
+    def __init__(self, app: ASGIApp, access: Access, rates: Rates) -> None:
+        self._app, self._access, self._rates = app, access, rates
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check(scope, Headers(scope=scope))
+        except ProblemError as error:
+            if error.status == 401 and "text/html" in Headers(scope=scope).get("accept", ""):
+                error.headers = {"Location": "/login"}
+                error.status = 303
+            await problem(error.status, error.kind, error.detail, error.headers)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        path = scope["path"]
+        self._access.check(scope["method"], path, headers)
+        if path.startswith(("/api/", "/login")):
+            seconds = self._rates.take(self._client(scope, headers))
+            if seconds:
+                detail = f"Too many requests; try again in {seconds:.0f} s"
+                raise ProblemError(429, "too-many-requests", detail, {"Retry-After": f"{seconds:.0f}"})
+
+    def _client(self, scope: Scope, headers: Headers) -> str:
+        """On the loopback all have one address, and only their own harm to do: there the cookie tells them apart."""
+        address = scope["client"][0] if scope.get("client") else ""
+        return f"{address} {cookie(headers, OWNER)}" if self._access.is_local else address
+
+
+class Sized:
+    """Refuses a body that is too large: at once where it says so, else when it has come to be."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app, self._limits = app, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers, read = Headers(scope=scope), 0
+        is_form = headers.get("content-type", "").startswith("multipart/")
+        most = self._limits.request_bytes if is_form else self._limits.json_bytes
+        detail = f"A request has at most {most / 2**20:.0f} MB; send less"
+        claimed = headers.get("content-length", "0")
+        if not claimed.isdecimal() or int(claimed) > most:
+            await problem(413, "too-large", detail, {"Connection": "close"})(scope, receive, send)
+            return
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise HTTPException(413, detail)
+            return message
+
+        await self._app(scope, counted, send)

@@ -1,0 +1,27 @@
+"""What one client, and all of them together, may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every number that keeps the app polite and small.
+
+    Sizes are bytes, times seconds.
+    """
+
+    file_bytes: int = 10 * 2**20
+    request_bytes: int = 25 * 2**20
+    json_bytes: int = 2**20  # of a request that brings no photograph
+    part_headers: int = 8  # of a part of a form …
+    part_header_bytes: int = 2048  # … each so long: 16 KB together
+    pixels: int = 8192 * 6144  # what cameras call fifty megapixels
+    waiting: int = 16  # jobs in the queue
+    requests_per_second: float = 20.0  # of one client, in the long run
+    burst: float = 80.0  # of one client, at once
+    lifetime: float = 900.0  # since a thing was last used
+    photos_each: int = 12  # kept for one client
+    families_each: int = 24
+    store_bytes: int = 2**30  # of all clients

@@ -1,0 +1,93 @@
+"""The pages people see."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.templating import Jinja2Templates
+
+from kinblend.plugins import load_plugins
+from kinblend.web.access import OWNER, PASS, new_owner, owner_of
+from kinblend.web.forms import Field, fields_of
+from kinblend.web.services import Services, ServicesDep
+from kinblend.web.wishes import MOST_CHILDREN
+from kinblend.web.words import slider
+
+HERE = Path(__file__).parent
+FIRST = ("average", "learned", "layer", "mask")  # strategies people ask for most; the others follow
+
+router = APIRouter(include_in_schema=False)
+
+
+@cache
+def stamp() -> str:
+    """What changes when a static file does, so that browsers may keep them."""
+    files = sorted((HERE / "static").iterdir())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+templates = Jinja2Templates(HERE / "templates")
+templates.env.globals.update(stamp=stamp)
+templates.env.trim_blocks = templates.env.lstrip_blocks = True
+
+
+@router.get("/")
+async def index(request: Request, services: ServicesDep) -> Response:
+    """The one page of the app."""
+    response = templates.TemplateResponse(request, "index.html", _context(services))
+    if not owner_of(request.headers):
+        response.set_cookie(OWNER, new_owner(), httponly=True, samesite="strict")
+    return response
+
+
+@router.get("/login")
+async def login(request: Request) -> Response:
+    """Where people say the token."""
+    return templates.TemplateResponse(request, "login.html", {"wrong": False})
+
+
+@router.post("/login")
+async def enter(request: Request, services: ServicesDep) -> Response:
+    """Lets in who knows the token."""
+    form = await request.form(max_files=0, max_fields=4)
+    if not services.access.knows(str(form.get("token", "")).strip()):
+        return templates.TemplateResponse(request, "login.html", {"wrong": True}, status_code=401)
+    response = RedirectResponse("/", 303)
+    response.set_cookie(PASS, services.access.pass_value, httponly=True, samesite="strict")
+    return response
+
+
+def _context(services: Services) -> dict[str, object]:
+    studio = services.studio
+    backbone = studio.engine.backbone
+    projector = load_plugins()["projector"].get(str(backbone.pack.description["projector"]))
+    return {
+        "backbone": backbone.name,
+        "blender": studio.settings.blender,
+        "strategies": _strategies(),
+        "projector_fields": fields_of(projector),
+        "sliders": [slider(name, note, studio.units[name]) for name, note in studio.attributes.items()],
+        "parts": studio.parts,
+        "layers": backbone.space.layers,
+        "most_children": MOST_CHILDREN,
+        "minutes": round(services.limits.lifetime / 60),
+        "most_megabytes": services.limits.file_bytes // 2**20,
+    }
+
+
+def _strategies() -> list[tuple[str, str, str, list[Field]]]:
+    """Name, summary, where it comes from unless it is ours, and the form of each blender."""
+    plugins = load_plugins()
+    found = []
+    for spec in sorted(plugins["blender"], key=lambda spec: _rank(spec.name)):
+        origin = plugins.distribution_of(spec)
+        found.append((spec.name, spec.summary, "" if origin.startswith("kinblend ") else origin, fields_of(spec)))
+    return found
+
+
+def _rank(name: str) -> int:
+    return FIRST.index(name) if name in FIRST else len(FIRST)

@@ -1,0 +1,120 @@
+"""What is made of a finished family: the strip that morphs, the weight map, sheet and bundle."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinblend.imaging.encode import jpeg_bytes, png_bytes
+from kinblend.web.people import Family
+from kinblend.web.studio import PREVIEW, Studio
+from kinblend.web.wishes import LayerWeights
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from kinblend.backbone import Backbone
+    from kinblend.pipeline import Result
+    from kinblend.types import Latent
+
+STEPS = 6  # from a parent to the child
+FRAMES = 2 * STEPS + 1  # of a strip
+BATCH = 4  # pictures rendered between two looks whether anyone still waits
+
+
+def morph(studio: Studio, family: Family, number: int, check: Callable[[], None] = lambda: None) -> bytes:
+    """Father → child → mother as one JPEG strip of FRAMES pictures side by side.
+
+    check: called between batches; it may raise to end the work.
+    """
+    assert family.result is not None
+    wishes, child = family.order, family.result.children[number - 1].latent
+    people = [studio.calm(who) if wishes.neutral else who.parent for who in (family.father, family.mother)]
+    father, mother = (parent.latent for parent in people if parent)
+    there = list(_between(father, child))
+    latents = [*there, (child, child, 0.0), *reversed(list(_between(mother, child)))]
+    return _strip(studio, family, latents, check)
+
+
+def _between(parent: Latent, child: Latent) -> Iterator[tuple[Latent, Latent, float]]:
+    """The codes from a parent towards the child, each with either's detail, and how much of the child's to show.
+
+    Detail belongs to the backbone: no one else can mix it but by mixing what it looks like.
+    """
+    for step in range(STEPS):
+        share = step / STEPS
+        code = parent.code + (child.code - parent.code) * share
+        yield replace(parent, code=code), replace(child, code=code), share
+
+
+def _strip(
+    studio: Studio, family: Family, frames: Sequence[tuple[Latent, Latent, float]], check: Callable[[], None]
+) -> bytes:
+    from PIL import Image as pil
+
+    needed = [latent for ours, theirs, share in frames for latent in _shown(ours, theirs, share)]
+    backbone = studio.backbone_for(family.order)
+    pictures = iter(_rendered(needed, backbone, family.order.seed, check))
+    strip = pil.new("RGB", (len(frames) * PREVIEW, PREVIEW))
+    for place, (ours, theirs, share) in enumerate(frames):
+        made = [next(pictures) for _ in _shown(ours, theirs, share)]
+        picture = made[0] if len(made) == 1 else pil.blend(made[0], made[1], share)
+        strip.paste(picture.resize((PREVIEW, PREVIEW)), (place * PREVIEW, 0))
+    return jpeg_bytes(strip, quality=88)
+
+
+def _rendered(latents: Sequence[Latent], backbone: Backbone, seed: int, check: Callable[[], None]) -> list[Image]:
+    pictures: list[Image] = []
+    for first in range(0, len(latents), BATCH):
+        check()
+        pictures += backbone.render(latents[first : first + BATCH], seed=seed, size=PREVIEW)
+    return pictures
+
+
+def _shown(ours: Latent, theirs: Latent, share: float) -> list[Latent]:
+    """Where nothing is to be mixed, one picture will do."""
+    mixed = 0 < share < 1 and bool(ours.detail or theirs.detail)
+    return [ours, theirs] if mixed else [ours]
+
+
+def weights(studio: Studio, family: Family, number: int) -> list[LayerWeights]:
+    """How a child was made: the father's share in every dimension that either parent's code uses."""
+    assert family.result is not None
+    child = family.result.children[number - 1]
+    if child.weight_map is None:
+        return []
+    part_of = {layer: name for name, (first, last) in studio.parts.items() for layer in range(first, last + 1)}
+    used = (family.result.father.latent.code != 0) | (family.result.mother.latent.code != 0)
+    found = []
+    for layer, values in enumerate(child.weight_map.values):
+        length = int(used[layer].nonzero().max()) + 1 if bool(used[layer].any()) else len(values)
+        row = values[:length]
+        levels = (row * 255).round().int().tolist()
+        part = part_of.get(layer, "")
+        found.append(LayerWeights(layer=layer, part=part, share=round(float(row.mean()), 4), values=levels))
+    return found
+
+
+def sheet(result: Result) -> bytes:
+    """Parents and children as one PNG."""
+    return png_bytes(result.sheet())
+
+
+def bundle(result: Result) -> bytes:
+    """Everything a run writes, zipped: pictures, latents with weight maps, the manifest and the sheet."""
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory(prefix="kinblend-") as folder, zipfile.ZipFile(packed, "w") as archive:
+        for path in result.save(Path(folder), with_sheet=True):
+            # Latents and pictures hardly shrink; a fixed date keeps the same content the same bytes.
+            archive.writestr(zipfile.ZipInfo(path.name), path.read_bytes())
+    return packed.getvalue()
+
+
+def png(picture: Image) -> bytes:
+    """A child's picture as the PNG that `kinblend run` writes."""
+    return png_bytes(picture)

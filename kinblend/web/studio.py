@@ -1,0 +1,208 @@
+"""The engine at work for the web app. All of it but `check` runs in the worker's thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kinblend.errors import KinblendError, SeveralFacesError
+from kinblend.faces.detect import detect
+from kinblend.faces.find import foreground
+from kinblend.imaging import decode_image
+from kinblend.imaging.encode import jpeg_bytes
+from kinblend.pipeline import Child, Engine, Parent, Result
+from kinblend.pipeline.order import checked_edits
+from kinblend.plugins import load_plugins
+from kinblend.settings import Settings
+from kinblend.web.forms import refuse_files
+from kinblend.web.people import Photo, Sighting
+from kinblend.web.wishes import PreviewOrder, Wishes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from kinblend.backbone import Backbone
+
+PREVIEW = 256  # px
+THUMBNAIL = 192
+MARGIN = 0.35  # round a face's box, of its longer side
+ENGINES = 4  # kept at a time, one for each set of projector options
+
+
+class Studio:
+    """Looks at photographs and makes children.
+
+    settings: backbone, device, blender and editor. pixels: of a photograph, at most.
+
+    Raises `ModelError` where the backbone is missing.
+    """
+
+    def __init__(self, settings: Settings, pixels: int) -> None:
+        self.settings, self._pixels = settings, pixels
+        self._engines: dict[str, Engine] = {}
+        self.engine = self._engine({})
+        self.editor = self.engine.editor(settings.editor)
+        self.parts = dict(self.engine.backbone.projector.parts())
+        self.attributes = dict(self.editor.attributes())
+        self.units = {name: self._units(name) for name in self.attributes}
+        self.chance: dict[str, bool] = {}
+        self.ready = False
+
+    def check(self, wishes: Wishes) -> None:
+        """Raise `UsageError` for wishes that can't be fulfilled, before anyone waits for them."""
+        projector = str(self.engine.backbone.pack.description["projector"])
+        for kind, name, options in (
+            ("blender", wishes.blender, wishes.options),
+            ("projector", projector, wishes.projector),
+        ):
+            spec = load_plugins()[kind].get(name)
+            refuse_files(spec, spec.parse_options(options))
+        checked_edits(self.editor, wishes.edits)
+
+    def warm(self, check: Callable[[], None]) -> None:
+        """Load every network once, and learn which strategies draw lots. check: may raise between steps."""
+        from PIL import Image as pil
+
+        from kinblend.faces.landmarks import predict_in_crop
+        from kinblend.identity import identity_network
+
+        grey = pil.new("RGB", (PREVIEW, PREVIEW), "grey")
+        backbone = self.engine.backbone
+        steps: list[Callable[[], object]] = [
+            lambda: detect(grey),
+            lambda: predict_in_crop(grey),
+            identity_network,
+            lambda: (backbone.encoder, backbone.projector),
+            *(partial(self._learn_chance, spec.name) for spec in load_plugins()["blender"]),
+        ]
+        for step in steps:
+            check()
+            step()
+        self.ready = True
+
+    def look(self, data: bytes, face: int | None = None) -> Photo:
+        """Who is in a photograph: the parent where that is clear, the faces to choose from where not.
+
+        The photo has no name yet. Raises `InputError`.
+        """
+        image = decode_image(data, "the photograph", most_pixels=self._pixels)
+        try:
+            parent = self.engine.parent(image, face)
+        except SeveralFacesError:
+            return Photo("", data, _sightings(image))
+        finally:
+            self.engine.forget()
+            self.engine.pool.records.clear()
+        return Photo("", face=face, parent=parent, crop=jpeg_bytes(parent.crop, synthetic=False))
+
+    def preview(self, father: Photo, mother: Photo, wishes: PreviewOrder) -> bytes:
+        """A child as a small JPEG, from latents alone."""
+        engine = self._engine(wishes.projector)
+        latent = engine.edit(self._blended(engine, father, mother, wishes).latent, self.editor, wishes.edits)
+        [picture] = engine.backbone.render([latent], seed=wishes.seed, size=PREVIEW)
+        engine.pool.records.clear()
+        return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
+
+    def run(
+        self, father: Parent, mother: Parent, wishes: Wishes, children: int, on_stage: Callable[[str], None]
+    ) -> tuple[Result, list[bytes]]:
+        """Children in full, and each as a JPEG for screens."""
+        result = self._engine(wishes.projector).run(
+            father,
+            mother,
+            wishes.blender,
+            wishes.options,
+            wishes.edits,
+            children,
+            wishes.seed,
+            neutral=wishes.neutral,
+            editor=self.settings.editor,
+            on_stage=on_stage,
+        )
+        return result, [jpeg_bytes(child.image) for child in result.children]
+
+    def calm(self, photo: Photo) -> Parent:
+        """The parent with a calm face, turned ahead; worked out once."""
+        assert photo.parent is not None
+        if photo.calm is None:
+            photo.calm = self.engine.neutral(photo.parent.latent, self.editor)
+        return replace(photo.parent, latent=photo.calm)
+
+    def backbone_for(self, wishes: Wishes) -> Backbone:
+        """The backbone whose projector has the options of these wishes."""
+        return self._engine(wishes.projector).backbone
+
+    def _blended(self, engine: Engine, father: Photo, mother: Photo, wishes: PreviewOrder) -> Child:
+        made_by = wishes.model_dump(exclude={"edits"})
+        key = json.dumps([made_by, mother.face], sort_keys=True)
+        if key not in father.blends:
+            assert father.parent is not None and mother.parent is not None
+            parents = [self.calm(who) if wishes.neutral else who.parent for who in (father, mother)]
+            ours, theirs = (parent.latent for parent in parents if parent)
+            strategy = engine.blender(wishes.blender, wishes.options)
+            father.remember(key, engine.blend(ours, theirs, strategy, wishes.seed))
+        return father.blends[key]
+
+    def _engine(self, projector: Mapping[str, Any]) -> Engine:
+        """An engine with these projector options; all of them share one latent space."""
+        key, settings = json.dumps(projector, sort_keys=True), self.settings
+        if key not in self._engines:
+            while len(self._engines) >= ENGINES:
+                del self._engines[list(self._engines)[1]]  # the first one is ours, always
+            known: Any = settings.precision
+            self._engines[key] = Engine(
+                settings.backbone, settings.device, known, settings.memory_budget, projector_options=projector
+            )
+        return self._engines[key]
+
+    def _units(self, attribute: str) -> list[str]:
+        """The units in which an attribute can be aimed at, beside strengths."""
+        import torch
+
+        space = self.engine.backbone.space
+        try:
+            self.editor.strength_towards(torch.zeros(space.layers, space.dim), attribute, 30.0, "years")
+        except KinblendError:
+            return []
+        return ["years"]
+
+    def _learn_chance(self, name: str) -> None:
+        """Does the seed change what this strategy gives, left to its defaults? Unknown where it can't be asked."""
+        import torch
+
+        space = self.engine.backbone.space
+        codes = torch.randn(2, space.layers, space.dim, generator=torch.Generator().manual_seed(0))
+        try:
+            strategy = self.engine.blender(name)
+            drawn = [strategy.blend(codes[0], codes[1], seed).code for seed in (0, 1)]
+        # A stranger's strategy may fail as it likes; then it is not known.
+        except Exception:
+            return
+        self.chance[name] = not torch.equal(*drawn)
+
+
+def _sightings(image: Image) -> list[Sighting]:
+    """The faces of a picture, left to right, as `find_face` numbers them."""
+    return [_sighting(image, face.box) for face in foreground(detect(image))]
+
+
+def _sighting(image: Image, box: tuple[float, float, float, float]) -> Sighting:
+    left, top, right, bottom = box
+    reach = max(right - left, bottom - top) * (0.5 + MARGIN)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    cut = image.crop((round(x - reach), round(y - reach), round(x + reach), round(y + reach)))
+    width, height = image.size
+    shares = tuple(
+        min(1.0, max(0.0, value)) for value in (left / width, top / height, right / width, bottom / height)
+    )
+    return Sighting(shares, jpeg_bytes(_at_most(cut, THUMBNAIL), synthetic=False))  # type: ignore[arg-type]
+
+
+def _at_most(picture: Image, side: int) -> Image:
+    if max(picture.size) > side:
+        picture = picture.copy()
+        picture.thumbnail((side, side))
+    return picture

@@ -1,0 +1,85 @@
+"""Guests of the web app: the photographs they bring, what they wait for, and a server that is up for them."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import httpx2
+from PIL import Image
+
+from kinblend.cli.demo import FATHER, MOTHER, example
+
+HERE = "http://127.0.0.1:8765"
+WAIT = 120.0  # seconds for an engine that shares its cores
+
+
+def photograph(person: str = FATHER, side: int = 640) -> bytes:
+    """A portrait of an example person, small: less to detect in, and no less a face."""
+    picture = Image.open(example(person)).convert("RGB")
+    picture.thumbnail((side, side))
+    return as_file(picture)
+
+
+def as_file(picture: Image.Image, kind: str = "JPEG", **extra: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **extra)
+    return file.getvalue()
+
+
+def couple() -> bytes:
+    """Two people in one photograph, the father on the left."""
+    people = [Image.open(io.BytesIO(photograph(person, 480))) for person in (FATHER, MOTHER)]
+    picture = Image.new("RGB", (sum(person.width for person in people), people[0].height))
+    picture.paste(people[0], (0, 0))
+    picture.paste(people[1], (people[0].width, 0))
+    return as_file(picture)
+
+
+def nobody() -> bytes:
+    return as_file(Image.new("RGB", (400, 300), "steelblue"))
+
+
+def finished(client: httpx2.Client, answer: dict) -> dict:
+    """The order once it is over, from its events."""
+    events = client.get(answer["events"]).text
+    return json.loads(events.strip().split("data: ")[-1])
+
+
+class Server:
+    """`kinblend serve` in a process of its own."""
+
+    def __init__(self, *words: str, **environ: str) -> None:
+        command = [sys.executable, "-m", "kinblend.cli", "serve", "--port", "0", "--json", *words]
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the server)
+        streams = {"stdout": subprocess.PIPE, "stderr": self.log}
+        self.process = subprocess.Popen(command, text=True, env=os.environ | environ, **streams)
+        lines = [self.process.stdout.readline() for _ in range(3)]
+        self.address = json.loads("".join(lines))["address"]
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.terminate()
+        self.close()
+
+    def close(self) -> None:
+        """Wait for its end."""
+        self.process.wait(30)
+        self.process.stdout.close()
+        self.log.close()
+
+    def said(self) -> str:
+        """What stands on its stderr by now."""
+        self.log.seek(0)
+        return self.log.read()
+
+
+def files_open(process: int) -> set[str]:
+    """The ordinary files that a process holds open."""
+    links = Path(f"/proc/{process}/fd").iterdir()
+    return {str(link.readlink()) for link in links if link.exists()}

@@ -1,0 +1,253 @@
+"""The interface for programs, over the real engine."""
+
+import io
+import json
+import time
+import zipfile
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from guests import as_file, couple, finished, nobody, photograph
+from PIL import Image
+
+from kinblend.cli.demo import FATHER, MOTHER
+
+PROBLEM = "application/problem+json"
+
+
+def look(client: TestClient, data: bytes) -> object:
+    return client.post("/api/v1/photos", files={"photo": ("x.jpg", data, "image/jpeg")})
+
+
+@pytest.fixture
+def family(client: TestClient, parents: dict[str, str]) -> dict:
+    """An order that is done."""
+    placed = client.post("/api/v1/children", json=parents | {"edits": {"age": -1}})
+    assert placed.status_code in (200, 202), placed.text
+    return finished(client, placed.json())
+
+
+def test_a_photograph_with_one_face_is_ready_and_the_same_one_is_the_same(client: TestClient) -> None:
+    first = look(client, photograph())
+    assert first.status_code == 201 and first.json()["ready"] and first.json()["faces"] == []
+    again = look(client, photograph())
+    assert again.status_code == 200 and again.json() == first.json()
+    assert client.get(first.headers["location"]).json() == first.json()
+    crop = Image.open(io.BytesIO(client.get(first.json()["crop"]).content))
+    assert crop.size == (512, 512)
+
+
+def test_of_several_faces_one_is_chosen(client: TestClient) -> None:
+    seen = look(client, couple()).json()
+    assert not seen["ready"] and [face["number"] for face in seen["faces"]] == [1, 2]
+    assert seen["faces"][0]["box"][2] < 0.55 < seen["faces"][1]["box"][2]
+    assert Image.open(io.BytesIO(client.get(seen["faces"][1]["picture"]).content)).format == "JPEG"
+    refused = client.post("/api/v1/children", json={"father": seen["id"], "mother": seen["id"]})
+    assert refused.status_code == 409 and "choose one first" in refused.json()["detail"]
+    crops = []
+    for number in (1, 2):
+        chosen = client.put(f"/api/v1/photos/{seen['id']}/face", json={"face": number}).json()
+        assert chosen["ready"] and chosen["face"] == number
+        crops.append(client.get(chosen["crop"]).content)
+    assert crops[0] != crops[1]
+    assert client.put(f"/api/v1/photos/{seen['id']}/face", json={"face": 3}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        (nobody(), "no-face", "no face was found"),
+        (b"GIF87a nothing", "image", "not a picture"),
+        (b"%PDF-1.4 text", "image", "use jpeg, png"),
+        (photograph()[:5000], "image", "truncated or damaged"),
+        (as_file(Image.new("1", (9000, 9000)), "PNG"), "image", "megapixels; at most 50"),
+    ],
+    ids=["nobody", "corrupt gif", "pdf", "truncated", "81 megapixels"],
+)
+def test_a_photograph_that_will_not_do_is_a_problem(client: TestClient, data: bytes, kind: str, words: str) -> None:
+    refused = look(client, data)
+    assert (refused.status_code, refused.headers["content-type"]) == (422, PROBLEM)
+    found = refused.json()
+    assert found["type"] == f"urn:kinblend:{kind}" and words in found["detail"].lower(), found
+    assert "/" not in found["detail"], "no path of the server's"
+
+
+def test_metadata_of_a_photograph_reaches_nothing(client: TestClient) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a secret camera"
+    exif[0x0112] = 6
+    sideways = Image.open(io.BytesIO(photograph())).transpose(Image.Transpose.ROTATE_90)
+    seen = look(client, as_file(sideways, exif=exif)).json()
+    assert seen["ready"], "it was turned upright"
+    crop = client.get(seen["crop"]).content
+    assert b"secret" not in crop and not Image.open(io.BytesIO(crop)).getexif()
+
+
+def test_children_come_with_pictures_likeness_and_files(client: TestClient, family: dict) -> None:
+    [child] = family["children"]
+    assert set(child["similarity"]) == {"father", "mother"} and min(child["similarity"].values()) > 0.8
+    picture = Image.open(io.BytesIO(client.get(child["picture"]).content))
+    assert picture.size == (512, 512) and b"Synthetic image" in picture.info["comment"]
+    png = client.get(child["png"])
+    assert "Synthetic image" in Image.open(io.BytesIO(png.content)).info["Description"]
+    assert png.headers["content-disposition"] == 'attachment; filename="child.png"'
+    assert Image.open(io.BytesIO(client.get(family["sheet"]).content)).size == (776, 776)
+    with zipfile.ZipFile(io.BytesIO(client.get(family["bundle"]).content)) as bundle:
+        assert set(bundle.namelist()) == {"child.png", "child.safetensors", "child.json", "sheet.png"}
+        assert bundle.read("child.png") == png.content
+        manifest = json.loads(bundle.read("child.json"))
+    assert manifest["edits"] == {"age": -1.0}
+    assert set(manifest["inputs"]["father"]) == {"pixels_sha256"}
+
+
+def test_the_weight_map_says_who_gave_what(client: TestClient, parents: dict[str, str]) -> None:
+    order = parents | {"blender": "layer", "options": {"shares": {"0": 1.0}, "default": 0.0}}
+    family = finished(client, client.post("/api/v1/children", json=order).json())
+    layers = client.get(family["children"][0]["weights"]).json()
+    assert [layer["part"] for layer in layers] == ["shape", "complexion", "features", "detail"]
+    assert [layer["share"] for layer in layers] == [1, 0, 0, 0]
+    assert set(layers[0]["values"]) == {255} and len(layers[0]["values"]) < len(layers[2]["values"])
+
+
+def test_the_strip_runs_from_father_over_child_to_mother(client: TestClient, family: dict) -> None:
+    strip = Image.open(io.BytesIO(client.get(family["children"][0]["morph"]).content))
+    assert strip.size == (13 * 256, 256)
+    frames = [strip.crop((place * 256, 0, place * 256 + 256, 256)) for place in range(13)]
+    child = Image.open(io.BytesIO(client.get(family["children"][0]["picture"]).content)).resize((256, 256))
+    assert difference(frames[6], child) < 4 < min(difference(frames[0], child), difference(frames[12], child))
+    steps = [difference(*pair) for pair in pairwise(frames)]
+    assert max(steps) < 0.5 * difference(frames[0], frames[12]), "no jump"
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    import numpy as np
+
+    return float(np.abs(np.asarray(one, dtype=float) - np.asarray(other, dtype=float)).mean())
+
+
+def test_a_preview_is_the_child_in_small(client: TestClient, parents: dict[str, str], family: dict) -> None:
+    preview = client.post("/api/v1/previews", json=parents | {"edits": {"age": -1}})
+    small = Image.open(io.BytesIO(preview.content))
+    assert small.size == (256, 256)
+    full = Image.open(io.BytesIO(client.get(family["children"][0]["picture"]).content)).resize((256, 256))
+    assert difference(small, full) < 4
+    older = client.post("/api/v1/previews", json=parents | {"edits": {"age": "60y"}})
+    assert difference(small, Image.open(io.BytesIO(older.content))) > 2
+
+
+def test_the_same_order_is_the_same_family(client: TestClient, parents: dict[str, str], family: dict) -> None:
+    again = client.post("/api/v1/children", json=parents | {"edits": {"age": -1.0}})
+    assert again.status_code == 200 and again.json()["id"] == family["id"]
+    other = client.post("/api/v1/children", json=parents | {"edits": {"age": -1.0}, "seed": 1})
+    assert other.json()["id"] != family["id"]
+    client.delete(f"/api/v1/children/{other.json()['id']}")
+
+
+def test_progress_is_told_stage_by_stage(client: TestClient, parents: dict[str, str]) -> None:
+    placed = client.post("/api/v1/children", json=parents | {"blender": "mask", "seed": 5, "children": 2}).json()
+    events = client.get(placed["events"]).text.strip().split("\n\n")
+    last = events[-1].split("\n")
+    assert last[0] == "event: done"
+    assert [child["seed"] for child in json.loads(last[1][6:])["children"]] == [5, 6]
+
+
+def test_two_photographs_in_one_request(client: TestClient) -> None:
+    files = {"father": photograph(FATHER), "mother": couple()}
+    refused = client.post("/api/v1/orders", files=files)
+    assert refused.status_code == 422 and "give mother_face" in refused.json()["detail"]
+    refused = client.post("/api/v1/orders", files=files | {"father": nobody()})
+    assert refused.json()["type"] == "urn:kinblend:no-face" and "The father's photograph" in refused.json()["detail"]
+    order = {"order": json.dumps({"mother_face": 2, "blender": "slerp"})}
+    placed = client.post("/api/v1/orders", files=files, data=order)
+    assert placed.status_code == 202 and placed.headers["location"].endswith(placed.json()["id"])
+    assert finished(client, placed.json())["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"blender": "nobody"}, "there is no blender"),
+        ({"options": {"wings": 2}}, "has no option"),
+        ({"options": {"share": 2}}, "less than or equal to 1"),
+        ({"edits": {"wings": 1}}, "can't move 'wings'"),
+        ({"blender": "mask", "options": {"file": "/etc/passwd"}}, "takes no file"),
+        ({"blender": "layer", "options": {"shares": "/etc/passwd"}}, "takes no file"),
+        ({"projector": {"surround": "uncle"}}, "refuses surround"),
+        ({"children": 9}, "children: "),
+        ({"wings": 2}, "wings: "),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_orders_that_will_not_do(client: TestClient, parents: dict[str, str], change: dict, words: str) -> None:
+    refused = client.post("/api/v1/children", json=parents | change)
+    assert (refused.status_code, refused.headers["content-type"]) == (422, PROBLEM)
+    assert words.lower() in refused.json()["detail"].lower()
+
+
+def test_nobody_sees_what_is_anothers(client: TestClient, family: dict, parents: dict[str, str]) -> None:
+    mine = [f"/api/v1/photos/{parents['father']}", f"/api/v1/children/{family['id']}", family["children"][0]["png"]]
+    assert [client.get(path).status_code for path in mine] == [200, 200, 200]
+    client.cookies.clear()
+    client.get("/")
+    assert [client.get(path).status_code for path in mine] == [404, 404, 404]
+    assert look(client, photograph(FATHER)).json()["id"] != parents["father"]
+
+
+def test_forgetting_leaves_nothing(client: TestClient, app, family: dict, parents: dict[str, str]) -> None:
+    services = app.state.services
+    kept = len(services.photos) + len(services.families)
+    assert client.delete("/api/v1/mine").status_code == 204
+    assert len(services.photos) + len(services.families) <= kept - 3
+    assert client.get(f"/api/v1/photos/{parents['father']}").status_code == 404
+    assert client.delete("/api/v1/mine").status_code == 403, "the cookie is gone, too"
+
+
+def test_programs_without_a_cookie_share_a_corner(client: TestClient) -> None:
+    client.cookies.clear()
+    first = look(client, photograph(MOTHER))
+    assert "set-cookie" not in first.headers
+    assert look(client, photograph(MOTHER)).json()["id"] == first.json()["id"]
+    assert client.delete(f"/api/v1/photos/{first.json()['id']}").status_code == 204
+    assert client.get(f"/api/v1/photos/{first.json()['id']}").status_code == 404
+
+
+def test_strategies_say_whether_they_draw_lots(client: TestClient) -> None:
+    known = {strategy["name"]: strategy for strategy in client.get("/api/v1/strategies").json()}
+    assert known["mask"]["chance"] is True and known["average"]["chance"] is False
+    assert known["average"]["options"]["properties"]["share"]["default"] == 0.5
+    ages = next(a for a in client.get("/api/v1/attributes").json() if a["name"] == "age")
+    assert ages["units"] == ["years"]
+
+
+def test_the_server_says_how_it_is(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    until = time.monotonic() + 120
+    while client.get("/readyz").status_code != 200:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    look(client, photograph())
+    metrics = client.get("/metrics").text
+    assert 'kinblend_http_requests_total{method="POST",route="/api/v1/photos",status="20' in metrics
+    assert 'kinblend_jobs_total{kind="warm",outcome="done"} 1.0' in metrics
+    assert "kinblend_queue_length 0.0" in metrics
+
+
+def test_every_answer_carries_the_headers_that_keep_strangers_out(client: TestClient) -> None:
+    for path in ("/", "/api/v1/strategies", "/nowhere", "/static/app.js"):
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+    assert client.get("/").headers["cache-control"] == "no-store"
+    cookie = client.get("/", headers={"Cookie": "x=y"}).headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+
+
+def test_pages_ask_nobody_else_for_anything(client: TestClient) -> None:
+    static = Path(__file__).parents[2] / "kinblend" / "web" / "static"
+    texts = [client.get("/").text, *(path.read_text() for path in static.iterdir())]
+    for text in texts:
+        text = text.replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text and "https://" not in text and "<script>" not in text and "style=" not in text

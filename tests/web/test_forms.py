@@ -1,0 +1,74 @@
+"""Forms come from option models, whoever wrote them, and name no files."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from kinblend.errors import OptionError
+from kinblend.plugins import load_plugins
+from kinblend.registry import PluginSpec
+from kinblend.web.forms import fields_of, refuse_files
+
+
+class Colour(Enum):
+    red = "red"
+    blue = "blue"
+
+
+class Odd(BaseModel):
+    """Every shape of option that a stranger may think of."""
+
+    level: int = Field(3, ge=1, le=9, description="how much")
+    ratio: float = Field(0.25, ge=0, le=0.5)
+    count: int | None = None
+    name: str = "x"
+    fine: bool = True
+    kind: Literal["a", "b"] = "b"
+    colour: Colour = Colour.blue
+    table: dict[str, float] = {}
+    file: Path | None = None
+    either: list[float] | Path = [0.5]
+
+
+ODD = PluginSpec("odd", "", "x:y", Odd)
+
+
+def test_every_shape_has_its_control_and_files_have_none() -> None:
+    fields = {field.name: field for field in fields_of(ODD)}
+    assert {name: field.kind for name, field in fields.items()} == {
+        "level": "slider",
+        "ratio": "slider",
+        "count": "number",
+        "name": "text",
+        "fine": "switch",
+        "kind": "choice",
+        "colour": "choice",
+        "table": "json",
+        "either": "json",
+    }
+    assert (fields["level"].low, fields["level"].high, fields["level"].step) == (1, 9, "1")
+    assert fields["ratio"].step == "0.005" and fields["ratio"].value == 0.25
+    assert fields["colour"].choices == ("red", "blue") and fields["colour"].value == "blue"
+    assert fields["level"].help == "how much"
+
+
+def test_the_forms_of_our_own_strategies() -> None:
+    shown = {spec.name: [(f.name, f.kind) for f in fields_of(spec)] for spec in load_plugins()["blender"]}
+    assert shown["average"] == [("share", "slider")]
+    assert shown["layer"] == [("shares", "layers"), ("default", "slider"), ("dimensions", "json")]
+    assert shown["learned"] == [("share", "slider"), ("symmetric", "switch")]
+    [share] = fields_of(load_plugins()["blender"].get("average"))
+    assert share.ends == ("mother", "father")
+
+
+@pytest.mark.parametrize("options", [{"file": "/etc/passwd"}, {"either": "/etc/passwd"}])
+def test_a_file_of_the_servers_is_refused(options: dict) -> None:
+    with pytest.raises(OptionError, match="takes no file"):
+        refuse_files(ODD, ODD.parse_options(options))
+
+
+def test_values_pass() -> None:
+    refuse_files(ODD, ODD.parse_options({"either": [1.0], "table": {"a": 1.0}}))

@@ -1,0 +1,115 @@
+"""What is too much is refused in words, and costs others nothing."""
+
+import threading
+
+import pytest
+from fastapi.testclient import TestClient
+from guests import HERE, photograph
+
+from kinblend.settings import load_settings
+from kinblend.web.access import Access
+from kinblend.web.app import create_app
+from kinblend.web.limits import Limits
+
+SMALL = Limits(
+    file_bytes=200_000, request_bytes=500_000, json_bytes=20_000, waiting=2, requests_per_second=1.0, burst=30.0
+)
+TOKEN = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def app():
+    return create_app(load_settings(), limits=SMALL)
+
+
+@pytest.fixture(scope="module")
+def running(app):
+    with TestClient(app, base_url=HERE) as client:
+        yield client
+
+
+def form(*parts: tuple[bytes, bytes]) -> dict:
+    """A multipart body of raw parts: headers and content."""
+    body = b"".join(b"--line\r\n" + headers + b"\r\n\r\n" + data + b"\r\n" for headers, data in parts)
+    return {"content": body + b"--line--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=line"}}
+
+
+PHOTO = b'Content-Disposition: form-data; name="photo"; filename="x.jpg"'
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (form((PHOTO, bytes(200_001))), 413, "The photograph is larger than"),
+        (form((PHOTO, bytes(600_000))), 413, "at most"),
+        (form((PHOTO, b"a"), (PHOTO, b"b")), 422, "once"),
+        (form((PHOTO, b"a"), (PHOTO.replace(b"photo", b"other"), b"b")), 422, "no file but photo"),
+        (form((PHOTO + b"\r\nX-Long: " + bytes([65]) * 3000, b"a")), 400, "can't be read"),
+        (form((PHOTO + b"".join(b"\r\nX-%d: a" % n for n in range(20)), b"a")), 400, "can't be read"),
+        (form((PHOTO.replace(b"photo", b"other"), b"a")), 422, "no file but photo"),
+        (form((b'Content-Disposition: form-data; name="photo"', b"")), 422, "Send a photograph"),
+        (form((b"X-Nothing: 1", b"a")), 422, "Send a photograph"),
+        ({"content": b"--line", "headers": {"Content-Type": "multipart/form-data"}}, 415, "multipart/form-data"),
+        ({"json": {"photo": "x"}}, 415, "multipart/form-data"),
+    ],
+)
+def test_forms_that_are_too_much(client: TestClient, body: dict, status: int, words: str) -> None:
+    refused = client.post("/api/v1/photos", **body)
+    assert (refused.status_code, refused.headers["content-type"]) == (status, "application/problem+json")
+    assert words in refused.json()["detail"]
+
+
+def test_a_body_that_does_not_say_its_size_is_counted(client: TestClient) -> None:
+    def chunks():
+        for _ in range(40):
+            yield bytes(1000)
+
+    headers = {"Content-Type": "application/json"}
+    refused = client.post("/api/v1/children", content=chunks(), headers=headers)
+    assert refused.status_code == 413 and "at most" in refused.json()["detail"]
+
+
+def test_a_full_queue_says_when_to_come_back(client: TestClient, app) -> None:
+    worker, free = app.state.services.worker, threading.Event()
+    jobs = [worker.submit("held", lambda job: free.wait(60))]
+    while len(worker):
+        pass  # until the thread has taken it
+    jobs += [worker.submit("held", lambda job: None) for _ in range(SMALL.waiting)]
+    try:
+        refused = client.post("/api/v1/photos", files={"photo": photograph(side=200)})
+        assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0
+        assert refused.json()["type"] == "urn:kinblend:queue-full"
+        assert client.get("/readyz").status_code == 503 and client.get("/healthz").status_code == 200
+    finally:
+        free.set()
+        for job in jobs:
+            job.future.result(60)
+
+
+def test_a_client_that_asks_too_often_waits_and_another_does_not(client: TestClient) -> None:
+    answers = [client.get("/api/v1/strategies") for _ in range(60)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) >= 25 and int(refused[0].headers["retry-after"]) >= 1
+    client.cookies.clear()
+    client.get("/")
+    assert client.get("/api/v1/strategies").status_code == 200
+
+
+def test_a_name_that_points_here_from_elsewhere_is_refused(client: TestClient) -> None:
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
+    assert client.delete("/api/v1/mine", headers={"Origin": "http://evil.example"}).status_code == 403
+
+
+def test_with_a_token_one_enters_by_header_or_by_the_door() -> None:
+    app = create_app(load_settings(), Access("0.0.0.0", TOKEN))
+    with TestClient(app, base_url="http://box.example", follow_redirects=False) as client:
+        assert client.get("/api/v1/strategies").status_code == 401
+        assert client.get("/metrics").status_code == 401
+        assert client.get("/healthz").status_code == 200
+        sent = client.get("/", headers={"Accept": "text/html"})
+        assert (sent.status_code, sent.headers["location"]) == (303, "/login")
+        assert client.post("/login", data={"token": "wrong"}).status_code == 401
+        assert client.get("/", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+        client.cookies.clear()
+        assert client.post("/login", data={"token": TOKEN}).headers["location"] == "/"
+        assert client.get("/").status_code == 200

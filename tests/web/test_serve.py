@@ -1,0 +1,85 @@
+"""`kinblend serve`, a process of its own."""
+
+import signal
+import socket
+import time
+
+import httpx2
+import pytest
+from guests import WAIT, Server, photograph
+from strangers import here
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server("--quiet") as running:
+        yield running
+
+
+def test_it_says_where_it_is_and_speaks_only_to_this_machine(server: Server) -> None:
+    assert server.address.startswith("http://127.0.0.1:")
+    assert "Two faces in" in httpx2.get(server.address).text
+
+
+def test_who_leaves_is_not_worked_for(server: Server) -> None:
+    """The first photograph keeps the thread busy; the second's owner leaves before its turn comes."""
+    with httpx2.Client(base_url=server.address, timeout=WAIT) as client:
+        until = time.monotonic() + WAIT
+        while client.get("/readyz").status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        port = int(server.address.rstrip("/").rpartition(":")[2])
+        sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
+        for number, line in enumerate(sockets):
+            line.sendall(request(photograph(side=400 + number)))
+        for line in sockets:
+            line.close()
+        while 'kind="look",outcome="given up"' not in client.get("/metrics").text:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+def test_who_leaves_in_the_middle_of_a_photograph_is_no_error(server: Server) -> None:
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(request(photograph())[:3000])
+    with httpx2.Client(base_url=server.address, timeout=WAIT) as client:
+        until = time.monotonic() + WAIT
+        while 'method="POST",route="/api/v1/photos",status="409"' not in client.get("/metrics").text:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    assert "Traceback" not in server.said()
+
+
+def request(photo: bytes) -> bytes:
+    """A whole POST of a photograph."""
+    head = b'--line\r\nContent-Disposition: form-data; name="photo"; filename="x.jpg"\r\n\r\n'
+    body = head + photo + b"\r\n--line--\r\n"
+    headers = (
+        "POST /api/v1/photos HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=line\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return headers.encode() + body
+
+
+def test_a_port_that_is_taken_and_an_address_without_a_token(server: Server) -> None:
+    port = server.address.rstrip("/").rpartition(":")[2]
+    code, out, error = here("serve", "--port", port)
+    assert (code, out, error.count("\n")) == (1, "", 1) and "choose another --port" in error
+    code, _, error = here("serve", "--host", "0.0.0.0")
+    assert code == 2 and "--token" in error
+
+
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch) -> None:
+    monkeypatch.setattr("kinblend.cli.serve.find_spec", lambda name: None if name == "fastapi" else True)
+    code, _, error = here("serve")
+    assert code == 1 and "pip install kinblend[web]" in error
+
+
+def test_an_interrupt_ends_it_without_a_word() -> None:
+    server = Server("--quiet")
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(60) == 0
+    assert server.said() == ""
+    server.close()

@@ -1,0 +1,29 @@
+"""A training's log as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kinblend.errors import UsageError
+
+
+def draw_curves(path: Path, records: Sequence[Mapping[str, Any]], baselines: Mapping[str, Mapping[str, float]]) -> None:
+    """Loss and AUC by epoch, with the validation figures of `average` as a line. Raises `UsageError` where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("loss curves need matplotlib: pip install 'kinblend[figures]'") from error
+    figure = Figure(figsize=(8, 3), dpi=80, layout="constrained")
+    epochs = [record["epoch"] for record in records]
+    losses, ranks = figure.subplots(1, 2)
+    for key, name in (("train_loss", "training"), ("val_loss", "validation")):
+        losses.plot(epochs, [record[key] for record in records], label=name)
+    ranks.plot(epochs, [record["val_auc"] for record in records], label="validation", color="C1")
+    for axes, key in ((losses, "loss"), (ranks, "auc")):
+        axes.axhline(baselines["average"][key], color="grey", linestyle=":", label="average, validation")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel({"loss": "loss", "auc": "AUC"}[key])
+        axes.legend(fontsize=8)
+    figure.savefig(path)

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from kinblend.cli import demo, doctor, evaluate, families, models, plugins, prepare, run, steps, strategies, train
+from kinblend.cli import (
+    analyze,
+    demo,
+    doctor,
+    evaluate,
+    families,
+    models,
+    plugins,
+    prepare,
+    run,
+    steps,
+    strategies,
+    train,
+)
 from kinblend.cli.extra import Commands
 
 app = typer.Typer(
@@ -24,6 +37,7 @@ app.command("demo")(demo.demo)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):
     app.command(step.__name__)(step)
 app.command("prepare")(prepare.prepare)
+app.command("analyze")(analyze.analyze)
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")

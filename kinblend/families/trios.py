@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, InputError
 from kinblend.families.splits import split_families
@@ -74,8 +74,8 @@ def load_trios(path: str | Path, space: LatentSpace | None = None) -> Trios:
     """Read trios. space: which they must belong to. Raises `CorruptFileError`, `LatentSpaceError`."""
     tensors, header = read_sealed(path, "trios")
     try:
-        known = {name: header[name] for name in (*NAMES, "groups", "identity") if name in header}
-        trios = Trios(**tensors, space=LatentSpace(**header["space"]), **known)
+        known: dict[str, Any] = {name: header[name] for name in (*NAMES, "groups", "identity") if name in header}
+        trios = Trios(space=LatentSpace(**header["space"]), **(known | tensors))
     except (KeyError, TypeError) as error:
         raise CorruptFileError(f"{path} is incomplete: {error}") from error
     if space is not None:
@@ -99,7 +99,7 @@ def join_trios(several: Sequence[Trios], seed: int = 0) -> Trios:
     def names(what: str) -> list[str]:
         return [name for trios in several for name in getattr(trios, what) or [""] * len(trios)]
 
-    tensors = {
+    tensors: dict[str, Any] = {
         name: torch.cat([getattr(trios, name) for trios in several])
         for name in TENSORS
         if all(getattr(trios, name) is not None for trios in several)
@@ -122,7 +122,11 @@ def only(trios: Trios, rows: Sequence[int]) -> Trios:
     import torch
 
     index = torch.tensor(rows, dtype=torch.long)
-    tensors = {name: getattr(trios, name)[index] for name in TENSORS if getattr(trios, name) is not None}
-    names = {name: [getattr(trios, name)[row] for row in rows] for name in NAMES if getattr(trios, name)}
+    tensors: dict[str, Any] = {
+        name: getattr(trios, name)[index] for name in TENSORS if getattr(trios, name) is not None
+    }
+    names: dict[str, Any] = {
+        name: [getattr(trios, name)[row] for row in rows] for name in NAMES if getattr(trios, name)
+    }
     groups = {name: [values[row] for row in rows] for name, values in trios.groups.items()}
     return replace(trios, **tensors, **names, groups=groups)

@@ -40,7 +40,8 @@ def network() -> nn.Module:
     tensors = read_torch(weights_file())
     needed = {name: tensor for name, tensor in tensors.items() if not name.startswith("logits.")}
     with torch.inference_mode(False):
-        return build_network(_empty, needed, "facenet", "fetch the file again")
+        found: nn.Module = build_network(_empty, needed, "facenet", "fetch the file again")
+        return found
 
 
 def chips(pictures: Tensor) -> Tensor:

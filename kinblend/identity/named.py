@@ -31,7 +31,7 @@ class Identity:
 
 
 def identity_by_name(name: str) -> Identity:
-    """ "dlib", which is always there, or "facenet". Raises `UsageError`, and `ModelError` where weights are missing."""
+    """ "dlib", which is always there, or "facenet". Raises `UsageError` and, without weights, `ModelError`."""
     if name not in _MAKERS:
         raise UsageError(f"there is no identity network '{name}'; there are: {', '.join(_MAKERS)}")
     return _MAKERS[name]()

@@ -63,7 +63,7 @@ class Edits(nn.Module):
 
 
 def split_state(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
-    """The tensors of a file: the weight network's, those of `Edits`, and its steps. Without edits the last are empty."""
+    """The tensors of a file: the weight network's, those of `Edits`, and its steps; the last two may be empty."""
     steps = {name.removeprefix(STEP): tensor for name, tensor in tensors.items() if name.startswith(STEP)}
     ours = {n.removeprefix(PREFIX): t for n, t in tensors.items() if n.startswith(PREFIX) and not n.startswith(STEP)}
     return {n: t for n, t in tensors.items() if not n.startswith(PREFIX)}, ours, steps

@@ -1,4 +1,4 @@
-"""A small network that stands in for `Render`: taught by it, a thousand times faster, and honest about how near it is."""
+"""A small network that stands in for `Render`: taught by it, much faster, and its error is told."""
 
 from __future__ import annotations
 

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kinblend.errors import UsageError
+from kinblend.evaluation.figures import new_figure, save_figure
 
 
-def draw_curves(path: Path, records: Sequence[Mapping[str, Any]], baselines: Mapping[str, Mapping[str, float]]) -> None:
-    """Loss and AUC by epoch, with the validation figures of `average` as a line. Raises `UsageError` where matplotlib is missing."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("loss curves need matplotlib: pip install 'kinblend[figures]'") from error
-    figure = Figure(figsize=(8, 3), dpi=80, layout="constrained")
+def draw_curves(
+    path: Path, records: Sequence[Mapping[str, Any]], baselines: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Loss and AUC by epoch, with the validation figures of `average` as a line.
+
+    Raises `UsageError` where matplotlib is missing.
+    """
+    figure = new_figure(8, 3)
     epochs = [record["epoch"] for record in records]
     losses, ranks = figure.subplots(1, 2)
     for key, name in (("train_loss", "training"), ("val_loss", "validation")):
@@ -26,4 +27,4 @@ def draw_curves(path: Path, records: Sequence[Mapping[str, Any]], baselines: Map
         axes.set_xlabel("epoch")
         axes.set_ylabel({"loss": "loss", "auc": "AUC"}[key])
         axes.legend(fontsize=8)
-    figure.savefig(path)
+    save_figure(figure, path)

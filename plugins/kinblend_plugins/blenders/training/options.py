@@ -30,7 +30,9 @@ class TrainOptions(BaseModel):
     bridge: Literal["render", "proxy", "projection"] = Field(
         "render", description="what stands between latent and embedding"
     )
-    proxy: Path | None = Field(None, description="file of the proxy: read where it is, else written; default beside out")
+    proxy: Path | None = Field(
+        None, description="file of the proxy: read where it is, else written; default beside out"
+    )
     proxy_samples: int = Field(12000, ge=256, description="pictures that the proxy learns from")
     precision: Literal["fp32", "bf16"] = Field("bf16", description="of the identity network within render")
     checkpointing: bool = Field(False, description="gradient checkpointing: less memory, a third more time")

@@ -90,10 +90,12 @@ def evaluate(
     say = progress or (lambda _: None)
     judge = Judge(backbone, trios)
     lines: dict[str, Line] = {}
-    base = judge.scores(judge.predict(backbone, strategies.get(BASE, (BASE, {}))))
+    say(BASE)
+    average = judge.predict(backbone, strategies.get(BASE, (BASE, {})))
+    base = judge.scores(average)
     for name, strategy in strategies.items():
         say(name)
-        found = judge.predict(backbone, strategy)
+        found = average if name == BASE else judge.predict(backbone, strategy)
         lines[name] = judge.line(found, base if name != BASE else None, judge.pictures(backbone, strategy, pictures))
     say("references")
     references = {name: judge.line(found, base) for name, found in judge.references()}

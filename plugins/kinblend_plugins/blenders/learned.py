@@ -54,6 +54,11 @@ class LearnedBlender(Blender):
         return self.network(father[None].to(like), mother[None].to(like))[0].float().cpu()
 
 
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weight network's tensors of a file. Raises `CheckpointError`."""
+    return split_state(_read(path))[0]
+
+
 def build(tensors: dict[str, Tensor], layers: int, dim: int) -> nn.Module:
     """The network holding `tensors`, of whichever head they are, ready to be asked. Raises `CheckpointError`."""
     head, symmetric = kind_of(tensors)

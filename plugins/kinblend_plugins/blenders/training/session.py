@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from kinblend import Trios, weighted_sum
 from kinblend_plugins.blenders.bridge import Projection
+from kinblend_plugins.blenders.learned import read_weights
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.child import ChildModel
 from kinblend_plugins.blenders.training.data import Batch, Families
@@ -41,6 +42,8 @@ class Session:
         self.options, self.bridge = options, bridge
         self.families = Families(options, trios, mirrored, bridge if isinstance(bridge, Projection) else None)
         self.network = ChildModel(options, trios.space.layers, trios.space.dim, steps or {})
+        if options.start is not None:
+            self.network.weights.load_state_dict(read_weights(options.start))
         self.average = copy.deepcopy(self.network).eval()
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=options.rate, weight_decay=options.weight_decay, fused=True
@@ -53,6 +56,7 @@ class Session:
         """One pass over the training families, then the validation. Returns what the log gets."""
         started = time.perf_counter()
         options = self.options
+        torch.manual_seed(options.seed * 1000 + self.epoch)  # dropout's, the same when taken up again
         generator = torch.Generator().manual_seed(options.seed * 1000 + self.epoch)
         through = self.epoch / max(options.epochs - 1, 1)
         self._drop(options.dropout[0] + (options.dropout[1] - options.dropout[0]) * through)

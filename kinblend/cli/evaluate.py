@@ -66,8 +66,8 @@ def blender(
 
     loaded = load_backbone(load_settings(backbone=backbone).backbone)
     all_trios = join_trios([load_trios(path, loaded.space) for path in trios], seed)
-    tested = work.test_rows(all_trios, seed, per_family)
-    report = work.evaluate(loaded, tested, work.usual_strategies(loaded, files), pictures, say)
+    rows = work.test_rows(all_trios, seed, per_family)
+    report = work.evaluate(loaded, all_trios, rows, work.usual_strategies(loaded, files), pictures, say)
     for path in write_evaluation(out, report):
         say(f"wrote {path}")
     put(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", "less average"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kinblend.interfaces import Blender
 
 BASE = "average"  # what the others are compared with
+MEAN = "mean of the parents' embeddings"
 BATCH, SEEDS = 16, 4
 LEAST = 5  # families of a group that is reported
 
@@ -61,8 +62,8 @@ def usual_strategies(backbone: Backbone, weights: Mapping[str, str]) -> dict[str
     return found | {f"learned {name}": ("learned", {"weights": file}) for name, file in weights.items()}
 
 
-def test_rows(trios: Trios, seed: int, per_family: int) -> Trios:
-    """The test families, at most so many trios of each, drawn by `seed`. Raises `InputError` where there is none."""
+def test_rows(trios: Trios, seed: int, per_family: int) -> list[int]:
+    """Rows of the test families, at most so many of each, drawn by `seed`. Raises `InputError` without any."""
     rows_of: dict[str, list[int]] = {}
     for row in trios.parts(seed)["test"]:
         rows_of.setdefault(trios.families[row], []).append(row)
@@ -70,38 +71,40 @@ def test_rows(trios: Trios, seed: int, per_family: int) -> Trios:
         raise InputError("no family is in the test part; make the list with --split 70/10/20, say")
     numbers = random.Random(seed)
     chosen = [numbers.sample(rows, min(per_family, len(rows))) for _, rows in sorted(rows_of.items())]
-    return only(trios, [row for rows in chosen for row in sorted(rows)])
+    return [row for rows in chosen for row in sorted(rows)]
 
 
 def evaluate(
     backbone: Backbone,
     trios: Trios,
+    rows: Sequence[int],
     strategies: Mapping[str, Strategy],
     pictures: int = 100,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """All figures. trios: of families that no training saw, as `test_rows` gives them. pictures: so many trios are
-    looked at for diversity and detection. progress: told each part.
+    """All figures.
 
+    rows: of families that no training saw, as `test_rows` gives them; siblings are looked for in all of `trios`.
+    pictures: so many rows are looked at for diversity and detection. progress: told each part.
     Returns {"trios", "families", "identity", "strategies", "references"}; each of the last two is name → `Line` as a
-    dictionary. The references render nothing: the parents' own embeddings, their mean, siblings, and an unrelated
-    child of the same sex.
+    dictionary. The references render nothing: the mean of the parents' embeddings, each parent's, a sibling's, and
+    an unrelated child's of the same sex.
     """
     say = progress or (lambda _: None)
-    judge = Judge(backbone, trios)
+    judge = Judge(backbone, only(trios, rows))
     lines: dict[str, Line] = {}
     say(BASE)
-    average = judge.predict(backbone, strategies.get(BASE, (BASE, {})))
+    average = judge.predict(judge.codes(strategies.get(BASE, (BASE, {}))))
     base = judge.scores(average)
     for name, strategy in strategies.items():
         say(name)
-        found = average if name == BASE else judge.predict(backbone, strategy)
-        lines[name] = judge.line(found, base if name != BASE else None, judge.pictures(backbone, strategy, pictures))
+        found = average if name == BASE else judge.predict(judge.codes(strategy))
+        lines[name] = judge.line(found, base if name != BASE else None, judge.pictures(strategy, pictures))
     say("references")
-    references = {name: judge.line(found, base) for name, found in judge.references()}
+    references = {name: judge.line(found, base) for name, found in judge.references(trios)}
     return {
-        "trios": len(trios),
-        "families": len(set(trios.families)),
+        "trios": len(rows),
+        "families": len(set(judge.trios.families)),
         "identity": trios.identity,
         "strategies": {name: asdict(line) for name, line in lines.items()},
         "references": {name: asdict(line) for name, line in references.items()},
@@ -109,72 +112,79 @@ def evaluate(
 
 
 class Judge:
-    """Knows the true children, and compares predictions with them."""
+    """Knows the true children, and compares predictions with them. trios: those that are judged."""
 
     def __init__(self, backbone: Backbone, trios: Trios) -> None:
-        self.trios, self.identity = trios, identity_by_name(trios.identity)
-        self.projector = backbone.projector
+        self.backbone, self.trios, self.identity = backbone, trios, identity_by_name(trios.identity)
         self.truth = F.normalize(trios.embedding, dim=1)
         self.others = candidates(trios)
         known = (trios.father_embedding, trios.mother_embedding)
-        self.parents = (
-            None if known[0] is None or known[1] is None else [F.normalize(e, dim=1) for e in known if e is not None]
-        )
-        self.mean = (
-            None if self.parents is None else self.scores(F.normalize(self.parents[0] + self.parents[1], dim=1))
-        )
+        self.parents = {
+            name: F.normalize(embedding, dim=1)
+            for name, embedding in zip(("father", "mother"), known, strict=True)
+            if embedding is not None
+        }
 
-    def predict(self, backbone: Backbone, strategy: Strategy, rows: int | None = None, seed: int = 0) -> Tensor:
-        """Unit embeddings [n, E] of the rendered children, code alone. rows: only the first so many."""
-        return torch.cat([self.embed(pictures) for pictures in self.render(backbone, strategy, rows, seed)])
-
-    def render(
-        self, backbone: Backbone, strategy: Strategy, rows: int | None = None, seed: int = 0
-    ) -> Iterator[Tensor]:
-        """Their pictures, float32 [n, 3, S, S], batch by batch. Trio i has the seed `seed` + i."""
-        blender = cast("Blender", make_plugin("blender", strategy[0], backbone.context, strategy[1]))
-        trios, noise = self.trios, self.projector.noise_kinds[0]
+    def codes(self, strategy: Strategy, count: int | None = None, seed: int = 0) -> Tensor:
+        """Children's codes [n, L, D]; of the first `count` trios alone. Trio i has the seed `seed` + i."""
+        blender = cast("Blender", make_plugin("blender", strategy[0], self.backbone.context, strategy[1]))
+        father, mother = self.trios.father, self.trios.mother
+        rows = range(len(self.trios) if count is None else count)
         with torch.inference_mode():
-            for start in range(0, rows or len(trios), BATCH):
-                some = range(start, min(start + BATCH, rows or len(trios)))
-                codes = [blender.blend(trios.father[i], trios.mother[i], seed + i).code for i in some]
-                yield self.projector.synthesize(torch.stack(codes), noise=noise, size=self.identity.best_side)
+            return torch.stack([blender.blend(father[row], mother[row], seed + row).code for row in rows])
+
+    def render(self, codes: Tensor) -> Iterator[Tensor]:
+        """Pictures of codes, detail not included, float32 [n, 3, S, S], batch by batch."""
+        projector = self.backbone.projector
+        noise = projector.noise_kinds[0]
+        with torch.inference_mode():
+            for some in codes.split(BATCH):
+                yield projector.synthesize(some, noise=noise, size=self.identity.best_side)
+
+    def predict(self, codes: Tensor) -> Tensor:
+        """Unit embeddings [n, E] of rendered codes."""
+        return torch.cat([self.embed(pictures) for pictures in self.render(codes)])
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Unit embeddings of pictures."""
         with torch.inference_mode():
-            return F.normalize(
-                self.identity.of_pictures(pictures.contiguous(memory_format=torch.channels_last)), dim=1
-            )
+            laid = pictures.contiguous(memory_format=torch.channels_last)
+            return F.normalize(self.identity.of_pictures(laid), dim=1)
 
     def scores(self, found: Tensor) -> Scores:
         """Of predictions [n, E]."""
         return scores(found, self.truth, self.others)
 
-    def pictures(self, backbone: Backbone, strategy: Strategy, count: int) -> dict[str, Tensor]:
+    def pictures(self, strategy: Strategy, count: int) -> dict[str, Tensor]:
         """Diversity and detection, of the first `count` trios."""
         from kinblend.faces.detect import detect_many
         from kinblend.imaging import to_pictures
 
         count = min(count, len(self.trios))
-        first = list(self.render(backbone, strategy, count))
-        born = [torch.cat([self.embed(pictures) for pictures in first])]
-        faces = [len(found) == 1 for pictures in first for found in detect_many(to_pictures(pictures))]
-        born += [self.predict(backbone, strategy, count, seed * len(self.trios)) for seed in range(1, SEEDS)]
-        pairs = [(a * b).sum(1) for i, a in enumerate(born) for b in born[:i]]
-        return {"diversity": 1 - torch.stack(pairs).mean(0), "detection": torch.tensor(faces).float()}
+        born = [self.codes(strategy, count, seed * len(self.trios)) for seed in range(SEEDS)]
+        faces = [len(found) == 1 for some in self.render(born[0]) for found in detect_many(to_pictures(some))]
+        detection = torch.tensor(faces).float()
+        if all(torch.equal(born[0], other) for other in born[1:]):
+            return {"diversity": torch.zeros(count), "detection": detection}
+        embedded = [self.predict(codes) for codes in born]
+        pairs = [(a * b).sum(1) for i, a in enumerate(embedded) for b in embedded[:i]]
+        return {"diversity": 1 - torch.stack(pairs).mean(0), "detection": detection}
 
-    def references(self) -> Iterator[tuple[str, Tensor]]:
-        """What renders nothing, name and embeddings [n, E]."""
-        if self.parents is not None:
-            yield "mean of the parents' embeddings", F.normalize(self.parents[0] + self.parents[1], dim=1)
-            yield "father's photograph", self.parents[0]
-            yield "mother's photograph", self.parents[1]
+    def references(self, everyone: Trios) -> Iterator[tuple[str, Tensor]]:
+        """What renders nothing, name and embeddings [n, E]. everyone: where siblings may be found."""
+        if len(self.parents) == 2:
+            yield MEAN, self.mean()
+        for name, embedding in self.parents.items():
+            yield f"{name}'s photograph", embedding
         if self.trios.houses and self.trios.children:
-            yield "siblings", siblings(self.trios, self.truth)
+            yield "a sibling", siblings(self.trios, everyone)
         numbers = torch.Generator().manual_seed(0)
         stranger = torch.multinomial(self.others.float() + 1e-9, 1, generator=numbers)[:, 0]
         yield "an unrelated child", self.truth[stranger]
+
+    def mean(self) -> Tensor:
+        """The mean of the parents' embeddings, unit length."""
+        return F.normalize(self.parents["father"] + self.parents["mother"], dim=1)
 
     def line(self, found: Tensor, base: Scores | None, more: Mapping[str, Tensor] | None = None) -> Line:
         """All that is said of predictions [n, E]. base: what AUC is compared with."""
@@ -182,9 +192,9 @@ class Judge:
         values = {"auc": ours.auc, "rank": ours.rank, "own": ours.own, "others": ours.others}
         if base is not None:
             values["less_average"] = ours.auc - base.auc
-        if self.parents is not None and self.mean is not None:
-            values["less_mean"] = ours.auc - self.mean.auc
-            values |= {name: (found * e).sum(1) for name, e in zip(("father", "mother"), self.parents, strict=True)}
+        if len(self.parents) == 2:
+            values["less_mean"] = ours.auc - self.scores(self.mean()).auc
+        values |= {name: (found * embedding).sum(1) for name, embedding in self.parents.items()}
         values |= more or {}
         figures = {name: self._estimate(value) for name, value in values.items()}
         return Line({name: e for name, e in figures.items() if e is not None}, dict(self._groups(ours.auc)))

@@ -6,6 +6,7 @@ families, of the same sex where it is known.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,13 +55,19 @@ def scores(found: Tensor, truth: Tensor, others: Tensor) -> Scores:
     )
 
 
-def siblings(trios: Trios, truth: Tensor) -> Tensor:
-    """The mean embedding of a child's other siblings, unit length [n, E]; NaN where none is there."""
-    found = torch.full_like(truth, torch.nan)
+def siblings(trios: Trios, everyone: Trios, seed: int = 0) -> Tensor:
+    """A picture's embedding of a sibling drawn for each row, unit length [n, E]; NaN where there is none.
+
+    everyone: where siblings are looked for, by house and another child's name.
+    """
+    numbers, found = random.Random(seed), torch.full_like(trios.embedding, torch.nan)
+    rows_of: dict[str, list[int]] = {}
+    for row, house in enumerate(everyone.houses):
+        rows_of.setdefault(house, []).append(row)
     for row, (house, child) in enumerate(zip(trios.houses, trios.children, strict=True)):
-        others = [i for i, h in enumerate(trios.houses) if h == house and trios.children[i] not in ("", child)]
+        others = [other for other in rows_of.get(house, []) if everyone.children[other] not in ("", child)]
         if child and others:
-            found[row] = F.normalize(truth[others].mean(0), dim=0)
+            found[row] = F.normalize(everyone.embedding[numbers.choice(others)], dim=0)
     return found
 
 

@@ -66,7 +66,9 @@ def test_the_blender_reads_every_head(head: str, symmetric: bool, tmp_path: Path
     for tensor in network.parameters():
         torch.nn.init.normal_(tensor, std=0.1)
     assert kind_of(network.state_dict()) == (head, symmetric)
-    save_file(pack({name: tensor.clone() for name, tensor in network.state_dict().items()}), tmp_path / "w.safetensors")
+    save_file(
+        pack({name: tensor.clone() for name, tensor in network.state_dict().items()}), tmp_path / "w.safetensors"
+    )
     blender = make_plugin("blender", "learned", Context(SPACE), {"weights": str(tmp_path / "w.safetensors")})
     found = blender.weights(father[0], mother[0], 0)
     torch.testing.assert_close(found, network(father, mother)[0], atol=0.03, rtol=0)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kinblend import Context, LatentSpace, Trios, load_backbone, load_trios, weighted_sum
 from kinblend.backbone import make_plugin
-from kinblend.errors import CorruptFileError, InputError, LatentSpaceError
+from kinblend.errors import CorruptFileError, InputError, LatentSpaceError, UsageError
 from kinblend.families.manifest import read_trio_list
 from kinblend.families.trios import save_trios
 from kinblend.plugins import load_plugins
@@ -129,6 +129,17 @@ def test_taken_up_again_it_ends_as_if_it_had_not_been_left(tmp_path: Path) -> No
         second.run_epoch()
     for name, tensor in whole.network.state_dict().items():
         torch.testing.assert_close(second.network.state_dict()[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_other_options_do_not_go_on_from_a_checkpoint(tmp_path: Path) -> None:
+    space = LatentSpace("test", 2, 32, "ab" * 32)
+    usual = TrainOptions(trios=Path("-"), bridge="projection", head="per-layer")
+    Session(usual, trios(space), Projection(64)).save(tmp_path / "left.safetensors")
+    Session(usual.model_copy(update={"epochs": 99}), trios(space), Projection(64)).load(tmp_path / "left.safetensors")
+    with pytest.raises(UsageError, match="other options"):
+        Session(usual.model_copy(update={"rate": 0.1}), trios(space), Projection(64)).load(
+            tmp_path / "left.safetensors"
+        )
 
 
 def test_gradients_through_the_picture_agree_with_finite_differences() -> None:

@@ -53,11 +53,11 @@ def children(trios: Trios, rows: list[int], count: int, seed: int) -> Tensor:
 
 
 def distill(
-    render: Bridge, trios: Trios, seed: int, samples: int, say: Callable[[str], None]
+    render: Bridge, trios: Trios, seed: int, samples: int, say: Callable[[str], None], epochs: int = EPOCHS
 ) -> tuple[Proxy, dict[str, float]]:
     """A proxy of `render`, and its fidelity on latents of validation families.
 
-    samples: how many pictures it learns from.
+    samples: how many pictures it learns from. epochs: passes over them.
     Fidelity: the mean and the 5 % quantile of the cosine to the true embedding; `spread`, the mean cosine of true
     embeddings to their mean, which a constant would reach; `explained`, the share of their variance that is right.
     """
@@ -68,9 +68,9 @@ def distill(
     truth, expected = (_through(render, some, say) for some in (codes, held))
     proxy = Proxy(codes[0].numel(), truth.shape[1])
     optimizer = torch.optim.AdamW(proxy.parameters(), lr=RATE, weight_decay=DECAY)
-    steps = EPOCHS * -(-samples // BATCH)
+    steps = epochs * -(-samples // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         for rows in torch.randperm(samples).split(BATCH):
             loss = (1 - (proxy(codes[rows]) * truth[rows]).sum(1)).mean()
             optimizer.zero_grad()

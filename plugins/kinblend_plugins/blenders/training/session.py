@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from kinblend import Trios, weighted_sum
+from kinblend.errors import UsageError
 from kinblend_plugins.blenders.bridge import Projection
 from kinblend_plugins.blenders.learned import read_weights
 from kinblend_plugins.blenders.proxy import Bridge
@@ -139,11 +141,16 @@ class Session:
         plateau = [self.plateau.best, self.plateau.num_bad_epochs]
         tensors["state"] = torch.tensor([*numbers, *plateau], dtype=torch.float64)
         part = path.with_name(path.name + ".part")
-        save_file({name: tensor.clone() for name, tensor in tensors.items()}, part)
+        save_file({name: tensor.clone() for name, tensor in tensors.items()}, part, {"options": self._told()})
         part.replace(path)
 
     def load(self, path: Path) -> None:
-        """Take up what `save` wrote."""
+        """Take up what `save` wrote. Raises `UsageError` where the options were others."""
+        with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}).get("options") != self._told():
+                raise UsageError(
+                    f"{path} was left by a training with other options; delete it, or name another --out"
+                )
         tensors = load_file(path)
         self.network.load_state_dict(_below(tensors, "network."))
         self.average.load_state_dict(_below(tensors, "average."))
@@ -158,6 +165,10 @@ class Session:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.optimizer.param_groups[0]["lr"] = rate
+
+    def _told(self) -> str:
+        """The options that a training can't change on the way."""
+        return self.options.model_dump_json(exclude={"epochs", "patience"})
 
     def _keep_best(self, found: Mapping[str, float]) -> None:
         score = found["loss"] if self.options.select == "loss" else -found["auc"]

@@ -37,7 +37,7 @@ GRID: Mapping[str, Mapping[str, Any]] = {
     "pre-trained": {"pretrain": 3},
     "children shuffled": {"shuffle_children": True},
 }
-COLUMNS = ("options", "epoch", "train_loss", "val_loss", "val_cosine", "val_auc", "gap", "parameters")
+COLUMNS = ("options", "epoch", "train_loss", "val_loss", "val_cosine", "val_auc", "parameters")
 
 
 def ablate(
@@ -51,7 +51,7 @@ def ablate(
 ) -> Path:
     """Train each row of the grid and write the table, a CSV at `out`. Rows that stand there are not trained again.
 
-    Each row's figures are those of its best epoch; gap is the validation loss less the training loss.
+    Each row's figures are those of its best epoch.
     """
     done = {row["options"]: row for row in _read(out)} if out.is_file() else {}
     rows = list(done.values())
@@ -76,7 +76,6 @@ def run(session: Session, bridge: Bridge) -> dict[str, str]:
         record = session.run_epoch()
         if session.waited == 0:
             best = record
-    best["gap"] = best["val_loss"] - best["train_loss"]
     best["parameters"] = sum(tensor.numel() for tensor in session.network.parameters())
     return {name: f"{best[name]:.5g}" for name in COLUMNS[1:]}
 

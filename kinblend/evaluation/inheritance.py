@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kinblend.evaluation.figures import new_figure, save_figure
 from kinblend.evaluation.weights import Summary, most_consistent
+from kinblend.imaging.figures import new_figure, save_figure
 from kinblend.storage.sealed import atomic_write
 from kinblend.storage.tables import write_table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.evaluation.bootstrap import Estimate
-from kinblend.evaluation.figures import new_figure, save_figure
+from kinblend.imaging.figures import new_figure, save_figure
 from kinblend.storage.sealed import atomic_write
 from kinblend.storage.tables import write_table
 

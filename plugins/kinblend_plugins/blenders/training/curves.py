@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kinblend.evaluation.figures import new_figure, save_figure
+from kinblend.imaging.figures import new_figure, save_figure
 
 
 def draw_curves(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kinblend.families.people import Defect, Family, KinshipSet, Member, NuclearFamily, Person
     from kinblend.families.serial import load_kinship_set
     from kinblend.families.splits import split_families
-    from kinblend.families.trios import Trios, load_trios
+    from kinblend.families.trios import Trios, join_trios, load_trios
     from kinblend.hookspecs import hookimpl
     from kinblend.interfaces import (
         Blend,
@@ -49,7 +49,7 @@ _HOMES = {
     "kinblend.families.people": ("Defect", "Family", "KinshipSet", "Member", "NuclearFamily", "Person"),
     "kinblend.families.serial": ("load_kinship_set",),
     "kinblend.families.splits": ("split_families",),
-    "kinblend.families.trios": ("Trios", "load_trios"),
+    "kinblend.families.trios": ("Trios", "join_trios", "load_trios"),
     "kinblend.hookspecs": ("hookimpl",),
     "kinblend.interfaces": (
         "Blend",
@@ -113,6 +113,7 @@ __all__ = [
     "folders_in",
     "hookimpl",
     "is_litter",
+    "join_trios",
     "kind_of",
     "list_pictures",
     "load_backbone",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import (
+    analyze,
     demo,
     doctor,
     evaluate,
@@ -38,6 +39,7 @@ app.command("serve")(serve.serve)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):
     app.command(step.__name__)(step)
 app.command("prepare")(prepare.prepare)
+app.command("analyze")(analyze.analyze)
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")

@@ -8,14 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import put, say
+from kinblend.cli.output import check_folder, put, say
+from kinblend.cli.words import named_files
 
-app = typer.Typer(help="Measure backbones.", no_args_is_help=True)
+app = typer.Typer(help="Measure backbones and blenders.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Measure backbones."""
+    """Measure backbones and blenders."""
 
 
 @app.command("backbone")
@@ -38,6 +39,38 @@ def backbone(
 
     report = evaluate(engine, people, pairs, say)
     put(report, as_json=as_json, rows=_rows(report), head=["figure", "value"])
+
+
+@app.command("blender")
+def blender(
+    trios: Annotated[list[Path], typer.Option(help="What `families encode` wrote; repeatable.")],
+    weights: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE: the learned strategy with these weights, too; repeatable.")
+    ] = None,
+    per_family: Annotated[int, typer.Option(min=1, help="Trios of each test family at most.")] = 3,
+    pictures: Annotated[int, typer.Option(min=1, help="Trios looked at for diversity and detection.")] = 100,
+    seed: flags.Seed = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("evaluation"),
+    backbone: flags.Backbone = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Every strategy on the test families: is the predicted child more like the true one than like others?"""
+    check_folder(out)
+    files = named_files(weights or [], "--weights")
+    from kinblend.backbone import load_backbone
+    from kinblend.evaluation import blender as work
+    from kinblend.evaluation.tables import auc_rows, write_evaluation
+    from kinblend.families.trios import join_trios, load_trios
+    from kinblend.settings import load_settings
+
+    loaded = load_backbone(load_settings(backbone=backbone).backbone)
+    all_trios = join_trios([load_trios(path, loaded.space) for path in trios], seed)
+    rows = work.test_rows(all_trios, seed, per_family)
+    report = work.evaluate(loaded, all_trios, rows, work.usual_strategies(loaded, files), pictures, say)
+    for path in write_evaluation(out, report):
+        say(f"wrote {path}")
+    put(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", "less average"])
 
 
 def _rows(report: dict[str, Any], above: str = "") -> list[list[str]]:

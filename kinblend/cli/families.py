@@ -125,22 +125,39 @@ def encode(
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("trios.safetensors"),
     backbone: flags.Backbone = None,
     aligned: Annotated[bool, typer.Option("--aligned", help="They are FFHQ crops, as prepare makes.")] = False,
+    mirrored: Annotated[bool, typer.Option("--mirrored", help="Turn every picture left to right first.")] = False,
+    identity: Annotated[str, typer.Option(help="Network of the embeddings: dlib or facenet.")] = "dlib",
+    demographics: Annotated[
+        Path | None, typer.Option(help="Table of `families demographics`: the children's age and ethnicity are kept.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Pictures of trios → codes and embeddings in one file. Interrupted, it goes on where it stopped."""
+    from kinblend.families.demographics import groups_of_pictures
     from kinblend.families.encode import encode_trios
     from kinblend.families.manifest import read_trio_list
     from kinblend.families.trios import save_trios
+    from kinblend.identity import identity_by_name
 
     check_file(out)
+    identity_by_name(identity)
     settings = load_settings(backbone=backbone)
     listed = read_trio_list(trios)
+    known = None if demographics is None else groups_of_pictures(demographics)
     with bar("encode", None, quiet) as show:
         folder = settings.home / "families"
         encoded, lost = encode_trios(
-            listed, settings.backbone, folder, workers, lambda done, of: show(done, total=of), aligned=aligned
+            listed,
+            settings.backbone,
+            folder,
+            workers,
+            lambda done, of: show(done, total=of),
+            aligned=aligned,
+            mirrored=mirrored,
+            identity=identity,
+            known=known,
         )
     save_trios(out, encoded)
     report = out.with_suffix(".lost.csv")

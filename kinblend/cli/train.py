@@ -44,12 +44,18 @@ def blender(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A trainer; `kinblend trainers list`.")],
     out: Annotated[Path, typer.Option(help="File for the weights.")] = Path("blender.safetensors"),
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Train a grid that changes one option at a time, and print its table.")
+    ] = False,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Train a blender's weights. The trainer's options are flags: --trios FILE, say; see
     `kinblend trainers show NAME`. Interrupted, it goes on from its checkpoint."""
     check_file(out)
+    if ablate:
+        _print_table(_train("blender", name, [*context.args, "--ablate", "true"], out), as_json)
+        return
     _train("blender", name, context.args, out)
     say(f"use it with --blender {name} --set blender.weights={out}")
     wrote([out], as_json)
@@ -89,8 +95,21 @@ def directions(
     )
 
 
-def _train(what: str, name: str, words: Sequence[str], out: Path) -> None:
-    """Let a trainer do its work. One that has a blender's name trains that blender, any other a backbone."""
+def _print_table(path: Path, as_json: bool) -> None:
+    """A CSV that a trainer wrote, for people or as a list of rows."""
+    from kinblend.storage.tables import read_table
+
+    table = read_table(path)
+    rows = [dict(row) for _, row in table.rows]
+    say(f"wrote {path}")
+    put(rows, as_json=as_json, rows=[list(map(str, row.values())) for row in rows], head=table.columns)
+
+
+def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
+    """Let a trainer do its work. One that has a blender's name trains that blender, any other a backbone.
+
+    Returns what it wrote.
+    """
     from kinblend.plugins import load_plugins
 
     plugins = load_plugins()
@@ -100,7 +119,7 @@ def _train(what: str, name: str, words: Sequence[str], out: Path) -> None:
         raise UsageError(f"trainer '{name}' trains a {trains}: run `kinblend train {trains} {name}`")
     options, trainer = spec.parse_options(flags_to_options(words)), spec.load()
     with blame(f"trainer '{name}' of {plugins.distribution_of(spec)}"):
-        trainer(options, out, say)
+        return Path(trainer(options, out, say))
 
 
 def flags_to_options(words: Sequence[str]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-from kinblend.errors import UsageError
+from kinblend.errors import InputError, UsageError
 
 
 def parse_sets(words: Iterable[str], groups: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -46,3 +47,16 @@ def parse_edits(words: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"--edit {word!r}: write --edit attribute=strength, age=-2 say")
         edits[name] = text
     return edits
+
+
+def named_files(words: Sequence[str], flag: str) -> dict[str, str]:
+    """`["render=a.safetensors"]` → `{"render": "a.safetensors"}`. Raises `UsageError`, `InputError`."""
+    files: dict[str, str] = {}
+    for word in words:
+        name, _, file = word.partition("=")
+        if not name or not file:
+            raise UsageError(f"{flag} {word!r}: write {flag} NAME=FILE")
+        if not Path(file).is_file():
+            raise InputError(f"{flag} {word}: {file} does not exist")
+        files[name] = file
+    return files

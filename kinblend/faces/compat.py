@@ -19,12 +19,17 @@ _kept: list[Any] = []  # operators live only as long as the library object that 
 
 def import_mtcnn() -> Any:
     """facenet-pytorch's class MTCNN."""
+    return import_facenet().MTCNN
+
+
+def import_facenet() -> Any:
+    """The module facenet_pytorch."""
     if "facenet_pytorch" not in sys.modules:
         with _in_place_of_torchvision():
             import facenet_pytorch
     import facenet_pytorch
 
-    return facenet_pytorch.MTCNN
+    return facenet_pytorch
 
 
 def import_torchvision() -> Any:

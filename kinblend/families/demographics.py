@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from kinblend.errors import ImageError, InputError
 from kinblend.families.people import KinshipSet
 from kinblend.families.prepare.cache import Made, StageCache, lost
 from kinblend.storage.sealed import file_sha256
-from kinblend.storage.tables import Kind
+from kinblend.storage.tables import Kind, read_table
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Analyser = Callable[[Sequence["Image"]], Sequence[Mapping[str, Any]]]
 
 CHUNK = 32
+BANDS = (0, 13, 20, 40, 60, 120)  # years at which age groups begin
 SIDE = 256  # of the crops an analyser gets, in pixels
 GUESSES: dict[str, Kind] = {
     "age": float,
@@ -123,3 +125,27 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _count(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items()))
+
+
+def groups_of_pictures(path: str | Path) -> dict[Path, dict[str, str]]:
+    """The age band and the ethnicity of each picture, from a table that `families demographics` wrote.
+
+    "age" is a band such as "20-39", "ethnicity" the analyser's race; "" where it guessed none. Raises `InputError`.
+    """
+    table = read_table(path)
+    if "picture" not in table.columns:
+        raise InputError(f"{path} has no column picture; give a table of `kinblend families demographics`")
+    groups = {}
+    for _, row in table.rows:
+        found = {"age": _band(row.get("age")), "ethnicity": str(row.get("race") or "")}
+        groups[Path(str(row["picture"]))] = found
+    return groups
+
+
+def _band(age: object) -> str:
+    """ "20-39" for 31; "" for what is no age."""
+    try:
+        years = float(str(age))
+    except ValueError:
+        return ""
+    return next((f"{low}-{high - 1}" for low, high in pairwise(BANDS) if low <= years < high), "")

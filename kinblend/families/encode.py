@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.errors import InputError
-from kinblend.families.manifest import TrioFiles
+from kinblend.families.manifest import PICTURES, TrioFiles
 from kinblend.families.trios import Trios
 from kinblend.families.workers import in_processes
 from kinblend.storage.sealed import atomic_write, file_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
     from kinblend.pipeline import Engine
     from kinblend.types import Latent
 
 SMALLEST = 256  # px; smaller pictures are enlarged to this, because the detector wants a few pixels around a face
+
+
+@dataclass(frozen=True)
+class Way:
+    """How pictures are encoded: what `encode_trios` was told. suffix: of the cache's folder."""
+
+    backbone: str
+    identity: str
+    aligned: bool
+    mirrored: bool
+
+    @property
+    def suffix(self) -> str:
+        marks = {"-aligned": self.aligned, "-mirrored": self.mirrored, f"-{self.identity}": self.identity != "dlib"}
+        return "".join(mark for mark, holds in marks.items() if holds)
 
 
 @dataclass(frozen=True)
@@ -39,12 +55,17 @@ def encode_trios(
     progress: Callable[[int, int], None] | None = None,
     *,
     aligned: bool = False,
+    mirrored: bool = False,
+    identity: str = "dlib",
+    known: Mapping[Path, Mapping[str, str]] | None = None,
 ) -> tuple[Trios, list[Lost]]:
     """Codes and embeddings of all trios whose three pictures can be used.
 
     cache_folder: keeps the result for each picture by its content, so that a second call begins where the first was
         ended. workers: processes. progress: told how many of how many pictures are done.
     aligned: the pictures are FFHQ crops already, `kinblend prepare`'s say; they are encoded as they are.
+    mirrored: every picture is turned left to right first, which gives training a second look at each family.
+    identity: the network of the embeddings. known: groups of each picture ("age" → "20-39"); the child's are kept.
     Raises `InputError` when no trio is left.
     """
     import torch
@@ -53,11 +74,12 @@ def encode_trios(
     from kinblend.backbone import load_backbone
 
     space = load_backbone(backbone).space
-    folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}{'-aligned' if aligned else ''}"
+    way = Way(backbone, identity, aligned, mirrored)
+    folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}{way.suffix}"
     folder.mkdir(parents=True, exist_ok=True)
     pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})
     results: dict[Path, Path | str] = {}
-    jobs = [(str(picture), backbone, str(folder), aligned) for picture in pictures]
+    jobs = [(str(picture), str(folder), way) for picture in pictures]
     for done, (picture, result) in enumerate(in_processes(_encode, jobs, workers), start=1):
         results[Path(picture)] = Path(result) if result.endswith(".safetensors") else result
         if progress is not None:
@@ -67,14 +89,31 @@ def encode_trios(
     if not kept:
         raise InputError("no trio has three pictures with a usable face; see the list of what was lost")
     loaded = {picture: load_file(result) for picture, result in results.items() if isinstance(result, Path)}
-    codes = {
-        role: torch.stack([loaded[getattr(trio, role)]["code"] for trio in kept])
-        for role in ("father", "mother", "child")
-    }
-    embedding = torch.stack([loaded[trio.child]["embedding"] for trio in kept])
-    families = [trio.family for trio in kept]
-    encoded = Trios(**codes, embedding=embedding, families=families, space=space, splits=_splits(kept))
+
+    def each(what: str, role: str) -> Tensor:
+        return torch.stack([loaded[getattr(trio, role)][what] for trio in kept])
+
+    encoded = Trios(
+        **{role: each("code", role) for role in PICTURES},
+        embedding=each("embedding", "child"),
+        families=[trio.family for trio in kept],
+        space=space,
+        splits=_splits(kept),
+        father_embedding=each("embedding", "father"),
+        mother_embedding=each("embedding", "mother"),
+        houses=[f"{trio.family}/{trio.nuclear or ''}" for trio in kept],
+        children=[f"{trio.family}/{trio.child_name}" if trio.child_name else "" for trio in kept],
+        groups=_groups(kept, known or {}),
+        identity=identity,
+    )
     return encoded, sorted(lost, key=lambda x: x.picture)
+
+
+def _groups(trios: Sequence[TrioFiles], known: Mapping[Path, Mapping[str, str]]) -> dict[str, list[str]]:
+    """ "sex" by the list, and whatever groups are known of the children's pictures."""
+    names = sorted({name for groups in known.values() for name in groups})
+    found = {name: [known.get(trio.child, {}).get(name, "") for trio in trios] for name in names}
+    return {"sex": [trio.child_gender or "" for trio in trios]} | found
 
 
 def _splits(trios: Sequence[TrioFiles]) -> list[str]:
@@ -82,9 +121,9 @@ def _splits(trios: Sequence[TrioFiles]) -> list[str]:
     return [trio.split for trio in trios if trio.split]
 
 
-def _encode(job: tuple[str, str, str, bool]) -> tuple[str, str]:
+def _encode(job: tuple[str, str, Way]) -> tuple[str, str]:
     """The picture, and the file of its code and embedding, or the reason why there is none."""
-    picture, backbone, folder, aligned = job
+    picture, folder, way = job
     try:
         stem = Path(folder) / file_sha256(picture)
     except OSError as error:
@@ -96,33 +135,33 @@ def _encode(job: tuple[str, str, str, bool]) -> tuple[str, str]:
         return picture, refused.read_text("utf-8")
     from safetensors.torch import save
 
-    from kinblend.identity import embed_faces
+    from kinblend.identity import identity_by_name
 
     try:
-        crop, latent = _aligned(picture, backbone) if aligned else _photograph(picture, backbone)
+        crop, latent = _look(picture, way)
     except InputError as error:
         atomic_write(refused, str(error).encode())
         return picture, str(error)
-    embedding = embed_faces([crop])[0]
+    embedding = identity_by_name(way.identity).of_faces([crop])[0]
     atomic_write(done, save({"code": latent.code.clone(), "embedding": embedding.clone()}))
     return picture, str(done)
 
 
-def _aligned(picture: str, backbone: str) -> tuple[Image, Latent]:
-    from kinblend.imaging.decode import read_image
+def _look(picture: str, way: Way) -> tuple[Image, Latent]:
+    """The crop of the face and its latent. A small photograph is enlarged first."""
+    from PIL import ImageOps
 
-    crop = read_image(picture)
-    return crop, _engine(backbone).backbone.encode([crop])[0]
-
-
-def _photograph(picture: str, backbone: str) -> tuple[Image, Latent]:
     from kinblend.imaging.decode import read_image
 
     image = read_image(picture)
+    if way.mirrored:
+        image = ImageOps.mirror(image)
+    if way.aligned:
+        return image, _engine(way.backbone).backbone.encode([image])[0]
     if min(image.size) < SMALLEST:
         scale = SMALLEST / min(image.size)
         image = image.resize((round(image.width * scale), round(image.height * scale)), 3)
-    parent = _engine(backbone).parent(image)
+    parent = _engine(way.backbone).parent(image)
     return parent.crop, parent.latent
 
 

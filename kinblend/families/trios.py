@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import CorruptFileError
+from kinblend.errors import CorruptFileError, InputError
 from kinblend.families.splits import split_families
 from kinblend.storage.sealed import read_sealed, write_sealed
 from kinblend.types import LatentSpace
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 class Trios:
     """What trios became in one latent space.
 
-    father, mother, child: codes, float32 [n, L, D]. embedding: the child's identity, float32 [n, 128].
+    father, mother, child: codes, float32 [n, L, D]. embedding: the child's identity, float32 [n, E].
     families: n names; a split must keep each family on one side. space: of the codes.
     splits: n parts ("train", "val", "test"), where the list of trios names them.
+    father_embedding, mother_embedding: the parents' identities, float32 [n, E], where they were kept.
+    houses, children: n names of the nuclear family and of the child, "" where the list names none.
+    groups: what else is known of each child: "sex" → n of "m", "f" and "", "age", "ethnicity" likewise.
+    identity: the network that the embeddings come from.
     """
 
     father: Tensor
@@ -32,32 +36,97 @@ class Trios:
     families: Sequence[str]
     space: LatentSpace
     splits: Sequence[str] = ()
+    father_embedding: Tensor | None = None
+    mother_embedding: Tensor | None = None
+    houses: Sequence[str] = ()
+    children: Sequence[str] = ()
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    identity: str = "dlib"
 
     def __len__(self) -> int:
         return len(self.families)
 
     def parts(self, seed: int) -> dict[str, list[int]]:
         """Rows of "train", "val" and "test": as the list says, else as `split_families` does by `seed`."""
-        drawn = split_families(self.families, seed)
-        splits = self.splits or [drawn[family] for family in self.families]
+        splits = self.parts_of_rows(seed)
         return {part: [row for row, own in enumerate(splits) if own == part] for part in ("train", "val", "test")}
+
+    def parts_of_rows(self, seed: int) -> Sequence[str]:
+        """The part of each row, as `parts` has them."""
+        drawn = split_families(self.families, seed)
+        return self.splits or [drawn[family] for family in self.families]
+
+
+TENSORS = ("father", "mother", "child", "embedding", "father_embedding", "mother_embedding")
+NAMES = ("families", "splits", "houses", "children")
 
 
 def save_trios(path: str | Path, trios: Trios) -> None:
     """Write trios, all or nothing."""
-    tensors = {name: getattr(trios, name) for name in ("father", "mother", "child", "embedding")}
-    description = {"kind": "trios", "space": asdict(trios.space), "families": list(trios.families)}
-    write_sealed(path, tensors, description | ({"splits": list(trios.splits)} if trios.splits else {}))
+    tensors = {name: getattr(trios, name) for name in TENSORS if getattr(trios, name) is not None}
+    names = {name: list(getattr(trios, name)) for name in NAMES if getattr(trios, name)}
+    groups = {name: list(values) for name, values in trios.groups.items()}
+    description = {"kind": "trios", "space": asdict(trios.space), "groups": groups, "identity": trios.identity}
+    write_sealed(path, tensors, description | names)
 
 
 def load_trios(path: str | Path, space: LatentSpace | None = None) -> Trios:
     """Read trios. space: which they must belong to. Raises `CorruptFileError`, `LatentSpaceError`."""
     tensors, header = read_sealed(path, "trios")
     try:
-        found = LatentSpace(**header["space"])
-        trios = Trios(**tensors, families=header["families"], space=found, splits=header.get("splits", ()))
+        known: dict[str, Any] = {name: header[name] for name in (*NAMES, "groups", "identity") if name in header}
+        trios = Trios(space=LatentSpace(**header["space"]), **(known | tensors))
     except (KeyError, TypeError) as error:
         raise CorruptFileError(f"{path} is incomplete: {error}") from error
     if space is not None:
         space.require(trios.space, f"file of trios ({path})")
     return trios
+
+
+def join_trios(several: Sequence[Trios], seed: int = 0) -> Trios:
+    """All of them as one; each keeps its own split, drawn by `seed` where its list named none.
+
+    Families of different sets are different families, whatever they are called. What only some of the sets know is
+    left out, or "" for a name. Raises `InputError` where they are of several spaces or identity networks.
+    """
+    import torch
+
+    if len(several) == 1:
+        return several[0]
+    if len({(trios.space, trios.identity) for trios in several}) > 1:
+        raise InputError("these trios were encoded with different backbones or identity networks; encode them alike")
+
+    def names(what: str) -> list[str]:
+        return [name for trios in several for name in getattr(trios, what) or [""] * len(trios)]
+
+    tensors: dict[str, Any] = {
+        name: torch.cat([getattr(trios, name) for trios in several])
+        for name in TENSORS
+        if all(getattr(trios, name) is not None for trios in several)
+    }
+    groups = {name for trios in several for name in trios.groups}
+    return Trios(
+        **tensors,
+        families=[f"{number}/{family}" for number, trios in enumerate(several) for family in trios.families],
+        space=several[0].space,
+        splits=[part for trios in several for part in trios.parts_of_rows(seed)],
+        houses=names("houses"),
+        children=names("children"),
+        groups={g: [v for t in several for v in t.groups.get(g, [""] * len(t))] for g in sorted(groups)},
+        identity=several[0].identity,
+    )
+
+
+def only(trios: Trios, rows: Sequence[int]) -> Trios:
+    """Some of the trios, in the order of `rows`."""
+    import torch
+
+    index = torch.tensor(rows, dtype=torch.long)
+    tensors: dict[str, Any] = {
+        name: getattr(trios, name)[index] for name in TENSORS if getattr(trios, name) is not None
+    }
+    names: dict[str, Any] = {
+        name: [getattr(trios, name)[row] for row in rows] for name in NAMES if getattr(trios, name)
+    }
+    groups = {name: [values[row] for row in rows] for name, values in trios.groups.items()}
+    return replace(trios, **tensors, **names, groups=groups)

@@ -6,18 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from recipes import cases
 from torch.nn import functional as F
 
 from kinblend import Context, LatentSpace, Trios, load_backbone, load_trios, weighted_sum
 from kinblend.backbone import make_plugin
-from kinblend.errors import CorruptFileError, InputError, LatentSpaceError
+from kinblend.errors import CorruptFileError, InputError, LatentSpaceError, UsageError
 from kinblend.families.manifest import read_trio_list
 from kinblend.families.trios import save_trios
 from kinblend.plugins import load_plugins
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
 from kinblend_plugins.blenders.packed import pack, unpack
-from kinblend_plugins.blenders.train import Session, TrainOptions
+from kinblend_plugins.blenders.training.options import TrainOptions
+from kinblend_plugins.blenders.training.session import Session
 
 FORTY = [f"F{i}" for i in range(40)]
 
@@ -77,7 +79,7 @@ def learned_share(parent: str, space: LatentSpace, seed: int) -> float:
     for _ in range(8):
         session.run_epoch()
     with torch.inference_mode():
-        return float(session.average(made.father, made.mother).mean())
+        return float(session.average.weights(made.father, made.mother).mean())
 
 
 def test_a_training_from_files_leaves_weights_a_log_and_no_checkpoint(tmp_path: Path) -> None:
@@ -114,6 +116,32 @@ def test_an_interrupted_training_goes_on(tmp_path: Path) -> None:
     assert epochs == [1, 2, 3]
 
 
+def test_taken_up_again_it_ends_as_if_it_had_not_been_left(tmp_path: Path) -> None:
+    space = LatentSpace("test", 2, 32, "ab" * 32)
+    options = TrainOptions(trios=Path("-"), bridge="projection", batch=8, head="low-rank", epochs=3)
+    whole, first, second = (Session(options, trios(space), Projection(64)) for _ in range(3))
+    for _ in range(3):
+        whole.run_epoch()
+    first.run_epoch()
+    first.save(tmp_path / "left.safetensors")
+    second.load(tmp_path / "left.safetensors")
+    for _ in range(2):
+        second.run_epoch()
+    for name, tensor in whole.network.state_dict().items():
+        torch.testing.assert_close(second.network.state_dict()[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_other_options_do_not_go_on_from_a_checkpoint(tmp_path: Path) -> None:
+    space = LatentSpace("test", 2, 32, "ab" * 32)
+    usual = TrainOptions(trios=Path("-"), bridge="projection", head="per-layer")
+    Session(usual, trios(space), Projection(64)).save(tmp_path / "left.safetensors")
+    Session(usual.model_copy(update={"epochs": 99}), trios(space), Projection(64)).load(tmp_path / "left.safetensors")
+    with pytest.raises(UsageError, match="other options"):
+        Session(usual.model_copy(update={"rate": 0.1}), trios(space), Projection(64)).load(
+            tmp_path / "left.safetensors"
+        )
+
+
 def test_gradients_through_the_picture_agree_with_finite_differences() -> None:
     backbone = load_backbone("morphable")
     render = Render(backbone)
@@ -133,6 +161,12 @@ def test_the_projection_is_a_normalized_matrix_and_a_relu() -> None:
     found = projection(torch.randn(3, 6, 512))
     torch.testing.assert_close(found.norm(dim=1), torch.ones(3))
     assert bool((found >= 0).all())
+
+
+def test_the_projection_is_the_student_reports() -> None:
+    case = cases("original_blends")
+    found = Projection(18 * 512)(case["father"][None])
+    torch.testing.assert_close(found, case["mock_embedding"], atol=1e-5, rtol=0)
 
 
 def test_families_are_on_one_side_only() -> None:

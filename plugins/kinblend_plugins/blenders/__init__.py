@@ -26,7 +26,7 @@ def kinblend_register_trainers(register):
         kinblend.PluginSpec(
             "learned",
             "the weight network of the blender `learned`, from families",
-            f"{_HERE}.train:train",
-            f"{_HERE}.train:TrainOptions",
+            f"{_HERE}.training.trainer:train",
+            f"{_HERE}.training.options:TrainOptions",
         )
     )

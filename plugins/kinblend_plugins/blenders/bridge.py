@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from kinblend import Backbone
-from kinblend.identity import chips, identity_network
-
-SIZE = 224  # px of the pictures that are looked at; the identity network sees 150 of them
+from kinblend.identity import identity_by_name
 
 
 class Render:
-    """Codes → the picture → dlib's embedding of it: true gradients, through projector and identity network."""
+    """Codes → the picture → its embedding: true gradients, through projector and identity network.
 
-    def __init__(self, backbone: Backbone) -> None:
-        self.projector = backbone.projector
-        self.identity = identity_network()
+    identity: the network's name. precision: of the identity network; the picture is always made in float32.
+    checkpointing: keep no activations and compute them again on the way back, for large generators.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        identity: str = "dlib",
+        precision: Literal["fp32", "bf16"] = "fp32",
+        checkpointing: bool = False,
+    ) -> None:
+        self.projector, self.identity = backbone.projector, identity_by_name(identity)
+        self.precision, self.checkpointing = precision, checkpointing
 
     def __call__(self, codes: Tensor) -> Tensor:
-        """Unit embeddings [n, 128] of codes [n, L, D]."""
-        pictures = self.projector.synthesize(codes, noise=self.projector.noise_kinds[0], size=SIZE)
-        return F.normalize(self.identity(chips(pictures)), dim=1)
+        """Unit embeddings [n, E] of codes [n, L, D]."""
+        if self.checkpointing and torch.is_grad_enabled():
+            found: Tensor = checkpoint(self._embed, codes, use_reentrant=False)
+            return found
+        return self._embed(codes)
+
+    def _embed(self, codes: Tensor) -> Tensor:
+        projector, identity = self.projector, self.identity
+        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.best_side)
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(pictures.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            found = identity.of_pictures(pictures)
+        return F.normalize(found.float(), dim=1)
 
 
 class Projection(nn.Module):
     """The student report's stand-in for a generator: a fixed random matrix, its rows of length one, and a ReLU.
 
-    Kept to reproduce its training; it knows nothing about faces.
+    Kept to reproduce its training; it knows nothing about faces. size: numbers of a code, L·D.
     """
 
     matrix: Tensor
 
-    def __init__(self, size: int, outputs: int = 128, seed: int = 42) -> None:
+    def __init__(self, size: int, outputs: int = 512, seed: int = 42) -> None:
         super().__init__()
         drawn = torch.randn(outputs, size, generator=torch.Generator().manual_seed(seed))
         self.register_buffer("matrix", F.normalize(drawn, dim=1))
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Unit embeddings [n, 128] of codes [n, L, D]."""
+        """Unit embeddings [n, 512] of codes [n, L, D]."""
         return F.normalize(F.relu(codes.flatten(1) @ self.matrix.T), dim=1)

@@ -3,18 +3,19 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from kinblend import Blender, build_network, check_weights, read_torch
-from kinblend.errors import CheckpointError, WeightsMissingError
-from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
+from kinblend import Blend, Blender, WeightMap, build_network, check_weights, read_torch, weighted_sum
+from kinblend.errors import CheckpointError, OptionError, WeightsMissingError
+from kinblend_plugins.blenders.edits import Edits, split_state
+from kinblend_plugins.blenders.network import kind_of, make_network
 from kinblend_plugins.blenders.packed import unpack
 
 FILE = "blender.safetensors"
 
 
 class LearnedBlender(Blender):
-    """The weight map that a trained AdaptiveDimensionWeightModel gives, from the options' file or the pack's.
+    """The weight map that a trained network gives, from the options' file or the pack's; its edits where asked for.
 
     Raises `WeightsMissingError` where there is none, and `CheckpointError` naming the tensor that does not fit.
     """
@@ -27,7 +28,11 @@ class LearnedBlender(Blender):
                 f"there are no trained weights for '{context.space.backbone}'; train them with "
                 "`kinblend train blender learned --trios FILE`, or give a file with --set blender.weights=FILE"
             )
-        self.module = self.network = build(_read(Path(path)), context.space.layers, context.space.dim)
+        tensors, edits, steps = split_state(_read(Path(path)))
+        if options.edits and not steps:
+            raise OptionError(f"{path} has no edit parameters; train it with --edits age,gender,smile")
+        self.module = self.network = build(tensors, context.space.layers, context.space.dim)
+        self.edits = build_edits(edits, steps) if options.edits else None
 
     @torch.inference_mode()
     def weights(self, father, mother, seed):
@@ -36,15 +41,42 @@ class LearnedBlender(Blender):
             weights = (weights + 1 - self._ask(mother, father)) / 2
         return _shifted(weights, self.options.share)
 
+    @torch.inference_mode()
+    def blend(self, father, mother, seed):
+        weights = self.weights(father, mother, seed)
+        code = weighted_sum(father, mother, weights)
+        if self.edits is not None:
+            code = code + self.edits(father[None], mother[None])[0]
+        return Blend(code.clone(), WeightMap(weights.clone(), self.space))
+
     def _ask(self, father, mother):
-        weight = self.network.attention[0].weight
-        return self.network(father[None].to(weight), mother[None].to(weight))[0].float().cpu()
+        like = next(iter(self.network.parameters()))
+        return self.network(father[None].to(like), mother[None].to(like))[0].float().cpu()
 
 
-def build(tensors: dict[str, Tensor], layers: int, dim: int) -> AdaptiveDimensionWeightModel:
-    """The network holding `tensors`, ready to be asked. Raises `CheckpointError`."""
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weight network's tensors of a file. Raises `CheckpointError`."""
+    return split_state(_read(path))[0]
+
+
+def build(tensors: dict[str, Tensor], layers: int, dim: int) -> nn.Module:
+    """The network holding `tensors`, of whichever head they are, ready to be asked. Raises `CheckpointError`."""
+    head, symmetric = kind_of(tensors)
     hint = f"weights for latents [{layers}, {dim}] are needed. Were they trained on another backbone?"
-    return build_network(lambda: AdaptiveDimensionWeightModel(layers, dim), tensors, "the weight network", hint)
+    return build_network(lambda: make_network(head, layers, dim, symmetric), tensors, "the weight network", hint)
+
+
+def build_edits(tensors: dict[str, Tensor], steps: dict[str, Tensor]) -> Edits:
+    """The edit parameters of a file. Raises `CheckpointError`."""
+    edits = Edits(steps)
+    hint = "they are of other directions; train them again"
+    edits.network = build_network(
+        lambda: Edits({name: step.to("meta") for name, step in steps.items()}).network,
+        {name.removeprefix("network."): tensor for name, tensor in tensors.items()},
+        "the edit parameters",
+        hint,
+    )
+    return edits
 
 
 def _read(path: Path) -> dict[str, Tensor]:

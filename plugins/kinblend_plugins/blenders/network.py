@@ -1,7 +1,9 @@
-"""The network that gives each latent dimension of each layer a weight of its own.
+"""Networks that give each latent dimension of each layer a weight of its own: the original, and smaller heads.
 
-Source: the AdaptiveDimensionWeightModel of the student report that kinblend began as; names and shapes as there.
+All take both codes, float32 [n, L, D], the father's first, and give the father's share, [n, L, D] in [0, 1].
 """
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,7 @@ class AdaptiveDimensionWeightModel(nn.Module):
     """Two codes → the father's share of every element.
 
     layers, dim: of the codes. Its input is both codes, the father's first, flattened: 2·L·D numbers.
+    Source: the student report that kinblend began as; names and shapes as there.
     """
 
     def __init__(self, layers: int, dim: int) -> None:
@@ -49,3 +52,98 @@ class AdaptiveDimensionWeightModel(nn.Module):
         both = torch.cat([father.flatten(1), mother.flatten(1)], dim=1)
         features = self.encoder(both * self.attention(both))
         return self.weight_decoder(features).view(-1, self.layers, self.dim)
+
+
+class LowRankWeightModel(nn.Module):
+    """The logits are a fixed map and a few more, mixed by how the parents look: 2·L·D·hidden weights, not millions.
+
+    It begins as `average`.
+    """
+
+    def __init__(self, layers: int, dim: int, rank: int = 8, hidden: int = 64) -> None:
+        super().__init__()
+        self.layers, self.dim = layers, dim
+        self.encoder = _encoder(layers, dim, hidden)
+        self.mix = nn.Linear(hidden, rank)
+        nn.init.zeros_(self.mix.weight)
+        nn.init.zeros_(self.mix.bias)
+        self.basis = nn.Parameter(0.1 * torch.randn(rank, layers * dim))
+        self.fixed = nn.Parameter(torch.zeros(layers * dim))
+
+    def forward(self, father: Tensor, mother: Tensor) -> Tensor:
+        features = self.encoder(torch.cat([father.flatten(1), mother.flatten(1)], dim=1))
+        logits = self.fixed + self.mix(features) @ self.basis
+        return logits.sigmoid().view(-1, self.layers, self.dim)
+
+
+class PerLayerWeightModel(nn.Module):
+    """One share for each layer. It begins as `average`."""
+
+    def __init__(self, layers: int, dim: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.layers, self.dim = layers, dim
+        self.encoder = _encoder(layers, dim, hidden)
+        self.layer_logits = nn.Linear(hidden, layers)
+        nn.init.zeros_(self.layer_logits.weight)
+        nn.init.zeros_(self.layer_logits.bias)
+
+    def forward(self, father: Tensor, mother: Tensor) -> Tensor:
+        features = self.encoder(torch.cat([father.flatten(1), mother.flatten(1)], dim=1))
+        return self.layer_logits(features).sigmoid()[:, :, None].expand(-1, -1, self.dim)
+
+
+class ElementWeightModel(nn.Module):
+    """Each element by itself: a fixed share, moved towards the parent whose value there is farther from the mean.
+
+    Two numbers an element, learned at `PACE` times the pace of a matrix's. It begins as `average`.
+    """
+
+    PACE = 30.0
+
+    def __init__(self, layers: int, dim: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.zeros(layers, dim))
+        self.fixed = nn.Parameter(torch.zeros(layers, dim))
+
+    def forward(self, father: Tensor, mother: Tensor) -> Tensor:
+        return (self.PACE * (self.fixed + self.gain * (father.abs() - mother.abs()))).sigmoid()
+
+
+class SymmetricWeightModel(nn.Module):
+    """Any of them asked in both orders, so that w(f, m) + w(m, f) = 1: whose father it is changes nothing else."""
+
+    def __init__(self, symmetric: nn.Module) -> None:
+        super().__init__()
+        self.symmetric = symmetric
+
+    def forward(self, father: Tensor, mother: Tensor) -> Tensor:
+        weights: Tensor = (self.symmetric(father, mother) + 1 - self.symmetric(mother, father)) / 2
+        return weights
+
+
+HEADS: Mapping[str, Callable[[int, int], nn.Module]] = {
+    "full": AdaptiveDimensionWeightModel,
+    "low-rank": LowRankWeightModel,
+    "per-layer": PerLayerWeightModel,
+    "element": ElementWeightModel,
+}
+# A tensor that only a network of this head has.
+_MARKS = {"low-rank": "basis", "per-layer": "layer_logits.weight", "element": "gain"}
+_SYMMETRIC = "symmetric."
+
+
+def make_network(head: str, layers: int, dim: int, symmetric: bool = False) -> nn.Module:
+    """A network before training. head: of HEADS."""
+    network = HEADS[head](layers, dim)
+    return SymmetricWeightModel(network) if symmetric else network
+
+
+def kind_of(tensors: Mapping[str, Tensor]) -> tuple[str, bool]:
+    """The head of a state dict, and whether it is symmetric."""
+    symmetric = any(name.startswith(_SYMMETRIC) for name in tensors)
+    prefix = _SYMMETRIC if symmetric else ""
+    return next((head for head, mark in _MARKS.items() if prefix + mark in tensors), "full"), symmetric
+
+
+def _encoder(layers: int, dim: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(2 * layers * dim, hidden), nn.LeakyReLU(_SLOPE), nn.Dropout(_DROPOUT))

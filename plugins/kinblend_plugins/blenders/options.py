@@ -98,3 +98,4 @@ class LearnedOptions(_Options):
     )
     share: Share = Field(0.5, description="moves all weights: 0.5 as the network gives them, 0 mother, 1 father")
     symmetric: bool = Field(False, description="ask in both orders and average, so that parents count alike")
+    edits: bool = Field(False, description="move the child along the directions that the network was trained with")

@@ -1,0 +1,53 @@
+"""`kinblend analyze`: what did the learned blender learn?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from kinblend.cli import flags
+from kinblend.cli.output import check_folder, put, say
+from kinblend.cli.words import named_files
+
+
+def analyze(
+    trios: Annotated[list[Path], typer.Option(help="What `families encode` wrote; repeatable.")],
+    weights: Annotated[Path | None, typer.Option(help="Of the learned blender; default: the pack's own.")] = None,
+    null: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FILE: weights to compare with, untrained or of shuffled families; repeatable."),
+    ] = None,
+    part: Annotated[Literal["train", "val", "test"], typer.Option(help="Whose couples.")] = "test",
+    most: Annotated[int, typer.Option(min=2, help="Couples at most.")] = 500,
+    seed: flags.Seed = 0,
+    out: Annotated[Path, typer.Option(help="Folder for report, pictures and tables.")] = Path("analysis"),
+    backbone: flags.Backbone = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Weights by layer and element, the most consistent ones, and the bias to a parent, beside a null of each."""
+    check_folder(out)
+    files = named_files(null or [], "--null")
+    from kinblend.backbone import load_backbone
+    from kinblend.evaluation import weights as work
+    from kinblend.evaluation.inheritance import FIGURES, figures_of, write_analysis
+    from kinblend.families.trios import join_trios, load_trios
+    from kinblend.settings import load_settings
+
+    loaded = load_backbone(load_settings(backbone=backbone).backbone)
+    together = join_trios([load_trios(path, loaded.space) for path in trios], seed)
+    rows, used = together.parts(seed)[part][:most], work.used_elements(together)
+    summaries = {}
+    for name, file in {"trained": None if weights is None else str(weights), **files}.items():
+        say(name)
+        maps, swapped = (work.weight_maps(loaded, together, rows, file, turned) for turned in (False, True))
+        summaries[name] = work.summarize(maps, swapped, used)
+    for path in write_analysis(out, summaries, len(rows)):
+        say(f"wrote {path}")
+    figures = {name: figures_of(summary) for name, summary in summaries.items()}
+    listed = {name: [asdict(one) for one in work.most_consistent(summary)] for name, summary in summaries.items()}
+    table = [[word, *(f"{figures[name][key]:.4g}" for name in figures)] for key, word in FIGURES.items()]
+    put({"figures": figures, "consistent": listed}, as_json=as_json, rows=table, head=["figure", *figures])

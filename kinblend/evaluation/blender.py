@@ -1,0 +1,211 @@
+"""Do predicted children look like the true ones? Every strategy on families that no training saw."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kinblend.backbone import make_plugin
+from kinblend.errors import InputError
+from kinblend.evaluation.backbone import STRATEGIES
+from kinblend.evaluation.bootstrap import Estimate, over_families
+from kinblend.evaluation.kinship import Scores, candidates, scores, siblings
+from kinblend.families.trios import Trios, only
+from kinblend.identity import identity_by_name
+
+if TYPE_CHECKING:
+    from kinblend.backbone import Backbone
+    from kinblend.interfaces import Blender
+
+BASE = "average"  # what the others are compared with
+MEAN = "mean of the parents' embeddings"
+BATCH, SEEDS = 16, 4
+LEAST = 5  # families of a group that is reported
+
+Strategy = tuple[str, Mapping[str, Any]]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is said of one strategy or reference: estimates by name, and those of AUC by group.
+
+    auc, rank, own, others: as in `Scores`. less_average: AUC less that of `average`, row by row. less_mean: AUC less
+    that of the mean of the parents' embeddings. father, mother: cosine to them. diversity: one less the mean cosine
+    between children of one couple with different seeds. detection: the share of pictures with one face.
+    """
+
+    figures: Mapping[str, Estimate]
+    groups: Mapping[str, Estimate] = field(default_factory=dict)
+
+
+def usual_strategies(backbone: Backbone, weights: Mapping[str, str]) -> dict[str, Strategy]:
+    """Every registered strategy, both parents alone, and the learned one with each of several files of weights.
+
+    weights: name → file. `learned` alone is left out where the pack has no weights.
+    """
+    from kinblend.plugins import load_plugins
+
+    found: dict[str, Strategy] = {
+        "father alone": ("average", {"share": 1.0}),
+        "mother alone": ("average", {"share": 0.0}),
+    }
+    for spec in load_plugins()["blender"]:
+        if spec.name != "learned" or "blender.safetensors" in backbone.pack.files:
+            found[spec.name] = (spec.name, STRATEGIES.get(spec.name, {}))
+    return found | {f"learned {name}": ("learned", {"weights": file}) for name, file in weights.items()}
+
+
+def test_rows(trios: Trios, seed: int, per_family: int) -> list[int]:
+    """Rows of the test families, at most so many of each, drawn by `seed`. Raises `InputError` without any."""
+    rows_of: dict[str, list[int]] = {}
+    for row in trios.parts(seed)["test"]:
+        rows_of.setdefault(trios.families[row], []).append(row)
+    if not rows_of:
+        raise InputError("no family is in the test part; make the list with --split 70/10/20, say")
+    numbers = random.Random(seed)
+    chosen = [numbers.sample(rows, min(per_family, len(rows))) for _, rows in sorted(rows_of.items())]
+    return [row for rows in chosen for row in sorted(rows)]
+
+
+def evaluate(
+    backbone: Backbone,
+    trios: Trios,
+    rows: Sequence[int],
+    strategies: Mapping[str, Strategy],
+    pictures: int = 100,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """All figures.
+
+    rows: of families that no training saw, as `test_rows` gives them; siblings are looked for in all of `trios`.
+    pictures: so many rows are looked at for diversity and detection. progress: told each part.
+    Returns {"trios", "families", "identity", "strategies", "references"}; each of the last two is name → `Line` as a
+    dictionary. The references render nothing: the mean of the parents' embeddings, each parent's, a sibling's, and
+    an unrelated child's of the same sex.
+    """
+    say = progress or (lambda _: None)
+    judge = Judge(backbone, only(trios, rows))
+    lines: dict[str, Line] = {}
+    say(BASE)
+    average = judge.predict(judge.codes(strategies.get(BASE, (BASE, {}))))
+    base = judge.scores(average)
+    for name, strategy in strategies.items():
+        say(name)
+        found = average if name == BASE else judge.predict(judge.codes(strategy))
+        lines[name] = judge.line(found, base if name != BASE else None, judge.pictures(strategy, pictures))
+    say("references")
+    references = {name: judge.line(found, base) for name, found in judge.references(trios)}
+    return {
+        "trios": len(rows),
+        "families": len(set(judge.trios.families)),
+        "identity": trios.identity,
+        "strategies": {name: asdict(line) for name, line in lines.items()},
+        "references": {name: asdict(line) for name, line in references.items()},
+    }
+
+
+class Judge:
+    """Knows the true children, and compares predictions with them. trios: those that are judged."""
+
+    def __init__(self, backbone: Backbone, trios: Trios) -> None:
+        self.backbone, self.trios, self.identity = backbone, trios, identity_by_name(trios.identity)
+        self.truth = F.normalize(trios.embedding, dim=1)
+        self.others = candidates(trios)
+        known = (trios.father_embedding, trios.mother_embedding)
+        self.parents = {
+            name: F.normalize(embedding, dim=1)
+            for name, embedding in zip(("father", "mother"), known, strict=True)
+            if embedding is not None
+        }
+
+    def codes(self, strategy: Strategy, count: int | None = None, seed: int = 0) -> Tensor:
+        """Children's codes [n, L, D]; of the first `count` trios alone. Trio i has the seed `seed` + i."""
+        blender = cast("Blender", make_plugin("blender", strategy[0], self.backbone.context, strategy[1]))
+        father, mother = self.trios.father, self.trios.mother
+        rows = range(len(self.trios) if count is None else count)
+        with torch.inference_mode():
+            return torch.stack([blender.blend(father[row], mother[row], seed + row).code for row in rows])
+
+    def render(self, codes: Tensor) -> Iterator[Tensor]:
+        """Pictures of codes, detail not included, float32 [n, 3, S, S], batch by batch."""
+        projector = self.backbone.projector
+        noise = projector.noise_kinds[0]
+        with torch.inference_mode():
+            for some in codes.split(BATCH):
+                yield projector.synthesize(some, noise=noise, size=self.identity.best_side)
+
+    def predict(self, codes: Tensor) -> Tensor:
+        """Unit embeddings [n, E] of rendered codes."""
+        return torch.cat([self.embed(pictures) for pictures in self.render(codes)])
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """Unit embeddings of pictures."""
+        with torch.inference_mode():
+            laid = pictures.contiguous(memory_format=torch.channels_last)
+            return F.normalize(self.identity.of_pictures(laid), dim=1)
+
+    def scores(self, found: Tensor) -> Scores:
+        """Of predictions [n, E]."""
+        return scores(found, self.truth, self.others)
+
+    def pictures(self, strategy: Strategy, count: int) -> dict[str, Tensor]:
+        """Diversity and detection, of the first `count` trios."""
+        from kinblend.faces.detect import detect_many
+        from kinblend.imaging import to_pictures
+
+        count = min(count, len(self.trios))
+        born = [self.codes(strategy, count, seed * len(self.trios)) for seed in range(SEEDS)]
+        faces = [len(found) == 1 for some in self.render(born[0]) for found in detect_many(to_pictures(some))]
+        detection = torch.tensor(faces).float()
+        if all(torch.equal(born[0], other) for other in born[1:]):
+            return {"diversity": torch.zeros(count), "detection": detection}
+        embedded = [self.predict(codes) for codes in born]
+        pairs = [(a * b).sum(1) for i, a in enumerate(embedded) for b in embedded[:i]]
+        return {"diversity": 1 - torch.stack(pairs).mean(0), "detection": detection}
+
+    def references(self, everyone: Trios) -> Iterator[tuple[str, Tensor]]:
+        """What renders nothing, name and embeddings [n, E]. everyone: where siblings may be found."""
+        if len(self.parents) == 2:
+            yield MEAN, self.mean()
+        for name, embedding in self.parents.items():
+            yield f"{name}'s photograph", embedding
+        if self.trios.houses and self.trios.children:
+            yield "a sibling", siblings(self.trios, everyone)
+        numbers = torch.Generator().manual_seed(0)
+        stranger = torch.multinomial(self.others.float() + 1e-9, 1, generator=numbers)[:, 0]
+        yield "an unrelated child", self.truth[stranger]
+
+    def mean(self) -> Tensor:
+        """The mean of the parents' embeddings, unit length."""
+        return F.normalize(self.parents["father"] + self.parents["mother"], dim=1)
+
+    def line(self, found: Tensor, base: Scores | None, more: Mapping[str, Tensor] | None = None) -> Line:
+        """All that is said of predictions [n, E]. base: what AUC is compared with."""
+        ours = self.scores(found)
+        values = {"auc": ours.auc, "rank": ours.rank, "own": ours.own, "others": ours.others}
+        if base is not None:
+            values["less_average"] = ours.auc - base.auc
+        if len(self.parents) == 2:
+            values["less_mean"] = ours.auc - self.scores(self.mean()).auc
+        values |= {name: (found * embedding).sum(1) for name, embedding in self.parents.items()}
+        values |= more or {}
+        figures = {name: self._estimate(value) for name, value in values.items()}
+        return Line({name: e for name, e in figures.items() if e is not None}, dict(self._groups(ours.auc)))
+
+    def _groups(self, auc: Tensor) -> Iterator[tuple[str, Estimate]]:
+        for kind, members in self.trios.groups.items():
+            for group in sorted(set(members) - {""}):
+                inside = torch.tensor([member == group for member in members])
+                found = self._estimate(torch.where(inside, auc, torch.nan))
+                if found is not None and found.families >= LEAST:
+                    yield f"{kind} {group}", found
+
+    def _estimate(self, values: Tensor) -> Estimate | None:
+        return over_families(values, self.trios.families[: len(values)])

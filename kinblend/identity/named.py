@@ -1,0 +1,67 @@
+"""Identity networks by name, each in both its ways: photographs of faces, and pictures to differentiate through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from kinblend.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A face recognition network.
+
+    of_faces: square RGB crops in FFHQ geometry → float32 [n, E], each face found and cut as the network wants it.
+    of_pictures: float32 [n, 3, S, S] in [−1, 1] → float32 [n, E], differentiable; all cut at the same place.
+    size: E. best_side: px of the pictures that give it all it sees.
+    """
+
+    name: str
+    of_faces: Callable[[Sequence[Image]], Tensor]
+    of_pictures: Callable[[Tensor], Tensor]
+    size: int
+    best_side: int
+
+
+def identity_by_name(name: str) -> Identity:
+    """ "dlib", which is always there, or "facenet". Raises `UsageError` and, without weights, `ModelError`."""
+    if name not in _MAKERS:
+        raise UsageError(f"there is no identity network '{name}'; there are: {', '.join(_MAKERS)}")
+    return _MAKERS[name]()
+
+
+@cache
+def _dlib() -> Identity:
+    from kinblend.identity.chips import SIDE, chips
+    from kinblend.identity.compare import embed_faces
+    from kinblend.identity.network import CHIP, identity_network
+
+    network = identity_network()
+    return Identity("dlib", embed_faces, lambda pictures: network(chips(pictures)), 128, round(CHIP / SIDE))
+
+
+@cache
+def _facenet() -> Identity:
+    import torch
+
+    from kinblend.identity import facenet
+    from kinblend.imaging import to_batch
+
+    facenet.network()
+
+    def of_faces(crops: Sequence[Image]) -> Tensor:
+        with torch.inference_mode():
+            return torch.cat([facenet.embed(to_batch([crop], 512)) for crop in crops])
+
+    side = round(facenet.CHIP / (facenet.BOX[2] - facenet.BOX[0]))
+    return Identity("facenet", of_faces, facenet.embed, 512, side)
+
+
+_MAKERS = {"dlib": _dlib, "facenet": _facenet}

@@ -1,0 +1,24 @@
+"""matplotlib where it is there, and a word on what to do where it isn't."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kinblend.errors import UsageError
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure, in inches, that draws to files alone. Raises `UsageError`."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("pictures of figures need matplotlib: pip install 'kinblend[figures]'") from error
+    return Figure(figsize=(width, height), dpi=80, layout="constrained")
+
+
+def save_figure(figure: Any, path: Path) -> Path:
+    """Write it as PNG, the same bytes for the same figure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None})
+    return path

@@ -1,0 +1,100 @@
+"""The families of a training: which rows it learns from, and what is changed about them on the way."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kinblend import Trios, join_trios, load_backbone, load_trios
+from kinblend.errors import InputError
+from kinblend_plugins.blenders.proxy import Bridge
+from kinblend_plugins.blenders.training.options import TrainOptions
+
+
+@dataclass(frozen=True)
+class Batch:
+    """father, mother: codes [n, L, D]. target: unit embeddings [n, E]. families: numbers [n]."""
+
+    father: Tensor
+    mother: Tensor
+    target: Tensor
+    families: Tensor
+
+
+def read_trios(options: TrainOptions) -> tuple[Trios, Trios | None]:
+    """All trios, and the mirrored ones or None. Raises `InputError`."""
+    space = load_backbone(options.backbone).space
+    trios = join_trios([load_trios(path, space) for path in options.trios], options.seed)
+    if not options.mirrored:
+        return trios, None
+    return trios, join_trios([load_trios(path, space) for path in options.mirrored], options.seed)
+
+
+class Families:
+    """Rows by part, their targets, and batches.
+
+    bridge: gives the targets where the embeddings are not what it speaks of (`projection`).
+    Raises `InputError` where there are too few families.
+    """
+
+    def __init__(self, options: TrainOptions, trios: Trios, mirrored: Trios | None, bridge: Bridge | None) -> None:
+        self.options = options
+        self.parts = {name: list(rows) for name, rows in trios.parts(options.seed).items()}
+        if not (self.parts["train"] and self.parts["val"]):
+            raise InputError("the trios come from too few families to be split; at least ten are needed")
+        everyone = [trios] if mirrored is None else [trios, mirrored]
+        if mirrored is not None:
+            rows = mirrored.parts(options.seed)["train"]
+            self.parts["train"] = self.parts["train"] + [len(trios) + row for row in rows]
+        self.father = torch.cat([some.father for some in everyone])
+        self.mother = torch.cat([some.mother for some in everyone])
+        self.target = torch.cat([_targets(some, bridge) for some in everyone])
+        names = [family for some in everyone for family in some.families]
+        numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+        self.families = torch.tensor([numbers[name] for name in names])
+        if options.shuffle_children:
+            self._shuffle()
+
+    def counts(self) -> dict[str, int]:
+        """How many trios each part has."""
+        return {name: len(rows) for name, rows in self.parts.items()}
+
+    def epoch(self, generator: torch.Generator, noise: float) -> list[Batch]:
+        """The training families once, in random order, changed as the options say."""
+        rows = torch.tensor(self.parts["train"])
+        order = rows[torch.randperm(len(rows), generator=generator)]
+        return [self._changed(some, generator, noise) for some in order.split(self.options.batch) if len(some) > 1]
+
+    def batches(self, part: str) -> list[Batch]:
+        """A part of the families, as they are."""
+        return [self._batch(rows) for rows in torch.tensor(self.parts[part]).split(self.options.batch)]
+
+    def _batch(self, rows: Tensor) -> Batch:
+        return Batch(self.father[rows], self.mother[rows], self.target[rows], self.families[rows])
+
+    def _changed(self, rows: Tensor, generator: torch.Generator, noise: float) -> Batch:
+        one = self._batch(rows)
+        father, mother = one.father, one.mother
+        if self.options.swap:
+            swapped = (torch.rand(len(rows), generator=generator) < 0.5)[:, None, None]
+            father, mother = torch.where(swapped, mother, father), torch.where(swapped, father, mother)
+        if noise:
+            father = father + noise * torch.randn(father.shape, generator=generator)
+            mother = mother + noise * torch.randn(mother.shape, generator=generator)
+        return Batch(father, mother, one.target, one.families)
+
+    def _shuffle(self) -> None:
+        """Children change families within their part: the same faces, no inheritance."""
+        target = self.target.clone()
+        for rows in self.parts.values():
+            mixed = random.Random(self.options.seed).sample(rows, len(rows))
+            self.target[rows] = target[mixed]
+
+
+def _targets(trios: Trios, bridge: Bridge | None) -> Tensor:
+    with torch.no_grad():
+        return F.normalize(trios.embedding, dim=1) if bridge is None else bridge(trios.child)

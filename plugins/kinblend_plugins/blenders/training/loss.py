@@ -1,0 +1,36 @@
+"""What is made small."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+DISTANCE = 0.05  # weight of the squared distance beside 1 − cos
+TEMPERATURE = 0.05
+
+
+def distance(one: Tensor, other: Tensor) -> Tensor:
+    """(1 − cos) + 0.05 · squared distance, of unit embeddings [n, E]: [n]. Source: the student report."""
+    return 1 - (one * other).sum(1) + DISTANCE * (one - other).square().sum(1)
+
+
+def contrast(found: Tensor, children: Tensor, families: Tensor) -> Tensor:
+    """How hard it is to tell the own child from other families' children, by the softmax over a batch.
+
+    found, children: unit embeddings [n, E], row by row of one trio. families: integers [n]. Returns [n].
+    Source: van den Oord et al. 2018, "Representation learning with contrastive predictive coding".
+    """
+    likeness = found @ children.T / TEMPERATURE
+    others = families[:, None] != families[None, :]
+    others.fill_diagonal_(True)
+    return F.cross_entropy(likeness.masked_fill(~others, -torch.inf), torch.arange(len(found)), reduction="none")
+
+
+def auc(found: Tensor, children: Tensor, families: Tensor) -> Tensor:
+    """For each row, the share of other families' children that are less like the prediction than its own: [n]."""
+    likeness = found @ children.T
+    others = (families[:, None] != families[None, :]).float()
+    own = likeness.diagonal()[:, None]
+    won = (own > likeness).float() + 0.5 * (own == likeness).float()
+    return (won * others).sum(1) / others.sum(1).clamp_min(1)

@@ -1,0 +1,59 @@
+"""What the trainer can be told. Every regulariser is an option; `ablation` goes through them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _several(value: Any) -> Any:
+    """One value as a list of one; "age,smile" as two."""
+    if isinstance(value, str):
+        return [part for part in value.split(",") if part]
+    return [value] if isinstance(value, Path) else value
+
+
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+
+
+class TrainOptions(BaseModel):
+    """Options of the trainer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trios: Paths = Field(min_length=1, description="what `kinblend families encode` wrote; several, comma between")
+    mirrored: Paths = Field((), description="the same in the same order, encoded --mirrored: seen half of the time")
+    backbone: str = Field("morphable", description="the model pack the trios were encoded with")
+    bridge: Literal["render", "proxy", "projection"] = Field(
+        "render", description="what stands between latent and embedding"
+    )
+    proxy: Path | None = Field(
+        None, description="file of the proxy: read where it is, else written; default beside out"
+    )
+    proxy_samples: int = Field(12000, ge=256, description="pictures that the proxy learns from")
+    precision: Literal["fp32", "bf16"] = Field("bf16", description="of the identity network within render")
+    checkpointing: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
+    head: Literal["full", "low-rank", "per-layer", "element"] = Field("full", description="the network's size")
+    symmetric: bool = Field(False, description="w(f, m) + w(m, f) = 1 by construction")
+    start: Path | None = Field(None, description="weights to begin from, of the same head; from a proxy's, say")
+    edits: Names = Field((), description="attributes whose strengths are learned too: age,gender,smile")
+    epochs: int = Field(20, ge=0, description="at most; the best one is kept. 0 writes the untrained network")
+    patience: int = Field(5, ge=1, description="epochs without a better validation before it ends")
+    select: Literal["loss", "auc"] = Field("loss", description="what makes an epoch the best, on validation families")
+    batch: int = Field(16, ge=2, description="trios at a time")
+    rate: float = Field(5e-5, gt=0, description="AdamW's learning rate")
+    weight_decay: float = Field(1e-5, ge=0, description="AdamW's")
+    clip: float = Field(1.0, ge=0, description="largest norm of a gradient; 0 for any")
+    plateau: bool = Field(True, description="halve the rate after two epochs without a better validation loss")
+    dropout: tuple[float, float] = Field((0.2, 0.5), description="in the first and the last epoch")
+    noise: float = Field(0.05, ge=0, description="standard deviation of the noise on the codes; decays to 0")
+    average: float = Field(0.9, ge=0, lt=1, description="decay of the running average of the weights; 0 for none")
+    swap: bool = Field(True, description="change the parents' places half of the time")
+    contrast: float = Field(0.0, ge=0, le=1, description="share of the loss that ranks the own child before others'")
+    pretrain: int = Field(0, ge=0, description="epochs on synthetic trios before the real ones")
+    shuffle_children: bool = Field(False, description="give families each other's children: the null to compare with")
+    ablate: bool = Field(False, description="train a grid that leaves each regulariser out, and write its table")
+    seed: int = Field(0, description="of the split, the order, the noise and the first weights")

@@ -1,0 +1,95 @@
+"""Trains the weight network on families: the trainer `learned`.
+
+The loss, the optimiser and the regularisers are those of the student report that kinblend began as; the picture in
+between is real (`bridge.Render`) where the report had a random matrix.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from kinblend import Trios, load_backbone
+from kinblend_plugins.blenders.bridge import Projection, Render
+from kinblend_plugins.blenders.packed import pack
+from kinblend_plugins.blenders.proxy import Bridge, distill, load_proxy, save_proxy
+from kinblend_plugins.blenders.training.ablation import ablate
+from kinblend_plugins.blenders.training.child import directions
+from kinblend_plugins.blenders.training.curves import draw_curves
+from kinblend_plugins.blenders.training.data import read_trios
+from kinblend_plugins.blenders.training.options import TrainOptions
+from kinblend_plugins.blenders.training.session import Session
+from kinblend_plugins.blenders.training.synthetic import pretrain
+
+Say = Callable[[str], None]
+
+
+def train(options: TrainOptions, out: Path, progress: Say | None = None) -> Path:
+    """Train and write the weights to `out`, beside it a log (`.jsonl`), curves (`.png`) and, until it is done, a
+    checkpoint. With `ablate` a table of a grid of trainings is written instead, to `OUT.ablation.csv`.
+
+    Called again after an interruption with the same `out` it goes on from the checkpoint. progress: told each epoch.
+    Returns the file it wrote.
+    """
+    say = progress or (lambda _: None)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    trios, mirrored = read_trios(options)
+    bridge, known = make_bridge(options, trios, out, say)
+    steps = directions(options.backbone, options.edits)
+    if options.ablate:
+        return ablate(options, trios, bridge, mirrored, steps, out.with_suffix(".ablation.csv"), say)
+    session, log = Session(options, trios, bridge, mirrored, steps), out.with_suffix(".jsonl")
+    checkpoint = out.with_suffix(".checkpoint.safetensors")
+    if checkpoint.is_file():
+        session.load(checkpoint)
+        say(f"going on after epoch {session.epoch}")
+    else:
+        first = {"baselines": session.baselines(), "trios": session.families.counts(), **known}
+        log.write_text(json.dumps(first) + "\n")
+        say(log.read_text().strip())
+        for record in pretrain(session, bridge):
+            _note(log, record, say)
+    while not session.done:
+        record = session.run_epoch()
+        session.save(checkpoint)
+        _note(log, record, say)
+    save_file(pack(session.best), out)
+    checkpoint.unlink(missing_ok=True)
+    _draw(log, out.with_suffix(".png"))
+    return out
+
+
+def make_bridge(options: TrainOptions, trios: Trios, out: Path, say: Say) -> tuple[Bridge, dict[str, Any]]:
+    """The bridge, and what is known of it for the log. A proxy is read from its file, or distilled into it."""
+    if options.bridge == "projection":
+        return Projection(trios.space.layers * trios.space.dim), {}
+    render = Render(load_backbone(options.backbone), trios.identity, options.precision, options.checkpointing)
+    if options.bridge == "render":
+        return render, {}
+    path = options.proxy or out.with_suffix(".proxy.safetensors")
+    if not path.is_file():
+        proxy, near = distill(render, trios, options.seed, options.proxy_samples, say)
+        save_proxy(path, proxy)
+        return proxy, {"proxy": near}
+    return load_proxy(path), {}
+
+
+def _note(log: Path, record: dict[str, float], say: Say) -> None:
+    with log.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    say(_line(record))
+
+
+def _line(record: dict[str, float]) -> str:
+    return ", ".join(f"{key} {value:.4g}" for key, value in record.items())
+
+
+def _draw(log: Path, picture: Path) -> None:
+    first, *records = [json.loads(line) for line in log.read_text().splitlines()]
+    epochs = [record for record in records if "epoch" in record]
+    if epochs:
+        draw_curves(picture, epochs, first["baselines"])

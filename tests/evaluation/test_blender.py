@@ -1,0 +1,145 @@
+"""Predicted children against true ones, and what weight maps say."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from kinblend import LatentSpace, Trios, load_backbone
+from kinblend.errors import InputError
+from kinblend.evaluation.blender import evaluate, test_rows, usual_strategies
+from kinblend.evaluation.bootstrap import over_families
+from kinblend.evaluation.inheritance import figures_of, write_analysis
+from kinblend.evaluation.kinship import candidates, scores, siblings
+from kinblend.evaluation.tables import auc_rows, write_evaluation
+from kinblend.evaluation.weights import most_consistent, summarize, used_elements
+from kinblend.identity import identity_by_name
+
+test_rows.__test__ = False  # a function of ours, no test
+
+
+def made(count: int, sexes: str = "mf", dim: int = 8) -> Trios:
+    space = LatentSpace("test", 2, 4, "ab" * 32)
+    father, mother, child = torch.randn(3, count, 2, 4, generator=torch.Generator().manual_seed(count))
+    embedding = F.normalize(torch.randn(count, dim, generator=torch.Generator().manual_seed(1)), dim=1)
+    return Trios(
+        father,
+        mother,
+        child,
+        embedding,
+        [f"F{row // 2}" for row in range(count)],
+        space,
+        splits=["test"] * count,
+        houses=[f"H{row // 2}" for row in range(count)],
+        children=[f"C{row}" for row in range(count)],
+        groups={"sex": [sexes[row % len(sexes)] for row in range(count)]},
+    )
+
+
+def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    """200 draws of 40 families of several rows, rows of a family alike: the mean is in 95 % of the intervals."""
+    numbers, inside = random.Random(3), 0
+    for draw in range(200):
+        means = [numbers.gauss(0, 1) for _ in range(40)]
+        families = [f"F{row // 3}" for row in range(120)]
+        values = torch.tensor([means[row // 3] + numbers.gauss(0, 0.1) for row in range(120)])
+        found = over_families(values, families, draw)
+        inside += found.low <= 0 <= found.high
+    assert 0.89 <= inside / 200 <= 0.99
+
+
+def test_every_family_counts_once_and_nan_not_at_all() -> None:
+    values = torch.tensor([1.0, 1.0, 1.0, 0.0, torch.nan])
+    found = over_families(values, ["A", "A", "A", "B", "C"])
+    assert (found.mean, found.families) == (0.5, 2)
+    assert over_families(torch.tensor([torch.nan]), ["A"]) is None
+
+
+def test_candidates_are_of_another_family_and_the_same_sex() -> None:
+    trios = made(8)
+    others = candidates(trios)
+    assert others[0].tolist() == [False, False, True, False, True, False, True, False]
+    assert candidates(made(8, sexes=" ").__class__(**{**vars(trios), "groups": {}}))[0].sum() == 6
+
+
+def test_scores_of_the_truth_of_its_opposite_and_of_chance() -> None:
+    trios = made(200, dim=64)
+    others, truth = candidates(trios), trios.embedding
+    right, wrong = scores(truth, truth, others), scores(-truth, truth, others)
+    assert (float(right.auc.mean()), float(right.rank.max())) == (1, 1)
+    assert float(wrong.auc.mean()) < 0.01
+    chance = scores(
+        F.normalize(torch.randn(200, 64, generator=torch.Generator().manual_seed(9)), dim=1), truth, others
+    )
+    assert 0.4 < float(chance.auc.mean()) < 0.6
+    torch.testing.assert_close(chance.rank, 1 + others.sum(1) * (1 - chance.auc))
+
+
+def test_siblings_are_other_children_of_the_house() -> None:
+    trios = made(6)
+    found = siblings(trios, trios)
+    torch.testing.assert_close(found[0], trios.embedding[1])
+    torch.testing.assert_close(found[3], trios.embedding[2])
+    alone = made(6)
+    assert bool(torch.isnan(siblings(alone, Trios(**{**vars(alone), "houses": [""] * 6}))[0]).all())
+
+
+def test_so_many_rows_of_each_test_family() -> None:
+    assert len(test_rows(made(20), 0, 1)) == 10
+    assert sorted(test_rows(made(20), 0, 5)) == list(range(20))
+    with pytest.raises(InputError, match="test part"):
+        test_rows(Trios(**{**vars(made(4)), "splits": ["train"] * 4}), 0, 1)
+
+
+def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
+    """The true children are their fathers' pictures: the father alone finds them all, the mother alone few."""
+    backbone = load_backbone("morphable")
+    father, mother = torch.randn(2, 6, 4, 512, generator=torch.Generator().manual_seed(0)) * 0.7
+    identity = identity_by_name("dlib")
+    with torch.inference_mode():
+        embedding = identity.of_pictures(backbone.projector.synthesize(father, size=identity.best_side)).clone()
+    names = [f"F{row}" for row in range(6)]
+    trios = Trios(father, mother, father, embedding, names, backbone.space, ["test"] * 6, embedding, -embedding)
+    strategies = {name: usual_strategies(backbone, {})[name] for name in ("father alone", "mother alone", "mask")}
+    report = evaluate(backbone, trios, list(range(6)), strategies, pictures=2)
+    auc = {name: line["figures"]["auc"]["mean"] for name, line in report["strategies"].items()}
+    assert auc["father alone"] == 1
+    assert auc["mother alone"] < 0.9
+    assert report["strategies"]["father alone"]["figures"]["father"]["mean"] == pytest.approx(1, abs=1e-3)
+    assert report["strategies"]["father alone"]["figures"]["diversity"]["mean"] == 0
+    assert report["strategies"]["mask"]["figures"]["diversity"]["mean"] > 0
+    assert report["references"]["father's photograph"]["figures"]["auc"]["mean"] == 1
+    written = write_evaluation(tmp_path, report)
+    assert "| father alone | 1.000 [1.000, 1.000] |" in written[0].read_text()
+    assert written[2].read_bytes().startswith(b"\x89PNG")
+    assert [row[0] for row in auc_rows(report)][:2] == ["father alone", "mother alone"]
+
+
+def test_figures_of_known_weight_maps(tmp_path: Path) -> None:
+    """Half of the elements always from the father, one that differs from couple to couple, and one not in use."""
+    maps = torch.full((10, 2, 4), 0.5)
+    maps[:, 0] = 1.0
+    maps[:5, 1, 0], maps[5:, 1, 0] = 0.0, 1.0
+    used = torch.ones(2, 4, dtype=torch.bool)
+    used[1, 3] = False
+    summary = summarize(maps, 1 - maps, used)
+    assert summary.layers == pytest.approx([1.0, 0.5])
+    assert summary.bias == pytest.approx((4 + 1.5) / 7)
+    assert summary.deviation == pytest.approx((4 * 0.5 + 0.5) / 7)
+    assert summary.mirror == pytest.approx(0)
+    assert 0 < summary.between < 1
+    listed = most_consistent(summary, 6)
+    assert (1, 0) not in {(one.layer, one.dimension) for one in listed}
+    assert all(one.variance == 0 for one in listed)
+    files = write_analysis(tmp_path, {"trained": summary, "untrained": summary}, 10)
+    assert "0.3488" in files[0].read_text()
+    assert all(path.stat().st_size > 50 for path in files)
+    assert figures_of(summary)["smallest_variance"] == 0
+
+
+def test_elements_that_are_the_same_in_everyone_are_not_in_use() -> None:
+    trios = made(5)
+    trios.father[:, 1, 2], trios.mother[:, 1, 2] = 0, 0
+    assert (~used_elements(trios)).nonzero().tolist() == [[1, 2]]

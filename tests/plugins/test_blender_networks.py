@@ -1,0 +1,181 @@
+"""The heads of the weight network, the edit parameters, the proxy and synthetic families."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from kinblend import Context, LatentSpace, Trios, load_backbone
+from kinblend.backbone import make_plugin
+from kinblend.errors import OptionError
+from kinblend_plugins.blenders.bridge import Projection, Render
+from kinblend_plugins.blenders.network import HEADS, kind_of, make_network
+from kinblend_plugins.blenders.packed import pack
+from kinblend_plugins.blenders.proxy import distill, fidelity, load_proxy, save_proxy
+from kinblend_plugins.blenders.training import ablation
+from kinblend_plugins.blenders.training.child import ChildModel
+from kinblend_plugins.blenders.training.data import Families
+from kinblend_plugins.blenders.training.loss import auc, contrast, distance
+from kinblend_plugins.blenders.training.options import TrainOptions
+from kinblend_plugins.blenders.training.session import Session
+from kinblend_plugins.blenders.training.synthetic import pretrain
+
+SPACE = LatentSpace("test", 3, 16, "ab" * 32)
+SIZE = 3 * 16
+
+
+def options(**more: object) -> TrainOptions:
+    return TrainOptions(trios=Path("-"), bridge="projection", batch=16, noise=0, **more)
+
+
+def families(count: int = 60) -> Trios:
+    father, mother, child = torch.randn(3, count, 3, 16, generator=torch.Generator().manual_seed(5))
+    names = [f"F{row}" for row in range(count)]
+    return Trios(father, mother, child, torch.randn(count, 128), names, SPACE)
+
+
+def parents(count: int = 4) -> tuple[Tensor, Tensor]:
+    father, mother = torch.randn(2, count, 3, 16, generator=torch.Generator().manual_seed(6))
+    return father, mother
+
+
+@pytest.mark.parametrize("head", sorted(set(HEADS) - {"full"}))
+def test_small_heads_begin_as_the_average(head: str) -> None:
+    weights = make_network(head, 3, 16).eval()(*parents())
+    torch.testing.assert_close(weights, torch.full((4, 3, 16), 0.5))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_symmetric_network_gives_both_orders_of_the_parents_one_child(head: str) -> None:
+    torch.manual_seed(0)
+    network, (father, mother) = make_network(head, 3, 16, symmetric=True).eval(), parents()
+    for tensor in network.parameters():
+        torch.nn.init.normal_(tensor, std=0.1)
+    torch.testing.assert_close(network(father, mother) + network(mother, father), torch.ones(4, 3, 16))
+    assert float((network(father, mother) - 0.5).abs().max().detach()) > 1e-5
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("head", HEADS)
+def test_the_blender_reads_every_head(head: str, symmetric: bool, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network, (father, mother) = make_network(head, 3, 16, symmetric).eval(), parents()
+    for tensor in network.parameters():
+        torch.nn.init.normal_(tensor, std=0.1)
+    assert kind_of(network.state_dict()) == (head, symmetric)
+    save_file(
+        pack({name: tensor.clone() for name, tensor in network.state_dict().items()}), tmp_path / "w.safetensors"
+    )
+    blender = make_plugin("blender", "learned", Context(SPACE), {"weights": str(tmp_path / "w.safetensors")})
+    found = blender.weights(father[0], mother[0], 0)
+    torch.testing.assert_close(found, network(father, mother)[0], atol=0.03, rtol=0)
+
+
+def test_edit_parameters_move_the_child_along_their_directions(tmp_path: Path) -> None:
+    steps = {"smile": torch.zeros(3, 16), "age": torch.zeros(3, 16)}
+    steps["smile"][1, 2], steps["age"][0, 5] = 1.0, 1.0
+    torch.manual_seed(0)
+    model = ChildModel(options(head="low-rank"), 3, 16, steps).eval()
+    father, mother = parents()
+    torch.nn.init.normal_(model.edits.network.body[-1].weight, std=0.3)
+    save_file(model.state(), tmp_path / "w.safetensors")
+    given = {"weights": str(tmp_path / "w.safetensors")}
+    plain, edited = (
+        make_plugin("blender", "learned", Context(SPACE), {**given, "edits": wanted}).blend(father[0], mother[0], 0)
+        for wanted in (False, True)
+    )
+    moved = edited.code - plain.code
+    assert sorted(map(tuple, moved.nonzero().tolist())) == [(0, 5), (1, 2)]
+    torch.testing.assert_close(edited.code, model(father, mother)[0])
+    save_file(ChildModel(options(head="low-rank"), 3, 16, {}).state(), tmp_path / "w.safetensors")
+    with pytest.raises(OptionError, match="no edit parameters"):
+        make_plugin("blender", "learned", Context(SPACE), {**given, "edits": True})
+
+
+def test_edit_parameters_are_learned() -> None:
+    """Children who are their parents' average but for one direction: its strength is found."""
+    made, step = families(), torch.zeros(3, 16)
+    step[1] = 0.5
+    child = (made.father + made.mother) / 2 + step
+    made = Trios(made.father, made.mother, child, made.embedding, made.families, SPACE)
+    session = Session(options(head="per-layer", rate=3e-3, swap=False), made, Projection(SIZE), None, {"smile": step})
+    for _ in range(15):
+        session.run_epoch()
+    with torch.inference_mode():
+        strengths = session.average.edits.network(made.father, made.mother)
+    assert float(strengths.mean()) > 0.3
+
+
+def test_a_proxy_learns_its_bridge_and_tells_its_error(tmp_path: Path) -> None:
+    render = Projection(SIZE, outputs=8, seed=1)
+    proxy, near = distill(render, families(), 0, 1000, lambda _: None, epochs=10)
+    assert near["explained"] > 0.5
+    assert near["spread"] < near["cosine"] <= 1
+    save_proxy(tmp_path / "p.safetensors", proxy)
+    codes, _ = parents()
+    torch.testing.assert_close(load_proxy(tmp_path / "p.safetensors")(codes), proxy(codes))
+
+
+def test_a_constant_explains_nothing() -> None:
+    truth = F.normalize(torch.randn(200, 8, generator=torch.Generator().manual_seed(0)) + 2, dim=1)
+    found = fidelity(lambda codes: truth.mean(0).expand(len(codes), -1), torch.zeros(200, 3, 16), truth)
+    assert found["explained"] == pytest.approx(0, abs=1e-5)
+
+
+def test_pre_training_finds_the_known_maps() -> None:
+    session = Session(options(head="element", pretrain=60, rate=2e-3, swap=False), families(), Projection(SIZE))
+    records = pretrain(session, session.bridge)
+    assert records[-1]["map_correlation"] > 0.8
+    assert records[-1]["map_error"] < records[0]["map_error"]
+
+
+def test_children_change_families_within_their_part_only() -> None:
+    made = families()
+    usual, shuffled = (Families(options(shuffle_children=wanted), made, None, None) for wanted in (False, True))
+    for rows in usual.parts.values():
+        ours, theirs = usual.target[rows], shuffled.target[rows]
+        assert not torch.equal(ours, theirs)
+        assert sorted(ours[:, 0].tolist()) == sorted(theirs[:, 0].tolist())
+
+
+def test_mirrored_pictures_are_seen_in_training_alone() -> None:
+    made = families()
+    usual, more = (Families(options(), made, mirrored, None) for mirrored in (None, made))
+    assert len(more.parts["train"]) == 2 * len(usual.parts["train"])
+    assert more.parts["val"] == usual.parts["val"]
+
+
+def test_losses_of_known_embeddings() -> None:
+    one, numbers = torch.eye(4), torch.arange(4)
+    torch.testing.assert_close(distance(one, one), torch.zeros(4))
+    torch.testing.assert_close(distance(one, one.roll(1, 0)), torch.full((4,), 1.1))
+    torch.testing.assert_close(auc(one, one, numbers), torch.ones(4))
+    torch.testing.assert_close(auc(one.roll(1, 0), one, numbers), torch.full((4,), 1 / 3))
+    assert float(contrast(one, one, numbers).max()) < float(contrast(one.roll(1, 0), one, numbers).min())
+    # Siblings are no rivals: with all of one family nothing is left to tell apart.
+    torch.testing.assert_close(contrast(one.roll(1, 0), one, torch.zeros(4)), torch.zeros(4))
+
+
+def test_checkpointing_changes_no_gradient_and_bf16_little() -> None:
+    backbone = load_backbone("morphable")
+    codes = torch.randn(2, 4, 512, generator=torch.Generator().manual_seed(1)) * 0.3
+    gradients = []
+    for more in ({}, {"checkpointing": True}, {"precision": "bf16"}):
+        leaf = codes.clone().requires_grad_()
+        gradients.append(torch.autograd.grad(Render(backbone, **more)(leaf)[:, 0].sum(), leaf)[0])
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-5, rtol=1e-3)
+    assert float(F.cosine_similarity(gradients[2].flatten(), gradients[0].flatten(), dim=0)) > 0.97
+
+
+def test_the_grid_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablation, "GRID", {"as given": {}, "swapless": {"swap": False}, "no change": {"noise": 0}})
+    said: list[str] = []
+    given = options(head="low-rank", epochs=1)
+    for _ in range(2):
+        ablation.ablate(given, families(), Projection(SIZE), None, {}, tmp_path / "grid.csv", said.append)
+    lines = (tmp_path / "grid.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["options", "as given", "swapless"]
+    assert len(said) == 2

@@ -138,7 +138,8 @@ class Judge:
         projector = self.backbone.projector
         noise = projector.noise_kinds[0]
         with torch.inference_mode():
-            for some in codes.split(BATCH):
+            for start in range(0, len(codes), BATCH):
+                some = codes[start : start + BATCH]
                 yield projector.synthesize(some, noise=noise, size=self.identity.best_side)
 
     def predict(self, codes: Tensor) -> Tensor:

@@ -77,6 +77,8 @@ WRITERS = {
     "demo": ["demo"],
     "families encode": ["families", "encode", "no.csv"],
     "train backbone": ["train", "backbone", "morphable", "--faces", "no.zip"],
+    "analyze": ["analyze", "--trios", "no.safetensors"],
+    "evaluate blender": ["evaluate", "blender", "--trios", "no.safetensors"],
     "train blender": ["train", "blender", "learned", "--trios", "no.safetensors"],
 }
 
@@ -125,6 +127,8 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
         (["models", "import", "tests"], 4, "is a folder"),
         (["models", "import", "x.pt", "--name", "../../evil"], 2, "use lower case letters"),
         (["models", "add", "morphable", "x.safetensors"], 2, "comes with a plugin"),
+        (["analyze", "--trios", "x.safetensors", "--null", "shuffled"], 2, "write --null NAME=FILE"),
+        (["evaluate", "blender", "--trios", "x", "--weights", "a=b"], 3, "b does not exist"),
         (["edit", "x.safetensors", "--edit", "=2"], 2, "write --edit attribute=strength"),
         (["run", "--father", "a", "--mother", "b", "--set", "encoder.wings=2"], 2, "'morphable' has no option"),
         (["encode", "a.jpg", "--set", "projector.wings=2"], 2, "only options of encoder"),

@@ -157,7 +157,7 @@ def test_gradients_through_the_picture_agree_with_finite_differences() -> None:
 
 def test_the_projection_is_a_normalized_matrix_and_a_relu() -> None:
     projection = Projection(6 * 512)
-    torch.testing.assert_close(projection.matrix.norm(dim=1), torch.ones(128))
+    torch.testing.assert_close(projection.matrix.norm(dim=1), torch.ones(512))
     found = projection(torch.randn(3, 6, 512))
     torch.testing.assert_close(found.norm(dim=1), torch.ones(3))
     assert bool((found >= 0).all())

@@ -14,6 +14,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from kinblend import Trios, load_backbone
+from kinblend.errors import UsageError
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.packed import pack
 from kinblend_plugins.blenders.proxy import Bridge, distill, load_proxy, save_proxy
@@ -59,7 +60,7 @@ def train(options: TrainOptions, out: Path, progress: Say | None = None) -> Path
         _note(log, record, say)
     save_file(pack(session.best), out)
     checkpoint.unlink(missing_ok=True)
-    _draw(log, out.with_suffix(".png"))
+    _draw(log, out.with_suffix(".png"), say)
     return out
 
 
@@ -88,8 +89,12 @@ def _line(record: dict[str, float]) -> str:
     return ", ".join(f"{key} {value:.4g}" for key, value in record.items())
 
 
-def _draw(log: Path, picture: Path) -> None:
+def _draw(log: Path, picture: Path, say: Say) -> None:
+    """The curves; without matplotlib there are none, and the weights are no worse."""
     first, *records = [json.loads(line) for line in log.read_text().splitlines()]
     epochs = [record for record in records if "epoch" in record]
-    if epochs:
-        draw_curves(picture, epochs, first["baselines"])
+    try:
+        if epochs:
+            draw_curves(picture, epochs, first["baselines"])
+    except UsageError as error:
+        say(str(error))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone, load_backbone, make_plugin
 from kinblend.device import DevicePool
-from kinblend.device.pool import Precision
 from kinblend.errors import LatentError, PluginError, blame
 from kinblend.identity import similarity
 from kinblend.interfaces import Blend, Blender, Editor
@@ -44,7 +43,7 @@ class Engine:
         self,
         backbone: str | Path = "morphable",
         device: str = "auto",
-        precision: Precision = "auto",
+        precision: str | Mapping[str, str] = "auto",
         memory_budget: str | float | None = None,
         *,
         encoder_options: Mapping[str, Any] | None = None,
@@ -124,7 +123,7 @@ class Engine:
         with stages("detect"):
             found = [self._people.look(*who) for who in zip(order.pictures, order.faces, names, strict=True)]
         with stages("encode"):
-            return [self._people.encode(face, key) for face, key in found]
+            return self._people.encode(found)
 
     def _bear(self, order: Order, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
         with stages("blend"):
@@ -151,7 +150,7 @@ class Engine:
     def parent(self, picture: Picture, face: int | None = None) -> Parent:
         """One person: the face that is cut out of a photograph, and its latent. Raises `InputError`."""
         with self.pool:
-            return self._people.encode(*self._people.look(opened(picture), face, "the picture"))
+            return self._people.encode([self._people.look(opened(picture), face, "the picture")])[0]
 
     def blender(self, name: str = BLENDER, options: Mapping[str, Any] | None = None) -> Blender:
         """A strategy for this backbone. Raises `UsageError`."""

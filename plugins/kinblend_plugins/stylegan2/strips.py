@@ -5,7 +5,7 @@ Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), s
 - On a CPU large feature maps are made in strips of rows that stay in its cache, each with the few rows around it that
   the next convolution looks at. The largest map, that of the last level, is never held whole.
 - A leaky ReLU commutes with positive factors. So a convolution's output is not demodulated: bias and noise are
-  multiplied by the norm it would be divided by, and what is left over goes into the next style and the weights to RGB.
+  multiplied by the norm it would be divided by, and what is left goes into the next style and the weights to RGB.
 - Styles are divided by their largest value, which demodulation undoes: float16 does not overflow.
 """
 

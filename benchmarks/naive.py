@@ -119,7 +119,12 @@ def main() -> None:
     ours = generator(codes, noises)
     low = generator_of(words.resolution)
     print(f"{words.resolution} px, {torch.get_num_threads()} threads")
-    print("largest difference", float((ours - separate).abs().max()), float((ours - grouped).abs().max()), float(ours.abs().max()))
+    print(
+        "largest difference",
+        float((ours - separate).abs().max()),
+        float((ours - grouped).abs().max()),
+        float(ours.abs().max()),
+    )
     plain = generator_of(words.resolution)
     times = seconds(
         [

@@ -104,8 +104,10 @@ class Visit:
         with torch.inference_mode(False), torch.no_grad():
             for slot in slots:
                 there = self.memory.bring(slot.home, slot.dtype)
-                self.moved += 0 if there is slot.home else slot.size
                 slot.put(there)
+                if there is not slot.home:
+                    self.moved += slot.size
+                    self.memory.idle([slot.home])  # at once: two copies of all weights are never in memory
 
     def _send(self, slots: Iterable[Slot]) -> None:
         for slot in slots:

@@ -110,9 +110,7 @@ def _first(generator: Generator, orders: Orders) -> tuple[Tensor, Tensor]:
     return x.mul_(_onward(orders, 1, x)) if len(orders.factors) > 1 else x, picture
 
 
-def _grown(
-    generator: Generator, orders: Orders, x: Tensor, picture: Tensor, levels: range
-) -> tuple[Tensor, Tensor]:
+def _grown(generator: Generator, orders: Orders, x: Tensor, picture: Tensor, levels: range) -> tuple[Tensor, Tensor]:
     """Map and picture of the last of `levels`, from those of the level before the first."""
     for level in levels:
         picture = upsample(picture)

@@ -1,32 +1,71 @@
-"""The generator in the two forms that the public implementations have where they find no CUDA: what we compare with.
+"""The networks in the forms that the public implementations have where they find no CUDA: what we compare with.
 
-Both convolve with weights of their own for each sample, in groups, and filter a transposed convolution's output by
-itself. `separate` puts the channels into the batch before it filters and inserts zeros before it enlarges a picture,
-as rosinality/stylegan2-pytorch; `grouped` filters channel by channel in groups, as NVlabs/stylegan2-ada-pytorch.
-Written from the formulas of Karras et al. (2020); `python benchmarks/naive.py` says how far the pictures are from ours
-and how long each takes.
+Both forms of the generator convolve with weights of their own for each sample, in groups, and filter a transposed
+convolution's output by itself. "separate" puts the channels into the batch before it filters and inserts zeros before
+it enlarges a picture, as rosinality/stylegan2-pytorch does; "grouped" filters channel by channel in groups, as
+NVlabs/stylegan2-ada-pytorch does. The encoder runs one face at a time, its normalisations apart, channels first.
+Written from the formulas of Karras et al. (2020) and Tov et al. (2021).
+
+    python benchmarks/packs.py 1024 made-up-1024
+    kinblend bench --backbone ./made-up-1024 --against benchmarks/naive.py
+    python benchmarks/naive.py made-up-1024 [--rounds 7] [--threads 2]
+
+The last one times both forms and ours, in fp32 and bf16, in turn, and says how far the pictures are apart.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
-import statistics
-import time
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor
 
+from kinblend import Backbone, DevicePool, Pack, load_backbone, open_pack
+from kinblend.evaluation.timing import measure
+from kinblend_plugins.e4e.network import Encoder4Editing
 from kinblend_plugins.stylegan2.generator import Generator
 from kinblend_plugins.stylegan2.layers import StyledConv, ToRGB, binomial_kernel
+from kinblend_plugins.stylegan2.names import translate
 
 Form = Literal["separate", "grouped"]
 
 
-def synthesize(generator: Generator, codes: Tensor, form: Form = "separate") -> Tensor:
+def synthesize(pack: Pack, form: Form = "separate") -> Callable[[Tensor], Tensor]:
+    """What `kinblend bench --against` asks for: codes [n, L, D] → pictures [n, 3, R, R], stored noise."""
+    return torch.inference_mode()(partial(_picture, generator_of(pack), form=form))
+
+
+def encode(pack: Pack) -> Callable[[Tensor], Tensor]:
+    """What `kinblend bench --against` may use: faces [n, 3, 256, 256] → codes [n, L, 512]."""
+    tensors = load_file(pack.files["encoder.safetensors"])
+    average, network = tensors.pop("latent_avg"), Encoder4Editing(pack.space.layers)
+    network.load_state_dict(tensors)
+    network.eval().requires_grad_(False)
+    return torch.inference_mode()(lambda faces: network(faces) + average)
+
+
+def generator_of(pack: Pack) -> Generator:
+    """The pack's generator, its weights laid out as they were published."""
+    tensors = translate(load_file(pack.files["generator.safetensors"]))
+    steps, depth = (len({name.split(".")[1] for name in tensors if name.startswith(part)}) for part in _COUNTED)
+    generator = Generator([len(tensors[f"convs.{2 * step}.bias"]) for step in range(steps)], depth)
+    generator.load_state_dict({"w_avg": generator.w_avg, **tensors})
+    return generator.eval().requires_grad_(False)
+
+
+_COUNTED = ("colours.", "mapping_layers.")
+
+
+def _picture(generator: Generator, codes: Tensor, form: Form = "separate") -> Tensor:
     """Pictures [n, 3, R, R] of codes [n, L, D], stored noise."""
     x = generator.const.repeat(len(codes), 1, 1, 1)
     x = _styled(generator.convs[0], x, codes[:, 0], form)
@@ -81,60 +120,41 @@ def _filtered(x: Tensor, padding: tuple[int, int], form: Form) -> Tensor:
     return x.reshape(count, channels, *x.shape[2:])
 
 
-def generator_of(resolution: int) -> Generator:
-    """A generator of the published size with made-up weights."""
-    torch.manual_seed(0)
-    widths = [min(512, 32768 // (4 << level)) for level in range(resolution.bit_length() - 2)]
-    generator = Generator(widths, depth=8)
-    for name, parameter in generator.named_parameters():
-        if name.endswith("noise_strength"):
-            parameter.data.fill_(0.1)
-    return generator.eval().requires_grad_(False)
-
-
-def seconds(candidates: Sequence[Callable[[], object]], rounds: int) -> list[float]:
-    """The median wall time of each, called in turn, after one call that does not count."""
-    times: list[list[float]] = [[] for _ in candidates]
-    for count in range(rounds + 1):
-        for candidate, taken in zip(candidates, times, strict=True):
-            started = time.perf_counter()
-            candidate()
-            if count:
-                taken.append(time.perf_counter() - started)
-    return [statistics.median(taken) for taken in times]
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    words = parser.parse_args()
+    torch.set_num_threads(words.threads)
+    pack = open_pack(words.pack)
+    codes = torch.randn(1, pack.space.layers, 512, generator=torch.Generator().manual_seed(0))
+    works = {f"reference, {form}": partial(synthesize(pack, form), codes) for form in ("separate", "grouped")}
+    pools = {name: DevicePool("cpu", precision=name) for name in ("fp32", "bf16")}
+    works |= {name: partial(_ours, load_backbone(words.pack, pool), codes) for name, pool in pools.items()}
+    taken = measure(list(works.values()), words.rounds, pools["fp32"].memory)
+    seconds = {name: each.seconds for name, each in zip(works, taken, strict=True)}
+    first = works["reference, separate"]()
+    report = {
+        "resolution": pack.resolution,
+        "threads": words.threads,
+        "load": os.getloadavg()[0],
+        "seconds": seconds,
+        "ratios": {name: {ours: seconds[name] / seconds[ours] for ours in pools} for name in list(works)[:2]},
+        "largest difference": {name: float((work() - first).abs().max()) for name, work in works.items()},
+        "decibels, of four deviations": {name: _decibels(works[name](), first) for name in pools},
+    }
+    print(json.dumps(report, indent=1))
 
 
 @torch.inference_mode()
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--resolution", type=int, default=1024)
-    parser.add_argument("--rounds", type=int, default=7)
-    words = parser.parse_args()
-    generator = generator_of(words.resolution)
-    codes, noises = torch.randn(1, generator.layers, 512), [conv.noise for conv in generator.convs]
-    separate, grouped = synthesize(generator, codes), synthesize(generator, codes, "grouped")
-    for module in generator.modules():
-        if hasattr(module, "settle"):
-            module.settle()
-    ours = generator(codes, noises)
-    low = generator_of(words.resolution)
-    print(f"{words.resolution} px, {torch.get_num_threads()} threads")
-    print(
-        "largest difference",
-        float((ours - separate).abs().max()),
-        float((ours - grouped).abs().max()),
-        float(ours.abs().max()),
-    )
-    plain = generator_of(words.resolution)
-    times = seconds(
-        [
-            lambda: synthesize(plain, codes, "separate"),
-            lambda: synthesize(plain, codes, "grouped"),
-            lambda: generator(codes, noises),
-        ],
-        words.rounds,
-    )
-    print(times, [t / times[-1] for t in times])
+def _ours(backbone: Backbone, codes: Tensor) -> Tensor:
+    with backbone.pool.lease(backbone.projector.module, "projector"):
+        return backbone.projector.synthesize(codes)
+
+
+def _decibels(picture: Tensor, reference: Tensor) -> float:
+    return 20 * math.log10(4 * float(reference.std() / (picture - reference).square().mean().sqrt()))
 
 
 if __name__ == "__main__":

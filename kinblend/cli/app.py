@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from kinblend.cli import demo, doctor, evaluate, families, models, plugins, prepare, run, steps, strategies, train
+from kinblend.cli import (
+    bench,
+    demo,
+    doctor,
+    evaluate,
+    families,
+    models,
+    plugins,
+    prepare,
+    run,
+    steps,
+    strategies,
+    train,
+)
 from kinblend.cli.extra import Commands
 
 app = typer.Typer(
@@ -26,6 +39,7 @@ for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, s
 app.command("prepare")(prepare.prepare)
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
 app.add_typer(models.app, name="models")
 app.add_typer(families.app, name="families")
 app.add_typer(train.app, name="train")

@@ -54,6 +54,9 @@ class DeviceMemory:
     def free(self) -> None:
         """Give back to the system what is kept for later."""
 
+    def finish(self) -> None:
+        """Wait until the device has done what it was asked."""
+
 
 class CudaMemory(DeviceMemory):
     """The memory of a GPU: weights wait in pinned memory and come while the processor goes on."""
@@ -98,6 +101,11 @@ class CudaMemory(DeviceMemory):
         import torch
 
         torch.cuda.empty_cache()
+
+    def finish(self) -> None:
+        import torch
+
+        torch.cuda.synchronize(self.device)
 
 
 def memory_of(name: str) -> DeviceMemory:

@@ -152,6 +152,10 @@ class Engine:
         with self.pool:
             return self._people.encode([self._people.look(opened(picture), face, "the picture")])[0]
 
+    def forget(self) -> None:
+        """Forget the parents met so far, who are remembered so that another child of theirs costs less."""
+        self._people = People(self.backbone)
+
     def blender(self, name: str = BLENDER, options: Mapping[str, Any] | None = None) -> Blender:
         """A strategy for this backbone. Raises `UsageError`."""
         return cast(Blender, make_plugin("blender", name, self.backbone.context, options))

@@ -8,7 +8,7 @@ from published import toy
 from torch import Tensor, nn
 
 from kinblend import DevicePool
-from kinblend_plugins.stylegan2 import strips
+from kinblend_plugins.stylegan2 import strips, winograd
 from kinblend_plugins.stylegan2.generator import Generator, build
 from kinblend_plugins.stylegan2.layers import ModulatedConv
 
@@ -49,6 +49,16 @@ def test_strips_and_batches_change_nothing(
         assert plain.requires_grad
         with torch.no_grad():
             torch.testing.assert_close(generator(codes, maps, size), plain.detach(), atol=2e-5, rtol=0)
+
+
+def test_wide_layers_take_the_short_way() -> None:
+    generator = build(toy(32, winograd.NARROWEST).state_dict())
+    codes, maps = torch.randn(2, generator.layers, 512, requires_grad=True), noises(generator, "shared", 1)
+    plain = generator(codes, maps).detach()
+    with torch.inference_mode():
+        found = generator(codes, maps)
+    assert generator.convs[-1]._wide is not None
+    torch.testing.assert_close(found, plain, atol=2e-4, rtol=0)
 
 
 def test_only_the_levels_that_are_asked_for_are_made(generator: Generator) -> None:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kinblend_plugins.stylegan2 import winograd
+
 MAPPING_RATE = 0.01  # the learning-rate multiplier that published mapping networks were trained with
 EPSILON = 1e-8
 
@@ -128,6 +130,7 @@ class StyledConv(ModulatedConv):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise", torch.randn(size, size))
         self.size, self.doubling = size, doubling
+        self._wide: Tensor | None = None
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """x [n, inputs, ·, ·] and w [n, D] → [n, outputs, size, size].
@@ -146,9 +149,17 @@ class StyledConv(ModulatedConv):
             x = x + (noise * self.noise_strength).to(x.dtype)
         return self.clamped(leaky(x + self.bias.to(x.dtype)[:, None, None]))
 
+    def wide_weight(self) -> Tensor:
+        """The weights as `winograd.convolve` takes them; made once, when they are first asked for."""
+        if self._wide is None:
+            with torch.inference_mode(False):
+                self._wide = winograd.transformed(self.weight.detach())
+        return self._wide
+
     def settle(self) -> None:
         """As `ModulatedConv.settle`; a transposed convolution reads its weights inputs first."""
         super().settle()
+        self._wide = None
         if self.doubling:
             self.weight.data = self.weight.data.transpose(0, 1).contiguous().transpose(0, 1)
 

@@ -134,6 +134,7 @@ def main() -> None:
     works |= {name: partial(_ours, load_backbone(words.pack, pool), codes) for name, pool in pools.items()}
     taken = measure(list(works.values()), words.rounds, pools["fp32"].memory)
     seconds = {name: each.seconds for name, each in zip(works, taken, strict=True)}
+    cpu = {name: each.cpu_seconds for name, each in zip(works, taken, strict=True)}
     first = works["reference, separate"]()
     report = {
         "resolution": pack.resolution,
@@ -141,6 +142,8 @@ def main() -> None:
         "load": os.getloadavg()[0],
         "seconds": seconds,
         "ratios": {name: {ours: seconds[name] / seconds[ours] for ours in pools} for name in list(works)[:2]},
+        "cpu seconds": cpu,
+        "ratios of cpu seconds": {name: {ours: cpu[name] / cpu[ours] for ours in pools} for name in list(works)[:2]},
         "largest difference": {name: float((work() - first).abs().max()) for name, work in works.items()},
         "decibels, of four deviations": {name: _decibels(works[name](), first) for name in pools},
     }

@@ -14,6 +14,8 @@ from kinblend.cli.output import check_file, put, say
 from kinblend.errors import ModelError, UsageError
 from kinblend.settings import load_settings
 
+HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
+
 
 def bench(
     backbone: flags.Backbone = None,
@@ -33,6 +35,10 @@ def bench(
         typer.Option(
             "--step", help="load, encode, blend, synthesize, batch, project, run, cold; repeatable. Default: all."
         ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of this process; one gives CPU times that other programs hardly change."),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is timed; the median counts.")] = 7,
     father: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
@@ -58,6 +64,10 @@ def bench(
     unknown = sorted(set(step or ()) - set(STEPS))
     if unknown:
         raise UsageError(f"there is no step {unknown[0]!r}; use {', '.join(STEPS)}")
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
     wanted = {"sizes": size, "batches": batch, "precisions": precision, "steps": step}
     plan = Plan(
         settings.backbone,
@@ -72,7 +82,7 @@ def bench(
         out.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
     if plot is not None:
         draw(report, plot)
-    put(report, as_json=as_json, rows=_rows(report), head=["step", "precision", "px", "batch", "ms", "MiB", "ratio"])
+    put(report, as_json=as_json, rows=_rows(report), head=HEAD)
 
 
 def _people(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:
@@ -94,8 +104,10 @@ def _rows(report: dict[str, Any]) -> list[list[str]]:
             str(case.get("size", "")),
             str(case.get("batch", "")),
             f"{1000 * case['seconds']:.1f}",
+            f"{1000 * case['cpu_seconds']:.1f}",
             f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
             f"{case['ratio']:.2f}" if "ratio" in case else "",
+            f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
         ]
         for case in report["cases"] + report.get("against", [])
     ]

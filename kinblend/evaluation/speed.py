@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -118,7 +118,7 @@ class _Bench:
                 none, some = measure(works, max(1, self.plan.rounds // 3), self.pool.memory)
         except UnsupportedError:
             return
-        yield asdict(Taken(*_per_step(none, some), some.peak_rss, some.peak_device))
+        yield asdict(some) | {name: _per_step(none, some, name) for name in ("seconds", "fastest", "cpu_seconds")}
 
     def _run(self) -> Iterator[dict[str, Any]]:
         """A run of an engine that has run before, on people it does not remember."""
@@ -144,8 +144,8 @@ class _Bench:
             words += ["--backbone", self.plan.backbone, "--precision", self.pool.precision, "--out", out]
             words += ["--device", str(self.pool.device)]
             words += ["--memory-budget", self.plan.memory_budget] if self.plan.memory_budget else []
-            runs = sorted(cold(words) for _ in range(self.plan.rounds))
-        yield asdict(Taken(runs[len(runs) // 2][0], runs[0][0], max(peak for _, peak in runs), 0))
+            runs = sorted((cold(words) for _ in range(self.plan.rounds)), key=lambda taken: taken.seconds)
+        yield asdict(replace(runs[len(runs) // 2], fastest=runs[0].seconds))
 
     def _engine(self) -> Engine:
         words = self.plan
@@ -179,5 +179,5 @@ class _Bench:
         return self.plan.people is not None and self.backbone.pack.description["encoder"] is not None
 
 
-def _per_step(none: Taken, some: Taken) -> tuple[float, float]:
-    return (some.seconds - none.seconds) / PROJECTED, (some.fastest - none.fastest) / PROJECTED
+def _per_step(none: Taken, some: Taken, name: str) -> float:
+    return float((getattr(some, name) - getattr(none, name)) / PROJECTED)

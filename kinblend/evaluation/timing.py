@@ -23,41 +23,47 @@ Work = Callable[[], object]
 class Taken:
     """What some work took.
 
-    seconds: the median of all rounds, wall time. fastest: of all rounds. peak_rss: the most memory the process had
-    resident while it worked, in bytes; where the system can't count anew, since its start. peak_device: the most
-    memory in use on a GPU, in bytes, 0 on a CPU.
+    seconds: the median of all rounds, wall time. fastest: of all rounds.
+    cpu_seconds: the median of the time that processors worked for this process; on one thread, other programs hardly
+        change it.
+    peak_rss: the most memory the process had resident while it worked, in bytes; where the system can't count anew,
+        since its start.
+    peak_device: the most memory in use on a GPU, in bytes, 0 on a CPU.
     """
 
     seconds: float
     fastest: float
+    cpu_seconds: float
     peak_rss: int
     peak_device: int
 
 
 def measure(works: Sequence[Work], rounds: int, memory: DeviceMemory) -> list[Taken]:
     """What each takes: called in turn, `rounds` times, after one call of each that does not count."""
-    times: list[list[float]] = [[] for _ in works]
+    times: list[list[tuple[float, float]]] = [[] for _ in works]
     peaks, device_peaks = [0] * len(works), [0] * len(works)
     for turn in range(rounds + 1):
         for index, work in enumerate(works):
             count_anew(memory)
-            seconds = _timed(work, memory)
+            taken = _timed(work, memory)
             if turn:
-                times[index].append(seconds)
+                times[index].append(taken)
             peaks[index] = max(peaks[index], peak_now())
             device_peaks[index] = max(device_peaks[index], memory.peak() if memory.device.type == "cuda" else 0)
-    return [
-        Taken(statistics.median(taken), min(taken), *peak)
-        for taken, *peak in zip(times, peaks, device_peaks, strict=True)
-    ]
+    return [_summary(*case) for case in zip(times, peaks, device_peaks, strict=True)]
 
 
-def _timed(work: Work, memory: DeviceMemory) -> float:
+def _summary(times: Sequence[tuple[float, float]], peak: int, device_peak: int) -> Taken:
+    wall, cpu = zip(*times, strict=True)
+    return Taken(statistics.median(wall), min(wall), statistics.median(cpu), peak, device_peak)
+
+
+def _timed(work: Work, memory: DeviceMemory) -> tuple[float, float]:
     memory.finish()
-    started = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     work()
     memory.finish()
-    return time.perf_counter() - started
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def count_anew(memory: DeviceMemory) -> None:
@@ -75,8 +81,8 @@ def peak_now() -> int:
     return peak_rss()
 
 
-def cold(words: Sequence[str]) -> tuple[float, int]:
-    """Seconds and peak resident bytes of a command in a process of its own. Raises `CalledProcessError`."""
+def cold(words: Sequence[str]) -> Taken:
+    """What a command takes in a process of its own. Raises `CalledProcessError`."""
     started = time.perf_counter()
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     error = process.stderr.read() if process.stderr else b""
@@ -84,7 +90,8 @@ def cold(words: Sequence[str]) -> tuple[float, int]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, list(words), stderr=error)
-    return time.perf_counter() - started, usage.ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+    seconds, peak = time.perf_counter() - started, usage.ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+    return Taken(seconds, seconds, usage.ru_utime + usage.ru_stime, peak, 0)
 
 
 def hardware(memory: DeviceMemory) -> dict[str, Any]:

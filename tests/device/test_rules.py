@@ -168,8 +168,8 @@ def test_out_of_memory_halves_the_batch() -> None:
     with DevicePool(budget=3 * KIB, memory=memory) as pool, pool.lease(linear(1)):
         assert pool.batched(work, range(8)) == [2 * item for item in range(8)]
     assert seen == [8, 4, 2, 2, 2, 2]
-    with DevicePool(budget=1200, memory=memory) as pool, pool.lease(linear(1)):
-        with pytest.raises(DeviceMemoryError, match=r"at least --memory-budget 2048"):
-            pool.batched(work, range(2))
+    pool = DevicePool(budget=1200, memory=memory)
+    with pool, pool.lease(linear(1)), pytest.raises(DeviceMemoryError, match=r"at least --memory-budget 2048"):
+        pool.batched(work, range(2))
     with DevicePool(memory=FakeMemory()) as pool, pytest.raises(ZeroDivisionError):
         pool.batched(lambda items: [1 // item for item in items], [0])

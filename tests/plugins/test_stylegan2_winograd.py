@@ -15,7 +15,9 @@ def test_it_is_the_convolution(above: bool, below: bool, band: int, monkeypatch:
     height = 16 - above - below + 2
     x, weight = torch.randn(2, 24, height, 32), torch.randn(40, 24, 3, 3) / 15
     long = F.conv2d(F.pad(x, (1, 1, int(above), int(below))).double(), weight.double()).float()
-    short = winograd.convolve(x.contiguous(memory_format=torch.channels_last), winograd.transformed(weight), above, below)
+    short = winograd.convolve(
+        x.contiguous(memory_format=torch.channels_last), winograd.transformed(weight), above, below
+    )
     assert short.shape == (2, 40, 16, 32)
     torch.testing.assert_close(short, long, atol=1e-4, rtol=0)
 

@@ -2,8 +2,8 @@
 
     pytest benchmarks/test_steps.py --benchmark-autosave        # and later: --benchmark-compare
 
-`kinblend bench` measures the published sizes, memory and whole runs; here stand the things it can't reach, the step of
-a training among them.
+`kinblend bench` measures the published sizes, memory and whole runs; here stand the things it can't reach, the step
+of a training among them.
 """
 
 from __future__ import annotations

@@ -10,20 +10,24 @@ from kinblend.errors import UsageError
 
 
 def plot(report: Mapping[str, Any], path: Path) -> None:
-    """Write the picture of a report of `speed.bench`. Raises `UsageError` where matplotlib is missing."""
+    """Write the picture of a report of `speed.bench`; of one thread CPU times, which other programs hardly change.
+
+    Raises `UsageError` where matplotlib is missing.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError("plots need matplotlib: run `pip install kinblend[bench]`, or leave --plot out") from error
+    seconds, unit = ("cpu_seconds", "CPU ms") if report["hardware"]["threads"] == 1 else ("seconds", "ms")
     figure = Figure(figsize=(10, 7), layout="constrained")
     rows = figure.subplots(2, 2)
     for axes, step, across in ((rows[:, 0], "synthesize", "size"), (rows[:, 1], "batch", "batch")):
         for precision in dict.fromkeys(case["precision"] for case in report["cases"]):
             cases = [case for case in report["cases"] if (case["step"], case["precision"]) == (step, precision)]
             x = [case[across] for case in cases]
-            axes[0].plot(x, [1000 * case["seconds"] for case in cases], "o-", label=precision)
+            axes[0].plot(x, [1000 * case[seconds] for case in cases], "o-", label=precision)
             axes[1].plot(x, [_peak(case) / 2**20 for case in cases], "o-", label=precision)
-        axes[0].set(ylabel="ms", xlabel=f"{across}, {'px' if across == 'size' else 'pictures'}", yscale="log")
+        axes[0].set(ylabel=unit, xlabel=f"{across}, {'px' if across == 'size' else 'pictures'}", yscale="log")
         axes[1].set(ylabel="peak memory, MiB", xlabel=axes[0].get_xlabel())
         for axis in axes:
             axis.set_xscale("log", base=2)

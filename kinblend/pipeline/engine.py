@@ -123,7 +123,7 @@ class Engine:
         with stages("detect"):
             found = [self._people.look(*who) for who in zip(order.pictures, order.faces, names, strict=True)]
         with stages("encode"):
-            return self._people.encode(found)
+            return [self._people.encode(face, key) for face, key in found]
 
     def _bear(self, order: Order, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
         with stages("blend"):
@@ -150,7 +150,7 @@ class Engine:
     def parent(self, picture: Picture, face: int | None = None) -> Parent:
         """One person: the face that is cut out of a photograph, and its latent. Raises `InputError`."""
         with self.pool:
-            return self._people.encode([self._people.look(opened(picture), face, "the picture")])[0]
+            return self._people.encode(*self._people.look(opened(picture), face, "the picture"))
 
     def forget(self) -> None:
         """Forget the parents met so far, who are remembered so that another child of theirs costs less."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,13 +41,10 @@ class People:
         found = find_face(image, face=number, name=name)
         return align_with_landmarks(image, found.landmarks, self.backbone.encoder.input_size), key
 
-    def encode(self, found: Sequence[tuple[AlignedFace, str]]) -> list[Parent]:
-        """The parents whom `look` found; those that are new are encoded in one batch."""
-        new = {key: face for face, key in found if key not in self._known}
-        latents = self.backbone.encode(list(new.values())) if new else []
-        parents = {key: self._known[key] for _, key in found if key not in new}
-        for (key, face), latent in zip(new.items(), latents, strict=True):
-            parents[key] = self._known[key] = Parent(face.image, latent, face.landmarks)
-        while len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
-        return [parents[key] for _, key in found]
+    def encode(self, face: AlignedFace, key: str) -> Parent:
+        """The parent with this face."""
+        if key not in self._known:
+            while len(self._known) >= REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[key] = Parent(face.image, self.backbone.encode([face])[0], face.landmarks)
+        return self._known[key]

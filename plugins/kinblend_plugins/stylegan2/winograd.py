@@ -1,8 +1,8 @@
 """3 × 3 convolutions with a quarter of the multiplications, for wide layers in float32 on a CPU.
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), F(4 × 4, 3 × 3): overlapping tiles of
-6 × 6 are transformed, multiplied by the transformed weights, and transformed back to 4 × 4. On numbers of unit variance the
-largest difference from the direct sum is below 1e-4.
+6 × 6 are transformed, multiplied by the transformed weights, and transformed back to 4 × 4. On numbers of unit
+variance the largest difference from the direct sum is below 1e-4.
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
             axis.set_xscale("log", base=2)
             axis.grid(alpha=0.3)
             axis.legend()
-    figure.suptitle(f"{Path(report['backbone']).name}, {report['hardware']['processor']}, {report['hardware']['device']}")
+    figure.suptitle(
+        f"{Path(report['backbone']).name}, {report['hardware']['processor']}, {report['hardware']['device']}"
+    )
     figure.savefig(path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -84,7 +84,7 @@ class Backbone:
 
         faces = [crop if isinstance(crop, AlignedFace) else AlignedFace(to_picture(crop)) for crop in crops]
         with self.pool.lease(self.encoder.module, "encoder"), blame(self.encoder.title, LatentError):
-            return self.encoder.encode_faces(faces)
+            return self.pool.batched(self.encoder.encode_faces, faces)
 
     def render(
         self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
@@ -96,7 +96,8 @@ class Backbone:
         for latent in latents:
             self.space.require(latent.space)
         with self.pool.lease(self.projector.module, "projector"), blame(self.projector.title, LatentError):
-            return self.projector.render(latents, noise=noise, seed=seed, size=size)
+            render = partial(self.projector.render, noise=noise, seed=seed, size=size)
+            return self.pool.batched(render, latents)
 
     def project(
         self,
@@ -137,8 +138,7 @@ def load_backbone(
     for kind, values in options.items():
         _check_plugin(pack, kind, values)
     if pool is None:
-        known: Any = settings.precision  # the pool refuses what it doesn't know
-        pool = DevicePool(settings.device, settings.memory_budget, known)
+        pool = DevicePool(settings.device, settings.memory_budget, settings.precision)
     return Backbone(pack, pool, options["encoder"], options["projector"])
 
 

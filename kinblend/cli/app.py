@@ -8,6 +8,7 @@ import typer
 
 from kinblend.cli import (
     analyze,
+    bench,
     demo,
     doctor,
     evaluate,
@@ -42,6 +43,7 @@ app.command("prepare")(prepare.prepare)
 app.command("analyze")(analyze.analyze)
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
 app.add_typer(models.app, name="models")
 app.add_typer(families.app, name="families")
 app.add_typer(train.app, name="train")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Backbone = Annotated[str | None, typer.Option("--backbone", help="Model pack: a name or a folder.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
-Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16, fp16.")]
+Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16, fp16; bf16,projector=fp32.")]
 Budget = Annotated[str | None, typer.Option("--memory-budget", help="Device memory for weights, 2GiB say.")]
 Face = Annotated[
     int | None, typer.Option("--face", min=1, help="Which face, from the left, where there are several.")
@@ -47,11 +47,10 @@ def open_engine(
     settings = load_settings(backbone=backbone, device=device, precision=precision, memory_budget=memory_budget)
     from kinblend.pipeline import Engine
 
-    known: Any = settings.precision  # the pool refuses what it doesn't know
     return Engine(
         settings.backbone,
         settings.device,
-        known,
+        settings.precision,
         settings.memory_budget,
         encoder_options=(sets or {}).get("encoder"),
         projector_options=(sets or {}).get("projector"),

@@ -5,54 +5,73 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, TypeVar
 
+from kinblend.device.memory import DeviceMemory, asked_for, is_out_of_memory, memory_of
+from kinblend.device.precision import dtype_of, parse_precision
 from kinblend.device.sizes import format_size, parse_size
+from kinblend.device.visit import Visit
 from kinblend.errors import DeviceMemoryError, UsageError
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+REMEMBERED = 1000  # leases whose record is kept
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class LeaseRecord:
-    """What one lease took: the name it was asked under, its wall time and the bytes its weights take."""
+    """What one lease took.
+
+    name: under which it was asked. seconds: wall time. bytes: that its weights take on the device.
+    peak_bytes: the most in use on the device during it; on a CPU, the most this process had resident so far.
+    moved_bytes: weights that were copied for it.
+    """
 
     name: str
     seconds: float
     bytes: int
+    peak_bytes: int
+    moved_bytes: int
 
 
 class DevicePool:
     """`with DevicePool(device="auto", budget="2GiB") as pool: with pool.lease(module) as m: …`
 
     device: "auto" (CUDA where there is one, else CPU), "cpu", "cuda", "cuda:1".
-    budget: bytes that weights may take on the device, a number or "2GiB"; None for no limit.
-    precision: "fp32", "bf16", "fp16", or "auto", which is fp32.
+    budget: bytes that weights may take on the device, a number or "2GiB"; None for no limit. On CUDA all that PyTorch
+        holds there is kept within it.
+    precision: "fp32", "bf16", "fp16", or "auto", which is fp32; and for single leases
+        "bf16,projector=fp32" or {"encoder": "bf16"}.
+    memory: the device's; by default that of `device`.
 
-    Modules stay on the device while the budget allows and leave least recently used first. On exit every module is
-    back on the CPU with the very numbers it came with: a lease in half precision rounds copies. Leases nest and may
-    be taken from several threads.
+    Modules stay on the device while the budget allows and leave least recently used first; one that is too large
+    comes in pieces if it can (see `Visit`). On exit every module is back on the CPU with the very numbers it came
+    with: a lease in half precision rounds copies, and a lease is no place to train. Leases nest and may be taken from
+    several threads.
     """
 
     def __init__(
-        self, device: str = "auto", budget: str | float | None = None, precision: Precision = "auto"
+        self,
+        device: str = "auto",
+        budget: str | float | None = None,
+        precision: str | Mapping[str, str] = "auto",
+        *,
+        memory: DeviceMemory | None = None,
     ) -> None:
-        self.device = _device(device)
         self.budget = None if budget is None else parse_size(budget)
-        self.dtype = _dtype(precision)
-        self.precision = "fp32" if precision == "auto" else precision
+        self.precisions = parse_precision(precision)
+        self.memory = memory_of(device) if memory is None else memory
         self.records: list[LeaseRecord] = []
-        self._resident: OrderedDict[int, nn.Module] = OrderedDict()
-        self._masters: dict[int, list[tuple[nn.Module, str, torch.Tensor]]] = {}
-        self._leases: dict[int, int] = {}
+        self._resident: OrderedDict[int, Visit] = OrderedDict()
         self._lock = threading.RLock()
 
     def __enter__(self) -> DevicePool:
@@ -63,64 +82,133 @@ class DevicePool:
     ) -> None:
         self.release()
 
+    @property
+    def device(self) -> torch.device:
+        """Where modules are lent."""
+        return self.memory.device
+
+    @property
+    def precision(self) -> str:
+        """As it is written: "fp32", or "fp32,encoder=bf16"."""
+        return ",".join(f"{name}={kind}" if name else kind for name, kind in self.precisions.items())
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of leases without a precision of their own."""
+        return dtype_of(self.precisions[""])
+
     @contextmanager
     def lease(self, module: nn.Module | None, name: str = "") -> Iterator[nn.Module | None]:
-        """The module on the device, in the pool's precision, for the time of the `with` block.
+        """The module on the device for the time of the `with` block.
 
-        module: None (a plugin without a network) is lent as it is.
+        module: None (a plugin without a network) is lent as it is. name: for the records, and to look up its
+        precision.
         Raises `DeviceMemoryError` if the budget can't hold it beside what is leased already.
         """
         if module is None:
             yield None
             return
-        started, size = time.perf_counter(), 0
+        name, started = name or type(module).__name__, time.perf_counter()
         with self._lock:
-            size = self._admit(module)
-            self._leases[id(module)] = self._leases.get(id(module), 0) + 1
+            known = self._resident.get(id(module))
+            before = known.moved if known else 0
+            visit = self._admit(module, name)
+            visit.leases += 1
+            self.memory.peak(anew=True)
         try:
             yield module
         finally:
             with self._lock:
-                self._leases[id(module)] -= 1
-                self.records.append(LeaseRecord(name or type(module).__name__, time.perf_counter() - started, size))
+                visit.leases -= 1
+                if not visit.leases:
+                    visit.rest()
+                self._record(LeaseRecord(name, time.perf_counter() - started, visit.size, 0, visit.moved - before))
+
+    def batched(self, work: Callable[[Sequence[A]], list[R]], items: Sequence[A]) -> list[R]:
+        """The results of `work`, called with all items; where memory runs out, with half as many at a time.
+
+        Raises `DeviceMemoryError`, which says how much would do, if it runs out for a single one.
+        """
+        done: list[R] = []
+        count = len(items)
+        while len(done) < len(items):
+            try:
+                done += work(items[len(done) : len(done) + count])
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if count == 1:
+                    raise self._too_small(error) from error
+                count = (count + 1) // 2
+                self._clear()
+        return done
 
     def release(self) -> None:
-        """Send every module home and give the device memory back."""
+        """Send every module home that is not leased, and give the device memory back."""
         with self._lock:
-            for module in list(self._resident.values()):
-                self._evict(module)
-            if self.device.type == "cuda":
-                import torch
-
-                torch.cuda.empty_cache()
+            self._clear()
+            if not self._resident:
+                self.memory.limit(None)
 
     @property
     def resident_bytes(self) -> int:
         """Bytes of all weights on the device now."""
-        return sum(_size(module) for module in self._resident.values())
+        return sum(visit.size for visit in self._resident.values())
 
-    def _admit(self, module: nn.Module) -> int:
-        key = id(module)
-        if key in self._resident:
+    def _admit(self, module: nn.Module, name: str) -> Visit:
+        key, dtype = id(module), dtype_of(self.precisions.get(name, self.precisions[""]))
+        visit = self._resident.get(key)
+        if visit and visit.dtype != dtype and visit.leases:
+            raise UsageError(f"{name} is lent in {visit.dtype} already; give all its leases one precision")
+        if visit and visit.dtype == dtype:
             self._resident.move_to_end(key)
-            return _size(module)
-        size = _size(module, self.dtype)
-        self._make_room(size)
-        floats = _floats(module)
-        if any(tensor.dtype != self.dtype for _, _, tensor in floats):
-            self._masters[key] = floats
-        module.to(device=self.device, dtype=self.dtype)
-        self._resident[key] = module
-        return size
+            return visit
+        if visit:
+            self._evict(key)
+        visit = Visit(module, dtype, self.memory, self.budget)
+        self._make_room(visit.size)
+        self._let_in(visit)
+        self._resident[key] = visit
+        return visit
+
+    def _let_in(self, visit: Visit) -> None:
+        """Bring the module; where memory runs out though the budget allows it, without those that are idle."""
+        self.memory.limit(self.budget)
+        try:
+            visit.come()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            self._clear()
+            try:
+                visit.come()
+            except Exception as again:
+                if not is_out_of_memory(again):
+                    raise
+                raise self._too_small(again) from again
+
+    def _too_small(self, error: BaseException) -> DeviceMemoryError:
+        """What to say when memory ran out though nothing more can be left away."""
+        needed = self.memory.peak() + asked_for(error)
+        if self.budget is not None:
+            size = format_size(self.budget)
+            return DeviceMemoryError(
+                f"the memory budget of {size} is too small for one picture at a time: give at least "
+                f"--memory-budget {needed}"
+            )
+        return DeviceMemoryError(
+            f"the memory of {self.device} ran out for one picture at a time, about {format_size(needed)} are needed: "
+            "free some, or use --precision fp16 or --device cpu"
+        )
 
     def _make_room(self, size: int) -> None:
         if self.budget is None:
             return
-        for key, module in list(self._resident.items()):
+        for key, visit in list(self._resident.items()):
             if self.resident_bytes + size <= self.budget:
                 return
-            if not self._leases.get(key):
-                self._evict(module)
+            if not visit.leases:
+                self._evict(key)
         needed = self.resident_bytes + size
         if needed > self.budget:
             raise DeviceMemoryError(
@@ -128,56 +216,17 @@ class DevicePool:
                 f"give at least --memory-budget {needed}"
             )
 
-    def _evict(self, module: nn.Module) -> None:
-        del self._resident[id(module)]
-        module.to(device="cpu")
-        for part, name, tensor in self._masters.pop(id(module), ()):
-            parameter = part._parameters.get(name)
-            if parameter is not None:
-                parameter.data = tensor
-            else:
-                part._buffers[name] = tensor
+    def _clear(self) -> None:
+        """Everything that is idle goes home."""
+        with self._lock:
+            for key, visit in list(self._resident.items()):
+                if not visit.leases:
+                    self._evict(key)
+            self.memory.free()
 
+    def _evict(self, key: int) -> None:
+        self._resident.pop(key).leave()
 
-def _device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"{name!r} is no device; use auto, cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"kinblend runs on cpu and cuda, not on {name!r}")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError("there is no CUDA device here; use --device cpu")
-    return device
-
-
-def _dtype(precision: str) -> torch.dtype:
-    import torch
-
-    names = {"auto": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    try:
-        return names[precision]
-    except KeyError:
-        raise UsageError(f"precision {precision!r}: use {', '.join(names)}") from None
-
-
-def _floats(module: nn.Module) -> list[tuple[nn.Module, str, torch.Tensor]]:
-    """Every parameter and buffer of floats: where it hangs, its name there and its values."""
-    return [
-        (part, name, tensor.data)
-        for part in module.modules()
-        for name, tensor in (*part._parameters.items(), *part._buffers.items())
-        if tensor is not None and tensor.is_floating_point()
-    ]
-
-
-def _size(module: nn.Module, dtype: torch.dtype | None = None) -> int:
-    tensors = [*module.parameters(), *module.buffers()]
-    return sum(
-        tensor.numel() * (dtype if dtype and tensor.is_floating_point() else tensor.dtype).itemsize
-        for tensor in tensors
-    )
+    def _record(self, record: LeaseRecord) -> None:
+        self.records.append(replace(record, peak_bytes=self.memory.peak()))
+        del self.records[:-REMEMBERED]

@@ -18,7 +18,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def save_figure(figure: Any, path: Path) -> Path:
-    """Write it as PNG, the same bytes for the same figure."""
+    """Write it as PNG or SVG, by its name; as PNG the same bytes for the same figure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Software": None})
+    figure.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
     return path

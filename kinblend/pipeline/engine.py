@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone, load_backbone, make_plugin
 from kinblend.device import DevicePool
-from kinblend.device.pool import Precision
 from kinblend.errors import LatentError, PluginError, blame
 from kinblend.identity import similarity
 from kinblend.interfaces import Blend, Blender, Editor
@@ -44,7 +43,7 @@ class Engine:
         self,
         backbone: str | Path = "morphable",
         device: str = "auto",
-        precision: Precision = "auto",
+        precision: str | Mapping[str, str] = "auto",
         memory_budget: str | float | None = None,
         *,
         encoder_options: Mapping[str, Any] | None = None,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import resource
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.backbone import Backbone
-from kinblend.device import DevicePool
+from kinblend.device import DevicePool, peak_rss
 from kinblend.interfaces import Plugin
 from kinblend.pipeline.order import Order, Target
 from kinblend.pipeline.result import Parent
@@ -66,12 +66,11 @@ def finish(
     pool: DevicePool,
 ) -> dict[str, Any]:
     """The record with what the run gave and took. Everything that differs from run to run stands under "cost"."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    leases = [{"name": r.name, "seconds": round(r.seconds, 4), "bytes": r.bytes} for r in pool.records]
+    leases = [asdict(record) | {"seconds": round(record.seconds, 4)} for record in pool.records]
     pool.records.clear()
     cost = {
         "seconds": {stage: round(value, 4) for stage, value in seconds.items()},
-        "peak_memory_bytes": peak,
+        "peak_memory_bytes": peak_rss(),
         "leases": leases,
     }
     similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in likeness]

@@ -51,14 +51,16 @@ class E4eEncoder(Encoder):
         """
         if images.ndim != 4 or tuple(images.shape[1:]) != (3, self.input_size, self.input_size):
             raise LatentShapeError(f"e4e takes images [n, 3, 256, 256], not {list(images.shape)}")
-        codes = self.network(images.to(self.network.latlayer1.weight)).float().cpu()
+        codes = self.network(images.to(self.network.latlayer1.weight)).cpu()
         return codes + self.average
 
 
 def build(tensors: Mapping[str, Tensor], layers: int) -> Encoder4Editing:
     """The network holding `tensors`, for inference. Raises `CheckpointError` naming the tensor that does not fit."""
     hint = f"an e4e encoder for {layers} layers is needed"
-    return build_network(lambda: Encoder4Editing(layers), tensors, "the encoder", hint)
+    network = build_network(lambda: Encoder4Editing(layers), tensors, "the encoder", hint)
+    network.fold()
+    return network
 
 
 def _read(context: Context) -> dict[str, Tensor]:

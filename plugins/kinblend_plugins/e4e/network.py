@@ -11,6 +11,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 _STAGES = ((64, 64, 3), (64, 128, 4), (128, 256, 14), (256, 512, 3))  # inputs, outputs, blocks
 _TAPS = (6, 20, 23)  # the blocks after which the three feature maps are taken
@@ -29,13 +30,24 @@ class SqueezeExcitation(nn.Module):
         return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean(dim=(2, 3), keepdim=True)))))
 
 
+class Every(nn.Module):
+    """Every `stride`-th row and column: what a max pool of size 1 gives, without looking for maxima."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, :: self.stride, :: self.stride]
+
+
 class Block(nn.Module):
     """A residual block: [n, inputs, H, W] → [n, outputs, H/stride, W/stride]."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.shortcut_layer = (
-            nn.MaxPool2d(1, stride)
+            Every(stride)
             if inputs == outputs
             else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
         )
@@ -51,9 +63,24 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.res_layer(x) + self.shortcut_layer(x)
 
+    def fold(self) -> None:
+        """Multiply the normalisations that follow a convolution into its weights. Only for evaluation.
+
+        The one before the first convolution stays: the zeros around its output are not normalised.
+        """
+        _, _, _, conv, norm, _ = self.res_layer
+        self.res_layer[3], self.res_layer[4] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+        if isinstance(self.shortcut_layer, nn.Sequential):
+            self.shortcut_layer = fuse_conv_bn_eval(*self.shortcut_layer)
+
 
 class ScaledLinear(nn.Module):
-    """A linear layer of 512 whose stored weights have unit variance: they are divided by √512."""
+    """A linear layer of 512 whose stored weights have unit variance: they are divided by √512.
+
+    It stays in float32 when a device pool runs the network in half precision: it has the last word on the codes.
+    """
+
+    keep_float32 = ("weight", "bias")
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +88,7 @@ class ScaledLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(512))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight / math.sqrt(512), self.bias)
+        return F.linear(x.to(self.weight.dtype), self.weight / math.sqrt(512), self.bias)
 
 
 class StyleHead(nn.Module):
@@ -76,7 +103,11 @@ class StyleHead(nn.Module):
         self.linear = ScaledLinear()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(self.convs(x).flatten(1))
+        first, *rest = self.convs
+        x = first(x).contiguous()  # on a CPU small maps are faster with channels first
+        for part in rest:
+            x = part(x)
+        return self.linear(x.flatten(1))
 
 
 class Encoder4Editing(nn.Module):
@@ -98,6 +129,20 @@ class Encoder4Editing(nn.Module):
         self.latlayer1 = nn.Conv2d(256, 512, 1)
         self.latlayer2 = nn.Conv2d(128, 512, 1)
 
+    @property
+    def parts(self) -> list[nn.Module]:
+        """What is used only by being called, one after the other: a device pool may bring it piece by piece."""
+        return [self.input_layer, *self.body, self.latlayer1, self.latlayer2, *self.styles]
+
+    def fold(self) -> None:
+        """Make it faster, for evaluation alone: fewer layers, and the channels of the large maps last."""
+        conv, norm, slope = self.input_layer
+        self.input_layer = nn.Sequential(fuse_conv_bn_eval(conv, norm), slope)
+        for block in self.body:
+            block.fold()
+        self.input_layer.to(memory_format=torch.channels_last)
+        self.body.to(memory_format=torch.channels_last)
+
     def forward(self, images: Tensor) -> Tensor:
         coarse, middle, fine = self.features(images)
         base = self.styles[0](coarse)
@@ -108,7 +153,7 @@ class Encoder4Editing(nn.Module):
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The pyramid, coarse to fine: [n, 512, 16, 16], [n, 512, 32, 32], [n, 512, 64, 64]."""
-        x, taps = self.input_layer(images), []
+        x, taps = self.input_layer(images.contiguous(memory_format=torch.channels_last)), []
         for index, block in enumerate(self.body):
             x = block(x)
             if index in _TAPS:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kinblend import build_network
 from kinblend.errors import CheckpointError
+from kinblend_plugins.stylegan2 import strips
 from kinblend_plugins.stylegan2.layers import (
     MAPPING_RATE,
     Dense,
@@ -56,17 +57,27 @@ class Generator(nn.Module):
 
         size: where it is given, the first picture of the pyramid that is no smaller.
         """
+        if not (torch.is_grad_enabled() and self._watched(codes, *noises)):
+            return strips.draw(self, codes, noises, size)
         x = self.const.expand(len(codes), -1, -1, -1)
         x = self.convs[0](x, codes[:, 0], noises[0])
         picture = self.colours[0](x, codes[:, 1])
-        for step in range(1, len(self.colours)):
-            if size is not None and picture.shape[-1] >= size:
-                break
+        for step in range(1, self.levels(size)):
             first, second = 2 * step - 1, 2 * step
             x = self.convs[first](x, codes[:, first], noises[first])
             x = self.convs[second](x, codes[:, second], noises[second])
             picture = upsample(picture) + self.colours[step](x, codes[:, second + 1])
         return picture
+
+    def levels(self, size: int | None) -> int:
+        """How many levels of the pyramid a picture of at least `size` px takes; None: all."""
+        if size is None or size >= self.resolution:
+            return len(self.colours)
+        return max(1, (size - 1).bit_length() - 1)
+
+    def _watched(self, *tensors: Tensor | None) -> bool:
+        """Whether a gradient could be asked for."""
+        return any(t is not None and t.requires_grad for t in (*tensors, *self.parameters()))
 
 
 def build(tensors: Mapping[str, Tensor], clamp: float | None = None) -> Generator:
@@ -88,6 +99,7 @@ def build(tensors: Mapping[str, Tensor], clamp: float | None = None) -> Generato
     for module in generator.modules():
         if isinstance(module, ModulatedConv):
             module.clamp = clamp
+            module.settle()
     return generator
 
 

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kinblend_plugins.stylegan2 import winograd
+
 MAPPING_RATE = 0.01  # the learning-rate multiplier that published mapping networks were trained with
 EPSILON = 1e-8
 
@@ -57,7 +59,13 @@ def upsample(x: Tensor) -> Tensor:
 
 
 class Dense(nn.Module):
-    """A linear layer: weight float32 [outputs, inputs], bias float32 [outputs], both scaled by `rate`."""
+    """A linear layer: weight float32 [outputs, inputs], bias float32 [outputs], both scaled by `rate`.
+
+    It stays in float32 when a device pool runs the network in half precision: what it makes are styles, which are
+    few and decide much.
+    """
+
+    keep_float32 = ("weight", "bias")
 
     def __init__(self, inputs: int, outputs: int, rate: float = 1.0) -> None:
         super().__init__()
@@ -66,7 +74,7 @@ class Dense(nn.Module):
         self.scale, self.rate = rate / math.sqrt(inputs), rate
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * self.scale, self.bias * self.rate)
+        return F.linear(x.to(self.weight.dtype), self.weight * self.scale, self.bias * self.rate)
 
 
 class ModulatedConv(nn.Module):
@@ -76,9 +84,12 @@ class ModulatedConv(nn.Module):
     """
 
     clamp: float | None = None
+    energy: Tensor | None  # [outputs, inputs], kept where the weights won't change
+    keep_float32: tuple[str, ...] = ("bias", "energy")
 
     def __init__(self, inputs: int, outputs: int, size: int, dim: int) -> None:
         super().__init__()
+        self.register_buffer("energy", None, persistent=False)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.affine = Dense(dim, inputs)
@@ -88,8 +99,17 @@ class ModulatedConv(nn.Module):
     def demodulation(self, style: Tensor) -> Tensor:
         """What brings each output channel back to unit variance: [n, outputs, 1, 1]; computed in float32."""
         with torch.autocast(style.device.type, enabled=False):
-            energy = (self.weight.float() * self.scale).square().sum(dim=(2, 3))
-            return torch.rsqrt(style.float().square() @ energy.T + EPSILON).to(style.dtype)[:, :, None, None]
+            squared = (style.float() * self.scale).square()
+            return torch.rsqrt(squared @ self.energies().T + EPSILON)[:, :, None, None]
+
+    def energies(self) -> Tensor:
+        """The squared weights, summed over the kernel: float32 [outputs, inputs]."""
+        return self.weight.float().square().sum(dim=(2, 3)) if self.energy is None else self.energy
+
+    def settle(self) -> None:
+        """Prepare for being asked often: the weights won't change any more."""
+        self.energy = self.energies().detach()
+        self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
 
     def clamped(self, x: Tensor) -> Tensor:
         """x within ±`clamp`."""
@@ -103,12 +123,14 @@ class StyledConv(ModulatedConv):
     """
 
     noise: Tensor
+    keep_float32 = ("bias", "energy", "noise", "noise_strength")
 
     def __init__(self, inputs: int, outputs: int, dim: int, size: int, doubling: bool) -> None:
         super().__init__(inputs, outputs, 3, dim)
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise", torch.randn(size, size))
         self.size, self.doubling = size, doubling
+        self._wide: Tensor | None = None
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """x [n, inputs, ·, ·] and w [n, D] → [n, outputs, size, size].
@@ -117,15 +139,29 @@ class StyledConv(ModulatedConv):
         """
         style = self.affine(w)
         # Scaling the activations instead of the weights lets one convolution serve the whole batch.
-        x, weight = x * style[:, :, None, None], self.weight * self.scale
+        x, weight = x * style[:, :, None, None].to(x.dtype), self.weight * self.scale
         if self.doubling:
             x = blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
         else:
             x = F.conv2d(x, weight, padding=1)
-        x = x * self.demodulation(style)
+        x = x * self.demodulation(style).to(x.dtype)
         if noise is not None:
             x = x + (noise * self.noise_strength).to(x.dtype)
         return self.clamped(leaky(x + self.bias.to(x.dtype)[:, None, None]))
+
+    def wide_weight(self) -> Tensor:
+        """The weights as `winograd.convolve` takes them; made once, when they are first asked for."""
+        if self._wide is None:
+            with torch.inference_mode(False):
+                self._wide = winograd.transformed(self.weight.detach())
+        return self._wide
+
+    def settle(self) -> None:
+        """As `ModulatedConv.settle`; a transposed convolution reads its weights inputs first."""
+        super().settle()
+        self._wide = None
+        if self.doubling:
+            self.weight.data = self.weight.data.transpose(0, 1).contiguous().transpose(0, 1)
 
 
 class ToRGB(ModulatedConv):
@@ -136,5 +172,5 @@ class ToRGB(ModulatedConv):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x [n, inputs, H, W] and w [n, D] → [n, 3, H, W]."""
-        x = F.conv2d(x * self.affine(w)[:, :, None, None], self.weight * self.scale)
+        x = F.conv2d(x * self.affine(w)[:, :, None, None].to(x.dtype), self.weight * self.scale)
         return self.clamped(x + self.bias[:, None, None])

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+TOGETHER = 4  # pictures that are made at once: the small maps gain by it, and the large ones take memory
+
+
 class StyleGAN2Projector(Projector):
     """A generator of either published family, as `generator.safetensors` of the pack names its tensors.
 
@@ -82,21 +85,31 @@ class StyleGAN2Projector(Projector):
             raise LatentShapeError(
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
-        return self.generator(self._send(codes), self._noises(noise, seed), size).float().cpu()
+        return self.generator(self._send(codes), self._noises(noise, seed), size).float().cpu().contiguous()
 
     def render(
         self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
     ) -> list[Image]:
         """Pictures of latents; with "const" noise, a latent's own noise maps stand in for the stored ones."""
-        pictures = []
+        pictures: list[Image] = []
         with torch.inference_mode():
-            for latent in latents:
-                maps = self._noises(noise, seed)
-                if noise == "const" and latent.detail:
-                    maps = [self._send(latent.detail[name].float()) for name in self._names()]
-                picture = self.generator(self._send(latent.code[None]), maps, size)
-                pictures += to_pictures(picture.float().cpu())
+            for start in range(0, len(latents), TOGETHER):
+                some = latents[start : start + TOGETHER]
+                codes = self._send(torch.stack([latent.code for latent in some]))
+                drawn = self.generator(codes, self._maps_of(some, noise, seed), size)
+                pictures += to_pictures(drawn.float().cpu())
         return pictures
+
+    def _maps_of(self, latents: Sequence[Latent], noise: Noise, seed: int) -> list[Tensor | None]:
+        """Noise maps [r, r] for all, or [n, 1, r, r] where a latent has maps of its own."""
+        shared = self._noises(noise, seed)
+        if noise != "const" or not any(latent.detail for latent in latents):
+            return shared
+        stored = dict(zip(self._names(), shared, strict=True))
+        return [
+            torch.stack([self._send((latent.detail or stored)[name])[None] for latent in latents])
+            for name in self._names()
+        ]
 
     def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
         """Noise maps by the father's mean share of the layer that each belongs to, kept at unit variance.
@@ -152,7 +165,7 @@ class StyleGAN2Projector(Projector):
         return [f"noise.{index}" for index in range(len(self.generator.convs))]
 
     def _send(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.generator.const)
+        return tensor.to(self.generator.const.device, torch.float32)
 
     def _noises(self, kind: Noise, seed: int) -> list[Tensor | None]:
         convs = self._convs()

@@ -1,0 +1,113 @@
+"""`kinblend bench`: how fast is it here, and how much memory does it take?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kinblend.cli import flags
+from kinblend.cli.demo import FATHER, MOTHER, example
+from kinblend.cli.output import check_file, put, say
+from kinblend.errors import ModelError, UsageError
+from kinblend.settings import load_settings
+
+HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
+
+
+def bench(
+    backbone: flags.Backbone = None,
+    device: flags.Device = None,
+    precision: Annotated[
+        list[str] | None, typer.Option("--precision", help="fp32, bf16, fp16; repeatable. Default: fp32 and bf16.")
+    ] = None,
+    memory_budget: flags.Budget = None,
+    size: Annotated[
+        list[int] | None, typer.Option("--size", min=4, help="Of pictures, in px; repeatable. Default: 64 to all.")
+    ] = None,
+    batch: Annotated[
+        list[int] | None, typer.Option("--batch", min=1, help="Pictures at a time; repeatable. Default: 1, 2, 4, 8.")
+    ] = None,
+    step: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--step", help="load, encode, blend, synthesize, batch, project, run, cold; repeatable. Default: all."
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of this process; one gives CPU times that other programs hardly change."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed; the median counts.")] = 7,
+    father: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
+    mother: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Python file with synthesize(pack), run beside ours for ratios.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the report there, as JSON.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also draw latency and memory, .png or .svg.")] = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Time the steps of a run, at several sizes, batches and precisions."""
+    for path in (out, plot):
+        if path is not None:
+            check_file(path)
+    settings = load_settings(backbone=backbone, device=device, memory_budget=memory_budget)
+    from kinblend.evaluation.charts import plot as draw
+    from kinblend.evaluation.rival import Rival
+    from kinblend.evaluation.speed import STEPS, Plan
+    from kinblend.evaluation.speed import bench as run
+
+    unknown = sorted(set(step or ()) - set(STEPS))
+    if unknown:
+        raise UsageError(f"there is no step {unknown[0]!r}; use {', '.join(STEPS)}")
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    wanted = {"sizes": size, "batches": batch, "precisions": precision, "steps": step}
+    plan = Plan(
+        settings.backbone,
+        settings.device,
+        settings.memory_budget,
+        rounds=rounds,
+        people=_people(father, mother),
+        **{name: tuple(values) for name, values in wanted.items() if values},  # type: ignore[arg-type]
+    )
+    report = run(plan, Rival(against) if against else None, say)
+    if out is not None:
+        out.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+    if plot is not None:
+        draw(report, plot)
+    put(report, as_json=as_json, rows=_rows(report), head=HEAD)
+
+
+def _people(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:
+    """Whose photographs are used: those given, the example people where they are installed, or nobody's."""
+    try:
+        return father or example(FATHER), mother or example(MOTHER)
+    except ModelError:
+        say(
+            "no photographs: give --father and --mother, or run `pip install kinblend[demo]`; some steps are left out"
+        )
+        return None
+
+
+def _rows(report: dict[str, Any]) -> list[list[str]]:
+    return [
+        [
+            case["step"],
+            case["precision"],
+            str(case.get("size", "")),
+            str(case.get("batch", "")),
+            f"{1000 * case['seconds']:.1f}",
+            f"{1000 * case['cpu_seconds']:.1f}",
+            f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
+            f"{case['ratio']:.2f}" if "ratio" in case else "",
+            f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
+        ]
+        for case in report["cases"] + report.get("against", [])
+    ]

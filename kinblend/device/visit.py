@@ -1,0 +1,133 @@
+"""One module's stay on the device: its tensors come, in a precision, and go home as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kinblend.device.memory import DeviceMemory
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+WORTH_RELEASING = 16 << 20  # bytes of a module whose mapped weights are given back after each lease
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a tensor hangs, the tensor that belongs there, and the dtype it has on the device."""
+
+    owner: nn.Module
+    name: str
+    home: Tensor
+    dtype: torch.dtype
+
+    @property
+    def size(self) -> int:
+        """Bytes on the device."""
+        return self.home.numel() * self.dtype.itemsize
+
+    @property
+    def tensor(self) -> Tensor:
+        """What hangs there now."""
+        held = self.owner._parameters.get(self.name)
+        found = self.owner._buffers[self.name] if held is None else held.data
+        assert found is not None
+        return found
+
+    def put(self, tensor: Tensor) -> None:
+        """Hang up another tensor; a parameter stays the same parameter."""
+        parameter = self.owner._parameters.get(self.name)
+        if parameter is None:
+            self.owner._buffers[self.name] = tensor
+        elif parameter.data.data_ptr() != tensor.data_ptr() or parameter.dtype != tensor.dtype:
+            parameter.data = tensor
+
+
+class Visit:
+    """`come`, then `leave`. Several leases may share one visit.
+
+    module: names in `keep_float32`, on any of its modules, that module's own tensors that are not rounded.
+    room: the bytes it may take. A module that needs more comes in pieces where it can: its `parts` are modules that
+        are used only by being called, and each is on the device for the time of its call.
+    """
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype, memory: DeviceMemory, room: int | None = None) -> None:
+        self.module, self.dtype, self.memory, self.leases = module, dtype, memory, 0
+        slots = list(_slots(module, dtype, memory))
+        parts: Sequence[nn.Module] = getattr(module, "parts", ())
+        in_pieces = room is not None and sum(slot.size for slot in slots) > room and bool(parts)
+        self.pieces = [(part, list(_slots(part, dtype, memory))) for part in parts] if in_pieces else []
+        away = {(id(slot.owner), slot.name) for _, piece in self.pieces for slot in piece}
+        self.slots = [slot for slot in slots if (id(slot.owner), slot.name) not in away]
+        self.moved = 0
+        self._hooks: list[Any] = []
+
+    @property
+    def size(self) -> int:
+        """The most bytes it takes at once on the device."""
+        largest = max((sum(slot.size for slot in piece) for _, piece in self.pieces), default=0)
+        return sum(slot.size for slot in self.slots) + largest
+
+    def come(self) -> None:
+        """Bring the tensors; where that fails, all are home again."""
+        try:
+            self._bring(self.slots)
+            for part, piece in self.pieces:
+                self._hooks.append(part.register_forward_pre_hook(self._calling(self._bring, piece)))
+                self._hooks.append(part.register_forward_hook(self._calling(self._send, piece), always_call=True))
+        except BaseException:
+            self.leave()
+            raise
+        if any(slot.home.dtype != slot.dtype for slot in self.slots):
+            self.memory.idle([slot.home for slot in self.slots], files=True)
+
+    def leave(self) -> None:
+        """Hang up the originals."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+        for slots in (self.slots, *(piece for _, piece in self.pieces)):
+            self._send(slots)
+
+    def rest(self) -> None:
+        """Nobody asks the module for now."""
+        if self.size >= WORTH_RELEASING:
+            self.memory.idle([slot.tensor for slot in self.slots], files=True)
+
+    def _bring(self, slots: Iterable[Slot]) -> None:
+        import torch
+
+        # What is made inside a caller's inference mode could never be differentiated through.
+        with torch.inference_mode(False), torch.no_grad():
+            for slot in slots:
+                there = self.memory.bring(slot.home, slot.dtype)
+                slot.put(there)
+                if there is not slot.home:
+                    self.moved += slot.size
+                    self.memory.idle([slot.home])  # at once: two copies of all weights are never in memory
+
+    def _send(self, slots: Iterable[Slot]) -> None:
+        for slot in slots:
+            slot.put(slot.home)
+        self.memory.idle([slot.home for slot in slots])
+
+    def _calling(self, step: Callable[[Iterable[Slot]], None], slots: Sequence[Slot]) -> Callable[..., None]:
+        return lambda *_: step(slots)
+
+
+def _slots(module: nn.Module, dtype: torch.dtype, memory: DeviceMemory) -> Iterable[Slot]:
+    """Every parameter, once however often it is shared, and every buffer."""
+    seen: set[int] = set()
+    for part in module.modules():
+        kept = getattr(part, "keep_float32", ())
+        for name, tensor in (*part._parameters.items(), *part._buffers.items()):
+            if tensor is None or id(tensor) in seen:
+                continue
+            if name in part._parameters:
+                seen.add(id(tensor))
+            rounded = tensor.is_floating_point() and name not in kept and tensor.dtype != dtype
+            home = tensor.data if rounded else memory.rest(tensor.data)
+            yield Slot(part, name, home, dtype if rounded else tensor.dtype)

@@ -1,0 +1,39 @@
+"""Latency and memory against resolution and batch, as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kinblend.imaging.figures import new_figure, save_figure
+
+
+def plot(report: Mapping[str, Any], path: Path) -> None:
+    """Write the picture of a report of `speed.bench`; of one thread CPU times, which other programs hardly change.
+
+    Raises `UsageError` where matplotlib is missing.
+    """
+    seconds, unit = ("cpu_seconds", "CPU ms") if report["hardware"]["threads"] == 1 else ("seconds", "ms")
+    figure = new_figure(10, 7)
+    rows = figure.subplots(2, 2)
+    for axes, step, across in ((rows[:, 0], "synthesize", "size"), (rows[:, 1], "batch", "batch")):
+        for precision in dict.fromkeys(case["precision"] for case in report["cases"]):
+            cases = [case for case in report["cases"] if (case["step"], case["precision"]) == (step, precision)]
+            x = [case[across] for case in cases]
+            axes[0].plot(x, [1000 * case[seconds] for case in cases], "o-", label=precision)
+            axes[1].plot(x, [_peak(case) / 2**20 for case in cases], "o-", label=precision)
+        axes[0].set(ylabel=unit, xlabel=f"{across}, {'px' if across == 'size' else 'pictures'}", yscale="log")
+        axes[1].set(ylabel="peak memory, MiB", xlabel=axes[0].get_xlabel())
+        for axis in axes:
+            axis.set_xscale("log", base=2)
+            axis.grid(alpha=0.3)
+            axis.legend()
+    figure.suptitle(
+        f"{Path(report['backbone']).name}, {report['hardware']['processor']}, {report['hardware']['device']}"
+    )
+    save_figure(figure, path)
+
+
+def _peak(case: Mapping[str, Any]) -> float:
+    return float(case["peak_device"] or case["peak_rss"])

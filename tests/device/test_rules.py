@@ -1,0 +1,175 @@
+"""Every rule of the pool, watched through a memory that counts and refuses."""
+
+import random
+import threading
+from collections.abc import Sequence
+
+import pytest
+import torch
+from fake import FakeMemory
+from torch import Tensor, nn
+
+from kinblend import DevicePool
+from kinblend.errors import DeviceMemoryError, UsageError
+
+KIB = 1024
+
+
+def linear(kib: int) -> nn.Linear:
+    return nn.Linear(kib, 256, bias=False)  # kib · 256 · 4 bytes
+
+
+class Chain(nn.Module):
+    """Four linear layers that are only called, and a scale that is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((16,), 2.0))
+        self.parts = nn.ModuleList(nn.Linear(16, 16) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for part in self.parts:
+            x = part(x) * self.scale
+        return x
+
+
+def test_a_thousand_leases_half_of_them_raising_leave_nothing_behind() -> None:
+    memory, chance = FakeMemory(), random.Random(0)
+    modules = [linear(1 + index % 7) for index in range(12)]
+    homes = [module.weight.data for module in modules]
+    with DevicePool(budget=16 * KIB, memory=memory) as pool:
+        for turn in range(1000):
+            try:
+                with pool.lease(chance.choice(modules)) as module:
+                    assert memory.allocated() <= 16 * KIB
+                    _ = module(torch.ones(1, module.in_features)) / (turn % 2 and 1)
+                    if turn % 2:
+                        raise ZeroDivisionError
+            except ZeroDivisionError:
+                pass
+        assert memory.allocated() > 0
+        assert len(pool.records) == 1000
+        assert max(record.peak_bytes for record in pool.records) <= 16 * KIB
+    assert memory.allocated() == 0
+    assert memory.freed
+    assert all(module.weight.data is not None for module in modules)
+    assert [module.weight.data_ptr() for module in modules] == [home.data_ptr() for home in homes]
+
+
+def test_a_module_comes_once_and_leaves_for_another() -> None:
+    memory, first, second = FakeMemory(), linear(4), linear(4)
+    with DevicePool(budget=6 * KIB, memory=memory) as pool:
+        for module in (first, first, second, first):
+            with pool.lease(module):
+                pass
+        assert [record.moved_bytes for record in pool.records] == [4096, 0, 4096, 4096]
+
+
+def test_leases_of_one_module_nest() -> None:
+    memory, module = FakeMemory(), linear(4)
+    pool = DevicePool(budget=4 * KIB, memory=memory)
+    with pool.lease(module):
+        with pool.lease(module):
+            pool.release()  # as an engine in another thread does when its run ends
+        assert memory.allocated() == 4096
+    pool.release()
+    assert memory.allocated() == 0
+
+
+def test_threads_share_one_budget() -> None:
+    memory, modules, failures = FakeMemory(), [linear(2) for _ in range(4)], []
+    pool = DevicePool(budget=8 * KIB, memory=memory, precision="bf16")
+
+    def work(seed: int) -> None:
+        chance = random.Random(seed)
+        try:
+            for _ in range(100):
+                with pool.lease(chance.choice(modules)) as module:
+                    assert module(torch.ones(1, 2).bfloat16()).dtype == torch.bfloat16
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    pool.release()
+    assert failures == []
+    assert memory.allocated() == 0
+    assert len(pool.records) == 600
+    assert all(module.weight.dtype == torch.float32 for module in modules)
+
+
+@torch.no_grad()
+def test_a_module_larger_than_the_budget_comes_in_pieces() -> None:
+    torch.manual_seed(0)
+    memory, chain, x = FakeMemory(), Chain(), torch.randn(3, 16)
+    expected, piece = chain(x), 16 * 17 * 4
+    with DevicePool(budget=piece + 64, memory=memory) as pool:
+        for _ in range(2):
+            with pool.lease(chain):
+                assert torch.equal(chain(x), expected)
+                with pytest.raises(RuntimeError):
+                    chain(torch.ones(3, 5))
+                assert memory.allocated() == 64
+        assert pool.records[0].bytes == pool.records[0].peak_bytes == piece + 64
+        # Four pieces and the scale, and the first piece of the call that failed.
+        assert [record.moved_bytes for record in pool.records] == [5 * piece + 64, 5 * piece]
+    assert not chain.parts[0]._forward_hooks
+    with DevicePool(budget=piece, memory=memory) as pool, pytest.raises(DeviceMemoryError, match=str(piece + 64)):
+        pool.lease(chain).__enter__()
+
+
+def test_single_leases_may_have_a_precision_of_their_own() -> None:
+    encoder, projector = linear(4), linear(4)
+    with DevicePool("cpu", precision="bf16,projector=fp32") as pool:
+        with pool.lease(encoder, "encoder"), pool.lease(projector, "projector"):
+            assert (encoder.weight.dtype, projector.weight.dtype) == (torch.bfloat16, torch.float32)
+            with pytest.raises(UsageError, match="already"), pool.lease(encoder, "projector"):
+                pass
+        with pool.lease(encoder, "projector"):
+            assert encoder.weight.dtype == torch.float32
+    assert pool.precision == "bf16,projector=fp32"
+    assert DevicePool("cpu", precision={"encoder": "fp16"}).precision == "fp32,encoder=fp16"
+    with pytest.raises(UsageError, match="use auto"):
+        DevicePool("cpu", precision="encoder=int3")
+
+
+def test_what_must_not_be_rounded_is_not() -> None:
+    module = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    module[1].keep_float32 = ("bias",)
+    with DevicePool("cpu", precision="fp16") as pool, pool.lease(module):
+        found = [parameter.dtype for parameter in module.parameters()]
+    assert found == [torch.float16, torch.float16, torch.float16, torch.float32]
+
+
+def test_idle_modules_make_room_before_memory_is_said_to_be_out() -> None:
+    memory, first, second = FakeMemory(total=6 * KIB), linear(4), linear(4)
+    with DevicePool(memory=memory) as pool:
+        for module in (first, second):
+            with pool.lease(module):
+                pass
+        with pool.lease(second), pytest.raises(DeviceMemoryError, match=r"about 8\.0 KiB"), pool.lease(first):
+            pass
+        assert memory.allocated() == 4096
+    assert memory.allocated() == 0
+
+
+def test_out_of_memory_halves_the_batch() -> None:
+    memory, seen = FakeMemory(), []
+
+    def work(items: Sequence[int]) -> list[int]:
+        seen.append(len(items))
+        tensor = torch.empty(1)
+        memory.take(len(items) * KIB, tensor)
+        return [2 * item for item in items]
+
+    with DevicePool(budget=3 * KIB, memory=memory) as pool, pool.lease(linear(1)):
+        assert pool.batched(work, range(8)) == [2 * item for item in range(8)]
+    assert seen == [8, 4, 2, 2, 2, 2]
+    pool = DevicePool(budget=1200, memory=memory)
+    with pool, pool.lease(linear(1)), pytest.raises(DeviceMemoryError, match=r"at least --memory-budget 2048"):
+        pool.batched(work, range(2))
+    with DevicePool(memory=FakeMemory()) as pool, pytest.raises(ZeroDivisionError):
+        pool.batched(lambda items: [1 // item for item in items], [0])

@@ -59,7 +59,7 @@ def test_the_forms_of_our_own_strategies() -> None:
     shown = {spec.name: [(f.name, f.kind) for f in fields_of(spec)] for spec in load_plugins()["blender"]}
     assert shown["average"] == [("share", "slider")]
     assert shown["layer"] == [("shares", "layers"), ("default", "slider"), ("dimensions", "json")]
-    assert shown["learned"] == [("share", "slider"), ("symmetric", "switch")]
+    assert shown["learned"] == [("share", "slider"), ("symmetric", "switch"), ("edits", "switch")]
     [share] = fields_of(load_plugins()["blender"].get("average"))
     assert share.ends == ("mother", "father")
 

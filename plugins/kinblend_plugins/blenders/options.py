@@ -74,7 +74,7 @@ class MaskOptions(_Options):
 
     by: Literal["dimension", "layer", "element"] = Field("element", description="what is handed down whole")
     share: Share = Field(0.5, description="the chance that a gene comes from the father")
-    run: float = Field(64, ge=1, description="how many dimensions side by side are drawn together, on average")
+    run: float = Field(32, ge=1, description="how many dimensions side by side are drawn together, on average")
     file: Path | None = Field(
         None,
         description="a mask of zeros and ones to use instead: [L, D], [D] or [L, 1] in a .pt, .npy, .safetensors",

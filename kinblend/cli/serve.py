@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from kinblend.cli import flags
 from kinblend.cli.output import put, say
 from kinblend.errors import KinblendError
 from kinblend.settings import load_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 NEEDED = ("fastapi", "uvicorn", "jinja2", "python_multipart", "prometheus_client")
 CLOSING = 5  # seconds that open streams get
@@ -45,22 +49,35 @@ def serve(
         blender=blender,
         token=token,
     )
-    import uvicorn
-
     from kinblend.web.access import Access
     from kinblend.web.app import create_app
 
     app = create_app(settings, Access(host, settings.token))
+    with _listen(host, port) as listening:
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
+
+        def ready() -> None:
+            put({"address": address}, as_json=as_json, rows=[[address]], head=["open this in a browser"])
+            sys.stdout.flush()
+            say("Ctrl-C ends it")
+
+        with suppress(KeyboardInterrupt):
+            _run(app, listening, ready)
+
+
+def _run(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until a signal ends it. ready: called once it answers, and once it knows how to end."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=CLOSING, server_header=False
     )
-    with _listen(host, port) as listening:
-        address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
-        put({"address": address}, as_json=as_json, rows=[[address]], head=["open this in a browser"])
-        sys.stdout.flush()
-        say("Ctrl-C ends it")
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run([listening])
+    Server(config).run([listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

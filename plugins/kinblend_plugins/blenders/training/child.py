@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from kinblend import Engine, weighted_sum
@@ -13,16 +14,22 @@ from kinblend_plugins.blenders.training.options import TrainOptions
 
 
 class ChildModel(nn.Module):
-    """What is trained. steps: of the directions whose strengths are learned; none for weights alone."""
+    """What is trained. steps: of the directions whose strengths are learned; none for weights alone.
+
+    In bfloat16 only while it is trained, and there only the weight network: what it gives is float32.
+    """
 
     def __init__(self, options: TrainOptions, layers: int, dim: int, steps: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.weights = make_network(options.head, layers, dim, options.symmetric)
         self.edits = Edits(steps) if steps else None
+        self.mixed = options.mixed
 
     def forward(self, father: Tensor, mother: Tensor) -> Tensor:
         """Codes [n, L, D] → the child's codes [n, L, D]."""
-        child = weighted_sum(father, mother, self.weights(father, mother))
+        with torch.autocast(father.device.type, torch.bfloat16, enabled=self.mixed and self.training):
+            weights = self.weights(father, mother)
+        child = weighted_sum(father, mother, weights.float())
         return child if self.edits is None else child + self.edits(father, mother)
 
     def state(self) -> dict[str, Tensor]:
@@ -38,8 +45,6 @@ def directions(backbone: str, names: tuple[str, ...]) -> dict[str, Tensor]:
     """
     if not names:
         return {}
-    import torch
-
     engine = Engine(backbone)
     editor, space = engine.editor(), engine.backbone.space
     mean = torch.zeros(1, space.layers, space.dim)

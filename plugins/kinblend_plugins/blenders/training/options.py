@@ -34,7 +34,9 @@ class TrainOptions(BaseModel):
         None, description="file of the proxy: read where it is, else written; default beside out"
     )
     proxy_samples: int = Field(12000, ge=256, description="pictures that the proxy learns from")
-    precision: Literal["fp32", "bf16"] = Field("bf16", description="of the identity network within render")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of the networks in a step; auto: fp32 for projection, to reproduce it, else bf16"
+    )
     checkpointing: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
     head: Literal["full", "low-rank", "per-layer", "element"] = Field("full", description="the network's size")
     symmetric: bool = Field(False, description="w(f, m) + w(m, f) = 1 by construction")
@@ -57,3 +59,8 @@ class TrainOptions(BaseModel):
     shuffle_children: bool = Field(False, description="give families each other's children: the null to compare with")
     ablate: bool = Field(False, description="train a grid that leaves each regulariser out, and write its table")
     seed: int = Field(0, description="of the split, the order, the noise and the first weights")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a step computes in bfloat16 where that is safe. Weights, sums and losses stay float32."""
+        return self.precision == "bf16" or (self.precision == "auto" and self.bridge != "projection")

@@ -68,7 +68,8 @@ def make_bridge(options: TrainOptions, trios: Trios, out: Path, say: Say) -> tup
     """The bridge, and what is known of it for the log. A proxy is read from its file, or distilled into it."""
     if options.bridge == "projection":
         return Projection(trios.space.layers * trios.space.dim), {}
-    render = Render(load_backbone(options.backbone), trios.identity, options.precision, options.checkpointing)
+    precision = "bf16" if options.mixed else "fp32"
+    render = Render(load_backbone(options.backbone), trios.identity, precision, options.checkpointing)
     if options.bridge == "render":
         return render, {}
     path = options.proxy or out.with_suffix(".proxy.safetensors")

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.encoded import load_encoded
 from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.words import named_files
 
@@ -31,14 +32,10 @@ def analyze(
     """Weights by layer and element, the most consistent ones, and the bias to a parent, beside a null of each."""
     check_folder(out)
     files = named_files(null or [], "--null")
-    from kinblend.backbone import load_backbone
     from kinblend.evaluation import weights as work
     from kinblend.evaluation.inheritance import FIGURES, figures_of, write_analysis
-    from kinblend.families.trios import join_trios, load_trios
-    from kinblend.settings import load_settings
 
-    loaded = load_backbone(load_settings(backbone=backbone).backbone)
-    together = join_trios([load_trios(path, loaded.space) for path in trios], seed)
+    loaded, together = load_encoded(trios, backbone, seed)
     rows, used = together.parts(seed)[part][:most], work.used_elements(together)
     summaries = {}
     for name, file in {"trained": None if weights is None else str(weights), **files}.items():

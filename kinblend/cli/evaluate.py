@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.encoded import load_encoded
 from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.words import named_files
 
@@ -58,14 +59,10 @@ def blender(
     """Every strategy on the test families: is the predicted child more like the true one than like others?"""
     check_folder(out)
     files = named_files(weights or [], "--weights")
-    from kinblend.backbone import load_backbone
     from kinblend.evaluation import blender as work
     from kinblend.evaluation.tables import auc_rows, write_evaluation
-    from kinblend.families.trios import join_trios, load_trios
-    from kinblend.settings import load_settings
 
-    loaded = load_backbone(load_settings(backbone=backbone).backbone)
-    all_trios = join_trios([load_trios(path, loaded.space) for path in trios], seed)
+    loaded, all_trios = load_encoded(trios, backbone, seed)
     rows = work.test_rows(all_trios, seed, per_family)
     report = work.evaluate(loaded, all_trios, rows, work.usual_strategies(loaded, files), pictures, say)
     for path in write_evaluation(out, report):

@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any
 from kinblend.errors import FaceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 MODEL = Path(__file__).parent / "head.safetensors"
 # Brows, nose, eyes, the mouth's corners and the chin. The rest of dlib's jaw slides along the contour as the head
 # turns, and lips move.
 RIGID = (*range(17, 48), 48, 54, 8)
+# How much each counts: the nose stands out most, which tells a turn, and a smile moves the mouth's corners.
+NOSE, MOUTH = 2.0, 0.5
+WEIGHTS = tuple(NOSE if 27 <= i < 36 else MOUTH if i in (48, 54) else 1.0 for i in RIGID)
 STEPS = 10
 
 
@@ -50,21 +55,25 @@ def fit_head(landmarks: NDArray[Any]) -> Head:
         raise FaceError(f"a pose needs 68 or 5 finite landmarks, not {list(points.shape)}")
     model = _five() if len(points) == 5 else _model()[list(RIGID)]
     seen = points if len(points) == 5 else points[list(RIGID)]
-    rotation, scale, left = fit_rotation(model, seen)
+    rotation, scale, left = fit_rotation(model, seen, None if len(points) == 5 else WEIGHTS)
     yaw, pitch, roll = angles(rotation)
     eyes = float(np.linalg.norm(_model()[36] - _model()[45])) * scale
     return Head(yaw, pitch, roll, float(np.sqrt(np.square(left).sum(1).mean())) / eyes)
 
 
-def fit_rotation(model: NDArray[Any], seen: NDArray[Any]) -> tuple[NDArray[Any], float, NDArray[Any]]:
+def fit_rotation(
+    model: NDArray[Any], seen: NDArray[Any], weights: Sequence[float] | None = None
+) -> tuple[NDArray[Any], float, NDArray[Any]]:
     """The rotation [3, 3] and scale that lay `model` [n, 3] over `seen` [n, 2], and what is left [n, 2].
 
     Least squares in a scaled orthographic camera, by Gauss-Newton steps from the best affine camera.
+    weights: of the points' squared distances; the same for all unless given.
     """
     import numpy as np
 
-    model, seen = model - model.mean(0), seen - seen.mean(0)
-    affine = np.linalg.lstsq(model, seen, rcond=None)[0].T
+    roots = np.sqrt(np.ones(len(model)) if weights is None else np.asarray(weights))[:, None]
+    model, seen = (points - np.average(points, axis=0, weights=roots[:, 0] ** 2) for points in (model, seen))
+    affine = np.linalg.lstsq(roots * model, roots * seen, rcond=None)[0].T
     left, sizes, right = np.linalg.svd(affine, full_matrices=False)
     scale = float(sizes.mean())
     if not scale > 1e-9:
@@ -73,7 +82,8 @@ def fit_rotation(model: NDArray[Any], seen: NDArray[Any]) -> tuple[NDArray[Any],
     rotation = np.vstack([two, np.cross(two[0], two[1])])
     for _ in range(STEPS):
         turned = model @ rotation.T
-        step = np.linalg.lstsq(_slopes(turned, scale), (seen - scale * turned[:, :2]).reshape(-1), rcond=None)[0]
+        slopes, away = _slopes(turned, scale), seen - scale * turned[:, :2]
+        step = np.linalg.lstsq(slopes * np.repeat(roots, 2, axis=0), (roots * away).reshape(-1), rcond=None)[0]
         rotation, scale = _turn(step[:3]) @ rotation, scale + float(step[3])
     return rotation, scale, seen - scale * (model @ rotation.T)[:, :2]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from kinblend.cli.demo import example
 from kinblend.errors import FaceError
 from kinblend.faces.detect import detect
 from kinblend.faces.dlib_face import dlib_landmarks
-from kinblend.faces.head import _five, _model, fit_head
+from kinblend.faces.head import _five, _model, angles, fit_head
+from kinblend.faces.landmarks import predict, square_for_predictor
 from kinblend.faces.pose import yaw as flat_yaw
 
 angle = st.floats(-40, 40)
@@ -60,8 +62,7 @@ def errors() -> dict[tuple[int, int, int], NDArray[Any]]:
 def measured(head: Head, pose: tuple[int, int, int]) -> NDArray[Any]:
     image = head.turned(*pose)
     face = max(detect(image), key=lambda face: face.area)
-    points = dlib_landmarks(image, face.box)
-    found = fit_head(face.points if points is None else points)
+    found = fit_head(landmarks(image))
     return np.array([found.yaw, found.pitch, found.roll, flat_yaw(face.points)]) - [*pose, pose[0]]
 
 
@@ -72,6 +73,49 @@ def test_rendered_heads_are_measured_within_eight_degrees(errors: dict[tuple[int
     every = np.abs(np.concatenate(list(errors.values()))[:, :3])
     assert (every <= 8).all(axis=1).mean() >= 0.9
     assert (every.mean(axis=0) <= [4, 4, 3]).all()
+
+
+# Each axis by itself, and turns about two and three of them.
+ONE = (-40, -30, -20, -10, 10, 20, 30, 40)
+MANY = [
+    (0, 0, 0),
+    *((turn, 0, 0) for turn in ONE),
+    *((0, turn, 0) for turn in ONE),
+    *((0, 0, turn) for turn in ONE),
+    *product((-30, 30), (-15, 15), (-10, 10)),
+    *product((-20, 20), (-30, 30), (0,)),
+]
+PEOPLE = ("P001", "P002", "P004", "P005", "P006", "P007", "P008", "P009", "P010")
+
+
+@pytest.mark.slow  # 333 pictures are rendered, and a face is looked for in each
+@pytest.mark.parametrize("person", PEOPLE)
+def test_how_far_a_head_was_turned_is_measured_within_eight_degrees(person: str) -> None:
+    """Of one portrait at 37 poses. How the head stands in the portrait nobody knows: it is what explains all of them
+    best."""
+    if find_spec("openpeople") is None:
+        pytest.skip("the example people (openpeople) are not installed")
+    head = Head(Image.open(example(person)))
+    turns = [rotation(*pose) for pose in MANY]
+    found = [fitted(landmarks(head.turned(*pose))) for pose in MANY]
+    left, _, right = np.linalg.svd(sum(turn.T @ seen for turn, seen in zip(turns, found, strict=True)))
+    portrait = left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right
+    wrong = [np.subtract(angles(seen), angles(turn @ portrait)) for turn, seen in zip(turns, found, strict=True)]
+    away = np.abs(wrong)
+    print(f"{person}: mean {away.mean(0).round(1)}, largest {away.max(0).round(1)} degrees of yaw, pitch, roll")
+    assert (away <= 8).all(), MANY[int(away.max(1).argmax())]
+
+
+def landmarks(image: Image.Image) -> NDArray[Any]:
+    """As `prepare` finds them."""
+    face = max(detect(image), key=lambda face: face.area)
+    points = dlib_landmarks(image, face.box)
+    return predict(image, square_for_predictor(face.box)) if points is None else points
+
+
+def fitted(points: NDArray[Any]) -> NDArray[Any]:
+    head = fit_head(points)
+    return rotation(head.yaw, head.pitch, head.roll)
 
 
 def test_the_flat_estimate_fails_where_heads_are_turned(errors: dict[tuple[int, int, int], NDArray[Any]]) -> None:

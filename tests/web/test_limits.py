@@ -70,10 +70,9 @@ def test_a_body_that_does_not_say_its_size_is_counted(client: TestClient) -> Non
 
 
 def test_a_full_queue_says_when_to_come_back(client: TestClient, app) -> None:
-    worker, free = app.state.services.worker, threading.Event()
-    jobs = [worker.submit("held", lambda job: free.wait(60))]
-    while len(worker):
-        pass  # until the thread has taken it
+    worker, begun, free = app.state.services.worker, threading.Event(), threading.Event()
+    jobs = [worker.submit("held", lambda job: begun.set() or free.wait(60))]
+    assert begun.wait(60)
     jobs += [worker.submit("held", lambda job: None) for _ in range(SMALL.waiting)]
     try:
         refused = client.post("/api/v1/photos", files={"photo": photograph(side=200)})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 # To be raised where a stage gives other results than before for the same picture and options.
-VERSIONS = {"detect": 1, "upscale": 1, "align": 1, "encode": 1}
+VERSIONS = {"detect": 1, "upscale": 1, "align": 2, "encode": 1}
 
 
 @dataclass
@@ -120,15 +120,18 @@ def _align(work: Work, options: PrepareOptions) -> Made:
     from kinblend.faces.alignment import align as cut
     from kinblend.faces.dlib_face import dlib_landmarks
     from kinblend.faces.head import fit_head
+    from kinblend.faces.landmarks import predict, square_for_predictor
     from kinblend.imaging.decode import read_image
 
     found, factor = work.records["detect"], work.records["upscale"]["factor"]
     image = read_image(work.files[".region.png"]) if factor > 1 else _region(work)
     corner = np.array(found["region"][:2] * 2, dtype=np.float64)
     five = (np.array(found["points"]) - corner[:2] + 0.5) * factor - 0.5
-    points = dlib_landmarks(image, (np.array(found["box"]) - corner) * factor)
+    box = (np.array(found["box"]) - corner) * factor
+    points = dlib_landmarks(image, box)
     chosen = five if points is None else points
-    head = fit_head(chosen)
+    # Five points tell too little of a tilt: for the pose, 68 are looked for where MTCNN saw the face.
+    head = fit_head(predict(image, square_for_predictor(box)) if points is None else points)
     crops = {crop_suffix(size): png(cut(image, chosen, size)) for size in options.sizes}
     pose = {name: round(float(getattr(head, name)), 2) for name in ("yaw", "pitch", "roll")}
     by = "mtcnn" if points is None else "dlib"

@@ -1,0 +1,21 @@
+"""What `kinblend families encode` wrote, together with the backbone that it was encoded for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kinblend.backbone import Backbone
+    from kinblend.families.trios import Trios
+
+
+def load_encoded(trios: Sequence[Path], backbone: str | None, seed: int) -> tuple[Backbone, Trios]:
+    """The backbone that was named or is set, and all trios joined. Raises `InputError` where they don't fit it."""
+    from kinblend.backbone import load_backbone
+    from kinblend.families.trios import join_trios, load_trios
+    from kinblend.settings import load_settings
+
+    loaded = load_backbone(load_settings(backbone=backbone).backbone)
+    return loaded, join_trios([load_trios(path, loaded.space) for path in trios], seed)

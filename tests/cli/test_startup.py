@@ -1,7 +1,11 @@
 """`kinblend --help` stays light."""
 
+import os
+import platform
 import subprocess
 import sys
+
+import pytest
 
 
 def test_help_leaves_torch_unimported() -> None:
@@ -22,3 +26,19 @@ def test_a_wrong_word_ends_with_code_2_and_one_line() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("kinblend: there is no blender 'nothing'")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep freed memory")
+@pytest.mark.parametrize(("told", "kept"), [({}, True), ({"MALLOC_TRIM_THRESHOLD_": "131072"}, False)])
+def test_memory_that_is_freed_comes_back_without_page_faults(told: dict[str, str], kept: bool) -> None:
+    code = (
+        "import resource\nfrom kinblend.cli import keep_memory\nprint(keep_memory())\nimport numpy\n"
+        "def work():\n    held = [numpy.ones(20 * 2**20, dtype=numpy.uint8) for _ in range(3)]\n"
+        "work()\nwork()\nbefore = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(5):\n    work()\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")} | told
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    answer, faults = done.stdout.split()
+    assert answer == str(kept)
+    assert (int(faults) < 100) == kept

@@ -3,9 +3,10 @@
     python benchmarks/identity_loss.py TRIOS.csv [--families 100] [--seed 0]
 
 One trio of each family. AUC: is the true child nearer than another family's child of the same sex, by dlib's
-embeddings? `aligned` cuts dlib's chips from the aligned crop, as `kinblend families encode` does; `photograph` cuts
-them from the picture itself; `held out` too, its border continued to all sides. Then the picture: each parent
-rendered from the code alone and the mean of both embeddings, and their average rendered.
+embeddings? `photograph` cuts dlib's chips from the picture itself, `aligned` from the aligned crop, `held out` from
+the crop of the picture with its edges continued to all sides, which is what `kinblend families encode` uses. Then the
+picture: each parent rendered with all detail, and from the code alone, and the mean of both embeddings; and the
+parents' average rendered both ways.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from kinblend import Engine
+from kinblend import Engine, Latent
 from kinblend.errors import InputError
 from kinblend.evaluation.bootstrap import over_families
 from kinblend.evaluation.kinship import scores
 from kinblend.faces import find_face
-from kinblend.families.encode import SMALLEST
+from kinblend.families.encode import HELD_OUT, SMALLEST
 from kinblend.families.manifest import TrioFiles, read_trio_list
-from kinblend.identity import embed_faces, identity_by_name, identity_network
+from kinblend.identity import embed_faces, identity_network
 from kinblend.imaging import read_image, to_batch
 
-CHIP, PADDING, MORE = 150, 0.25, 300  # px, dlib's own padding, px of border held out
-ROLES = ("father", "mother", "child")
+CHIP, PADDING = 150, 0.25  # px, dlib's own padding
+ROLES, WAYS = ("father", "mother", "child"), ("photograph", "aligned", "held out")
 
 
 def main() -> None:
@@ -56,39 +57,44 @@ def main() -> None:
         auc = scores(F.normalize(prediction, dim=1), found["child"][:, way], others).auc
         print(f"{name}\t{over_families(auc, [trio.family for trio in trios])}")
 
-    for way, name in enumerate(("aligned", "photograph", "held out")):
+    for way, name in enumerate(WAYS):
         told(f"mean of the parents' embeddings, {name}", found["father"][:, way] + found["mother"][:, way], way)
-    told("mean of the rendered parents' embeddings", found["rendered"][:, 0] + found["rendered"][:, 1], 0)
-    told("the parents' average, rendered", found["rendered"][:, 2], 0)
+    held = WAYS.index("held out")
+    for way, name in enumerate(("detail included", "from the code alone")):
+        father, mother, average = found["rendered"][:, way].unbind(1)
+        told(f"mean of the rendered parents' embeddings, {name}", father + mother, held)
+        told(f"the parents' average, {name}", average, held)
 
 
 @torch.inference_mode()
 def look(engine: Engine, trio: TrioFiles) -> dict[str, Tensor] | None:
-    """Unit embeddings of each person in three ways, and of father, mother and average rendered: [3, 128] each."""
-    codes, seen = [], {}
+    """Unit embeddings [3, 128] of each person in three ways; `rendered` [2, 3, 128]: father, mother and average, with
+    detail and without."""
+    latents, seen = [], {}
     try:
         for role in ROLES:
-            code, seen[role] = person(engine, getattr(trio, role))
-            codes.append(code)
+            latent, seen[role] = person(engine, getattr(trio, role))
+            latents.append(latent)
     except InputError:
         return None
-    identity, father, mother = identity_by_name("dlib"), codes[0], codes[1]
-    born = torch.stack([father, mother, (father + mother) / 2])
-    pictures = engine.backbone.projector.synthesize(born, size=identity.best_side)
-    return {**seen, "rendered": F.normalize(identity.of_pictures(pictures), dim=1)}
+    father, mother = latents[:2]
+    born = [father, mother, engine.blend(father, mother, engine.blender()).latent]
+    bare = [Latent(latent.code, latent.space) for latent in born]
+    pictures = [engine.backbone.render(some) for some in (born, bare)]
+    return {**seen, "rendered": torch.stack([F.normalize(embed_faces(some), dim=1) for some in pictures])}
 
 
-def person(engine: Engine, path: Path) -> tuple[Tensor, Tensor]:
-    """The code, and the embeddings in three ways."""
+def person(engine: Engine, path: Path) -> tuple[Latent, Tensor]:
+    """The latent, and the embeddings in three ways."""
     picture = read_image(path)
     scale = max(1.0, SMALLEST / min(picture.size))
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
-    parent, points = engine.parent(picture), find_face(picture).landmarks
-    pixels = np.asarray(picture.convert("RGB"))
-    wide = np.pad(pixels, ((MORE, MORE), (MORE, MORE), (0, 0)), mode="edge")
-    chips = [Image.fromarray(chip(pixels, points)), Image.fromarray(chip(wide, points + MORE))]
-    embeddings = torch.cat([embed_faces([parent.crop]), identity_network()(to_batch(chips))])
-    return parent.latent.code, F.normalize(embeddings, dim=1)
+    pixels, more = np.asarray(picture.convert("RGB")), round(HELD_OUT * picture.width)
+    wide = Image.fromarray(np.pad(pixels, ((more, more), (more, more), (0, 0)), mode="edge"))
+    as_it_is, held_out = engine.parent(picture), engine.parent(wide)
+    straight = identity_network()(to_batch([Image.fromarray(chip(pixels, find_face(picture).landmarks))]))
+    embeddings = torch.cat([straight, embed_faces([as_it_is.crop, held_out.crop])])
+    return held_out.latent, F.normalize(embeddings, dim=1)
 
 
 def chip(pixels: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -82,6 +82,39 @@ def learned_share(parent: str, space: LatentSpace, seed: int) -> float:
         return float(session.average.weights(made.father, made.mother).mean())
 
 
+@pytest.mark.parametrize(
+    ("bridge", "precision", "mixed"),
+    [
+        ("projection", "auto", False),
+        ("projection", "bf16", True),
+        ("render", "auto", True),
+        ("render", "fp32", False),
+    ],
+)
+def test_a_step_is_in_bfloat16_where_it_may_be(bridge: str, precision: str, mixed: bool) -> None:
+    assert TrainOptions(trios=Path("none"), bridge=bridge, precision=precision).mixed == mixed
+
+
+def test_a_step_in_bfloat16_goes_where_one_in_float32_goes() -> None:
+    space = LatentSpace("test", 2, 64, "ab" * 32)
+    plain, half = (first_step(trios(space), precision) for precision in ("fp32", "bf16"))
+    assert all(tensor.dtype == torch.float32 for tensor in half.values() if tensor.is_floating_point())
+    assert plain["encoder.0.weight"].ne(half["encoder.0.weight"]).any()
+    name = "weight_decoder.6.bias"
+    assert F.cosine_similarity(plain[name], half[name], dim=0) > 0.9
+
+
+def first_step(made: Trios, precision: str) -> dict[str, torch.Tensor]:
+    """The network's gradients after one batch without chance."""
+    options = TrainOptions(
+        trios=Path("none"), bridge="projection", batch=16, precision=precision, swap=False, noise=0, dropout=(0, 0)
+    )
+    session = Session(options, made, Projection(made.father[0].numel()))
+    session._drop(0.0)
+    session.step(session.families.batches("train")[0])
+    return {name: value.grad.clone() for name, value in session.network.weights.named_parameters()}
+
+
 def test_a_training_from_files_leaves_weights_a_log_and_no_checkpoint(tmp_path: Path) -> None:
     space = load_backbone("morphable").space
     save_trios(tmp_path / "trios.safetensors", trios(space))

@@ -97,17 +97,25 @@ def _people(father: Path | None, mother: Path | None) -> tuple[Path, Path] | Non
 
 
 def _rows(report: dict[str, Any]) -> list[list[str]]:
-    return [
-        [
-            case["step"],
-            case["precision"],
-            str(case.get("size", "")),
-            str(case.get("batch", "")),
-            f"{1000 * case['seconds']:.1f}",
-            f"{1000 * case['cpu_seconds']:.1f}",
-            f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
-            f"{case['ratio']:.2f}" if "ratio" in case else "",
-            f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
-        ]
-        for case in report["cases"] + report.get("against", [])
+    return [row for case in report["cases"] + report.get("against", []) for row in _rows_of(case)]
+
+
+def _rows_of(case: dict[str, Any]) -> list[list[str]]:
+    """One for the case, and one for each part of a cold run."""
+    whole = [
+        case["step"],
+        case["precision"],
+        str(case.get("size", "")),
+        str(case.get("batch", "")),
+        f"{1000 * case['seconds']:.1f}",
+        f"{1000 * case['cpu_seconds']:.1f}",
+        f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
+        f"{case['ratio']:.2f}" if "ratio" in case else "",
+        f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
+    ]
+    parts = case.get("profile", {}).items()
+    blank = [""] * (len(HEAD) - 5)
+    return [whole] + [
+        [f"{case['step']}: {part}", case["precision"], "", "", f"{1000 * seconds:.1f}", *blank]
+        for part, seconds in parts
     ]

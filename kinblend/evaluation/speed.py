@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from kinblend.backbone import Backbone, load_backbone
 from kinblend.device import DevicePool
 from kinblend.errors import UnsupportedError
+from kinblend.evaluation.profile import profile
 from kinblend.evaluation.timing import Taken, cold, hardware, measure
 from kinblend.pipeline import Engine
 
@@ -133,7 +134,7 @@ class _Bench:
         yield self._one(run, size=self.backbone.projector.resolution)
 
     def _cold(self) -> Iterator[dict[str, Any]]:
-        """`kinblend run` from its start to its end, in a process of its own."""
+        """`kinblend run` from its start to its end, in a process of its own; and where the time goes."""
         if not self._has_people:
             return
         import tempfile
@@ -145,7 +146,14 @@ class _Bench:
             words += ["--device", str(self.pool.device)]
             words += ["--memory-budget", self.plan.memory_budget] if self.plan.memory_budget else []
             runs = sorted((cold(words) for _ in range(self.plan.rounds)), key=lambda taken: taken.seconds)
-        yield asdict(replace(runs[len(runs) // 2], fastest=runs[0].seconds))
+            engine = {
+                "backbone": self.plan.backbone,
+                "device": str(self.pool.device),
+                "precision": self.pool.precision,
+                "memory_budget": self.plan.memory_budget,
+            }
+            parts = profile({"engine": engine, "people": [father, mother], "out": out}, self.plan.rounds)
+        yield asdict(replace(runs[len(runs) // 2], fastest=runs[0].seconds)) | {"profile": parts}
 
     def _engine(self) -> Engine:
         words = self.plan

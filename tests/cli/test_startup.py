@@ -22,3 +22,14 @@ def test_a_wrong_word_ends_with_code_2_and_one_line() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("kinblend: there is no blender 'nothing'")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_end_does_not_look_for_cycles_among_all_objects() -> None:
+    code = (
+        "import atexit, gc, sys\natexit.register(lambda: print('frozen', gc.get_freeze_count()))\n"
+        "sys.argv = ['kinblend', '--version']\nfrom kinblend.cli import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    word, count = done.stdout.split()[-2:]
+    assert word == "frozen"
+    assert int(count) > 1000

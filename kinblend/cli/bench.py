@@ -33,7 +33,9 @@ def bench(
     step: Annotated[
         list[str] | None,
         typer.Option(
-            "--step", help="load, encode, blend, synthesize, batch, project, run, cold; repeatable. Default: all."
+            "--step",
+            help="load, encode, blend, synthesize, batch, project, run, cold, or a plugin's, as train; repeatable. "
+            "Default: all.",
         ),
     ] = None,
     threads: Annotated[
@@ -58,12 +60,12 @@ def bench(
     settings = load_settings(backbone=backbone, device=device, memory_budget=memory_budget)
     from kinblend.evaluation.charts import plot as draw
     from kinblend.evaluation.rival import Rival
-    from kinblend.evaluation.speed import STEPS, Plan
+    from kinblend.evaluation.speed import Plan, known_steps
     from kinblend.evaluation.speed import bench as run
 
-    unknown = sorted(set(step or ()) - set(STEPS))
+    unknown = sorted(set(step or ()) - set(known_steps()))
     if unknown:
-        raise UsageError(f"there is no step {unknown[0]!r}; use {', '.join(STEPS)}")
+        raise UsageError(f"there is no step {unknown[0]!r}; use {', '.join(known_steps())}")
     if threads is not None:
         import torch
 

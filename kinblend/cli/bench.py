@@ -11,6 +11,7 @@ import typer
 from kinblend.cli import flags
 from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.cli.output import check_file, put, say
+from kinblend.cli.words import parse_sets
 from kinblend.errors import ModelError, UsageError
 from kinblend.settings import load_settings
 
@@ -38,6 +39,7 @@ def bench(
             "Default: all.",
         ),
     ] = None,
+    sets: flags.Sets = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="Of this process; one gives CPU times that other programs hardly change."),
@@ -77,6 +79,7 @@ def bench(
         settings.memory_budget,
         rounds=rounds,
         people=_people(father, mother),
+        options=parse_sets(sets or [], ("encoder", "projector")),
         **{name: tuple(values) for name, values in wanted.items() if values},  # type: ignore[arg-type]
     )
     report = run(plan, Rival(against) if against else None, say)

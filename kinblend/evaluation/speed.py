@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -39,6 +40,7 @@ class Plan:
     batches: how many pictures at a time; what plugins bring takes the most of them.
     people: photographs of a father and a mother, for encode, run and cold.
     steps: of `known_steps()`. rounds: of which the median is taken.
+    options: of encoder and projector, by kind.
     """
 
     backbone: str
@@ -50,6 +52,12 @@ class Plan:
     steps: Sequence[str] = field(default_factory=known_steps)
     rounds: int = 7
     people: tuple[Path, Path] | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def plugin_options(self) -> dict[str, Mapping[str, Any]]:
+        """As `Engine` and `load_backbone` take them."""
+        return {f"{kind}_options": self.options.get(kind, {}) for kind in ("encoder", "projector")}
 
 
 def bench(plan: Plan, rival: Rival | None = None, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -69,7 +77,7 @@ def bench(plan: Plan, rival: Rival | None = None, say: Callable[[str], None] = p
 
 
 def _loaded(plan: Plan, pool: DevicePool) -> Backbone:
-    return load_backbone(plan.backbone, pool)
+    return load_backbone(plan.backbone, pool, **plan.plugin_options)
 
 
 class _Bench:
@@ -153,6 +161,8 @@ class _Bench:
             words = [sys.executable, "-m", "kinblend.cli", "run", "--father", father, "--mother", mother, "--quiet"]
             words += ["--backbone", self.plan.backbone, "--precision", self.pool.precision, "--out", out]
             words += ["--device", str(self.pool.device)]
+            for kind, options in self.plan.options.items():
+                words += [f"--set={kind}.{key}={json.dumps(value)}" for key, value in options.items()]
             words += ["--memory-budget", self.plan.memory_budget] if self.plan.memory_budget else []
             runs = sorted((cold(words) for _ in range(self.plan.rounds)), key=lambda taken: taken.seconds)
             engine = {
@@ -160,6 +170,7 @@ class _Bench:
                 "device": str(self.pool.device),
                 "precision": self.pool.precision,
                 "memory_budget": self.plan.memory_budget,
+                **self.plan.plugin_options,
             }
             parts = profile({"engine": engine, "people": [father, mother], "out": out}, self.plan.rounds)
         yield asdict(replace(runs[len(runs) // 2], fastest=runs[0].seconds)) | {"profile": parts}
@@ -182,7 +193,8 @@ class _Bench:
 
     def _engine(self) -> Engine:
         words = self.plan
-        return Engine(words.backbone, words.device, self.pool.precisions, words.memory_budget)
+        budget, options = words.memory_budget, words.plugin_options
+        return Engine(words.backbone, words.device, self.pool.precisions, budget, **options)
 
     def _sizes(self) -> list[int]:
         most = self.backbone.projector.resolution

@@ -66,6 +66,13 @@ def kinblend_register_analysers(register: Register) -> None:
 
 
 @hookspec
+def kinblend_register_benchmarks(register: Register) -> None:
+    """Register steps for `kinblend bench`: functions `(backbone: Backbone, batch: int, precision: str) -> work` that
+    return a function to be called and timed, or raise `UnsupportedError` with the reason why they can't. A built-in
+    step of the same name stays."""
+
+
+@hookspec
 def kinblend_register_commands(register: Register) -> None:
     """Register commands of `kinblend`: functions whose annotated parameters are arguments and flags, as typer reads
     them. A built-in command of the same name stays."""

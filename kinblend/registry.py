@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-KINDS = ("encoder", "blender", "editor", "projector", "trainer", "importer", "dataset", "analyser", "command")
+KINDS = (
+    "encoder",
+    "blender",
+    "editor",
+    "projector",
+    "trainer",
+    "importer",
+    "dataset",
+    "analyser",
+    "benchmark",
+    "command",
+)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,16 @@ def test_edits_in_years_are_wishes_that_the_manifest_keeps(engine: Engine) -> No
         engine.run(example(FATHER), example(MOTHER), edits={"smile": "8y"})
 
 
+def test_a_photograph_is_hashed_once_in_a_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinblend.pipeline import manifest
+
+    hashed, plain = [], manifest.file_sha256
+    monkeypatch.setattr(manifest, "file_sha256", lambda path: hashed.append(path) or plain(path))
+    found = engine.run(example(FATHER), example(MOTHER)).manifest["inputs"]
+    assert hashed == [example(FATHER), example(MOTHER)]
+    assert found["father"] == {"sha256": sha256(example(FATHER).read_bytes()).hexdigest()}
+
+
 def test_a_picture_that_is_none_ends_with_code_3(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(InputError, match=r"text\.jpg"):

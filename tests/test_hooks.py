@@ -102,6 +102,17 @@ def brightness(crops):
     return [{"age": float(np.asarray(crop.convert("L")).mean())} for crop in crops]
 
 
+def paint(backbone, batch, precision):
+    import torch
+
+    from kinblend.errors import UnsupportedError
+
+    if precision != "fp32":
+        raise UnsupportedError("it paints in fp32 alone")
+    codes = torch.zeros(batch, backbone.space.layers, backbone.space.dim)
+    return lambda: log("painted", *backbone.projector.synthesize(codes).shape)
+
+
 def spec(name, target, options=None):
     return kinblend.PluginSpec(name, "a test", f"all_plugin:{target}", options)
 
@@ -144,6 +155,11 @@ def kinblend_register_datasets(register):
 @kinblend.hookimpl
 def kinblend_register_analysers(register):
     register(spec("brightness", "brightness"))
+
+
+@kinblend.hookimpl
+def kinblend_register_benchmarks(register):
+    register(spec("paint", "paint"))
 
 
 @kinblend.hookimpl
@@ -252,6 +268,16 @@ def test_a_strangers_analyser(site: Site) -> None:
     with (site.folder / "d.csv").open(newline="") as file:
         [row] = DictReader(file)
     assert 50 < float(row["age"]) < 200  # the mean grey of a portrait, which no such analyser would call an age
+
+
+def test_a_strangers_benchmark(site: Site) -> None:
+    words = ["--backbone", "shipped", "--step", "paint", "--batch", "2", "--batch", "3", "--rounds", "3", "--json"]
+    done = site.kinblend("bench", *words)
+    assert done.returncode == 0, done.stderr
+    [case] = json.loads(done.stdout)["cases"]
+    assert (case["step"], case["precision"], case["batch"]) == ("paint", "fp32", 3)
+    assert log(site) == [["painted", 3, 3, 64, 64]] * 2  # once to get warm, and a third of the rounds
+    assert "paint bf16 is left out: it paints in fp32 alone" in done.stderr
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -11,6 +11,7 @@ import typer
 from kinblend.cli import flags
 from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.cli.output import check_file, put, say
+from kinblend.cli.words import parse_sets
 from kinblend.errors import ModelError, UsageError
 from kinblend.settings import load_settings
 
@@ -33,9 +34,12 @@ def bench(
     step: Annotated[
         list[str] | None,
         typer.Option(
-            "--step", help="load, encode, blend, synthesize, batch, project, run, cold; repeatable. Default: all."
+            "--step",
+            help="load, encode, blend, synthesize, batch, project, run, cold, or a plugin's, as train; repeatable. "
+            "Default: all.",
         ),
     ] = None,
+    sets: flags.Sets = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="Of this process; one gives CPU times that other programs hardly change."),
@@ -58,12 +62,12 @@ def bench(
     settings = load_settings(backbone=backbone, device=device, memory_budget=memory_budget)
     from kinblend.evaluation.charts import plot as draw
     from kinblend.evaluation.rival import Rival
-    from kinblend.evaluation.speed import STEPS, Plan
+    from kinblend.evaluation.speed import Plan, known_steps
     from kinblend.evaluation.speed import bench as run
 
-    unknown = sorted(set(step or ()) - set(STEPS))
+    unknown = sorted(set(step or ()) - set(known_steps()))
     if unknown:
-        raise UsageError(f"there is no step {unknown[0]!r}; use {', '.join(STEPS)}")
+        raise UsageError(f"there is no step {unknown[0]!r}; use {', '.join(known_steps())}")
     if threads is not None:
         import torch
 
@@ -75,6 +79,7 @@ def bench(
         settings.memory_budget,
         rounds=rounds,
         people=_people(father, mother),
+        options=parse_sets(sets or [], ("encoder", "projector")),
         **{name: tuple(values) for name, values in wanted.items() if values},  # type: ignore[arg-type]
     )
     report = run(plan, Rival(against) if against else None, say)
@@ -97,17 +102,25 @@ def _people(father: Path | None, mother: Path | None) -> tuple[Path, Path] | Non
 
 
 def _rows(report: dict[str, Any]) -> list[list[str]]:
-    return [
-        [
-            case["step"],
-            case["precision"],
-            str(case.get("size", "")),
-            str(case.get("batch", "")),
-            f"{1000 * case['seconds']:.1f}",
-            f"{1000 * case['cpu_seconds']:.1f}",
-            f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
-            f"{case['ratio']:.2f}" if "ratio" in case else "",
-            f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
-        ]
-        for case in report["cases"] + report.get("against", [])
+    return [row for case in report["cases"] + report.get("against", []) for row in _rows_of(case)]
+
+
+def _rows_of(case: dict[str, Any]) -> list[list[str]]:
+    """One for the case, and one for each part of a cold run."""
+    whole = [
+        case["step"],
+        case["precision"],
+        str(case.get("size", "")),
+        str(case.get("batch", "")),
+        f"{1000 * case['seconds']:.1f}",
+        f"{1000 * case['cpu_seconds']:.1f}",
+        f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
+        f"{case['ratio']:.2f}" if "ratio" in case else "",
+        f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
+    ]
+    parts = case.get("profile", {}).items()
+    blank = [""] * (len(HEAD) - 5)
+    return [whole] + [
+        [f"{case['step']}: {part}", case["precision"], "", "", f"{1000 * seconds:.1f}", *blank]
+        for part, seconds in parts
     ]

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone, load_backbone
 from kinblend.device import DevicePool
-from kinblend.errors import UnsupportedError
+from kinblend.errors import UnsupportedError, blame
+from kinblend.evaluation.profile import profile
 from kinblend.evaluation.timing import Taken, cold, hardware, measure
 from kinblend.pipeline import Engine
+from kinblend.plugins import load_plugins
 
 if TYPE_CHECKING:
     from kinblend.evaluation.rival import Rival
     from kinblend.types import Latent
 
-STEPS = ("load", "encode", "blend", "synthesize", "batch", "project", "run", "cold")
+BUILT_IN = ("load", "encode", "blend", "synthesize", "batch", "project", "run", "cold")
 PROJECTED = 2  # steps of a projection that are timed
+
+
+def known_steps() -> tuple[str, ...]:
+    """All that can be timed: what is built in, then what plugins bring."""
+    brought = [spec.name for spec in load_plugins()["benchmark"] if spec.name not in BUILT_IN]
+    return (*BUILT_IN, *brought)
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,10 @@ class Plan:
     """What to measure.
 
     backbone: a pack's name or folder. sizes: of pictures, in pixels; those the pack can't make are left out.
-    batches: how many pictures at a time. people: photographs of a father and a mother, for encode, run and cold.
-    steps: of `STEPS`. rounds: of which the median is taken.
+    batches: how many pictures at a time; what plugins bring takes the most of them.
+    people: photographs of a father and a mother, for encode, run and cold.
+    steps: of `known_steps()`. rounds: of which the median is taken.
+    options: of encoder and projector, by kind.
     """
 
     backbone: str
@@ -38,9 +49,15 @@ class Plan:
     sizes: Sequence[int] = (64, 128, 256, 512, 1024)
     batches: Sequence[int] = (1, 2, 4, 8)
     precisions: Sequence[str] = ("fp32", "bf16")
-    steps: Sequence[str] = STEPS
+    steps: Sequence[str] = field(default_factory=known_steps)
     rounds: int = 7
     people: tuple[Path, Path] | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def plugin_options(self) -> dict[str, Mapping[str, Any]]:
+        """As `Engine` and `load_backbone` take them."""
+        return {f"{kind}_options": self.options.get(kind, {}) for kind in ("encoder", "projector")}
 
 
 def bench(plan: Plan, rival: Rival | None = None, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -49,7 +66,7 @@ def bench(plan: Plan, rival: Rival | None = None, say: Callable[[str], None] = p
     for precision in plan.precisions:
         pool = DevicePool(plan.device, plan.memory_budget, precision)
         report.setdefault("hardware", hardware(pool.memory))
-        for step, taken in _Bench(plan, pool).cases():
+        for step, taken in _Bench(plan, pool, say).cases():
             case = {"step": step, "precision": precision, **taken}
             say(f"{case['step']} {precision}: {case['seconds']:.3f} s")
             report["cases"].append(case)
@@ -60,22 +77,23 @@ def bench(plan: Plan, rival: Rival | None = None, say: Callable[[str], None] = p
 
 
 def _loaded(plan: Plan, pool: DevicePool) -> Backbone:
-    return load_backbone(plan.backbone, pool)
+    return load_backbone(plan.backbone, pool, **plan.plugin_options)
 
 
 class _Bench:
     """The cases of one precision."""
 
-    def __init__(self, plan: Plan, pool: DevicePool) -> None:
-        self.plan, self.pool, self.backbone = plan, pool, _loaded(plan, pool)
+    def __init__(self, plan: Plan, pool: DevicePool, say: Callable[[str], None]) -> None:
+        self.plan, self.pool, self.say, self.backbone = plan, pool, say, _loaded(plan, pool)
 
     def cases(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for step in self.plan.steps:
-            yield from ((step, case) for case in getattr(self, f"_{step}")())
+            cases = getattr(self, f"_{step}")() if step in BUILT_IN else self._brought(step)
+            yield from ((step, case) for case in cases)
 
-    def _one(self, work: Callable[[], object], **words: Any) -> dict[str, Any]:
+    def _one(self, work: Callable[[], object], rounds: int | None = None, **words: Any) -> dict[str, Any]:
         with self.pool:
-            taken = measure([work], self.plan.rounds, self.pool.memory)[0]
+            taken = measure([work], rounds or self.plan.rounds, self.pool.memory)[0]
         return words | asdict(taken)
 
     def _load(self) -> Iterator[dict[str, Any]]:
@@ -115,7 +133,7 @@ class _Bench:
         works = [partial(self.backbone.project, crop, steps=steps) for steps in (0, PROJECTED)]
         try:
             with self.pool:
-                none, some = measure(works, max(1, self.plan.rounds // 3), self.pool.memory)
+                none, some = measure(works, self._few, self.pool.memory)
         except UnsupportedError:
             return
         yield asdict(some) | {name: _per_step(none, some, name) for name in ("seconds", "fastest", "cpu_seconds")}
@@ -133,7 +151,7 @@ class _Bench:
         yield self._one(run, size=self.backbone.projector.resolution)
 
     def _cold(self) -> Iterator[dict[str, Any]]:
-        """`kinblend run` from its start to its end, in a process of its own."""
+        """`kinblend run` from its start to its end, in a process of its own; and where the time goes."""
         if not self._has_people:
             return
         import tempfile
@@ -143,13 +161,40 @@ class _Bench:
             words = [sys.executable, "-m", "kinblend.cli", "run", "--father", father, "--mother", mother, "--quiet"]
             words += ["--backbone", self.plan.backbone, "--precision", self.pool.precision, "--out", out]
             words += ["--device", str(self.pool.device)]
+            for kind, options in self.plan.options.items():
+                words += [f"--set={kind}.{key}={json.dumps(value)}" for key, value in options.items()]
             words += ["--memory-budget", self.plan.memory_budget] if self.plan.memory_budget else []
             runs = sorted((cold(words) for _ in range(self.plan.rounds)), key=lambda taken: taken.seconds)
-        yield asdict(replace(runs[len(runs) // 2], fastest=runs[0].seconds))
+            engine = {
+                "backbone": self.plan.backbone,
+                "device": str(self.pool.device),
+                "precision": self.pool.precision,
+                "memory_budget": self.plan.memory_budget,
+                **self.plan.plugin_options,
+            }
+            parts = profile({"engine": engine, "people": [father, mother], "out": out}, self.plan.rounds)
+        yield asdict(replace(runs[len(runs) // 2], fastest=runs[0].seconds)) | {"profile": parts}
+
+    def _brought(self, name: str) -> Iterator[dict[str, Any]]:
+        """A step that a plugin brings."""
+        plugins = load_plugins()
+        spec, batch = plugins["benchmark"].get(name), max(self.plan.batches)
+        try:
+            with blame(f"benchmark '{name}' of {plugins.distribution_of(spec)}"):
+                work = spec.load()(self.backbone, batch, self.pool.precision)
+                yield self._one(work, self._few, batch=batch)
+        except UnsupportedError as error:
+            self.say(f"{name} {self.pool.precision} is left out: {error}")
+
+    @property
+    def _few(self) -> int:
+        """Rounds of what takes long."""
+        return max(1, self.plan.rounds // 3)
 
     def _engine(self) -> Engine:
         words = self.plan
-        return Engine(words.backbone, words.device, self.pool.precisions, words.memory_budget)
+        budget, options = words.memory_budget, words.plugin_options
+        return Engine(words.backbone, words.device, self.pool.precisions, budget, **options)
 
     def _sizes(self) -> list[int]:
         most = self.backbone.projector.resolution

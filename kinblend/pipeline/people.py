@@ -38,16 +38,25 @@ class People:
         self.backbone = backbone
         self._known: dict[str, Parent] = {}
 
-    def meet(self, picture: str | Path | Image | Parent, number: int | None, name: str) -> Parent | Stranger:
+    def meet(
+        self,
+        picture: str | Path | Image | Parent,
+        number: int | None,
+        name: str,
+        source: Mapping[str, str] | None = None,
+    ) -> Parent | Stranger:
         """Someone known, or a face that is yet to be encoded; see `look`."""
-        return picture if isinstance(picture, Parent) else self.look(picture, number, name)
+        return picture if isinstance(picture, Parent) else self.look(picture, number, name, source)
 
-    def look(self, picture: str | Path | Image, number: int | None, name: str) -> Stranger:
+    def look(
+        self, picture: str | Path | Image, number: int | None, name: str, source: Mapping[str, str] | None = None
+    ) -> Stranger:
         """The aligned face of a picture, and what the parent it belongs to is remembered by.
 
-        number: of the face, from the left. name: what errors call a picture that has no path.
+        number: of the face, from the left. name: what errors call a picture that has no path. source: the picture's
+        fingerprint, where it is known already.
         """
-        source = fingerprint(picture)
+        source = fingerprint(picture) if source is None else source
         key = f"{source} {number}"
         if key in self._known:
             parent = self._known[key]

@@ -52,7 +52,7 @@ def test_every_step_that_a_pack_allows_is_timed(pack: Path, tmp_path: Path) -> N
     assert json.loads((tmp_path / "r.json").read_text()) == report
     made = [(case["step"], case.get("size"), case.get("batch")) for case in report["cases"]]
     half = [("load", None, None), ("blend", None, None), ("synthesize", 8, 1), ("synthesize", 16, 1)]
-    half += [("batch", 16, 2), ("batch", 16, 3), ("project", None, None)]
+    half += [("batch", 16, 2), ("batch", 16, 3), ("project", None, None), ("train", None, 3)]
     assert made == 2 * half
     assert {case["precision"] for case in report["cases"]} == {"fp32", "bf16"}
     assert all(case["peak_rss"] > 1 << 20 for case in report["cases"])
@@ -88,3 +88,18 @@ def test_words_that_are_off(pack: Path, tmp_path: Path) -> None:
     ):
         code, _, error = here("bench", "--backbone", str(pack), *words)
         assert (code, says in error) == (2, True), error
+
+
+def test_the_parts_of_a_cold_run() -> None:
+    words = ["bench", "--step", "cold", "--precision", "fp32", "--rounds", "1", "--quiet"]
+    code, out, error = here(*words, "--json")
+    assert (code, error) == (0, "")
+    [case] = json.loads(out)["cases"]
+    parts = case["profile"]
+    stages = {"detect", "encode", "blend", "edit", "render", "compare", "save"}
+    assert stages | {"interpreter", "PyTorch", "pack", "weights", "landmarks", "leave"} <= set(parts)
+    assert all(seconds >= 0 for seconds in parts.values())  # one clock for both processes
+    rows = [line.split("\t") for line in here(*words)[1].splitlines()]
+    assert [row[0] for row in rows][:2] == ["cold", "cold: interpreter"]
+    assert {row[0] for row in rows} == {"cold", *(f"cold: {part}" for part in parts)}
+    assert {len(row) for row in rows} == {9}

@@ -42,3 +42,14 @@ def test_memory_that_is_freed_comes_back_without_page_faults(told: dict[str, str
     answer, faults = done.stdout.split()
     assert answer == str(kept)
     assert (int(faults) < 100) == kept
+
+
+def test_the_end_does_not_look_for_cycles_among_all_objects() -> None:
+    code = (
+        "import atexit, gc, sys\natexit.register(lambda: print('frozen', gc.get_freeze_count()))\n"
+        "sys.argv = ['kinblend', '--version']\nfrom kinblend.cli import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    word, count = done.stdout.split()[-2:]
+    assert word == "frozen"
+    assert int(count) > 1000

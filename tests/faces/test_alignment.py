@@ -68,8 +68,21 @@ def test_refused_landmarks() -> None:
 def test_a_wide_blur_made_on_a_smaller_copy_is_the_same(deviation: float, monkeypatch: pytest.MonkeyPatch) -> None:
     from kinblend.faces import alignment
 
-    noise = np.random.default_rng(0).random((40, 30, 3)).astype(np.float32) * 255
-    pixels = alignment._resized(noise, 300, 400)
-    quick = alignment._gaussian(pixels, deviation)
+    noise = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    pixels = np.asarray(Image.fromarray(noise).resize((300, 400), Image.Resampling.BICUBIC))
+    small, shrunk = alignment._gaussian(pixels, deviation)
+    assert shrunk > 1
+    quick = alignment._enlarged(small, 300, 400, (0, 0, 300 / shrunk, 400 / shrunk))
     monkeypatch.setattr(alignment, "COARSE", 1e9)
-    assert np.abs(quick - alignment._gaussian(pixels, deviation)).max() < 0.1
+    assert np.abs(quick - alignment._gaussian(pixels, deviation)[0]).max() < 0.3
+
+
+def test_a_border_made_for_the_square_alone_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinblend.faces import alignment
+
+    large = Image.open(DATA / "pad_topleft.png").convert("RGB").resize((2000, 2000), Image.Resampling.BICUBIC)
+    points = LANDMARKS["pad_topleft"].astype(float) * 5
+    quick = np.asarray(align(large, points, 1024), dtype=int)
+    monkeypatch.setattr(alignment, "MARGIN", 10_000)
+    monkeypatch.setattr(alignment, "SAMPLE", 10_000)
+    assert np.abs(quick - np.asarray(align(large, points, 1024), dtype=int)).max() <= 1

@@ -11,13 +11,14 @@ from torch.nn import functional as F
 
 from kinblend import Context, LatentSpace, Trios, load_backbone, load_trios, weighted_sum
 from kinblend.backbone import make_plugin
-from kinblend.errors import CorruptFileError, InputError, LatentSpaceError, UsageError
+from kinblend.errors import CorruptFileError, InputError, LatentSpaceError, UnsupportedError, UsageError
 from kinblend.families.manifest import read_trio_list
 from kinblend.families.trios import save_trios
 from kinblend.plugins import load_plugins
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
 from kinblend_plugins.blenders.packed import pack, unpack
+from kinblend_plugins.blenders.training import benchmark
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.session import Session
 
@@ -243,3 +244,13 @@ def test_a_weighted_sum_has_gradients() -> None:
     father, mother = torch.randn(2, 2, 4, 512)
     [gradient] = torch.autograd.grad(weighted_sum(father, mother, weights).sum(), weights)
     torch.testing.assert_close(gradient, father - mother)
+
+
+def test_the_step_that_bench_times_is_one_of_the_training() -> None:
+    work = benchmark.step(load_backbone("morphable"), 4, "fp32")
+    losses = [work() for _ in range(3)]
+    assert len(set(losses)) == 3  # the weights move
+    assert all(0 < loss < 3 for loss in losses)  # 1 − cos, and 0.05 of a squared distance of at most 4
+    for batch, precision, says in ((4, "fp16", "not in fp16"), (1, "fp32", "--batch 2")):
+        with pytest.raises(UnsupportedError, match=says):
+            benchmark.step(load_backbone("morphable"), batch, precision)

@@ -30,3 +30,10 @@ def kinblend_register_trainers(register):
             f"{_HERE}.training.options:TrainOptions",
         )
     )
+
+
+@kinblend.hookimpl
+def kinblend_register_benchmarks(register):
+    register(
+        kinblend.PluginSpec("train", "a step of the learned blender's training", f"{_HERE}.training.benchmark:step")
+    )

@@ -57,8 +57,12 @@ class Generator(nn.Module):
 
         size: where it is given, the first picture of the pyramid that is no smaller.
         """
-        if not (torch.is_grad_enabled() and self._watched(codes, *noises)):
-            return strips.draw(self, codes, noises, size)
+        if self.is_watched(codes, *noises):
+            return self.layered(codes, noises, size)
+        return strips.draw(self, codes, noises, size)
+
+    def layered(self, codes: Tensor, noises: Sequence[Tensor | None], size: int | None = None) -> Tensor:
+        """As `forward`, layer by layer: what gradients and compilers go through."""
         x = self.const.expand(len(codes), -1, -1, -1)
         x = self.convs[0](x, codes[:, 0], noises[0])
         picture = self.colours[0](x, codes[:, 1])
@@ -75,9 +79,11 @@ class Generator(nn.Module):
             return len(self.colours)
         return max(1, (size - 1).bit_length() - 1)
 
-    def _watched(self, *tensors: Tensor | None) -> bool:
+    def is_watched(self, *tensors: Tensor | None) -> bool:
         """Whether a gradient could be asked for."""
-        return any(t is not None and t.requires_grad for t in (*tensors, *self.parameters()))
+        return torch.is_grad_enabled() and any(
+            t is not None and t.requires_grad for t in (*tensors, *self.parameters())
+        )
 
 
 def build(tensors: Mapping[str, Tensor], clamp: float | None = None) -> Generator:

@@ -12,6 +12,7 @@ def kinblend_register_projectors(register):
             "stylegan2",
             "A StyleGAN2 generator, 64 to 1024 px, without compiled extensions",
             f"{_PACKAGE}.projector:StyleGAN2Projector",
+            f"{_PACKAGE}.options:ProjectorOptions",
         )
     )
 

@@ -16,6 +16,7 @@ from kinblend import Context, Latent, Noise, ProjectionProgress, Projector, Weig
 from kinblend.errors import LatentShapeError, PackError, UsageError
 from kinblend.imaging import to_batch, to_pictures
 from kinblend_plugins.stylegan2 import optimize
+from kinblend_plugins.stylegan2.compiled import Draw, compiled
 from kinblend_plugins.stylegan2.files import read_tensors
 from kinblend_plugins.stylegan2.generator import build
 from kinblend_plugins.stylegan2.layers import StyledConv
@@ -32,8 +33,8 @@ TOGETHER = 4  # pictures that are made at once: the small maps gain by it, and t
 class StyleGAN2Projector(Projector):
     """A generator of either published family, as `generator.safetensors` of the pack names its tensors.
 
-    Raises `PackError` where pack and generator disagree on resolution or latent space, and `CheckpointError`
-    naming the tensor where the generator is no StyleGAN2.
+    options: `ProjectorOptions`. Raises `UsageError` where it can't be compiled, `PackError` where pack and generator
+    disagree on resolution or latent space, and `CheckpointError` naming the tensor where it is no StyleGAN2.
     """
 
     def __init__(self, options: BaseModel, context: Context) -> None:
@@ -43,6 +44,7 @@ class StyleGAN2Projector(Projector):
         self.resolution = self.generator.resolution
         _check(context, self.resolution, self.generator.layers, self.generator.dim)
         self._has_average = "w_avg" in tensors
+        self._draw: Draw = compiled(self.generator) if self.options.compile else self.generator
 
     def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
         """Codes of z, the same w in each layer, truncated by psi: [n, D] → float32 [n, L, D] on the CPU."""
@@ -85,7 +87,7 @@ class StyleGAN2Projector(Projector):
             raise LatentShapeError(
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
-        return self.generator(self._send(codes), self._noises(noise, seed), size).float().cpu().contiguous()
+        return self._draw(self._send(codes), self._noises(noise, seed), size).float().cpu().contiguous()
 
     def render(
         self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
@@ -96,7 +98,7 @@ class StyleGAN2Projector(Projector):
             for start in range(0, len(latents), TOGETHER):
                 some = latents[start : start + TOGETHER]
                 codes = self._send(torch.stack([latent.code for latent in some]))
-                drawn = self.generator(codes, self._maps_of(some, noise, seed), size)
+                drawn = self._draw(codes, self._maps_of(some, noise, seed), size)
                 pictures += to_pictures(drawn.float().cpu())
         return pictures
 

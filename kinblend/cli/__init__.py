@@ -43,7 +43,7 @@ def begin() -> None:
 def keep_memory() -> bool:
     """Have glibc keep what is freed between two pictures: given back, huge pages are cleared again for each of them.
 
-    Returns whether it will: not where the C library has no such setting, nor against MALLOC_TRIM_THRESHOLD_, a user's.
+    Returns whether it will: not where the C library has no such setting, nor against a user's MALLOC_TRIM_THRESHOLD_.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is None or "MALLOC_TRIM_THRESHOLD_" in os.environ:

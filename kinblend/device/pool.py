@@ -31,7 +31,8 @@ R = TypeVar("R")
 class LeaseRecord:
     """What one lease took.
 
-    name: under which it was asked. seconds: wall time. bytes: that its weights take on the device.
+    name: under which it was asked. seconds: wall time. bytes: that its weights, and what is made of them, take on the
+        device.
     peak_bytes: the most in use on the device during it; on a CPU, the most this process had resident so far.
     moved_bytes: weights that were copied for it.
     """
@@ -54,7 +55,8 @@ class DevicePool:
     memory: the device's; by default that of `device`.
 
     Modules stay on the device while the budget allows and leave least recently used first; one that is too large
-    comes in pieces if it can (see `Visit`). On exit every module is back on the CPU with the very numbers it came
+    comes in pieces if it can (see `Visit`). What modules make of their weights to be faster counts, and they do
+    without where the budget has no room for it. On exit every module is back on the CPU with the very numbers it came
     with: a lease in half precision rounds copies, and a lease is no place to train. Leases nest and may be taken from
     several threads.
     """
@@ -166,6 +168,7 @@ class DevicePool:
         if visit:
             self._evict(key)
         visit = Visit(module, dtype, self.memory, self.budget)
+        visit.derives = visit.derives and self._could_hold(visit.size)
         self._make_room(visit.size)
         self._let_in(visit)
         self._resident[key] = visit
@@ -200,6 +203,11 @@ class DevicePool:
             f"the memory of {self.device} ran out for one picture at a time, about {format_size(needed)} are needed: "
             "free some, or use --precision fp16 or --device cpu"
         )
+
+    def _could_hold(self, size: int) -> bool:
+        """Whether so much fits beside what is leased, were all that is idle gone."""
+        leased = sum(visit.size for visit in self._resident.values() if visit.leases)
+        return self.budget is None or leased + size <= self.budget
 
     def _make_room(self, size: int) -> None:
         if self.budget is None:

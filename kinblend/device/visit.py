@@ -52,6 +52,8 @@ class Visit:
     module: names in `keep_float32`, on any of its modules, that module's own tensors that are not rounded.
     room: the bytes it may take. A module that needs more comes in pieces where it can: its `parts` are modules that
         are used only by being called, and each is on the device for the time of its call.
+    derives: whether its modules may keep there what they make of their weights to be faster. Those that do say how
+        much it is (`derived_bytes(device, dtype)`) and let it go (`allow_derived(False)`).
     """
 
     def __init__(self, module: nn.Module, dtype: torch.dtype, memory: DeviceMemory, room: int | None = None) -> None:
@@ -62,19 +64,23 @@ class Visit:
         self.pieces = [(part, list(_slots(part, dtype, memory))) for part in parts] if in_pieces else []
         away = {(id(slot.owner), slot.name) for _, piece in self.pieces for slot in piece}
         self.slots = [slot for slot in slots if (id(slot.owner), slot.name) not in away]
-        self.moved = 0
+        self.moved, self.room = 0, room
+        self._deriving: list[Any] = [part for part in module.modules() if hasattr(part, "derived_bytes")]
+        self.derives = bool(self._deriving) and not in_pieces
         self._hooks: list[Any] = []
 
     @property
     def size(self) -> int:
         """The most bytes it takes at once on the device."""
         largest = max((sum(slot.size for slot in piece) for _, piece in self.pieces), default=0)
-        return sum(slot.size for slot in self.slots) + largest
+        return sum(slot.size for slot in self.slots) + largest + (self._derived_bytes() if self.derives else 0)
 
     def come(self) -> None:
         """Bring the tensors; where that fails, all are home again."""
         try:
             self._bring(self.slots)
+            for deriving in self._deriving:
+                deriving.allow_derived(self.derives)
             for part, piece in self.pieces:
                 self._hooks.append(part.register_forward_pre_hook(self._calling(self._bring, piece)))
                 self._hooks.append(part.register_forward_hook(self._calling(self._send, piece), always_call=True))
@@ -91,11 +97,18 @@ class Visit:
         self._hooks.clear()
         for slots in (self.slots, *(piece for _, piece in self.pieces)):
             self._send(slots)
+        for deriving in self._deriving:
+            if self.room is not None:  # without a budget it is kept for the next time
+                deriving.allow_derived(False)
+            deriving.allow_derived(True)
 
     def rest(self) -> None:
         """Nobody asks the module for now."""
         if self.size >= WORTH_RELEASING:
             self.memory.idle([slot.tensor for slot in self.slots], files=True)
+
+    def _derived_bytes(self) -> int:
+        return sum(part.derived_bytes(self.memory.device.type, self.dtype) for part in self._deriving)
 
     def _bring(self, slots: Iterable[Slot]) -> None:
         import torch

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import pytest
 import torch
 from fake import FakeMemory
+from published import toy
 from torch import Tensor, nn
 
 from kinblend import DevicePool
 from kinblend.errors import DeviceMemoryError, UsageError
+from kinblend_plugins.stylegan2 import winograd
+from kinblend_plugins.stylegan2.generator import build
 
 KIB = 1024
 
@@ -173,3 +176,36 @@ def test_out_of_memory_halves_the_batch() -> None:
         pool.batched(work, range(2))
     with DevicePool(memory=FakeMemory()) as pool, pytest.raises(ZeroDivisionError):
         pool.batched(lambda items: [1 // item for item in items], [0])
+
+
+@torch.no_grad()
+def test_what_is_made_of_weights_counts_and_is_done_without_where_it_does_not_fit() -> None:
+    generator = build(toy(32, winograd.NARROWEST).state_dict())
+    codes, maps = torch.randn(1, generator.layers, generator.dim), [conv.noise for conv in generator.convs]
+    plain = sum(t.numel() * t.element_size() for t in (*generator.parameters(), *generator.buffers()))
+    wide = 4 * generator.convs[-1].weight.numel() * 4  # the only one whose output has 32 px and the same size
+    found = []
+    for budget, made in ((plain + wide, True), (plain + wide - 1, False)):
+        memory, other = FakeMemory(), linear(4)
+        with DevicePool(budget=budget, memory=memory) as pool:
+            with pool.lease(other):
+                pass
+            with pool.lease(generator):
+                found.append(generator(codes, maps))
+                assert pool.resident_bytes == plain + (wide if made else 4 * KIB)  # an idle one leaves for it
+                kept = generator.convs[-1]._wide
+                assert (kept is not None) is made
+                if kept is not None:
+                    memory.take(kept.numel() * kept.element_size(), kept)  # refused where it were over the budget
+                    del kept
+        assert pool.records[-1].bytes == plain + made * wide
+        assert memory.allocated() == 0
+    torch.testing.assert_close(*found, atol=1e-4, rtol=0)
+    with DevicePool("cpu") as pool:
+        for _ in range(2):
+            with pool.lease(generator):
+                generator(codes, maps)
+            pool.release()
+            assert generator.convs[-1]._wide is not None  # there is no budget that it could burst
+    with DevicePool(budget=plain + wide, memory=FakeMemory(), precision="bf16") as pool, pool.lease(generator):
+        assert pool.resident_bytes < plain  # in half precision there is nothing of the kind

@@ -130,6 +130,7 @@ class StyledConv(ModulatedConv):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise", torch.randn(size, size))
         self.size, self.doubling = size, doubling
+        self.may_widen = True  # into weights of four times the memory, where that is faster
         self._wide: Tensor | None = None
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
@@ -155,6 +156,17 @@ class StyledConv(ModulatedConv):
             with torch.inference_mode(False):
                 self._wide = winograd.transformed(self.weight.detach())
         return self._wide
+
+    def derived_bytes(self, device: str, dtype: torch.dtype) -> int:
+        """What `wide_weight` takes there, for the device pool; 0 where it isn't asked for."""
+        asked = not self.doubling and self.energy is not None and winograd.suit(self.weight, device, dtype, self.size)
+        return winograd.GROWTH * self.weight.numel() * dtype.itemsize if asked else 0
+
+    def allow_derived(self, allowed: bool) -> None:
+        """Whether to keep wide weights; if not, those there are go."""
+        self.may_widen = allowed
+        if not allowed:
+            self._wide = None
 
     def settle(self) -> None:
         """As `ModulatedConv.settle`; a transposed convolution reads its weights inputs first."""

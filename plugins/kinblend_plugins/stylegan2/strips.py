@@ -156,7 +156,11 @@ def _doubled(x: Tensor, weight: Tensor, top: int, bottom: int) -> Tensor:
 
 def _same_size(x: Tensor, conv: StyledConv, above: bool, below: bool) -> Tensor:
     """The convolution that keeps the size, the fastest way."""
-    if conv.energy is not None and winograd.pays(conv.weight, x.shape[2] - 2 + above + below, x.shape[3]):
+    if (
+        conv.energy is not None
+        and conv.may_widen
+        and winograd.pays(conv.weight, x.shape[2] - 2 + above + below, x.shape[3])
+    ):
         return winograd.convolve(x, conv.wide_weight(), above, below)
     return _convolved(x, conv.weight, above, below)
 

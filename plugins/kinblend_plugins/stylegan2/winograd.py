@@ -14,6 +14,7 @@ from torch import Tensor
 TILE = 4  # rows and columns of the output that one tile gives
 NARROWEST = 128  # channels; with fewer, the transforms cost more than they save
 SMALLEST = 32  # columns of the output; with fewer, little is saved for weights that take four times the memory
+GROWTH = 4  # times the memory that the transformed weights take: 36 numbers for 9
 BAND = 4 << 20  # bytes of the input that are transformed at once, so that it all stays in the cache
 
 _INPUT = [
@@ -42,8 +43,14 @@ _OUTPUT = [
 
 def pays(weight: Tensor, height: int, width: int) -> bool:
     """Whether an output of that size is faster made here."""
-    suits = weight.device.type == "cpu" and weight.dtype == torch.float32 and min(weight.shape[:2]) >= NARROWEST
-    return suits and height % TILE == width % TILE == 0 and width >= SMALLEST
+    suits = suit(weight, weight.device.type, weight.dtype, width)
+    return suits and height % TILE == width % TILE == 0
+
+
+def suit(weight: Tensor, device: str, dtype: torch.dtype, width: int) -> bool:
+    """Whether the weights, on such a device ("cpu") and in that dtype, can pay for an output so wide."""
+    wide = min(weight.shape[:2]) >= NARROWEST and width >= SMALLEST
+    return wide and device == "cpu" and dtype == torch.float32
 
 
 def transformed(weight: Tensor) -> Tensor:

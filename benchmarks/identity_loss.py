@@ -27,7 +27,7 @@ from kinblend.errors import InputError
 from kinblend.evaluation.bootstrap import over_families
 from kinblend.evaluation.kinship import scores
 from kinblend.faces import find_face
-from kinblend.families.encode import HELD_OUT, SMALLEST
+from kinblend.families.encode import SMALLEST, edges_held_out
 from kinblend.families.manifest import TrioFiles, read_trio_list
 from kinblend.identity import embed_faces, identity_network
 from kinblend.imaging import read_image, to_batch
@@ -89,9 +89,8 @@ def person(engine: Engine, path: Path) -> tuple[Latent, Tensor]:
     picture = read_image(path)
     scale = max(1.0, SMALLEST / min(picture.size))
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
-    pixels, more = np.asarray(picture.convert("RGB")), round(HELD_OUT * picture.width)
-    wide = Image.fromarray(np.pad(pixels, ((more, more), (more, more), (0, 0)), mode="edge"))
-    as_it_is, held_out = engine.parent(picture), engine.parent(wide)
+    pixels = np.asarray(picture.convert("RGB"))
+    as_it_is, held_out = engine.parent(picture), engine.parent(edges_held_out(picture))
     straight = identity_network()(to_batch([Image.fromarray(chip(pixels, find_face(picture).landmarks))]))
     embeddings = torch.cat([straight, embed_faces([as_it_is.crop, held_out.crop])])
     return held_out.latent, F.normalize(embeddings, dim=1)

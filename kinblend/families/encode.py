@@ -39,6 +39,7 @@ class Way:
     @property
     def suffix(self) -> str:
         marks = {"-aligned": self.aligned, "-mirrored": self.mirrored, f"-{self.identity}": self.identity != "dlib"}
+        # "wide": with the edges held out, which older caches know nothing of.
         return "-wide" + "".join(mark for mark, holds in marks.items() if holds)
 
 
@@ -164,19 +165,19 @@ def _look(picture: str, way: Way) -> tuple[Image, Latent]:
     if min(image.size) < SMALLEST:
         scale = SMALLEST / min(image.size)
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-        image = _edges_held_out(image, round(HELD_OUT * image.width))
+        image = edges_held_out(image)
     parent = _engine(way.backbone).parent(image)
     return parent.crop, parent.latent
 
 
-def _edges_held_out(image: Image, more: int) -> Image:
-    """With `more` pixels on each side that continue its edges."""
+def edges_held_out(image: Image) -> Image:
+    """The RGB picture with its edges continued on all sides, by HELD_OUT of its width."""
     import numpy as np
     from PIL import Image
 
-    return Image.fromarray(
-        np.pad(np.asarray(image.convert("RGB")), ((more, more), (more, more), (0, 0)), mode="edge")
-    )
+    more = round(HELD_OUT * image.width)
+    pixels = np.pad(np.asarray(image.convert("RGB")), ((more, more), (more, more), (0, 0)), mode="edge")
+    return Image.fromarray(pixels)
 
 
 @cache

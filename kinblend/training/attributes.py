@@ -7,14 +7,10 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 from zipfile import BadZipFile, ZipFile
 
 from kinblend.errors import InputError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from PIL.Image import Image
 
 ID = "omi_stimulus"  # the column of an archive's index by which ratings name its faces
 
@@ -27,7 +23,8 @@ class Meaning:
     Impressions; none for what is measured in the picture. neutral: the value of a face that does nothing, where a
     photograph's moment says nothing about a person; neutral_from: "above" where only more than that is too much.
     none, unless: the value of a face that has none of it, and values of other attributes under which no face has any.
-    Such an attribute is fitted beside the others, which are free to take of it what is theirs.
+    Such an attribute is fitted beside the others, which are free to take of it what is theirs. of_skin: whether it is
+    about the skin's colour itself; any other attribute is moved without that.
     """
 
     plus: str
@@ -38,20 +35,19 @@ class Meaning:
     pose: bool = False  # of the photograph, not of the person: no edit is offered
     none: float | None = None
     unless: Mapping[str, float] = field(default_factory=dict)
+    of_skin: bool = False
 
 
-NO_BEARD = 0.0
+NO_BEARD = 0.0  # women's median
 MEANINGS = {
     "age": Meaning("older", "years", "age"),
     "gender": Meaning("more male", column="gender"),
     "smile": Meaning("a broader smile", column="happy", neutral=40, neutral_from="above"),
     "weight": Meaning("heavier", column="weight"),
-    "skin": Meaning("darker skin", column="skin-color"),
+    "skin": Meaning("darker skin", column="skin-color", of_skin=True),
     "hair": Meaning("darker hair and brows", column="hair-color"),
-    "width": Meaning("a wider face"),  # cheek to cheek, over the height from the brows to the chin
-    # How much darker chin and upper lip are than the cheeks, as a logarithm; women's median is the value of none.
+    "width": Meaning("a wider face"),
     "beard": Meaning("more beard", none=NO_BEARD, unless={"age": 16, "gender": 35}),
-    # The nose's tip between the eyes, in eye distances.
     "yaw": Meaning("turned to the picture's right", neutral=0, pose=True),
 }
 
@@ -97,32 +93,6 @@ def read_rated(archive: str | Path, ratings: str | Path) -> RatedFaces:
         known = ", ".join(meaning.column for meaning in MEANINGS.values() if meaning.column)
         raise InputError(f"{ratings} has none of the columns {known}")
     return RatedFaces(Path(archive), [file for file, _ in found], values)
-
-
-def measure(picture: Image, landmarks: NDArray[Any]) -> dict[str, float]:
-    """What a picture and its 68 landmarks tell by themselves: the face's width, its turn, and how dark its chin
-    is.
-    """
-    import numpy as np
-
-    light = np.log(np.asarray(picture.convert("L"), dtype=np.float64) + 8)
-
-    def at(*points: int) -> float:
-        """The median light round the middle of some points."""
-        x, y = landmarks[list(points)].mean(axis=0)
-        reach = max(1, round(0.03 * np.hypot(*(landmarks[45] - landmarks[36]))))
-        left, top = int(max(0, x - reach)), int(max(0, y - reach))
-        return float(np.median(light[top : int(y + reach) + 1, left : int(x + reach) + 1]))
-
-    cheeks = (at(41, 31, 48, 3) + at(46, 35, 54, 13)) / 2
-    chin = np.mean([at(57, 8), at(48, 6), at(54, 10), at(51, 33)])
-
-    left, right = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
-    line = right - left
-    turned = (landmarks[30] - (left + right) / 2) @ line / (line @ line)
-    across = np.hypot(*(landmarks[14] - landmarks[2]))
-    down = np.hypot(*(landmarks[8] - landmarks[[21, 22]].mean(axis=0)))
-    return {"width": float(across / down), "yaw": float(turned), "beard": float(cheeks - chin)}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -2,9 +2,10 @@
 
 `mean` moves a code as the mean face moves when one attribute changes and the others stay, the way Rowland and Perrett
 (1995) and Blanz and Vetter (1999, section 4.2) move faces; age goes along a curve, since a child of four differs from
-one of eight in other ways than sixty from fifty. `ridge` moves it the shortest way that changes the reading of the
-attribute. `svm` takes the normal of the plane that parts high from low values, as InterFaceGAN does (Shen et al.
-2020).
+one of eight in other ways than sixty from fifty. The colour of the skin stays as well, but for attributes that are
+about it: the rated children are paler than the adults, and a dark face made younger by that would be half bleached.
+`ridge` moves a code the shortest way that changes the reading of the attribute. `svm` takes the normal of the plane
+that parts high from low values, as InterFaceGAN does (Shen et al. 2020).
 """
 
 from __future__ import annotations
@@ -54,10 +55,12 @@ def fit_directions(
     attributes: Sequence[Attribute],
     method: Method = "mean",
     progress: Callable[[str], None] | None = None,
+    complexions: Tensor | None = None,
 ) -> Directions:
     """Directions and readers for all attributes. codes: float32 [n, L, D]; each attribute has n values.
 
-    progress: told the figures of each. Raises `ModelError` where `svm` needs scikit-learn and it is missing.
+    progress: told the figures of each. complexions: float64 [n, k], colours of the skin; only `mean` uses them.
+    Raises `ModelError` where `svm` needs scikit-learn and it is missing.
     """
     say = progress or (lambda _: None)
     x = codes.flatten(1).double()
@@ -70,7 +73,7 @@ def fit_directions(
         about[attribute.name] = facts
         say(f"{attribute.name}: R² {facts['r2']:.2f}, accuracy {facts['accuracy']:.2f} on faces held out")
     if method == "mean":
-        changes = _mean_changes(x - centre, attributes, about)
+        changes = _mean_changes(x - centre, attributes, about, complexions)
         tensors |= _strengthened(changes, tensors)
     else:
         for attribute in attributes:
@@ -106,17 +109,26 @@ def _read(x: Tensor, attribute: Attribute) -> tuple[Tensor, dict[str, Any]]:
     return ridge(x, y, strength), facts
 
 
-def _mean_changes(x: Tensor, attributes: Sequence[Attribute], about: dict[str, dict[str, Any]]) -> dict[str, Tensor]:
+def _mean_changes(
+    x: Tensor, attributes: Sequence[Attribute], about: dict[str, dict[str, Any]], complexions: Tensor | None
+) -> dict[str, Tensor]:
+    """Each attribute's change while the others stay; the skin's colour as well, beside what is not about it."""
     joint = [attribute for attribute in attributes if attribute.meaning.none is None]
-    changes = _joint_changes(x, joint, about)
+    changes = _joint_changes(x, joint, about, None)
+    if complexions is not None:
+        of_skin = {attribute.name for attribute in joint if attribute.meaning.of_skin}
+        found = _joint_changes(x, joint, about, complexions)
+        changes |= {name: change for name, change in found.items() if name.removesuffix(".path") not in of_skin}
     for attribute in attributes:
         if attribute.meaning.none is not None:
-            found = _joint_changes(x, [*joint, attribute], about)
-            changes[attribute.name] = found[attribute.name]
+            changes[attribute.name] = _joint_changes(x, [*joint, attribute], about, complexions)[attribute.name]
     return changes
 
 
-def _joint_changes(x: Tensor, attributes: Sequence[Attribute], about: dict[str, dict[str, Any]]) -> dict[str, Tensor]:
+def _joint_changes(
+    x: Tensor, attributes: Sequence[Attribute], about: dict[str, dict[str, Any]], held: Tensor | None
+) -> dict[str, Tensor]:
+    """Of one regression on all of them. held: [n, k], what else stays."""
     columns, groups, penalties = [torch.ones(len(x), 1, dtype=torch.float64)], [slice(0, 1)], [torch.zeros(1, 1)]
     for attribute in attributes:
         column, penalty = _design(attribute, about[attribute.name])
@@ -124,6 +136,9 @@ def _joint_changes(x: Tensor, attributes: Sequence[Attribute], about: dict[str, 
         penalties.append(penalty)
         start = groups[-1].stop
         groups.append(slice(start, start + column.shape[1]))
+    if held is not None:
+        columns.append((held - held.mean(0)) / held.std(0))
+        penalties.append(torch.zeros(held.shape[1], held.shape[1]))
     smooth: Tensor = torch.block_diag(*[p.double() for p in penalties])  # type: ignore[no-untyped-call]
     found = conditional_means(x, torch.cat(columns, dim=1), groups[1:], smooth)
     changes: dict[str, Tensor] = {}

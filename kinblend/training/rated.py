@@ -16,13 +16,13 @@ from kinblend.backbone import Backbone
 from kinblend.errors import UnsupportedError
 from kinblend.faces import predict_in_crop
 from kinblend.storage.sealed import atomic_write
-from kinblend.training.attributes import MEANINGS, Attribute, RatedFaces, measure
+from kinblend.training.attributes import MEANINGS, Attribute, RatedFaces
 from kinblend.training.directions import Directions, Method, fit_directions
+from kinblend.training.measures import COLOURS, MEASURES, complexion, measure
 from kinblend.types import AlignedFace
 
 SAVE_EVERY = 50  # faces
 FEWEST = 50
-MEASURES = ("width", "yaw", "beard")
 
 
 def train_directions(
@@ -43,7 +43,7 @@ def train_directions(
     codes, measured = _encode(backbone, faces, out.with_suffix(".part.safetensors"), progress)
     values = dict(faces.ratings) | {name: measured[:, i].tolist() for i, name in enumerate(MEASURES)}
     attributes = [Attribute(name, values[name], meaning) for name, meaning in MEANINGS.items() if name in values]
-    found = fit_directions(codes, attributes, method, say)
+    found = fit_directions(codes, attributes, method, say, measured[:, len(MEASURES) :])
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(out, save(found.tensors, found.metadata))
     out.with_suffix(".part.safetensors").unlink(missing_ok=True)
@@ -53,8 +53,10 @@ def train_directions(
 def _encode(
     backbone: Backbone, faces: RatedFaces, part: Path, progress: Callable[[int, int], None] | None
 ) -> tuple[Tensor, Tensor]:
-    """Codes [n, L, D] and measures [n, 3], kept in `part` on the way. It counts for this very backbone only."""
-    metadata = {"space": backbone.space.sha256, "faces": str(len(faces.files))}
+    """Codes [n, L, D], and measures with complexions [n, 11], kept in `part` on the way; it counts for this very
+    backbone only."""
+    numbers = len(MEASURES) + COLOURS
+    metadata = {"space": backbone.space.sha256, "faces": str(len(faces.files)), "numbers": str(numbers)}
     codes, measured = _resume(part, metadata)
     part.parent.mkdir(parents=True, exist_ok=True)
     with ZipFile(faces.archive) as archive:
@@ -63,7 +65,8 @@ def _encode(
             landmarks = predict_in_crop(picture)
             face, found = AlignedFace(picture, landmarks), measure(picture, landmarks)
             codes.append(backbone.encode([face])[0].code)
-            measured.append(torch.tensor([found[name] for name in MEASURES], dtype=torch.float64))
+            measures = [found[name] for name in MEASURES]
+            measured.append(torch.tensor([*measures, *complexion(picture, landmarks)], dtype=torch.float64))
             if len(codes) % SAVE_EVERY == 0:
                 save_file({"codes": torch.stack(codes), "measured": torch.stack(measured)}, part, metadata)
             if progress is not None:

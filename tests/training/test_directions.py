@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from kinblend import Context, LatentSpace
 from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, UnsupportedError
-from kinblend.training.attributes import Attribute, Meaning, measure, read_rated
+from kinblend.training.attributes import Attribute, Meaning, read_rated
 from kinblend.training.directions import fit_directions
+from kinblend.training.measures import COLOURS, complexion, measure
 from kinblend.training.regression import conditional_means, hats
 
 SPACE = LatentSpace("toy", 3, 16, "0" * 64)
@@ -57,6 +58,28 @@ def test_mean_changes_leave_the_other_attributes_alone(planted):
     found = fit_directions(codes, attributes)
     # Older faces are more male in these data, yet ageing one must not make it so.
     assert abs(float((found.tensors["age"] * found.tensors["gender.reader"]).sum())) < 0.1
+
+
+def test_age_leaves_the_complexion_alone_and_skin_changes_it():
+    """Among these faces the young are pale, which dimension (0, 4) of the code shows."""
+    generator = torch.Generator().manual_seed(5)
+    codes = 0.3 * torch.randn(600, 3, 16, generator=generator)
+    age = 2 + 66 * torch.rand(600, generator=generator)
+    skin = torch.randn(600, generator=generator)
+    dark = skin + (age - 35) / 15 + 0.3 * torch.randn(600, generator=generator)
+    codes[:, 0, 0] += (age - 35) / 15
+    codes[:, 0, 4] += dark
+    attributes = [
+        Attribute("age", age.tolist(), Meaning("older", "years")),
+        Attribute("skin", skin.tolist(), Meaning("darker skin", of_skin=True)),
+    ]
+    free = fit_directions(codes, attributes)
+    held = fit_directions(codes, attributes, complexions=dark[:, None].double())
+    assert float(free.tensors["age"][0, 4]) > 0.8
+    assert abs(float(held.tensors["age"][0, 4])) < 0.1
+    assert float(held.tensors["age.path"][-1, 0, 4] - held.tensors["age.path"][0, 0, 4]) == pytest.approx(0, abs=0.3)
+    assert float(held.tensors["age"][0, 0]) > 0.8
+    torch.testing.assert_close(held.tensors["skin"], free.tensors["skin"])
 
 
 def test_an_attribute_of_chance_is_not_found_in_held_out_faces(planted):
@@ -167,6 +190,28 @@ def test_measures_of_landmarks():
     assert measure(picture, points)["beard"] > 0.5
     points[30] = (55, 62)
     assert measure(picture, points)["yaw"] == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_complexion_is_of_the_skin():
+    points = np.zeros((68, 2))
+    points[36:42], points[42:48] = (40, 50), (60, 50)
+    points[[36, 45]] = (30, 50), (70, 50)
+    points[[19, 24]], points[[37, 44]] = [(40, 40), (60, 40)], [(40, 50), (60, 50)]
+    for patch, place in (((41, 31, 48, 3), (42, 64)), ((46, 35, 54, 13), (58, 64)), ((57, 8), (50, 80))):
+        points[list(patch)] = place
+    points[[6, 10, 33, 51]] = (50, 80)
+    points[[48, 54]] = [(42, 64), (58, 64)]
+    picture = Image.new("RGB", (100, 100), (0, 0, 0))
+    picture.paste((200, 150, 100), (0, 0, 100, 45))
+    picture.paste((160, 120, 80), (0, 45, 100, 70))
+    picture.paste((80, 80, 80), (0, 74, 100, 100))
+    found = complexion(picture, points)
+    assert found.shape == (COLOURS,)
+    np.testing.assert_allclose(np.exp(found[:6]) - 8, [200, 150, 100, 160, 120, 80])
+    assert np.all(np.isfinite(found[6:]))
+    # A landmark beyond the picture's edge gives the colour at the edge.
+    points[[19, 24]] = [(40, -30), (60, -30)]
+    np.testing.assert_allclose(np.exp(complexion(picture, points)[:3]) - 8, [200, 150, 100])
 
 
 def test_archives_and_ratings_that_do_not_fit(tmp_path: Path):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kinblend import Context, LatentSpace, Trios, load_backbone
 from kinblend.backbone import make_plugin
-from kinblend.errors import OptionError
+from kinblend.errors import InputError, OptionError
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.network import HEADS, kind_of, make_network
 from kinblend_plugins.blenders.packed import pack
@@ -139,6 +139,54 @@ def test_children_change_families_within_their_part_only() -> None:
         ours, theirs = usual.target[rows], shuffled.target[rows]
         assert not torch.equal(ours, theirs)
         assert sorted(ours[:, 0].tolist()) == sorted(theirs[:, 0].tolist())
+
+
+def likeness(codes: Tensor) -> Tensor:
+    """Embeddings to which large values count for more than their share, so that averages lose them."""
+    return F.normalize(codes.flatten(1) ** 3, dim=1)
+
+
+def relatives(count: int = 200) -> Trios:
+    people = torch.randn(3, count, 3, 16, generator=torch.Generator().manual_seed(8))
+    father, mother, child = (likeness(codes) for codes in people)
+    names = [f"F{row}" for row in range(count)]
+    return Trios(*people, child, names, SPACE, father_embedding=father, mother_embedding=mother)
+
+
+def for_parents(**more: object) -> TrainOptions:
+    return TrainOptions(trios=Path("-"), target="parents", batch=16, noise=0, swap=False, precision="fp32", **more)
+
+
+def test_where_parents_are_the_target_anyone_is_paired_with_anyone() -> None:
+    trios, data = relatives(), Families(for_parents(), relatives(), None, None)
+    batches = data.epoch(torch.Generator().manual_seed(0), 0.0)
+    rows = data.parts["train"]
+    people = torch.cat([trios.father[rows], trios.mother[rows], trios.child[rows]]).flatten(1)
+    for side in ("father", "mother"):
+        seen = torch.cat([getattr(batch, side) for batch in batches]).flatten(1)
+        assert sorted(map(tuple, seen.tolist())) == sorted(map(tuple, people.tolist()))
+    one = batches[0]
+    torch.testing.assert_close(one.target, F.normalize(likeness(one.father) + likeness(one.mother), dim=1))
+    assert len(set(one.families.tolist())) == len(one.families)
+    true = data.batches("val")[0]
+    torch.testing.assert_close(true.target, F.normalize(likeness(true.father) + likeness(true.mother), dim=1))
+
+
+def test_strangers_teach_it_to_keep_what_an_average_loses() -> None:
+    session = Session(for_parents(head="offset", rate=1e-2, dropout=(0, 0)), relatives(), likeness)
+    before = session.baselines()["average"]["cosine"]
+    for _ in range(6):
+        after = session.run_epoch()
+    assert after["val_cosine"] > before + 0.03
+
+
+def test_targets_that_do_not_fit_are_named() -> None:
+    with pytest.raises(ValueError, match="render or proxy"):
+        for_parents(bridge="projection")
+    with pytest.raises(ValueError, match="no children"):
+        for_parents(shuffle_children=True)
+    with pytest.raises(InputError, match="embeddings of the parents"):
+        Families(for_parents(), families(), None, None)
 
 
 def test_mirrored_pictures_are_seen_in_training_alone() -> None:

@@ -109,6 +109,31 @@ class ElementWeightModel(nn.Module):
         return (self.PACE * (self.fixed + self.gain * (father.abs() - mother.abs()))).sigmoid()
 
 
+class OffsetWeightModel(nn.Module):
+    """Says where the parents' average should be moved, and takes of each element more from the parent who lies there.
+
+    The offset follows from the sum of both codes and from how far they are apart, so that w(f, m) + w(m, f) = 1. It
+    begins as `average`. The elements' own gains and the decoder learn at so many times the pace of the encoder.
+    """
+
+    GAIN_PACE, PACE = 30.0, 3.0
+
+    def __init__(self, layers: int, dim: int, hidden: int = 512) -> None:
+        super().__init__()
+        self.layers, self.dim = layers, dim
+        self.offset_encoder = nn.Sequential(nn.Linear(2 * layers * dim, hidden), nn.GELU(), nn.Dropout(_DROPOUT))
+        self.offset_decoder = nn.Linear(hidden, layers * dim)
+        nn.init.zeros_(self.offset_decoder.weight)
+        nn.init.zeros_(self.offset_decoder.bias)
+        self.offset_gain = nn.Parameter(torch.zeros(layers * dim))
+
+    def forward(self, father: Tensor, mother: Tensor) -> Tensor:
+        both, apart = (father + mother).flatten(1), (father - mother).flatten(1)
+        features = self.offset_encoder(torch.cat([both, apart.abs()], dim=1))
+        offset = self.GAIN_PACE * self.offset_gain * both + self.PACE * self.offset_decoder(features)
+        return (offset * apart).sigmoid().view(-1, self.layers, self.dim)
+
+
 class SymmetricWeightModel(nn.Module):
     """Any of them asked in both orders, so that w(f, m) + w(m, f) = 1: whose father it is changes nothing else."""
 
@@ -126,9 +151,10 @@ HEADS: Mapping[str, Callable[[int, int], nn.Module]] = {
     "low-rank": LowRankWeightModel,
     "per-layer": PerLayerWeightModel,
     "element": ElementWeightModel,
+    "offset": OffsetWeightModel,
 }
 # A tensor that only a network of this head has.
-_MARKS = {"low-rank": "basis", "per-layer": "layer_logits.weight", "element": "gain"}
+_MARKS = {"low-rank": "basis", "per-layer": "layer_logits.weight", "element": "gain", "offset": "offset_gain"}
 _SYMMETRIC = "symmetric."
 
 

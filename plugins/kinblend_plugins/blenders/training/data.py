@@ -37,8 +37,8 @@ def read_trios(options: TrainOptions) -> tuple[Trios, Trios | None]:
 class Families:
     """Rows by part, their targets, and batches.
 
-    bridge: gives the targets where the embeddings are not what it speaks of (`projection`).
-    Raises `InputError` where there are too few families.
+    bridge: gives the children's embeddings where the trios' are not what it speaks of (`projection`).
+    Raises `InputError` where there are too few families, or no embeddings of the parents where they are the target.
     """
 
     def __init__(self, options: TrainOptions, trios: Trios, mirrored: Trios | None, bridge: Bridge | None) -> None:
@@ -52,22 +52,37 @@ class Families:
             self.parts["train"] = self.parts["train"] + [len(trios) + row for row in rows]
         self.father = torch.cat([some.father for some in everyone])
         self.mother = torch.cat([some.mother for some in everyone])
-        self.target = torch.cat([_targets(some, bridge) for some in everyone])
+        self.child = torch.cat([_children(some, bridge) for some in everyone])
         names = [family for some in everyone for family in some.families]
         numbers = {name: number for number, name in enumerate(sorted(set(names)))}
         self.families = torch.tensor([numbers[name] for name in names])
         if options.shuffle_children:
             self._shuffle()
+        self.target, self._people = self.child, None
+        if options.target == "parents":
+            father, mother = (torch.cat(known) for known in zip(*map(_parents, everyone), strict=True))
+            self.target = F.normalize(father + mother, dim=1)
+            codes = torch.cat([some.child for some in everyone])
+            rows = self.parts["train"]
+            self._people = (
+                torch.cat([known[rows] for known in (self.father, self.mother, codes)]),
+                torch.cat([known[rows] for known in (father, mother, self.child)]),
+            )
 
     def counts(self) -> dict[str, int]:
         """How many trios each part has."""
         return {name: len(rows) for name, rows in self.parts.items()}
 
     def epoch(self, generator: torch.Generator, noise: float) -> list[Batch]:
-        """The training families once, in random order, changed as the options say."""
-        rows = torch.tensor(self.parts["train"])
-        order = rows[torch.randperm(len(rows), generator=generator)]
-        return [self._changed(some, generator, noise) for some in order.split(self.options.batch) if len(some) > 1]
+        """The training families once, in random order, changed as the options say; where the parents are the target,
+        each of their people once on either side of a couple by chance."""
+        if self._people is None:
+            rows = torch.tensor(self.parts["train"])
+            chosen = rows[torch.randperm(len(rows), generator=generator)]
+            batches = [self._batch(some) for some in chosen.split(self.options.batch)]
+        else:
+            batches = self._couples(*self._people, generator)
+        return [self._changed(one, generator, noise) for one in batches if len(one.father) > 1]
 
     def batches(self, part: str) -> list[Batch]:
         """A part of the families, as they are."""
@@ -76,11 +91,18 @@ class Families:
     def _batch(self, rows: Tensor) -> Batch:
         return Batch(self.father[rows], self.mother[rows], self.target[rows], self.families[rows])
 
-    def _changed(self, rows: Tensor, generator: torch.Generator, noise: float) -> Batch:
-        one = self._batch(rows)
+    def _couples(self, codes: Tensor, known: Tensor, generator: torch.Generator) -> list[Batch]:
+        """People [n, L, D], whose embeddings are `known`, paired by chance; each couple is a family of its own."""
+        orders = [torch.randperm(len(codes), generator=generator).split(self.options.batch) for _ in range(2)]
+        return [
+            Batch(codes[one], codes[other], F.normalize(known[one] + known[other], dim=1), torch.arange(len(one)))
+            for one, other in zip(*orders, strict=True)
+        ]
+
+    def _changed(self, one: Batch, generator: torch.Generator, noise: float) -> Batch:
         father, mother = one.father, one.mother
         if self.options.swap:
-            swapped = (torch.rand(len(rows), generator=generator) < 0.5)[:, None, None]
+            swapped = (torch.rand(len(father), generator=generator) < 0.5)[:, None, None]
             father, mother = torch.where(swapped, mother, father), torch.where(swapped, father, mother)
         if noise:
             father = father + noise * torch.randn(father.shape, generator=generator)
@@ -89,12 +111,18 @@ class Families:
 
     def _shuffle(self) -> None:
         """Children change families within their part: the same faces, no inheritance."""
-        target = self.target.clone()
+        before = self.child.clone()
         for rows in self.parts.values():
             mixed = random.Random(self.options.seed).sample(rows, len(rows))
-            self.target[rows] = target[mixed]
+            self.child[rows] = before[mixed]
 
 
-def _targets(trios: Trios, bridge: Bridge | None) -> Tensor:
+def _children(trios: Trios, bridge: Bridge | None) -> Tensor:
     with torch.no_grad():
         return F.normalize(trios.embedding, dim=1) if bridge is None else bridge(trios.child)
+
+
+def _parents(trios: Trios) -> tuple[Tensor, Tensor]:
+    if trios.father_embedding is None or trios.mother_embedding is None:
+        raise InputError("the trios have no embeddings of the parents; encode them with `kinblend families encode`")
+    return F.normalize(trios.father_embedding, dim=1), F.normalize(trios.mother_embedding, dim=1)

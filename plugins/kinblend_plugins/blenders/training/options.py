@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 def _several(value: Any) -> Any:
@@ -30,6 +30,11 @@ class TrainOptions(BaseModel):
     bridge: Literal["render", "proxy", "projection"] = Field(
         "render", description="what stands between latent and embedding"
     )
+    target: Literal["child", "parents"] = Field(
+        "child",
+        description="whom a prediction is to resemble: the true child; or both parents alike, which anyone paired "
+        "with anyone can teach",
+    )
     proxy: Path | None = Field(
         None, description="file of the proxy: read where it is, else written; default beside out"
     )
@@ -38,7 +43,7 @@ class TrainOptions(BaseModel):
         "auto", description="of the networks in a step; auto: fp32 for projection, to reproduce it, else bf16"
     )
     checkpointing: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
-    head: Literal["full", "low-rank", "per-layer", "element"] = Field("full", description="the network's size")
+    head: Literal["full", "low-rank", "per-layer", "element", "offset"] = Field("full", description="the network")
     symmetric: bool = Field(False, description="w(f, m) + w(m, f) = 1 by construction")
     start: Path | None = Field(None, description="weights to begin from, of the same head; from a proxy's, say")
     edits: Names = Field((), description="attributes whose strengths are learned too: age,gender,smile")
@@ -59,6 +64,14 @@ class TrainOptions(BaseModel):
     shuffle_children: bool = Field(False, description="give families each other's children: the null to compare with")
     ablate: bool = Field(False, description="train a grid that leaves each regulariser out, and write its table")
     seed: int = Field(0, description="of the split, the order, the noise and the first weights")
+
+    @model_validator(mode="after")
+    def _fitting(self) -> TrainOptions:
+        if self.target == "parents" and self.bridge == "projection":
+            raise ValueError("target=parents compares pictures with photographs; use the bridge render or proxy")
+        if self.target == "parents" and self.shuffle_children:
+            raise ValueError("target=parents looks at no children, so there are none to shuffle")
+        return self
 
     @property
     def mixed(self) -> bool:

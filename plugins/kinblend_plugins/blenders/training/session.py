@@ -104,7 +104,10 @@ class Session:
 
     @torch.no_grad()
     def evaluate(self, part: str, child: Blend | None = None) -> dict[str, float]:
-        """Mean loss, cosine and AUC over a part of the families. child: codes of both parents → the child's."""
+        """Mean loss and cosine over a part of the families, and the AUC of the true children, whatever the target is.
+
+        child: codes of both parents → the child's.
+        """
         born, batches = child or self.average, self.families.batches(part)
         found = torch.cat([self.bridge(born(batch.father, batch.mother)) for batch in batches])
         target = torch.cat([batch.target for batch in batches])
@@ -112,7 +115,7 @@ class Session:
         return {
             "loss": float(distance(found, target).mean()),
             "cosine": float((found * target).sum(1).mean()),
-            "auc": float(auc(found, target, families).mean()),
+            "auc": float(auc(found, self.families.child[self.families.parts[part]], families).mean()),
         }
 
     def baselines(self) -> dict[str, dict[str, float]]:

@@ -180,6 +180,12 @@ def test_strangers_teach_it_to_keep_what_an_average_loses() -> None:
     assert after["val_cosine"] > before + 0.03
 
 
+def test_the_grid_shuffles_no_children_where_none_are_looked_at() -> None:
+    usual, parents = ({name for name, _ in ablation._grid(some)} for some in (options(), for_parents()))
+    assert "children shuffled" in usual
+    assert "children shuffled" not in parents
+
+
 def test_targets_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match="render or proxy"):
         for_parents(bridge="projection")

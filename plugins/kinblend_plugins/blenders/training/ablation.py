@@ -81,8 +81,10 @@ def run(session: Session, bridge: Bridge) -> dict[str, str]:
 
 
 def _grid(options: TrainOptions) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The rows that change something."""
+    """The rows that change something. Where the parents are the target there are no children to shuffle."""
     for name, changes in GRID.items():
+        if options.target == "parents" and "shuffle_children" in changes:
+            continue
         if not changes or any(getattr(options, key) != value for key, value in changes.items()):
             yield name, changes
 

@@ -59,7 +59,7 @@ class Backbone:
     @cached_property
     def context(self) -> Context:
         """What every plugin that works in this latent space is told."""
-        return Context(self.space, self.pack.files, self.pack.settings)
+        return Context(self.space, self.pack.files, self.pack.settings, lambda: self.projector)
 
     @cached_property
     def encoder(self) -> Encoder:

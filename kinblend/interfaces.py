@@ -31,11 +31,13 @@ class Context:
     space: the latent space of the backbone in use.
     files: the files of its model pack by name ("generator.safetensors"), verified.
     settings: the pack's own parameters (resolution, channel width …), as in its `pack.json`.
+    projector: gives the backbone's projector, for a plugin that looks at pictures; None where there is no backbone.
     """
 
     space: LatentSpace
     files: Mapping[str, Path] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    projector: Callable[[], Projector] | None = field(default=None, compare=False)
 
 
 class Plugin:

@@ -39,6 +39,7 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "mask": {},
     "slerp": {},
     "learned": {},
+    "likeness": {},
 }
 EDITED = 50  # couples
 STRENGTHS = (-3.0, -2.0, 2.0, 3.0)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from kinblend.backbone import make_plugin
+from kinblend.backbone import load_backbone, make_plugin
 from kinblend.interfaces import Blend, Blender, Context
 from kinblend.plugins import load_plugins
 from kinblend.types import LatentSpace
@@ -23,6 +24,8 @@ class BlenderContract:
         the strategy has no such options.
     mirror_options: options under which swapping the parents must mirror the child; None where it need not.
     sizes: latent spaces to try, (layers, dim).
+    backbone: of a strategy that looks at pictures, the name or folder of the one to try it with; then `sizes` does
+        not count.
     """
 
     name: ClassVar[str]
@@ -30,6 +33,7 @@ class BlenderContract:
     share_options: ClassVar[Mapping[float, Mapping[str, Any]]] = {}
     mirror_options: ClassVar[Mapping[str, Any] | None] = None
     sizes: ClassVar[tuple[tuple[int, int], ...]] = ((4, 512), (10, 512), (18, 512))
+    backbone: ClassVar[str | Path | None] = None
 
     def test_the_options_survive_a_round_trip(self) -> None:
         spec = load_plugins()["blender"].get(self.name)
@@ -95,11 +99,12 @@ class BlenderContract:
         import torch
 
         generator = torch.Generator().manual_seed(3)
+        if self.backbone is None:
+            contexts = [Context(LatentSpace("contract", layers, dim, "0" * 64)) for layers, dim in self.sizes]
+        else:
+            contexts = [load_backbone(self.backbone).context]
+        shapes = [(context.space.layers, context.space.dim) for context in contexts]
         return [
-            (
-                torch.randn(layers, dim, generator=generator),
-                torch.randn(layers, dim, generator=generator),
-                Context(LatentSpace("contract", layers, dim, "0" * 64)),
-            )
-            for layers, dim in self.sizes
+            (torch.randn(shape, generator=generator), torch.randn(shape, generator=generator), context)
+            for shape, context in zip(shapes, contexts, strict=True)
         ]

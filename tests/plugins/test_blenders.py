@@ -48,6 +48,13 @@ class TestLearned(BlenderContract):
     share_options = {1.0: {**options, "share": 1.0}, 0.0: {**options, "share": 0.0}}
 
 
+class TestLikeness(BlenderContract):
+    name = "likeness"
+    backbone = "morphable"
+    options = {"steps": 3}
+    share_options = {1.0: {"share": 1.0}, 0.0: {"share": 0.0}}
+
+
 class TestSlerp(BlenderContract):
     name = "slerp"
     share_options = {1.0: {"share": 1.0}, 0.0: {"share": 0.0}}

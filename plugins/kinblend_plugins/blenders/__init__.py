@@ -13,6 +13,7 @@ def kinblend_register_blenders(register):
         ("layer", "a share per layer, or per group of layers", "shares", "Layer"),
         ("mask", "every gene from one parent, drawn by seed", "mask", "Mask"),
         ("learned", "a weight for every element, from a network trained on families", "learned", "Learned"),
+        ("likeness", "weights by which both parents are recognised in the picture", "likeness", "Likeness"),
         ("slerp", "spherical interpolation, layer by layer", "slerp", "Slerp"),
     ):
         register(

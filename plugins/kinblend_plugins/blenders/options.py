@@ -39,6 +39,13 @@ class SlerpOptions(AverageOptions):
     """Options of `slerp`."""
 
 
+class LikenessOptions(AverageOptions):
+    """Options of `likeness`."""
+
+    steps: int = Field(20, ge=1, le=1000, description="how often the picture is looked at")
+    identity: Literal["dlib", "facenet"] = Field("dlib", description="the network that tells whom it is like")
+
+
 class DimensionOptions(_Options):
     """Options of `dimension`."""
 

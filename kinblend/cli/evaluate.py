@@ -48,6 +48,9 @@ def blender(
     weights: Annotated[
         list[str] | None, typer.Option(help="NAME=FILE: the learned strategy with these weights, too; repeatable.")
     ] = None,
+    heredity: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE: the strategy likeness with this heredity, too; repeatable.")
+    ] = None,
     per_family: Annotated[int, typer.Option(min=1, help="Trios of each test family at most.")] = 3,
     pictures: Annotated[int, typer.Option(min=1, help="Trios looked at for diversity and detection.")] = 100,
     seed: flags.Seed = 0,
@@ -58,13 +61,13 @@ def blender(
 ) -> None:
     """Every strategy on the test families: is the predicted child more like the true one than like others?"""
     check_folder(out)
-    files = named_files(weights or [], "--weights")
+    files, inherited = named_files(weights or [], "--weights"), named_files(heredity or [], "--heredity")
     from kinblend.evaluation import blender as work
     from kinblend.evaluation.tables import auc_rows, write_evaluation
 
     loaded, all_trios = load_encoded(trios, backbone, seed)
     rows = work.test_rows(all_trios, seed, per_family)
-    report = work.evaluate(loaded, all_trios, rows, work.usual_strategies(loaded, files), pictures, say)
+    report = work.evaluate(loaded, all_trios, rows, work.usual_strategies(loaded, files, inherited), pictures, say)
     for path in write_evaluation(out, report):
         say(f"wrote {path}")
     put(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", "less average"])

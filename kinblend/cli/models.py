@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from kinblend.storage.sources import PackSource
 
 PackName = Annotated[str, typer.Argument(help="A pack's name or folder.")]
-_READERS = {"blender.safetensors": ("blender", "learned"), "directions.safetensors": ("editor", "interfacegan")}
+_READERS = {
+    "blender.safetensors": ("blender", "learned"),
+    "directions.safetensors": ("editor", "interfacegan"),
+    "heredity.safetensors": ("blender", "likeness"),
+}
 
 app = typer.Typer(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
 
@@ -167,10 +172,10 @@ def _shipped(name: str, pack: Pack) -> bool:
 
 def _try_out(pack: Pack, file: Path, to: str) -> None:
     """Let the plugin that will read the file read it."""
-    from kinblend.backbone import make_plugin
-    from kinblend.interfaces import Context
+    from kinblend.backbone import load_backbone, make_plugin
     from kinblend.storage.packs import check_tensors
 
     check_tensors(file)
     if to in _READERS:
-        make_plugin(*_READERS[to], Context(pack.space, {**pack.files, to: file}, pack.settings))
+        context = load_backbone(pack.folder).context
+        make_plugin(*_READERS[to], replace(context, files={**pack.files, to: file}))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from kinblend.errors import WeightsMissingError
 from kinblend.evaluation.people import couples
 from kinblend.evaluation.pictures import ms_ssim, psnr
 from kinblend.faces import faces_in
@@ -26,7 +27,7 @@ from kinblend.types import Latent
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from kinblend.interfaces import Editor
+    from kinblend.interfaces import Blender, Editor
 
 SIZE = 256  # side of the pictures that are compared, in pixels
 # An ellipse inside the face of an FFHQ crop: centre and half axes, as shares of its side.
@@ -76,9 +77,14 @@ def evaluate(
     report["with_detail"] = reconstruction(engine, people, latents)
     chosen = couples(len(faces), pairs)
     report["children"] = {}
-    for name in STRATEGIES:
+    for name, options in STRATEGIES.items():
+        try:
+            strategy = engine.blender(name, options)
+        except WeightsMissingError as error:
+            say(f"no children by {name}: {error}")
+            continue
         say(f"children by {name}")
-        report["children"][name] = children(engine, people, chosen, name)
+        report["children"][name] = children(engine, people, chosen, strategy)
     say("siblings")
     report["siblings_by_mask"] = siblings(engine, people, chosen)
     report["edits"] = edits(engine, people, chosen[:EDITED], say)
@@ -104,9 +110,10 @@ def reconstruction(engine: Engine, people: People, latents: Sequence[Latent]) ->
     }
 
 
-def children(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], name: str) -> dict[str, float]:
+def children(
+    engine: Engine, people: People, pairs: Sequence[tuple[int, int]], strategy: Blender
+) -> dict[str, float]:
     """Children of one strategy: faces, and between their parents?"""
-    strategy = engine.blender(name, STRATEGIES[name])
     pictures = [
         engine.backbone.render([engine.blend(people.latents[f], people.latents[m], strategy, seed).latent])[0]
         for seed, (f, m) in enumerate(pairs)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kinblend.backbone import make_plugin
-from kinblend.errors import InputError
+from kinblend.errors import InputError, WeightsMissingError
 from kinblend.evaluation.backbone import STRATEGIES
 from kinblend.evaluation.bootstrap import Estimate, over_families
 from kinblend.evaluation.kinship import Scores, candidates, scores, siblings
@@ -45,10 +45,13 @@ class Line:
     groups: Mapping[str, Estimate] = field(default_factory=dict)
 
 
-def usual_strategies(backbone: Backbone, weights: Mapping[str, str]) -> dict[str, Strategy]:
-    """Every registered strategy, both parents alone, and the learned one with each of several files of weights.
+def usual_strategies(
+    backbone: Backbone, weights: Mapping[str, str], heredity: Mapping[str, str] | None = None
+) -> dict[str, Strategy]:
+    """Every registered strategy, both parents alone, and those that families taught with each of several files.
 
-    weights: name → file. `learned` alone is left out where the pack has no weights.
+    weights, heredity: name → file, for `learned` and `likeness`. A strategy whose own file the pack lacks is left
+    out.
     """
     from kinblend.plugins import load_plugins
 
@@ -57,9 +60,15 @@ def usual_strategies(backbone: Backbone, weights: Mapping[str, str]) -> dict[str
         "mother alone": ("average", {"share": 0.0}),
     }
     for spec in load_plugins()["blender"]:
-        if spec.name != "learned" or "blender.safetensors" in backbone.pack.files:
-            found[spec.name] = (spec.name, STRATEGIES.get(spec.name, {}))
-    return found | {f"learned {name}": ("learned", {"weights": file}) for name, file in weights.items()}
+        options = STRATEGIES.get(spec.name, {})
+        try:
+            make_plugin("blender", spec.name, backbone.context, options)
+        except WeightsMissingError:
+            continue
+        found[spec.name] = (spec.name, options)
+    found["likeness, no heredity"] = ("likeness", {"heredity": 0.0})
+    found |= {f"learned {name}": ("learned", {"weights": file}) for name, file in weights.items()}
+    return found | {f"likeness {name}": ("likeness", {"weights": file}) for name, file in (heredity or {}).items()}
 
 
 def test_rows(trios: Trios, seed: int, per_family: int) -> list[int]:

@@ -114,10 +114,13 @@ def encode_trios(
 
 
 def _groups(trios: Sequence[TrioFiles], known: Mapping[Path, Mapping[str, str]]) -> dict[str, list[str]]:
-    """ "sex" by the list, and whatever groups are known of the children's pictures."""
+    """ "sex" and "photograph" by the list, and whatever groups are known of the children's pictures."""
     names = sorted({name for groups in known.values() for name in groups})
     found = {name: [known.get(trio.child, {}).get(name, "") for trio in trios] for name in names}
-    return {"sex": [trio.child_gender or "" for trio in trios]} | found
+    listed = {"sex": [trio.child_gender or "" for trio in trios]}
+    if any(trio.photograph for trio in trios):
+        listed["photograph"] = [trio.photograph or "" for trio in trios]
+    return listed | found
 
 
 def _splits(trios: Sequence[TrioFiles]) -> list[str]:

@@ -2,7 +2,8 @@
 
 Every column is text. family, father, mother, child are needed; the pictures are paths, relative to the list's folder
 or absolute. nuclear, father_name, mother_name and child_name say who the people are, child_gender is m, f or empty,
-and split is train, val or test, the same for all rows of a family.
+photograph is "shared" where the child's picture was cut from a photograph that a parent is on too, "own" where it was
+not, and split is train, val or test, the same for all rows of a family.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class TrioFiles:
     mother_name: str | None = None
     child_name: str | None = None
     child_gender: str | None = None
+    photograph: str | None = None
     split: str | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import lcm
 from pathlib import Path
@@ -56,7 +56,10 @@ def pair(
         kept = sorted(range(len(ranked)), key=lambda place: (ranked[place][0], place))[:most]
         ranked = [ranked[place] for place in sorted(kept)]
     parts = split_families((triple.family for _, triple in ranked), seed, shares)
-    return [replace(triple, split=parts[triple.family]) for _, triple in ranked]
+    return [
+        replace(triple, split=parts[triple.family], photograph=_photograph(triple, found.photograph))
+        for _, triple in ranked
+    ]
 
 
 def _triples(
@@ -72,6 +75,16 @@ def _triples(
         yield TrioFiles(
             family.name, father, mother, child, nuclear.name, trio.father, trio.mother, trio.child, members[2].gender
         )
+
+
+def _photograph(triple: TrioFiles, named: Callable[[Path], str | None] | None) -> str | None:
+    """Whether the child is on a parent's photograph; None where that isn't known of all three."""
+    if named is None:
+        return None
+    child, *parents = (named(picture) for picture in (triple.child, triple.father, triple.mother))
+    if child is None or None in parents:
+        return None
+    return "shared" if child in parents else "own"
 
 
 def _shuffled(person: Person, key: object) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -93,11 +93,16 @@ class Family:
 
 @dataclass(frozen=True)
 class KinshipSet:
-    """What a reader found in a folder. root: what its pictures lie under."""
+    """What a reader found in a folder.
+
+    root: what its pictures lie under. photograph: tells which photograph a picture was cut from; None where names
+    don't say. Faces of one photograph share its light and its colours, which a model may take for kinship.
+    """
 
     root: Path
     families: tuple[Family, ...]
     defects: tuple[Defect, ...] = field(default=())
+    photograph: Callable[[Path], str | None] | None = field(default=None, compare=False)
 
     def people(self) -> Iterator[Person]:
         """Everyone, family by family."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,18 @@ def test_lists_that_part_a_family_are_refused(rows: list[str], reason: str, tmp_
     (tmp_path / "list.csv").write_text("\n".join(["family,father,mother,child,split", *rows]))
     with pytest.raises(InputError, match=reason):
         read_trio_list(tmp_path / "list.csv")
+
+
+def test_a_list_says_which_children_are_on_a_parents_photograph() -> None:
+    roles = {"F": "father", "M": "mother", "C": "child"}
+    pictures = {"F": "1/f.jpg", "M": "2/m.jpg"}
+
+    def listed(child: str, named: Callable[[Path], str | None] | None) -> str | None:
+        people = {name: Person(name, None, (Path(file),)) for name, file in {**pictures, "C": child}.items()}
+        house = NuclearFamily("1", tuple(Member(name, role) for name, role in roles.items()))
+        [triple] = pair(KinshipSet(Path(), (Family("K", people, (house,)),), photograph=named))
+        return triple.photograph
+
+    assert [listed(child, lambda file: file.parent.name) for child in ("1/c.jpg", "3/c.jpg")] == ["shared", "own"]
+    assert listed("c.jpg", lambda file: file.parent.name or None) is None
+    assert listed("1/c.jpg", None) is None

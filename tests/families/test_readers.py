@@ -77,6 +77,15 @@ def test_families_in_the_wild_has_nuclear_families_by_parents(tmp_path: Path) ->
     assert found.families[0].people["MID2"].gender == "f"
 
 
+def test_families_in_the_wild_names_the_photograph_of_each_face(tmp_path: Path) -> None:
+    touch(tmp_path / "F0001", "MID1/P00003_face0.jpg", "MID1/other.jpg")
+    (tmp_path / "F0001" / "mid.csv").write_text("FID,1,Name,Gender\n1,0,a,m\n")
+    _, found = read_families(tmp_path)
+    assert found.photograph is not None
+    pictures = next(found.people()).pictures
+    assert [found.photograph(picture) for picture in pictures] == ["F0001/P00003", None]
+
+
 def test_families_in_the_wild_defects(tmp_path: Path) -> None:
     folder = tmp_path / "F0002"
     touch(folder, "MID1/a.jpg", "MID7/a.jpg")

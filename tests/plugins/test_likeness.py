@@ -1,4 +1,7 @@
-"""Both parents are recognised in a child of `likeness`, or the one with the larger share."""
+"""A child of `likeness` is like both parents, like the one with the larger share, or as families let one expect."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,8 +10,9 @@ from torch.nn import functional as F
 
 from kinblend import Backbone, Context, LatentSpace, load_backbone, weighted_sum
 from kinblend.backbone import make_plugin
-from kinblend.errors import UnsupportedError
+from kinblend.errors import OptionError, UnsupportedError, WeightsMissingError
 from kinblend.identity import identity_by_name
+from kinblend_plugins.blenders.heredity import Heredity, save_heredity
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def likeness(backbone: Backbone, code: Tensor, *others: Tensor) -> list[float]:
 
 
 def weights(backbone: Backbone, father: Tensor, mother: Tensor, **options: object) -> Tensor:
-    return make_plugin("blender", "likeness", backbone.context, options).weights(father, mother, 0)
+    return make_plugin("blender", "likeness", backbone.context, {"heredity": 0, **options}).weights(father, mother, 0)
 
 
 def test_the_child_is_more_like_both_than_the_average_is(backbone: Backbone, couple: tuple[Tensor, Tensor]) -> None:
@@ -59,6 +63,37 @@ def test_it_works_where_gradients_are_switched_off(backbone: Backbone, couple: t
     with torch.inference_mode():
         there = weights(backbone, *(code.clone() for code in couple), steps=2)
     torch.testing.assert_close(there.clone(), weights(backbone, *couple, steps=2))
+
+
+def test_heredity_says_whom_it_is_to_be_like(
+    backbone: Backbone, couple: tuple[Tensor, Tensor], tmp_path: Path
+) -> None:
+    """Here families are said to teach that children take after somebody else altogether."""
+    other = torch.randn(4, 512, generator=torch.Generator().manual_seed(5)) * 0.7
+    heredity = Heredity(128, "dlib")
+    with torch.inference_mode():
+        picture = backbone.projector.synthesize(other[None], size=identity_by_name("dlib").best_side)
+        embedding = F.normalize(identity_by_name("dlib").of_pictures(picture), dim=1)[0]
+    with torch.no_grad():
+        heredity.change.bias.copy_(50 * embedding)
+    save_heredity(tmp_path / "heredity.safetensors", heredity)
+    found = [
+        weights(backbone, *couple, heredity=much, weights=tmp_path / "heredity.safetensors")
+        for much in (0.0, 0.5, 1.0)
+    ]
+    nothing, half, all_of_it = (likeness(backbone, weighted_sum(*couple, each), other)[0] for each in found)
+    assert nothing + 0.01 < half < all_of_it
+
+
+def test_what_heredity_lacks_is_named(backbone: Backbone, tmp_path: Path) -> None:
+    files = {name: file for name, file in backbone.context.files.items() if name != "heredity.safetensors"}
+    bare = replace(backbone.context, files=files)
+    with pytest.raises(WeightsMissingError, match="train blender likeness"):
+        make_plugin("blender", "likeness", bare)
+    make_plugin("blender", "likeness", bare, {"heredity": 0})
+    save_heredity(tmp_path / "other.safetensors", Heredity(512, "facenet"))
+    with pytest.raises(OptionError, match="facenet's embeddings"):
+        make_plugin("blender", "likeness", bare, {"weights": tmp_path / "other.safetensors"})
 
 
 def test_without_a_backbone_it_says_so() -> None:

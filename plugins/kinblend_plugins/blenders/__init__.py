@@ -13,7 +13,12 @@ def kinblend_register_blenders(register):
         ("layer", "a share per layer, or per group of layers", "shares", "Layer"),
         ("mask", "every gene from one parent, drawn by seed", "mask", "Mask"),
         ("learned", "a weight for every element, from a network trained on families", "learned", "Learned"),
-        ("likeness", "weights by which both parents are recognised in the picture", "likeness", "Likeness"),
+        (
+            "likeness",
+            "weights sought for each couple: a picture as like them as a child would be",
+            "likeness",
+            "Likeness",
+        ),
         ("slerp", "spherical interpolation, layer by layer", "slerp", "Slerp"),
     ):
         register(
@@ -23,14 +28,15 @@ def kinblend_register_blenders(register):
 
 @kinblend.hookimpl
 def kinblend_register_trainers(register):
-    register(
-        kinblend.PluginSpec(
-            "learned",
-            "the weight network of the blender `learned`, from families",
-            f"{_HERE}.training.trainer:train",
-            f"{_HERE}.training.options:TrainOptions",
+    for name, summary, module, options in (
+        ("learned", "the weight network of the blender `learned`, from families", "trainer", "TrainOptions"),
+        ("likeness", "what becomes of parents' looks in a child, from families", "heredity", "HeredityOptions"),
+    ):
+        register(
+            kinblend.PluginSpec(
+                name, summary, f"{_HERE}.training.{module}:train", f"{_HERE}.training.options:{options}"
+            )
         )
-    )
 
 
 @kinblend.hookimpl

@@ -1,21 +1,26 @@
-"""A child in whom both parents are recognised."""
+"""A child like the one that its parents' looks let one expect."""
 
 import torch
 from torch.nn import functional as F
 
 from kinblend import Blender
-from kinblend.errors import UnsupportedError
+from kinblend.errors import OptionError, UnsupportedError, WeightsMissingError
 from kinblend.identity import identity_by_name
+from kinblend_plugins.blenders.heredity import load_heredity
 
+FILE = "heredity.safetensors"
 RATE = 0.3  # Adam's, on the logits of the weights
 
 
 class LikenessBlender(Blender):
-    """A weight for every element, sought anew for each couple so that the child's picture is as like both parents'
-    pictures as their embeddings' mean is: (share · father's + (1 − share) · mother's).
+    """A weight for every element, sought anew for each couple by looking at the child's picture.
 
-    An average of two codes lies nearer to the mean face than either, and a picture of it is like everyone. Here no
-    element leaves what the parents have between them. Needs a projector that is differentiable.
+    The picture is to be like the mean of both parents' embeddings (share · father's + (1 − share) · mother's): an
+    average of two codes lies nearer to the mean face than either, and is like everyone. With `heredity` it is to be
+    like what families taught that becomes of this mean in a child. No element leaves what the parents have between
+    them. Needs a projector that is differentiable.
+
+    Raises `WeightsMissingError` where heredity is asked for and neither options nor pack have any.
     """
 
     def __init__(self, options, context):
@@ -24,6 +29,7 @@ class LikenessBlender(Blender):
             raise UnsupportedError("likeness looks at pictures, so it needs a backbone")
         self.projector, self.identity = context.projector(), identity_by_name(options.identity)
         self.module = self.projector.module
+        self.heredity = self._read_heredity() if options.heredity else None
 
     @torch.inference_mode(False)
     def weights(self, father, mother, seed):
@@ -32,8 +38,7 @@ class LikenessBlender(Blender):
             return torch.full_like(father, share)
         father, mother = father.clone(), mother.clone()
         with torch.no_grad():
-            theirs = self._embed(torch.stack([father, mother]))
-        wanted = F.normalize(share * theirs[0] + (1 - share) * theirs[1], dim=0)
+            wanted = self._expected(self._embed(torch.stack([father, mother])))
         logits = torch.full_like(father, share).logit().requires_grad_()
         adam = torch.optim.Adam([logits], RATE)
         with torch.enable_grad():
@@ -45,7 +50,27 @@ class LikenessBlender(Blender):
                 adam.step()
         return logits.detach().sigmoid()
 
+    def _expected(self, theirs):
+        """The embedding [E] that the child of these two, [2, E], is to have."""
+        share, heredity = self.options.share, self.options.heredity
+        both = F.normalize(share * theirs[:1] + (1 - share) * theirs[1:], dim=1)
+        if self.heredity is not None:
+            both = F.normalize((1 - heredity) * both + heredity * self.heredity(both), dim=1)
+        return both[0]
+
     def _embed(self, codes):
         projector, identity = self.projector, self.identity
         pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.best_side)
         return F.normalize(identity.of_pictures(pictures).float().cpu(), dim=1)
+
+    def _read_heredity(self):
+        path = self.options.weights or self.context.files.get(FILE)
+        if path is None:
+            raise WeightsMissingError(
+                f"there is no {FILE} for '{self.space.backbone}'; learn it with `kinblend train blender likeness "
+                "--trios FILE`, or have both parents be recognised with --set blender.heredity=0"
+            )
+        heredity = load_heredity(path)
+        if heredity.identity != self.identity.name:
+            raise OptionError(f"{path} is of {heredity.identity}'s embeddings, not of {self.identity.name}'s")
+        return heredity

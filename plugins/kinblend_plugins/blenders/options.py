@@ -43,7 +43,14 @@ class LikenessOptions(AverageOptions):
     """Options of `likeness`."""
 
     steps: int = Field(20, ge=1, le=1000, description="how often the picture is looked at")
+    heredity: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="0: like both parents; 1: like the child that families let one expect of them",
+    )
     identity: Literal["dlib", "facenet"] = Field("dlib", description="the network that tells whom it is like")
+    weights: Path | None = Field(None, description="what families taught, .safetensors; default: the pack's own")
 
 
 class DimensionOptions(_Options):

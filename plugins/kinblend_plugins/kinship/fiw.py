@@ -25,6 +25,7 @@ from kinblend import (
 
 FAMILY = re.compile(r"F\d{4}")
 MEMBER = re.compile(r"MID\d+")
+PICTURE = re.compile(r"(P\d+)_face\d+\.")
 NOBODY = "unrelated_and_nonfaces"
 CHILD, PARENT, SPOUSE, LARGEST = 1, 4, 5, 9
 GENDERS = {"m": "m", "male": "m", "f": "f", "female": "f"}
@@ -42,7 +43,13 @@ def read(path: Path) -> KinshipSet | None:
             families.append(_family(folder, defects))
         else:
             defects.append(Defect(folder, None, "folder not listed", "is not named like F0001; left out"))
-    return KinshipSet(root, tuple(families), tuple(defects))
+    return KinshipSet(root, tuple(families), tuple(defects), _photograph)
+
+
+def _photograph(picture: Path) -> str | None:
+    """F0001/MID1/P00003_face0.jpg is a face of the photograph F0001/P00003."""
+    match = PICTURE.match(picture.name)
+    return f"{picture.parent.parent.name}/{match[1]}" if match else None
 
 
 def _find_root(path: Path) -> Path | None:

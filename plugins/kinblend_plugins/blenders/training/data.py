@@ -13,6 +13,7 @@ from kinblend import Trios, join_trios, load_backbone, load_trios
 from kinblend.errors import InputError
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.options import TrainOptions
+from kinblend_plugins.blenders.training.photographs import of_children, of_parents
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Families:
             self._shuffle()
         self.target, self._people = self.child, None
         if options.target == "parents":
-            father, mother = (torch.cat(known) for known in zip(*map(_parents, everyone), strict=True))
+            father, mother = (torch.cat(known) for known in zip(*map(of_parents, everyone), strict=True))
             self.target = F.normalize(father + mother, dim=1)
             codes = torch.cat([some.child for some in everyone])
             rows = self.parts["train"]
@@ -119,10 +120,4 @@ class Families:
 
 def _children(trios: Trios, bridge: Bridge | None) -> Tensor:
     with torch.no_grad():
-        return F.normalize(trios.embedding, dim=1) if bridge is None else bridge(trios.child)
-
-
-def _parents(trios: Trios) -> tuple[Tensor, Tensor]:
-    if trios.father_embedding is None or trios.mother_embedding is None:
-        raise InputError("the trios have no embeddings of the parents; encode them with `kinblend families encode`")
-    return F.normalize(trios.father_embedding, dim=1), F.normalize(trios.mother_embedding, dim=1)
+        return of_children(trios) if bridge is None else bridge(trios.child)

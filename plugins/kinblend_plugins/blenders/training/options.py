@@ -1,4 +1,4 @@
-"""What the trainer can be told. Every regulariser is an option; `ablation` goes through them."""
+"""What the trainers can be told. Every regulariser of `learned` is an option; `ablation` goes through them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,18 @@ Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
+class HeredityOptions(BaseModel):
+    """Options of the trainer `likeness`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trios: Paths = Field(min_length=1, description="what `kinblend families encode` wrote; several, comma between")
+    shuffle_children: bool = Field(False, description="give families each other's children: the null to compare with")
+    seed: int = Field(0, description="of the split and the order")
+
+
 class TrainOptions(BaseModel):
-    """Options of the trainer."""
+    """Options of the trainer `learned`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -24,6 +24,7 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "dimension": {"shares": [number / 511 for number in range(512)]},
     "mask": {},
     "learned": {},
+    "likeness": {},
     "slerp": {},
 }
 AGES = ("4y", "8y", "16y", "30y", "50y", "70y")

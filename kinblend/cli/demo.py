@@ -12,7 +12,7 @@ from kinblend.cli.output import check_folder, say, wrote
 from kinblend.errors import ModelError
 
 FATHER, MOTHER = "P007", "P004"
-STRATEGIES = ("average", "dimension", "layer", "mask", "learned", "slerp")
+STRATEGIES = ("average", "dimension", "layer", "mask", "learned", "likeness")
 AGES = ("8y", "60y")
 
 

@@ -110,9 +110,7 @@ def reconstruction(engine: Engine, people: People, latents: Sequence[Latent]) ->
     }
 
 
-def children(
-    engine: Engine, people: People, pairs: Sequence[tuple[int, int]], strategy: Blender
-) -> dict[str, float]:
+def children(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], strategy: Blender) -> dict[str, float]:
     """Children of one strategy: faces, and between their parents?"""
     pictures = [
         engine.backbone.render([engine.blend(people.latents[f], people.latents[m], strategy, seed).latent])[0]

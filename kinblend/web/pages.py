@@ -18,7 +18,7 @@ from kinblend.web.wishes import MOST_CHILDREN
 from kinblend.web.words import slider
 
 HERE = Path(__file__).parent
-FIRST = ("average", "learned", "layer", "mask")  # strategies people ask for most; the others follow
+FIRST = ("average", "likeness", "learned", "layer", "mask")  # strategies people ask for most; the others follow
 
 router = APIRouter(include_in_schema=False)
 

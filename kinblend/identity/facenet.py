@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from kinblend.errors import ModelError
+from kinblend.identity.chips import cut
 from kinblend.storage.checkpoints import read_torch
 from kinblend.storage.networks import build_network
 
@@ -46,14 +46,7 @@ def network() -> nn.Module:
 
 def chips(pictures: Tensor) -> Tensor:
     """Faces cut out of pictures in FFHQ geometry: float32 [n, 3, S, S] in [−1, 1] → [n, 3, 160, 160]."""
-    left, top, right, bottom = BOX
-    size = pictures.shape[-1]
-    if size > (wanted := round(CHIP / (right - left))):
-        pictures = F.interpolate(pictures, size=(wanted, wanted), mode="bilinear", antialias=True)
-    steps = (torch.arange(CHIP, device=pictures.device, dtype=pictures.dtype) + 0.5) / CHIP
-    x, y = left + steps * (right - left), top + steps * (bottom - top)
-    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1) * 2 - 1
-    return F.grid_sample(pictures, grid.expand(len(pictures), -1, -1, -1), padding_mode="border", align_corners=False)
+    return cut(pictures, BOX, CHIP, CHIP)
 
 
 def embed(pictures: Tensor) -> Tensor:

@@ -31,7 +31,8 @@ class Identity:
 
 
 def identity_by_name(name: str) -> Identity:
-    """ "dlib", which is always there, or "facenet". Raises `UsageError` and, without weights, `ModelError`."""
+    """ "dlib", which is always there, "facenet" or "mobilefacenet". Raises `UsageError` and, without weights,
+    `ModelError`."""
     if name not in _MAKERS:
         raise UsageError(f"there is no identity network '{name}'; there are: {', '.join(_MAKERS)}")
     return _MAKERS[name]()
@@ -49,19 +50,35 @@ def _dlib() -> Identity:
 
 @cache
 def _facenet() -> Identity:
-    import torch
-
     from kinblend.identity import facenet
-    from kinblend.imaging import to_batch
 
     facenet.network()
+    side = round(facenet.CHIP / (facenet.BOX[2] - facenet.BOX[0]))
+    return Identity("facenet", _of_faces(facenet.embed), facenet.embed, 512, side)
+
+
+@cache
+def _mobilefacenet() -> Identity:
+    from kinblend.identity import mobilefacenet
+
+    mobilefacenet.network()
+    left, _, right, _ = mobilefacenet.BOX
+    side = round(mobilefacenet.WIDTH / (right - left))
+    return Identity("mobilefacenet", _of_faces(mobilefacenet.embed), mobilefacenet.embed, 256, side)
+
+
+def _of_faces(embed: Callable[[Tensor], Tensor]) -> Callable[[Sequence[Image]], Tensor]:
+    """For a network that sees crops as it sees pictures."""
 
     def of_faces(crops: Sequence[Image]) -> Tensor:
+        import torch
+
+        from kinblend.imaging import to_batch
+
         with torch.inference_mode():
-            return torch.cat([facenet.embed(to_batch([crop], 512)) for crop in crops])
+            return torch.cat([embed(to_batch([crop], 512)) for crop in crops])
 
-    side = round(facenet.CHIP / (facenet.BOX[2] - facenet.BOX[0]))
-    return Identity("facenet", of_faces, facenet.embed, 512, side)
+    return of_faces
 
 
-_MAKERS = {"dlib": _dlib, "facenet": _facenet}
+_MAKERS = {"dlib": _dlib, "facenet": _facenet, "mobilefacenet": _mobilefacenet}

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from kinblend.errors import ModelError, UsageError
+from kinblend.errors import CheckpointError, ModelError, UsageError
 from kinblend.faces.compat import import_facenet
-from kinblend.identity import facenet, identity_by_name
+from kinblend.identity import facenet, identity_by_name, mobilefacenet
 
 
 def test_dlib_is_always_there_and_sees_the_face_alone() -> None:
@@ -23,7 +23,7 @@ def test_dlib_is_always_there_and_sees_the_face_alone() -> None:
 def test_unknown_names_and_missing_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     facenet.network.cache_clear()
-    with pytest.raises(UsageError, match="dlib, facenet"):
+    with pytest.raises(UsageError, match="dlib, facenet, mobilefacenet"):
         identity_by_name("nobody")
     with pytest.raises(ModelError, match="put it there, or use dlib"):
         identity_by_name("facenet")
@@ -44,3 +44,29 @@ def test_facenet_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.Monke
     [gradient] = torch.autograd.grad(found.sum(), pictures)
     assert float(gradient.abs().max()) > 0
     facenet.network.cache_clear()
+
+
+def test_mobilefacenet_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights in the published file's layout."""
+    monkeypatch.setenv("KINBLEND_HOME", str(tmp_path))
+    mobilefacenet.network.cache_clear()
+    with pytest.raises(ModelError, match="put it there, or use dlib"):
+        identity_by_name("mobilefacenet")
+    torch.manual_seed(0)
+    network = mobilefacenet.MobileFaceNet().eval()
+    path = tmp_path / "identity" / mobilefacenet.FILE
+    path.parent.mkdir()
+    torch.save(network.state_dict(), path)
+    with pytest.raises(CheckpointError, match=r"068\.ckpt"):
+        identity_by_name("mobilefacenet")
+    torch.save({"epoch": 68, "net_state_dict": network.state_dict()}, path)
+    identity = identity_by_name("mobilefacenet")
+    pictures = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found = identity.of_pictures(pictures)
+    assert found.shape == (2, identity.size)
+    torch.testing.assert_close(found[:, :128], network(mobilefacenet.chips(pictures) * (127.5 / 128)))
+    turned = identity.of_pictures(pictures.flip(-1))
+    torch.testing.assert_close(turned, found.roll(128, 1), rtol=1e-3, atol=1e-3)
+    [gradient] = torch.autograd.grad(found.sum(), pictures)
+    assert float(gradient.abs().max()) > 0
+    mobilefacenet.network.cache_clear()

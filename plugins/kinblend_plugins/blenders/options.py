@@ -49,7 +49,9 @@ class LikenessOptions(AverageOptions):
         le=1,
         description="0: like both parents; 1: like the child that families let one expect of them",
     )
-    identity: Literal["dlib", "facenet"] = Field("dlib", description="the network that tells whom it is like")
+    identity: Literal["dlib", "facenet", "mobilefacenet"] = Field(
+        "dlib", description="the network that tells whom it is like"
+    )
     weights: Path | None = Field(None, description="what families taught, .safetensors; default: the pack's own")
 
 

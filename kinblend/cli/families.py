@@ -126,9 +126,7 @@ def encode(
     backbone: flags.Backbone = None,
     aligned: Annotated[bool, typer.Option("--aligned", help="They are FFHQ crops, as prepare makes.")] = False,
     mirrored: Annotated[bool, typer.Option("--mirrored", help="Turn every picture left to right first.")] = False,
-    identity: Annotated[
-        str, typer.Option(help="Of the embeddings: dlib, facenet or mobilefacenet.")
-    ] = "dlib",
+    identity: Annotated[str, typer.Option(help="Of the embeddings: dlib, facenet or mobilefacenet.")] = "dlib",
     demographics: Annotated[
         Path | None, typer.Option(help="Table of `families demographics`: the children's age and ethnicity are kept.")
     ] = None,

@@ -59,6 +59,15 @@ def test_two_parents_alike_have_a_child_alike(backbone: Backbone, couple: tuple[
     torch.testing.assert_close(weighted_sum(couple[0], couple[0], found), couple[0])
 
 
+def test_the_seed_changes_nothing_and_another_couple_does(backbone: Backbone, couple: tuple[Tensor, Tensor]) -> None:
+    strategy = make_plugin("blender", "likeness", backbone.context, {"steps": 2})
+    first, again = (strategy.weights(*couple, seed) for seed in (0, 1))
+    torch.testing.assert_close(first, again, rtol=0, atol=0)
+    other = strategy.weights(couple[0], couple[1] + 1, 0)
+    assert not torch.equal(first, other)
+    torch.testing.assert_close(strategy.weights(*couple, 0), first)
+
+
 def test_it_works_where_gradients_are_switched_off(backbone: Backbone, couple: tuple[Tensor, Tensor]) -> None:
     with torch.inference_mode():
         there = weights(backbone, *(code.clone() for code in couple), steps=2)

@@ -30,13 +30,20 @@ class LikenessBlender(Blender):
         self.projector, self.identity = context.projector(), identity_by_name(options.identity)
         self.module = self.projector.module
         self.heredity = self._read_heredity() if options.heredity else None
+        self._last = None
 
-    @torch.inference_mode(False)
     def weights(self, father, mother, seed):
         share = self.options.share
         if share in (0.0, 1.0):
             return torch.full_like(father, share)
-        father, mother = father.clone(), mother.clone()
+        # Brothers and sisters have the same weights, whatever their seeds; they need not be sought again.
+        if self._last is None or not (torch.equal(father, self._last[0]) and torch.equal(mother, self._last[1])):
+            self._last = father.clone(), mother.clone(), self._seek(father, mother)
+        return self._last[2].clone()
+
+    @torch.inference_mode(False)
+    def _seek(self, father, mother):
+        share, father, mother = self.options.share, father.clone(), mother.clone()
         with torch.no_grad():
             wanted = self._expected(self._embed(torch.stack([father, mother])))
         logits = torch.full_like(father, share).logit().requires_grad_()

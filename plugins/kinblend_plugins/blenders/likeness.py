@@ -9,7 +9,7 @@ from kinblend.identity import identity_by_name
 from kinblend_plugins.blenders.heredity import load_heredity
 
 FILE = "heredity.safetensors"
-RATE = 0.3  # Adam's, on the logits of the weights
+RATE, MEAN, SQUARE, LEAST = 0.3, 0.9, 0.999, 1e-8  # Adam's: step on the logits, the two decays, and epsilon
 
 
 class LikenessBlender(Blender):
@@ -47,14 +47,18 @@ class LikenessBlender(Blender):
         with torch.no_grad():
             wanted = self._expected(self._embed(torch.stack([father, mother])))
         logits = torch.full_like(father, share).logit().requires_grad_()
-        adam = torch.optim.Adam([logits], RATE)
-        with torch.enable_grad():
-            for _ in range(self.options.steps):
+        # Adam (Kingma and Ba 2015), written out: torch's own brings its compiler along, which takes a second to load.
+        mean, square = torch.zeros_like(father), torch.zeros_like(father)
+        for step in range(1, self.options.steps + 1):
+            with torch.enable_grad():
                 child = mother + (father - mother) * logits.sigmoid()
                 unlike = 1 - self._embed(child[None])[0] @ wanted
-                adam.zero_grad()
-                unlike.backward()
-                adam.step()
+                [gradient] = torch.autograd.grad(unlike, logits)
+            mean.lerp_(gradient, 1 - MEAN)
+            square.lerp_(gradient.square(), 1 - SQUARE)
+            size = (square / (1 - SQUARE**step)).sqrt() + LEAST
+            with torch.no_grad():
+                logits -= RATE * mean / (1 - MEAN**step) / size
         return logits.detach().sigmoid()
 
     def _expected(self, theirs):

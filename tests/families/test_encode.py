@@ -10,7 +10,7 @@ from PIL import Image
 from kinblend import Engine
 from kinblend.cli.demo import example
 from kinblend.faces import find_face
-from kinblend.families.encode import HELD_OUT, edges_held_out, encode_trios
+from kinblend.families.encode import HELD_OUT, _groups, edges_held_out, encode_trios
 from kinblend.families.manifest import TrioFiles
 from kinblend.identity import embed_faces
 
@@ -46,3 +46,10 @@ def cut_close(image: Image.Image) -> Image.Image:
     width, height = high - low
     box = (low[0] - 0.1 * width, low[1] - 0.3 * height, high[0] + 0.1 * width, high[1] + 0.05 * height)
     return image.crop(tuple(int(edge) for edge in box)).resize((110, 124))
+
+
+def test_who_is_on_a_parents_photograph_is_a_group_where_the_list_says_so() -> None:
+    picture = Path("a.jpg")
+    trios = [TrioFiles("F", picture, picture, picture, photograph=said) for said in ("own", "shared", None)]
+    assert _groups(trios, {})["photograph"] == ["own", "shared", ""]
+    assert "photograph" not in _groups(trios[2:], {})

@@ -72,7 +72,8 @@ class LikenessBlender(Blender):
     def _embed(self, codes):
         projector, identity = self.projector, self.identity
         pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.best_side)
-        return F.normalize(identity.of_pictures(pictures).float().cpu(), dim=1)
+        # A lease moves the projector's network; the identity network stays on the CPU.
+        return F.normalize(identity.of_pictures(pictures.float().cpu()), dim=1)
 
     def _read_heredity(self):
         path = self.options.weights or self.context.files.get(FILE)

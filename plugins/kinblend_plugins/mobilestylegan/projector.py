@@ -1,0 +1,95 @@
+"""Codes → pictures with MobileStyleGAN.
+
+Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image Synthesis" (2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from kinblend import Context, Noise, Projector
+from kinblend.errors import LatentShapeError, PackError, UsageError
+from kinblend_plugins.mobilestylegan.generator import build
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+# First and last of the 23 layers; what a group is about was seen by exchanging it between people.
+LAYER_GROUPS = {
+    "head and pose": (0, 6),
+    "features": (7, 12),
+    "complexion and light": (13, 18),
+    "fine detail": (19, 22),
+}
+
+
+class MobileStyleGANProjector(Projector):
+    """The generator in `generator.safetensors` of the pack, with the heads for smaller pictures in `heads.safetensors`.
+
+    Raises `PackError` where pack and generator disagree, and `CheckpointError` naming the tensor where it is no
+    MobileStyleGAN.
+    """
+
+    noise_kinds = ("const", "none")
+
+    def __init__(self, options: BaseModel, context: Context) -> None:
+        super().__init__(options, context)
+        tensors = _read(context, "generator.safetensors")
+        if "heads.safetensors" in context.files:
+            tensors |= _read(context, "heads.safetensors")
+        self.module = self.generator = build(tensors)
+        self.resolution = self.generator.resolution
+        if (context.space.layers, context.space.dim) != (self.generator.layers, self.generator.dim):
+            raise PackError(
+                f"the pack's latent space is {context.space}, but its generator takes "
+                f"[{self.generator.layers}, {self.generator.dim}]; import it again"
+            )
+
+    def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
+        """Codes of z, the same w in each layer, truncated by psi: [n, D] → float32 [n, L, D] on the CPU."""
+        with torch.no_grad():
+            w = self.generator.mapping(self._send(z)).float().cpu()
+        codes = w[:, None].expand(-1, self.space.layers, -1)
+        return (self.average() + psi * (codes - self.average())).contiguous()
+
+    def average(self) -> Tensor:
+        """The latent average, float32 [L, D] on the CPU."""
+        return self.generator.w_avg.float().cpu().expand(self.space.layers, -1)
+
+    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
+        """Pictures of codes: float32 [n, L, D] → float32 [n, 3, R, R] on the CPU, RGB about [−1, 1].
+
+        Differentiable with respect to `codes`. size: pictures of 64 to 512 px cost what they are worth, where the
+        pack has heads for them. Raises `LatentShapeError` and `UsageError`.
+        """
+        if codes.ndim != 3 or tuple(codes.shape[1:]) != (self.space.layers, self.space.dim):
+            raise LatentShapeError(
+                f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
+            )
+        if noise not in self.noise_kinds:
+            raise UsageError(f"noise={noise!r}: this generator's noise is part of it; use {', '.join(self.noise_kinds)}")
+        return self.generator(self._send(codes), noise == "const", size).float().cpu().contiguous()
+
+    def parts(self) -> Mapping[str, tuple[int, int]]:
+        """What groups of layers are about, with the first and last layer of each."""
+        return LAYER_GROUPS
+
+    def _send(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.generator.constant.device, self.generator.constant.dtype)
+
+
+def _read(context: Context, file: str) -> dict[str, Tensor]:
+    if file not in context.files:
+        raise PackError(f"the pack of '{context.space.backbone}' has no {file}; pull or import it again")
+    try:
+        with safe_open(context.files[file], framework="pt") as content:
+            return {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise PackError(f"{context.files[file]} can't be read: {error}; pull or import its pack again") from error
+
+

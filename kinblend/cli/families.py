@@ -135,6 +135,7 @@ def encode(
     quiet: flags.Quiet = False,
 ) -> None:
     """Pictures of trios → codes and embeddings in one file. Interrupted, it goes on where it stopped."""
+    from kinblend.backbone import choose_backbone
     from kinblend.families.demographics import groups_of_pictures
     from kinblend.families.encode import encode_trios
     from kinblend.families.manifest import read_trio_list
@@ -143,14 +144,14 @@ def encode(
 
     check_file(out)
     identity_by_name(identity)
-    settings = load_settings(backbone=backbone)
+    home = load_settings().home
     listed = read_trio_list(trios)
     known = None if demographics is None else groups_of_pictures(demographics)
     with bar("encode", None, quiet) as show:
-        folder = settings.home / "families"
+        folder = home / "families"
         encoded, lost = encode_trios(
             listed,
-            settings.backbone,
+            str(choose_backbone(backbone)),
             folder,
             workers,
             lambda done, of: show(done, total=of),

@@ -57,10 +57,9 @@ def _attributes(editor: str) -> dict[str, str]:
     from kinblend.backbone import load_backbone, make_plugin
     from kinblend.errors import KinblendError
     from kinblend.interfaces import Editor
-    from kinblend.settings import load_settings
 
     try:
-        made = make_plugin("editor", editor, load_backbone(load_settings().backbone).context)
+        made = make_plugin("editor", editor, load_backbone().context)
     except KinblendError as error:
         say(f"its attributes are not known: {error}")
         return {}

@@ -26,7 +26,7 @@ USUAL_AGE = 8.0  # years
 USUAL_SEX: SexChoice = "any"
 WITHOUT = {
     "age": "this backbone has no directions for age: the child has its parents' age",
-    "sex": "this backbone has no directions for gender: the child has no sex of its own",
+    "sex": "this backbone has no directions for gender: girl or boy is left to the blend",
 }
 
 

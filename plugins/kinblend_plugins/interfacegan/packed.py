@@ -12,8 +12,8 @@ from kinblend import LatentSpace
 from kinblend.errors import PackError
 from kinblend_plugins.interfacegan.directions import to_code_shape
 
-# Targets that are words, in standard deviations from the mean of all faces. Half the rated faces are women, half men,
-# so that the mean woman and the mean man are about one to either side.
+# Targets that are words, in standard deviations from the mean of all faces: where two groups of equal size make up
+# most of a scale's variance, each group's mean lies about one standard deviation from the middle.
 WORDS = {"gender": {"female": -1.0, "male": 1.0}}
 DESCRIPTION = "attributes"  # key of the metadata: JSON, a description for each attribute
 
@@ -61,8 +61,8 @@ class Direction:
         return float((self._even(there) - self._even(here))[0]) / self.facts["sd"]
 
     def strength_to_word(self, code: Tensor, deviations: float) -> float:
-        """The strength that takes a code [L, D] at least so many standard deviations to that side of the mean; 0 where
-        it is there already."""
+        """The strength that takes a code [L, D] to so many standard deviations from the mean; 0 where it is already
+        there or beyond."""
         away = deviations - (float(self.reading(code[None])[0]) - self.facts["mean"]) / self.facts["sd"]
         return away if away * deviations > 0 else 0.0
 

@@ -42,7 +42,7 @@ def demo(
     first.save(out)
     pictures = [first.father.crop, first.mother.crop, *(result.children[0].image for _, result in made)]
     path = out / "demo.png"
-    write_png(path, sheet(pictures, columns=COLUMNS, side=300))
+    write_png(path, sheet(pictures, columns=COLUMNS, side=240))
     say("row by row: " + ", ".join(["father", "mother", *(caption for caption, _ in made)]))
     wrote([path], as_json)
 

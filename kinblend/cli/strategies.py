@@ -21,17 +21,20 @@ def group(kind: str) -> typer.Typer:
     app = typer.Typer(help=f"List and show {kind}s.", no_args_is_help=True)
 
     @app.command("list")
-    def list_all(
-        backbone: flags.Backbone = None, as_json: flags.Json = False, quiet: flags.Quiet = False
-    ) -> None:
+    def list_all(backbone: flags.Backbone = None, as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
         """List them, with those that lack weights on the backbone in use."""
         from kinblend.plugins import load_plugins
 
         specs = list(load_plugins()[kind])
         lacking = _lacking(specs, backbone)
         data = [
-            {"name": s.name, "summary": s.summary, "plugin": s.source}
-            | {"available": not lacking.get(s.name), "note": lacking.get(s.name)}
+            {
+                "name": s.name,
+                "summary": s.summary,
+                "plugin": s.source,
+                "available": s.name not in lacking,
+                "note": lacking.get(s.name),
+            }
             for s in specs
         ]
         rows = [[s.name, s.summary, *([lacking.get(s.name, "")] if lacking else [])] for s in specs]
@@ -60,7 +63,7 @@ def group(kind: str) -> typer.Typer:
             rows += [[f"--edit {attribute}=…", "", note] for attribute, note in known.items()]
         for key in (key for key, field in fields.items() if field.get("widget") == "layers"):
             data["groups"] = groups = _groups(backbone)
-            rows += [[f"{_flag(kind, f'{key}.{_word(group)}')}", "", f"layers {span}"] for group, span in groups.items()]
+            rows += [[_flag(kind, f"{key}.{_word(name)}"), "", f"layers {span}"] for name, span in groups.items()]
         put(data, as_json=as_json, rows=rows, head=["option", "default", spec.summary])
 
     return app

@@ -34,7 +34,8 @@ BLENDER, EDITOR = "average", "interfacegan"
 class Engine:
     """Predicts children of two people.
 
-    backbone: a pack's name, or the path of a pack's folder; None takes the default (`kinblend.backbone.choose_backbone`).
+    backbone: a pack's name, or the path of a pack's folder; None: that of the settings, else the installed pack that
+        plugins prefer.
     device, precision, memory_budget: as `DevicePool` takes them.
     encoder_options, projector_options: of the two plugins that the pack names.
 

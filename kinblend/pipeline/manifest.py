@@ -64,11 +64,14 @@ def finish(
     run: dict[str, Any],
     born: Sequence[Child],
     likeness: Sequence[Sequence[float]],
-    seen: Mapping[str, Any],
+    seen: dict[str, Any],
     seconds: Mapping[str, float],
     pool: DevicePool,
 ) -> dict[str, Any]:
-    """The record with what the run gave and took. seen: as `judge.look` gives it. Everything that differs from run to run stands under "cost"."""
+    """The record with what the run gave and took. Everything that differs from run to run stands under "cost".
+
+    seen: as `judge.look` gives it.
+    """
     leases = [asdict(record) | {"seconds": round(record.seconds, 4)} for record in pool.records]
     pool.records.clear()
     cost = {

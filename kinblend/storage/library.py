@@ -31,9 +31,10 @@ def find_pack(name: str | Path, home: Path, sources: Mapping[str, PackSource]) -
 
 
 def preferred_pack(home: Path, sources: Mapping[str, PackSource]) -> str:
-    """The pack to use where nobody names one: of those that are here and have an encoder, the one that plugins prefer.
+    """The pack to use where nobody names one: the most preferred of those that are here and have an encoder.
 
-    home: the folder of installed packs. Raises `PackNotFoundError` where there is none, and `PackError`.
+    home: the folder of installed packs. sources: what plugins registered.
+    Raises `PackNotFoundError` where there is none, and `PackError`.
     """
     for source in sorted(sources.values(), key=lambda source: (-source.preferred, source.name)):
         here = source.folder is not None or (home / source.name / DESCRIPTION).is_file()

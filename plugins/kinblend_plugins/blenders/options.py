@@ -66,7 +66,7 @@ class DimensionOptions(_Options):
     )
     default: Share | None = Field(
         None,
-        description="the share of dimensions not named: 0.5; where none is named, from 0 in the first to 1 in the last",
+        description="the share of dimensions not named: 0.5; where none is named, from 0 to 1 one after the other",
     )
 
 

@@ -24,7 +24,7 @@ class AverageBlender(Blender):
 
 
 class DimensionBlender(Blender):
-    """A share per dimension, the same in every layer; by default from none in the first dimension to all in the last."""
+    """A share per dimension, the same in every layer; by default 0 in the first dimension to 1 in the last."""
 
     def weights(self, father, mother, seed):
         shares, default = self.options.shares, self.options.default
@@ -54,7 +54,7 @@ class LayerBlender(Blender):
 
 
 def layer_range(name: str, layers: int, groups: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
-    """The first layer of a range, and the one after its last: "3" → (3, 4), "0-3" → (0, 4), a group's name → its layers.
+    """The first layer of a range and the one after its last: "3" → (3, 4), "0-3" → (0, 4), a group → its layers.
 
     groups: name → first and last layer. Dashes may stand for the spaces of a name. Whatever the groups are called,
     coarse, middle and fine are the first, the second and all others. Raises `OptionError`.

@@ -35,7 +35,7 @@ def to_code_shape(tensor: Tensor, space: LatentSpace, what: str) -> Tensor:
 def _by_resolution() -> Tensor:
     """For each of 23 layers the one of 18 that acts at the same resolution.
 
-    StyleGAN2 has one layer at 4 px and two at each of 8 to 1024 px, and one for the picture; the other has one at 4 px,
+    StyleGAN2 has one layer at 4 px, two at each of 8 to 1024 px and one for the picture; the other has one at 4 px,
     three at each of 8 to 512 px and one for the picture of 1024 px.
     """
     levels = [[2 * level + 1, 2 * level + 1, 2 * level + 2] for level in range(7)]

@@ -14,8 +14,8 @@ ROUNDS = 8  # in which targets are approached together
 class DirectionEditor(Editor):
     """w + strength · direction, for several attributes at once.
 
-    Directions come from the options and, for names not given there, from the pack's `directions.safetensors`. Those of
-    the pack may be of codes with the mapping network's last leaky ReLU undone, where codes are nearly Gaussian.
+    Directions come from the options and, for names not given there, from the pack's `directions.safetensors`. Those
+    of the pack may be of codes with the mapping network's last leaky ReLU undone, where codes are nearly Gaussian.
     """
 
     def __init__(self, options, context):

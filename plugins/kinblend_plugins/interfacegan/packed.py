@@ -14,9 +14,9 @@ from kinblend.errors import PackError
 from kinblend_plugins.interfacegan.curve import Curve, interpolate
 from kinblend_plugins.interfacegan.directions import to_code_shape
 
-# Targets that are words, in standard deviations from the mean of all faces, for files that name none of their own: where
-# two groups of equal size make up most of a scale's variance, each group's mean lies about one standard deviation from
-# the middle.
+# Targets that are words, in standard deviations from the mean of all faces, for files that name none of their own:
+# where two groups of equal size make up most of a scale's variance, each group's mean lies about one standard
+# deviation from the middle.
 WORDS = {"gender": {"female": -1.0, "male": 1.0}}
 DESCRIPTION = "attributes"  # key of the metadata: JSON, a description for each attribute
 SLOPE = "slope"  # key of the metadata: of the mapping network's last leaky ReLU, which is undone before all else

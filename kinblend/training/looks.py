@@ -1,7 +1,7 @@
 """What a generated picture shows: numbers from its pixels, its 68 landmarks and, where there is one, a parser.
 
 Age and sex are an analyser's. The rest needs no network but dlib's landmarks; a network that names the parts of a
-face (19 classes, as CelebAMask-HQ has them) makes glasses and hair surer, and alone tells hats and the length of hair.
+face (19 classes, as CelebAMask-HQ has them) makes glasses and hair surer, and alone tells hats and length of hair.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def look(picture: Image, landmarks: NDArray[Any], parser: Parser | None = None) 
 
     smile: how far the corners of the mouth are above its middle; mouth: how far it is open; both in eye distances.
     glasses: the strongest edge down the bridge of the nose or, with a parser, the root of their area. beard, yaw: as
-    `measure` has them. pitch: how far down the face the nose's tip is. hair: how dark. skin, redness: of the cheeks
-    and the forehead, darker and redder. With a parser also hair_length, the root of the area of hair below the chin, and
-    hat, the root of its area.
+    `measure` has them. pitch: how far down the face the nose's tip is. hair: how dark. skin, redness: of
+    the cheeks and the forehead, darker and redder. With a parser also hair_length, the root of the area of hair below
+    the chin, and hat, the root of its area.
     """
     eyes = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
     distance = float(np.hypot(*(eyes[1] - eyes[0])))

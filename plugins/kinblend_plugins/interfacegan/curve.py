@@ -45,7 +45,7 @@ class Curve:
 
 
 def interpolate(values: Tensor, knots: Tensor, table: Tensor) -> Tensor:
-    """The rows of a table [K, …] between its knots [K], rising, at values [n], straight on beyond the ends: [n, …]."""
+    """The rows of a table [K, …] between its knots [K], rising, at values [n], straight on beyond: [n, …]."""
     above = torch.searchsorted(knots, values).clamp(1, len(knots) - 1)
     share = (values - knots[above - 1]) / (knots[above] - knots[above - 1])
     share = share.reshape(-1, *[1] * (table.ndim - 1))

@@ -60,13 +60,16 @@ class Generator(nn.Module):
 
     def head(self, size: int | None) -> Head | None:
         """The head for pictures of at least `size` px, or None where the whole generator makes them."""
-        sizes = [int(known) for known in self.heads if size is not None and int(known) >= size]
-        return self.heads[str(min(sizes))] if sizes else None
+        return self.heads[str(made)] if (made := self.picture_size(size)) < self.resolution else None
 
     def level_count(self, size: int | None) -> int:
         """How many levels are made in full for a picture of at least `size` px; None: all."""
         head = self.head(size)
         return len(self.levels) if head is None else head.start
+
+    def picture_size(self, size: int | None) -> int:
+        """What is made where a picture of at least `size` px is asked for."""
+        return min((int(head) for head in self.heads if size is not None and int(head) >= size), default=self.resolution)
 
     def is_watched(self, codes: Tensor) -> bool:
         """Whether a gradient could be asked for."""

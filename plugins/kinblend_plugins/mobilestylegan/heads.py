@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinblend_plugins.mobilestylegan.layers import BANDS, SMALLEST, activate, inverse_haar
+from kinblend_plugins.mobilestylegan.layers import BANDS, SMALLEST, InverseHaar, colours, separable
 
 if TYPE_CHECKING:
     from kinblend_plugins.mobilestylegan.generator import Generator
@@ -42,8 +42,8 @@ class Head(nn.Module):
         """x: [n, C, H, H], the map of the level `start`. codes: [n, L, D]. Returns float32 [n, 3, size, size]."""
         for number, level in enumerate(self.levels, start=self.start):
             x = level(generator.levels[number], x, codes[:, 3 * number + 1 : 3 * number + 4], noise)
-        x = F.conv2d(x * generator.picture.modulation(codes[:, -1]), self.weight, self.bias).float()
-        return inverse_haar(x) if self.grows else x
+        picture = colours(self, x, generator.picture.modulation(codes[:, -1]))
+        return InverseHaar.apply(picture) if self.grows else picture
 
 
 class HeadLevel(nn.Module):
@@ -60,8 +60,8 @@ class HeadLevel(nn.Module):
 
     def forward(self, level: Level, x: Tensor, codes: Tensor, noise: bool) -> Tensor:
         """x: [n, inputs, H, H]. codes: [n, 3, D]. Returns [n, outputs, H, H], or twice the size where it grows."""
-        x = x * level.modulation(codes[:, 0])
-        x = inverse_haar(x) if self.grows else x[:, : x.shape[1] // BANDS] * 0.5
+        style = level.modulation(codes[:, 0])[:, :, None, None]
+        x = InverseHaar.apply(x * style) if self.grows else average_band(x) * average_band(style) * 0.5
         x = self.first(level.first, x, codes[:, 1], noise)
         return self.second(level.second, x, codes[:, 2], noise)
 
@@ -76,8 +76,12 @@ class HeadConvolution(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs))
 
     def forward(self, like: SeparableConvolution, x: Tensor, w: Tensor, noise: bool) -> Tensor:
-        x = F.conv2d(x * like.modulation(w), self.depthwise, padding=1, groups=len(self.depthwise))
-        return activate(F.conv2d(x, self.pointwise, self.bias), averaged(like.noise, x.shape[-1]), noise)
+        return separable(self, x, like.modulation(w), averaged(like.noise, x.shape[-1]) if noise else None)
+
+
+def average_band(x: Tensor) -> Tensor:
+    """Of the bands [n, 4 C, …] of a wavelet, the picture at half its size: [n, C, …]."""
+    return x[:, : x.shape[1] // BANDS]
 
 
 def averaged(noise: Tensor, size: int) -> Tensor:

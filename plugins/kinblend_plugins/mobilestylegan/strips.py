@@ -1,164 +1,231 @@
 """Pictures of codes without gradients on a CPU, fast: the arithmetic of `layers`, in the order that memory likes.
 
-- A level is made in strips of rows that stay in the cache. What a depthwise convolution still needs of the rows above is
-  kept, so that no row is made twice; the last level's map, the largest, is never held whole.
-- Feature maps are channels last, [H, W, C]: a pointwise convolution is one matrix product into a buffer used again.
-- Styles multiply the weights, not the maps, wherever a convolution follows. The last wavelet is part of its weights too.
+- A level is made in strips of rows that stay in the cache. The rows that the next depthwise convolution still looks at
+  are kept, so no row is made twice. The last level's map, the largest, is never held whole.
+- Feature maps are [H, W, C]: a pointwise convolution is one matrix product into a buffer that is used again.
+- Styles multiply weights instead of maps wherever a convolution follows, and the last wavelet is part of its weights.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE, Modulation, inverse_haar
+from kinblend_plugins.mobilestylegan.heads import averaged
+from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE, SMALLEST, InverseHaar
 
 if TYPE_CHECKING:
     from kinblend_plugins.mobilestylegan.generator import Generator
-    from kinblend_plugins.mobilestylegan.layers import Convolution, Level, SeparableConvolution, ToPicture
+    from kinblend_plugins.mobilestylegan.heads import HeadConvolution, HeadLevel
+    from kinblend_plugins.mobilestylegan.layers import Convolution, Level, Modulation, SeparableConvolution
 
 CHUNK = 1 << 20  # bytes of a feature map that are made at once
+LEAST = 4  # rows of a strip
+
+
+class Separable(NamedTuple):
+    """A depthwise and a pointwise convolution for one code.
+
+    depthwise: [C, 1, 3, 3]. pointwise: [C, O]. bias: [O]. noise: [H, W, 1] or None.
+    """
+
+    depthwise: Tensor
+    pointwise: Tensor
+    bias: Tensor
+    noise: Tensor | None
+
+
+class Stage(NamedTuple):
+    """A level for one code. style: multiplies what comes in, [C]. grows: whether its wavelet doubles the size."""
+
+    style: Tensor
+    grows: bool
+    first: Separable
+    second: Separable
+
+
+class Colours(NamedTuple):
+    """What follows the last level for one code: weight [3·S², C] and bias [3·S², 1] to the colours of S × S pixels."""
+
+    weight: Tensor
+    bias: Tensor
+    side: int
 
 
 def draw(generator: Generator, codes: Tensor, noise: bool, size: int | None = None) -> Tensor:
     """Pictures float32 [n, 3, R, R], one after the other; arguments as `Generator.forward` takes them."""
-    pictures = codes.new_empty(len(codes), 3, generator.resolution, generator.resolution, dtype=torch.float32)
+    resolution = generator.picture_size(size)
+    pictures = codes.new_empty(len(codes), 3, resolution, resolution, dtype=torch.float32)
     for code, picture in zip(codes, pictures, strict=True):
-        _draw(generator, code, noise, picture)
+        x = _first(generator.first, generator.constant, code[0], noise)
+        *stages, last = _stages(generator, code, noise, size)
+        for stage in stages:
+            x = _whole(stage, x)
+        _paint(last, _colours(generator, code[-1], size), x, picture)
     return pictures
 
 
-def _draw(generator: Generator, code: Tensor, noise: bool, picture: Tensor) -> None:
-    """One picture [3, R, R] of a code [L, D]."""
-    x = _first(generator.first, generator.constant, code[0], noise)
-    for number, level in enumerate(generator.levels[:-1]):
-        styles = code[3 * number + 1 : 3 * number + 4]
-        whole = x.new_empty(2 * x.shape[0], 2 * x.shape[1], len(level.second.bias))
-        for _ in _Strips(level, styles, noise, x, whole):
-            pass
-        x = whole
-    _picture(generator, x, code, noise, picture)
+def _stages(generator: Generator, code: Tensor, noise: bool, size: int | None) -> list[Stage]:
+    """All levels, for a picture of that size."""
+    head, stages, side = generator.head(size), [], SMALLEST
+    for number, level in enumerate(generator.levels):
+        own = head.levels[number - head.start] if head is not None and number >= head.start else level
+        side *= 1 + own.grows
+        stages.append(_stage(level, own, code[3 * number + 1 : 3 * number + 4], side if noise else None))
+    return stages
 
 
-def _picture(generator: Generator, x: Tensor, code: Tensor, noise: bool, picture: Tensor) -> None:
-    size = generator.resolution
-    weight, bias = _last(generator.picture, code[-1])
-    picture = picture.view(3, size // 2, 2, size // 2, 2)
-    for top, rows in _Strips(generator.levels[-1], code[-4:-1], noise, x):
-        bands = torch.addmm(bias, weight, rows.flatten(0, 1).T)
-        picture[:, top : top + len(rows)] = bands.view(3, 2, 2, *rows.shape[:2]).permute(0, 3, 1, 4, 2)
+def _stage(level: Level, own: Level | HeadLevel, codes: Tensor, side: int | None) -> Stage:
+    """The level's styles and noise, with weights of its own or of a head. side: of the noise, None for no noise."""
+    style = _style(level.modulation, codes[0]) * 0.5
+    return Stage(
+        style if own.grows else style[: len(style) // BANDS],
+        own.grows,
+        _separable(level.first, own.first, codes[1], side),
+        _separable(level.second, own.second, codes[2], side),
+    )
 
 
-def _last(layer: ToPicture, w: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight [12, C] and bias [12, 1] to the colours of 2 × 2 pixels, from those to the bands of a wavelet."""
-    weight = layer.weight.flatten(1) * _style(layer.modulation, w)
-    both = torch.cat([weight, layer.bias[:, None]], 1).float()
-    pixels = inverse_haar(both.T[:, :, None, None]).flatten(1).T.to(weight.dtype)
-    return pixels[:, :-1].contiguous(), pixels[:, -1:].contiguous()
+def _separable(
+    like: SeparableConvolution, own: SeparableConvolution | HeadConvolution, w: Tensor, side: int | None
+) -> Separable:
+    pointwise = own.pointwise.flatten(1) * _style(like.modulation, w)
+    noise = None if side is None else averaged(like.noise, side)[..., None]
+    return Separable(own.depthwise, pointwise.T, own.bias, noise)
+
+
+def _colours(generator: Generator, w: Tensor, size: int | None) -> Colours:
+    head, style = generator.head(size), _style(generator.picture.modulation, w)
+    layer = generator.picture if head is None else head
+    weight, bias = layer.weight.flatten(1) * style, layer.bias[:, None]
+    if head is not None and not head.grows:
+        return Colours(weight, bias, 1)
+    pixels = InverseHaar.apply(torch.cat([weight, bias], 1).T[:, :, None, None]).flatten(1).T
+    return Colours(pixels[:, :-1].contiguous(), pixels[:, -1:].contiguous(), 2)
 
 
 def _first(layer: Convolution, constant: Tensor, w: Tensor, noise: bool) -> Tensor:
     """The map of 4 px, [4, 4, C]."""
     patches = F.unfold((constant * _style(layer.modulation, w)[:, None, None])[None], 3, padding=1)[0]
     x = torch.mm(patches.T, layer.weight.flatten(1).T).view(*layer.noise.shape, -1)
-    return _activate(x, layer, layer.noise if noise else None)
+    return _activate(x, layer.bias, layer.noise[..., None] if noise else None)
+
+
+def _whole(stage: Stage, x: Tensor) -> Tensor:
+    """The level's map [H, W, C], from that of the level before."""
+    size = len(x) * (1 + stage.grows)
+    whole = x.new_empty(size, size, len(stage.second.bias))
+    for _ in _Strips(stage, x, whole):
+        pass
+    return whole
+
+
+def _paint(stage: Stage, colours: Colours, x: Tensor, picture: Tensor) -> None:
+    """Paint the picture [3, R, R] from the map before the last level."""
+    side = colours.side
+    blocks = picture.view(3, len(picture[0]) // side, side, -1, side)
+    for top, rows in _Strips(stage, x):
+        pixels = torch.addmm(colours.bias, colours.weight, rows.flatten(0, 1).T)
+        pixels = pixels.view(3, side, side, *rows.shape[:2])
+        blocks[:, top : top + len(rows)] = pixels.permute(0, 3, 1, 4, 2)
 
 
 class _Strips:
-    """The second map of a level, strip by strip: pairs of the first row's number and rows [r, W, C].
+    """The second map of a level in strips: pairs of the first row's number and rows [r, W, C].
 
-    The rows are valid until the next strip is asked for.
+    whole: where the map is wanted whole, it is written there. Else rows are valid until the next ones are asked for.
     """
 
-    def __init__(self, level: Level, codes: Tensor, noise: bool, x: Tensor, whole: Tensor | None = None) -> None:
-        self.level, self.noise, self.x = level, noise, x
-        self.style = _style(level.modulation, codes[0]) * 0.5
-        self.size = 2 * len(x)
-        width = max(len(level.first.bias), len(level.second.bias))
-        self.rows = min(max(4, CHUNK // (self.size * width * x.element_size()) // 2 * 2), self.size)
-        self.taps = [_taps(conv, w) for conv, w in zip((level.first, level.second), codes[1:], strict=True)]
-        self.grown = _Window(self.rows, self.size, len(level.first.depthwise), x)
-        self.between = _Window(self.rows, self.size, len(level.first.bias), x)
-        self.whole = whole
-        self.done = x.new_empty(self.rows + 2, self.size, len(level.second.bias)) if whole is None else whole
-        self.scaled = x.new_empty(self.rows // 2, *x.shape[1:])
-        self.sums = x.new_empty(2, self.rows // 2, self.size // 2, 2, x.shape[-1] // BANDS)
+    def __init__(self, stage: Stage, x: Tensor, whole: Tensor | None = None) -> None:
+        self.stage, self.x, self.whole = stage, x, whole
+        self.size = len(x) * (1 + stage.grows)
+        width = max(len(stage.first.bias), len(stage.second.bias)) * self.size * x.element_size()
+        self.rows = min(max(CHUNK // width // 2 * 2, LEAST), self.size)
+        self.grown = _Window(self.rows, self.size, len(stage.first.depthwise), x)
+        self.between = _Window(self.rows, self.size, len(stage.first.bias), x)
+        self.done = x.new_empty(self.rows + 2, self.size, len(stage.second.bias)) if whole is None else whole
+        if stage.grows:
+            self.scaled = x.new_empty(self.rows // 2, *x.shape[1:])
+            self.sums = x.new_empty(2, self.rows // 2, len(x), 2, x.shape[-1] // BANDS)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[int, Tensor]]:
         middle = bottom = 0  # rows of both maps that are done
-        for top in range(0, self.size, self.rows):
-            stop = min(top + self.rows, self.size)
-            last = stop == self.size
-            self._grow(top // 2, stop // 2, self.grown.add(stop - top))
-            source = self.grown.rows(last)
-            rows = self._convolve(0, source, middle, self.between.add(len(source) - 2))
-            middle += len(rows)
-            self.grown.slide()
-            source = self.between.rows(last)
-            start = 0 if self.whole is None else bottom
-            rows = self._convolve(1, source, bottom, self.done[start : start + len(source) - 2])
-            yield bottom, rows
-            bottom += len(rows)
-            self.between.slide()
+        for start in range(0, self.size, self.rows):
+            stop = min(start + self.rows, self.size)
+            self._enter(start, stop)
+            rows = self.grown.take(last=stop == self.size)
+            middle += len(_convolve(self.stage.first, rows, middle, self.between.add(len(rows) - 2)))
+            rows = self.between.take(last=stop == self.size)
+            room = self.done if self.whole is None else self.done[bottom:]
+            made = _convolve(self.stage.second, rows, bottom, room[: len(rows) - 2])
+            yield bottom, made
+            bottom += len(made)
+
+    def _enter(self, start: int, stop: int) -> None:
+        """Add the rows `start` to `stop` of what the first convolution takes."""
+        out = self.grown.add(stop - start)
+        if self.stage.grows:
+            self._grow(start // 2, stop // 2, out)
+        else:
+            torch.mul(self.x[start:stop, :, : out.shape[-1]], self.stage.style, out=out)
 
     def _grow(self, top: int, stop: int, out: Tensor) -> None:
-        """Wavelet rows `top` to `stop` of x, modulated, into `out` [2 r, W, C]."""
-        x = torch.mul(self.x[top:stop], self.style, out=self.scaled[: stop - top])
-        average_across, down_diagonal = x.unflatten(2, (2, 2, -1)).unbind(3)
-        pixels = out.view(stop - top, 2, self.size // 2, 2, -1)
-        torch.add(average_across, down_diagonal, out=self.sums[0, : stop - top])
-        torch.sub(average_across, down_diagonal, out=self.sums[1, : stop - top])
-        for row, sums in enumerate(self.sums[:, : stop - top]):
-            torch.add(sums[:, :, 0], sums[:, :, 1], out=pixels[:, row, :, 0])
-            torch.sub(sums[:, :, 0], sums[:, :, 1], out=pixels[:, row, :, 1])
-
-    def _convolve(self, which: int, x: Tensor, top: int, out: Tensor) -> Tensor:
-        conv = (self.level.first, self.level.second)[which]
-        x = F.conv2d(x[None].permute(0, 3, 1, 2), self.taps[which], padding=(0, 1), groups=x.shape[-1])
-        torch.mm(x.permute(0, 2, 3, 1).flatten(0, 2), conv.pointwise.flatten(1).T, out=out.flatten(0, 1))
-        return _activate(out, conv, conv.noise[top : top + len(out)] if self.noise else None)
+        """The wavelet of the rows `top` to `stop` of x, modulated, into `out` [2 r, W, C]."""
+        scaled, sums = self.scaled[: stop - top], self.sums[:, : stop - top]
+        torch.mul(self.x[top:stop], self.stage.style, out=scaled)
+        average_across, down_diagonal = scaled.unflatten(2, (2, 2, -1)).unbind(3)
+        torch.add(average_across, down_diagonal, out=sums[0])
+        torch.sub(average_across, down_diagonal, out=sums[1])
+        pixels = out.view(stop - top, 2, len(self.x), 2, -1)
+        for row in range(2):
+            even, odd = sums[row].unbind(2)
+            torch.add(even, odd, out=pixels[:, row, :, 0])
+            torch.sub(even, odd, out=pixels[:, row, :, 1])
 
 
 class _Window:
-    """Rows of a map that the next depthwise convolution looks at, after a row of zeros."""
+    """Rows of a map that the next depthwise convolution looks at. The first of them is zero."""
 
     def __init__(self, rows: int, width: int, channels: int, like: Tensor) -> None:
         self.buffer = like.new_zeros(rows + 4, width, channels)
-        self.filled = 1
+        self.filled, self.taken = 1, False
 
     def add(self, rows: int) -> Tensor:
-        """Room for so many more rows."""
+        """Room for so many more; of those that were taken, the last two are kept."""
+        if self.taken:
+            self.buffer[:2] = self.buffer[self.filled - 2 : self.filled]
+            self.filled, self.taken = 2, False
         self.filled += rows
         return self.buffer[self.filled - rows : self.filled]
 
-    def rows(self, last: bool) -> Tensor:
-        """All that is there; with a row of zeros below where these are the last."""
+    def take(self, last: bool) -> Tensor:
+        """All there are; after the last of the map, another one of zeros."""
         if last:
             self.add(1).zero_()
+        self.taken = True
         return self.buffer[: self.filled]
 
-    def slide(self) -> None:
-        """Keep the last two rows."""
-        self.buffer[:2] = self.buffer[self.filled - 2 : self.filled].clone()
-        self.filled = 2
+
+def _convolve(conv: Separable, x: Tensor, top: int, out: Tensor) -> Tensor:
+    """Rows of a map from the row `top`, into `out` [r, W, O], from the r + 2 rows around them."""
+    x = F.conv2d(x[None].permute(0, 3, 1, 2), conv.depthwise, padding=(0, 1), groups=x.shape[-1])
+    torch.mm(x.permute(0, 2, 3, 1).flatten(0, 2), conv.pointwise, out=out.flatten(0, 1))
+    return _activate(out, conv.bias, None if conv.noise is None else conv.noise[top : top + len(out)])
+
+
+def _activate(x: Tensor, bias: Tensor, noise: Tensor | None) -> Tensor:
+    """Bias, noise and leaky ReLU, in place."""
+    x.add_(bias)
+    if noise is not None:
+        x.add_(noise)
+    return F.leaky_relu_(x, SLOPE)
 
 
 def _style(modulation: Modulation, w: Tensor) -> Tensor:
     """[D] → [C]."""
-    return modulation(w[None])[0, :, 0, 0]
-
-
-def _taps(conv: SeparableConvolution, w: Tensor) -> Tensor:
-    """The depthwise weights, times the style."""
-    return conv.depthwise * _style(conv.modulation, w)[:, None, None, None]
-
-
-def _activate(x: Tensor, layer: Convolution | SeparableConvolution, noise: Tensor | None) -> Tensor:
-    """Bias, noise and leaky ReLU, in place."""
-    x.add_(layer.bias)
-    if noise is not None:
-        x.add_(noise[..., None])
-    return F.leaky_relu_(x, SLOPE)
+    style: Tensor = modulation(w[None])[0]
+    return style

@@ -56,7 +56,7 @@ class Generator(nn.Module):
         x = self.first(self.constant.expand(len(codes), -1, -1, -1), codes[:, 0], noise)
         for number, level in enumerate(self.levels[: self.level_count(size)]):
             x = level(x, codes[:, 3 * number + 1 : 3 * number + 4], noise)
-        return self.picture(x, codes[:, -1]) if head is None else head(self, x, codes, noise)
+        return self.picture(x, codes[:, -1]) if head is None else head(self, x, codes)
 
     def head(self, size: int | None) -> Head | None:
         """The head for pictures of at least `size` px, or None where the whole generator makes them."""
@@ -69,7 +69,9 @@ class Generator(nn.Module):
 
     def picture_size(self, size: int | None) -> int:
         """What is made where a picture of at least `size` px is asked for."""
-        return min((int(head) for head in self.heads if size is not None and int(head) >= size), default=self.resolution)
+        return min(
+            (int(head) for head in self.heads if size is not None and int(head) >= size), default=self.resolution
+        )
 
     def is_watched(self, codes: Tensor) -> bool:
         """Whether a gradient could be asked for."""

@@ -1,8 +1,8 @@
 """Smaller pictures from the maps of earlier levels, by what the later levels do to them.
 
 A smaller picture averages away most of what the later levels draw. So they need not grow: they see the average band of
-their wavelets alone, at the size it has, and their convolutions are narrowed to match. Styles and noise stay the
-generator's own.
+their wavelets alone, at the size it has, and their convolutions are narrowed to match. Styles stay the generator's own.
+The noise of those levels is left away; a smaller picture does not show it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kinblend_plugins.mobilestylegan.layers import BANDS, SMALLEST, InverseHaar, colours, separable
@@ -38,16 +37,16 @@ class Head(nn.Module):
         self.weight = nn.Parameter(torch.empty(colours, widths[-1], 1, 1))
         self.bias = nn.Parameter(torch.empty(colours))
 
-    def forward(self, generator: Generator, x: Tensor, codes: Tensor, noise: bool) -> Tensor:
+    def forward(self, generator: Generator, x: Tensor, codes: Tensor) -> Tensor:
         """x: [n, C, H, H], the map of the level `start`. codes: [n, L, D]. Returns float32 [n, 3, size, size]."""
         for number, level in enumerate(self.levels, start=self.start):
-            x = level(generator.levels[number], x, codes[:, 3 * number + 1 : 3 * number + 4], noise)
+            x = level(generator.levels[number], x, codes[:, 3 * number + 1 : 3 * number + 4])
         picture = colours(self, x, generator.picture.modulation(codes[:, -1]))
         return InverseHaar.apply(picture) if self.grows else picture
 
 
 class HeadLevel(nn.Module):
-    """A level with weights of its own and the styles and noise of the generator's level.
+    """A level with weights of its own and the styles of the generator's level.
 
     grows: whether its wavelet doubles the size. inputs, outputs: channels.
     """
@@ -58,12 +57,12 @@ class HeadLevel(nn.Module):
         self.first = HeadConvolution(inputs // BANDS, outputs)
         self.second = HeadConvolution(outputs, outputs)
 
-    def forward(self, level: Level, x: Tensor, codes: Tensor, noise: bool) -> Tensor:
+    def forward(self, level: Level, x: Tensor, codes: Tensor) -> Tensor:
         """x: [n, inputs, H, H]. codes: [n, 3, D]. Returns [n, outputs, H, H], or twice the size where it grows."""
         style = level.modulation(codes[:, 0])[:, :, None, None]
         x = InverseHaar.apply(x * style) if self.grows else average_band(x) * average_band(style) * 0.5
-        x = self.first(level.first, x, codes[:, 1], noise)
-        return self.second(level.second, x, codes[:, 2], noise)
+        x = separable(self.first, x, level.first.modulation(codes[:, 1]), None)
+        return separable(self.second, x, level.second.modulation(codes[:, 2]), None)
 
 
 class HeadConvolution(nn.Module):
@@ -75,18 +74,10 @@ class HeadConvolution(nn.Module):
         self.pointwise = nn.Parameter(torch.empty(outputs, inputs, 1, 1))
         self.bias = nn.Parameter(torch.empty(outputs))
 
-    def forward(self, like: SeparableConvolution, x: Tensor, w: Tensor, noise: bool) -> Tensor:
-        return separable(self, x, like.modulation(w), averaged(like.noise, x.shape[-1]) if noise else None)
-
 
 def average_band(x: Tensor) -> Tensor:
     """Of the bands [n, 4 C, …] of a wavelet, the picture at half its size: [n, C, …]."""
     return x[:, : x.shape[1] // BANDS]
-
-
-def averaged(noise: Tensor, size: int) -> Tensor:
-    """A noise map [H, H] at a smaller size, or the map itself."""
-    return noise if len(noise) == size else F.avg_pool2d(noise[None, None], len(noise) // size)[0, 0]
 
 
 @torch.no_grad()

@@ -150,7 +150,7 @@ def modulated(weight: Tensor, style: Tensor) -> Tensor:
 class Pointwise(torch.autograd.Function):
     """leaky ReLU(x · weight + bias + noise), in place: training holds one map a layer instead of four.
 
-    x: [n, P, C], P pixels. weight: [n, C, O]. bias: [O]. noise: [P, 1] or None. Bias and noise get no gradient.
+    x: [n, P, C], P pixels. weight: [n, C, O]. bias: [O]. noise: [P, 1] or None, which gets no gradient.
     """
 
     @staticmethod
@@ -161,10 +161,11 @@ class Pointwise(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
         x, weight, out = ctx.saved_tensors
         grad = torch.ops.aten.leaky_relu_backward(grad, out, SLOPE, True)  # a positive slope keeps the sign
-        return torch.bmm(grad, weight.mT), torch.bmm(x.mT, grad), None, None
+        bias = grad.sum((0, 1)) if ctx.needs_input_grad[2] else None
+        return torch.bmm(grad, weight.mT), torch.bmm(x.mT, grad), bias, None
 
 
 class InverseHaar(torch.autograd.Function):

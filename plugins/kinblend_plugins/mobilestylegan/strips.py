@@ -15,8 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinblend_plugins.mobilestylegan.heads import averaged
-from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE, SMALLEST, InverseHaar
+from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE, InverseHaar
 
 if TYPE_CHECKING:
     from kinblend_plugins.mobilestylegan.generator import Generator
@@ -61,41 +60,50 @@ def draw(generator: Generator, codes: Tensor, noise: bool, size: int | None = No
     resolution = generator.picture_size(size)
     pictures = codes.new_empty(len(codes), 3, resolution, resolution, dtype=torch.float32)
     for code, picture in zip(codes, pictures, strict=True):
-        x = _first(generator.first, generator.constant, code[0], noise)
         *stages, last = _stages(generator, code, noise, size)
+        x = _first(generator.first, generator.constant, code[0], noise)
         for stage in stages:
             x = _whole(stage, x)
         _paint(last, _colours(generator, code[-1], size), x, picture)
     return pictures
 
 
+def feature_map(generator: Generator, code: Tensor, count: int) -> Tensor:
+    """The map [C, H, H] of the level `count`, counted from 1, for a code [L, D]."""
+    x = _first(generator.first, generator.constant, code[0], noise=True)
+    for stage in _stages(generator, code, noise=True, size=None)[:count]:
+        x = _whole(stage, x)
+    return x.permute(2, 0, 1)
+
+
 def _stages(generator: Generator, code: Tensor, noise: bool, size: int | None) -> list[Stage]:
     """All levels, for a picture of that size."""
-    head, stages, side = generator.head(size), [], SMALLEST
+    head, stages = generator.head(size), []
     for number, level in enumerate(generator.levels):
-        own = head.levels[number - head.start] if head is not None and number >= head.start else level
-        side *= 1 + own.grows
-        stages.append(_stage(level, own, code[3 * number + 1 : 3 * number + 4], side if noise else None))
+        codes = code[3 * number + 1 : 3 * number + 4]
+        if head is None or number < head.start:
+            stages.append(_stage(level, level, codes, noise))
+        else:
+            stages.append(_stage(level, head.levels[number - head.start], codes, False))
     return stages
 
 
-def _stage(level: Level, own: Level | HeadLevel, codes: Tensor, side: int | None) -> Stage:
-    """The level's styles and noise, with weights of its own or of a head. side: of the noise, None for no noise."""
+def _stage(level: Level, own: Level | HeadLevel, codes: Tensor, noise: bool) -> Stage:
+    """The level's styles, with weights of its own or of a head."""
     style = _style(level.modulation, codes[0]) * 0.5
     return Stage(
         style if own.grows else style[: len(style) // BANDS],
         own.grows,
-        _separable(level.first, own.first, codes[1], side),
-        _separable(level.second, own.second, codes[2], side),
+        _separable(level.first, own.first, codes[1], noise),
+        _separable(level.second, own.second, codes[2], noise),
     )
 
 
 def _separable(
-    like: SeparableConvolution, own: SeparableConvolution | HeadConvolution, w: Tensor, side: int | None
+    like: SeparableConvolution, own: SeparableConvolution | HeadConvolution, w: Tensor, noise: bool
 ) -> Separable:
     pointwise = own.pointwise.flatten(1) * _style(like.modulation, w)
-    noise = None if side is None else averaged(like.noise, side)[..., None]
-    return Separable(own.depthwise, pointwise.T, own.bias, noise)
+    return Separable(own.depthwise, pointwise.T, own.bias, like.noise[..., None] if noise else None)
 
 
 def _colours(generator: Generator, w: Tensor, size: int | None) -> Colours:

@@ -32,7 +32,8 @@ def edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def identity_features(network: IdentityNetwork, pictures: Tensor) -> list[Tensor]:
-    """What dlib's network sees in pictures, [n, 3, S, S] in [−1, 1]: features [n, 128, 8, 8] and [n, 256, 4, 4], and the
+    """What dlib's network sees in pictures, [n, 3, S, S] in [−1, 1]: features [n, 128, 8, 8] and [n, 256, 4, 4],
+    and the
     embedding [n, 128]."""
     mean = pictures.new_tensor(MEAN)[:, None, None]
     x = F.relu(network.stem(((chips(pictures) + 1) * 127.5 - mean) / 256))

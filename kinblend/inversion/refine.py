@@ -1,8 +1,8 @@
 """A picture → the code near W that reproduces it, by optimisation from a first guess.
 
-Wulff and Torralba 2020 (a Gaussian prior on whitened codes), Zhu et al. 2020 (staying in the domain of faces). Likeness
-alone would be met by a drawing of the person, so a code pays for leaving the cloud of samples, and its layers for
-differing from each other.
+Wulff and Torralba 2020 (a Gaussian prior on whitened codes), Zhu et al. 2020 (staying in the domain of faces).
+Likeness alone would be met by a drawing of the person, so a code pays for leaving the cloud of samples, and its
+layers for differing from each other.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def refine(
     """The refined code [1, L, D], float32.
 
     draw: codes [1, L, D] → picture [1, 3, S, S], differentiable. target: float32 [1, 3, S, S] in [−1, 1], aligned.
-    code: where to begin, [1, L, D]. steps: of Adam. progress: told step and loss; by returning False it ends the work.
+    code: where to begin, [1, L, D]. steps: of Adam. progress: told step and loss; by returning False it ends the
+    work.
     """
     with torch.inference_mode(False), torch.enable_grad():
         target, code = target.clone(), code.clone().float()
@@ -75,7 +76,7 @@ def refine(
                 + weights.offsets * offsets.square().mean((1, 2))
             ).sum()
             adam.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
             if progress is not None and progress(step + 1, float(loss.detach())) is False:
                 break

@@ -1,6 +1,7 @@
 """The space that codes of samples lie in: nearly Gaussian, once the mapping network's last leaky ReLU is undone.
 
-Wulff and Torralba, "Improving Inversion and Generation Diversity in StyleGAN using a Gaussianized Latent Space" (2020).
+Wulff and Torralba, "Improving Inversion and Generation Diversity in StyleGAN using a Gaussianized Latent Space"
+(2020).
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Whitening(nn.Module):
     def to_u(self, w: Tensor) -> Tensor:
         """[..., D] → [..., D]."""
         v = (undo(w) - self.centre).flatten(0, -2)
-        return torch.linalg.solve_triangular(self.colour, v, upper=True, left=False).view(w.shape)
+        u: Tensor = torch.linalg.solve_triangular(self.colour, v, upper=True, left=False)
+        return u.view(w.shape)
 
     def codes(self, u: Tensor, offsets: Tensor) -> Tensor:
         """W+ codes [n, L, D] of whitened codes [n, D] and offsets [n, L, D] in standard deviations of w."""

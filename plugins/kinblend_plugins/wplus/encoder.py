@@ -33,8 +33,8 @@ class Networks(nn.Module):
 class WPlusEncoder(Encoder):
     """The encoder in `encoder.safetensors`, or in its parts `encoder-00.safetensors`, `encoder-01.safetensors` …
 
-    options: `EncoderOptions`. Raises `PackError` where a file is missing, and `CheckpointError` naming the tensor that
-    does not fit.
+    options: `EncoderOptions`. Raises `PackError` where a file is missing, and `CheckpointError` naming the tensor
+    that does not fit.
     """
 
     input_size = SIDE
@@ -79,7 +79,8 @@ class WPlusEncoder(Encoder):
 
 
 def build(tensors: Mapping[str, Tensor], layers: int, dim: int) -> tuple[EncoderNetwork, Whitening]:
-    """The network and the space of its codes that `tensors` hold. Raises `CheckpointError` naming what does not fit."""
+    """The network and the space of its codes that `tensors` hold. Raises `CheckpointError` naming what does not
+    fit."""
     parts: dict[str, dict[str, Tensor]] = {"network": {}, "space": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")

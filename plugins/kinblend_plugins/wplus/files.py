@@ -19,7 +19,9 @@ LIMIT = 15 << 20  # bytes of a part
 
 def read_parts(context: Context, name: str) -> dict[str, Tensor]:
     """The tensors in `NAME.safetensors`, or in `NAME-00.safetensors`, `NAME-01.safetensors` … Raises `PackError`."""
-    files = [path for file, path in sorted(context.files.items()) if re.fullmatch(rf"{name}(-\d\d)?\.safetensors", file)]
+    files = [
+        path for file, path in sorted(context.files.items()) if re.fullmatch(rf"{name}(-\d\d)?\.safetensors", file)
+    ]
     if not files:
         raise PackError(f"the pack of '{context.space.backbone}' has no {name}.safetensors; pull or import it again")
     tensors: dict[str, Tensor] = {}

@@ -1,9 +1,9 @@
-"""Pictures → W+ codes: one w for all layers, and small offsets for each (Tov et al., "Designing an Encoder for StyleGAN
-Image Manipulation", 2021, section 4.1: codes near W keep what can be edited).
+"""Pictures → W+ codes: one w for all layers, and small offsets for each (Tov et al., "Designing an Encoder for
+StyleGAN Image Manipulation", 2021, section 4.1: codes near W keep what can be edited).
 
-Two views of a picture are read. The scene, whole, by a residual network (He et al. 2016) that is trained with the rest.
-The face, cut out, by dlib's recognition network, which has seen three million photographs and stays as it is: rendered
-pictures teach what follows it, and photographs find what they need.
+Two views of a picture are read. The scene, whole, by a residual network (He et al. 2016) that is trained with the
+rest. The face, cut out, by dlib's recognition network, which has seen three million photographs and stays as it is:
+rendered pictures teach what follows it, and photographs find what they need.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ def _scene(widths: Sequence[int], depths: Sequence[int]) -> nn.Sequential:
     parts: list[nn.Module] = []
     before, stride = 3, 4
     for width, depth in zip(widths, depths, strict=True):
-        parts += [nn.Conv2d(before, width, stride + 1, stride, stride // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        parts += [
+            nn.Conv2d(before, width, stride + 1, stride, stride // 2, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+        ]
         parts += [ResidualBlock(width) for _ in range(depth)]
         before, stride = width, 2
     return nn.Sequential(*parts)
@@ -64,7 +68,9 @@ class EncoderNetwork(nn.Module):
         features = (SCENE + FACE) * 64 + 256 * 16 + IDENTITY_SIZE
         self.norm = nn.LayerNorm(features)
         self.read = nn.Linear(features, HIDDEN)
-        self.think = nn.Sequential(nn.LayerNorm(HIDDEN), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, HIDDEN))
+        self.think = nn.Sequential(
+            nn.LayerNorm(HIDDEN), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, HIDDEN)
+        )
         self.to_w = nn.Linear(HIDDEN, dim)
         self.to_rank = nn.Linear(HIDDEN, RANK)
         self.to_offsets = nn.Linear(RANK, layers * dim, bias=False)

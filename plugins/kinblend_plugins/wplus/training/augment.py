@@ -17,7 +17,8 @@ QUALITY = (25, 90)  # of JPEG files
 
 
 def augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures float32 [n, 3, S, S] in [−1, 1], each as another camera might have taken it: the same shape, in [−1, 1].
+    """Pictures float32 [n, 3, S, S] in [−1, 1], each as another camera might have taken it: the same shape, in [−1,
+    1].
 
     generator: on the CPU; everything random is drawn from it.
     """
@@ -84,7 +85,9 @@ def _covered(picture: Tensor, generator: torch.Generator) -> Tensor:
     """A plain rectangle over a part of it."""
     side = picture.shape[-1]
     height, width = (int(value) for value in _uniform(generator, 0.1, 0.35, 2) * side)
-    top, left = (int(value) for value in torch.rand(2, generator=generator) * torch.tensor([side - height, side - width]))
+    top, left = (
+        int(value) for value in torch.rand(2, generator=generator) * torch.tensor([side - height, side - width])
+    )
     covered = picture.clone()
     covered[:, top : top + height, left : left + width] = _uniform(generator, -1, 1, 3)[:, None, None]
     return covered

@@ -18,7 +18,9 @@ class TrainOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     samples: int = Field(12_000, ge=64, description="pictures that are drawn to learn from")
-    photos: Path | None = Field(None, description="zip or folder of FFHQ-aligned photographs, learned from without codes")
+    photos: Path | None = Field(
+        None, description="zip or folder of FFHQ-aligned photographs, learned from without codes"
+    )
     code_minutes: float = Field(25, ge=0, description="minutes of learning codes")
     picture_minutes: float = Field(60, ge=0, description="minutes of learning through the picture")
     code_batch: int = Field(32, ge=2, description="faces in a step of learning codes")
@@ -28,8 +30,12 @@ class TrainOptions(BaseModel):
     identity: float = Field(5.0, ge=0, description="weight of the identity loss")
     prior: float = Field(0.03, ge=0, description="weight of the distance between whitened codes")
     offsets: float = Field(0.05, ge=0, description="weight of the offsets' squares: small offsets stay near W")
-    age: Path | None = Field(None, description="direction of age, [D] or [L, D]: children and the old are drawn more often")
+    age: Path | None = Field(
+        None, description="direction of age, [D] or [L, D]: children and the old are drawn more often"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the network; auto is bf16 where it is fast")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of the network; auto is bf16 where it is fast"
+    )
     seed: int = Field(0, ge=0)
     backbone: str = Field("", description="the pack whose generator gets an encoder; filled in by --backbone")

@@ -21,7 +21,8 @@ MOVED = (1.5, 4.5)  # by how much, in the direction's unit
 
 
 def draw_codes(projector: Projector, count: int, seed: int, age: Tensor | None = None) -> Tensor:
-    """float32 [count, L, D]: truncated by 0.5 to 1, some mixed of two, some made younger or older along `age` [L, D]."""
+    """float32 [count, L, D]: truncated by 0.5 to 1, some mixed of two, some made younger or older along `age` [L,
+    D]."""
     source = torch.Generator().manual_seed(seed)
     layers, dim = projector.space.layers, projector.space.dim
     plain = projector.map(torch.randn(2 * count, dim, generator=source))
@@ -54,7 +55,13 @@ def read_age(path: Path, projector: Projector) -> Tensor:
 
 
 def prepare(
-    projector: Projector, folder: Path, count: int, side: int, seed: int, age: Tensor | None, say: Callable[[str], None]
+    projector: Projector,
+    folder: Path,
+    count: int,
+    side: int,
+    seed: int,
+    age: Tensor | None,
+    say: Callable[[str], None],
 ) -> list[Path]:
     """Files of samples in `folder`, drawn where they are not there yet; each is there whole or not at all.
 

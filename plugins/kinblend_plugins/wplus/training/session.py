@@ -142,7 +142,9 @@ class Session:
         return {"code": far, "prior": prior, "loss": share * far + weight * prior + self.options.offsets * size}
 
     def _batch(self, count: int, source: torch.Generator) -> tuple[Tensor, Tensor]:
-        files = torch.randint(1 if len(self.samples) > 1 else 0, len(self.samples), (count,), generator=source).tolist()
+        files = torch.randint(
+            1 if len(self.samples) > 1 else 0, len(self.samples), (count,), generator=source
+        ).tolist()
         rows = torch.randint(len(self.samples[0]["codes"]), (count,), generator=source).tolist()
         chosen = [(self.samples[file], row) for file, row in zip(files, rows, strict=True)]
         codes = torch.stack([sample["codes"][row] for sample, row in chosen])

@@ -31,7 +31,8 @@ Say = Callable[[str], None]
 
 
 def train(options: TrainOptions, out: Path, progress: Say | None = None) -> Path:
-    """Train an encoder for the generator of `options.backbone`, and write it to the folder `out`, in files below 16 MiB.
+    """Train an encoder for the generator of `options.backbone`, and write it to the folder `out`, in files below 16
+    MiB.
 
     Samples, log, curves, sheets and the checkpoint lie in `out`/training. Called again with the same `out` it goes on
     from the checkpoint, which is written each minute and when it is interrupted. progress: told how it goes.

@@ -47,7 +47,7 @@ def write_parts(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> list[
         if size > room and parts[-1]:
             parts.append({})
             room = LIMIT
-        parts[-1][key] = small.contiguous().clone()
+        parts[-1][key] = small.clone(memory_format=torch.contiguous_format)
         room -= size
     files = [folder / f"{name}-{number:02d}.safetensors" for number in range(len(parts))]
     for file, part in zip(files, parts, strict=True):

@@ -204,7 +204,11 @@ class Session:
             tensors |= {f"moments.{number}.{name}": value for name, value in moments.items()}
         tensors["progress"] = torch.tensor([self.step, self.seconds], dtype=torch.float64)
         part = path.with_name(path.name + ".part")
-        save_file({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, part, self._told())
+        plain = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in tensors.items()
+        }
+        save_file(plain, part, self._told())
         part.replace(path)
 
     def load(self, path: Path) -> None:
@@ -218,9 +222,13 @@ class Session:
         step, self.seconds = tensors["progress"].tolist()
         self.step = int(step)
         moments: dict[int, dict[str, Tensor]] = {}
+        parameters = list(self.network.parameters())
         for name, value in _below(tensors, "moments.").items():
             number, key = name.split(".")
-            moments.setdefault(int(number), {})[key] = value
+            # The optimiser takes for granted that moments lie in memory as their parameter does.
+            like = parameters[int(number)]
+            there = value if value.ndim == 0 else torch.empty_like(like).copy_(value)
+            moments.setdefault(int(number), {})[key] = there
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
 

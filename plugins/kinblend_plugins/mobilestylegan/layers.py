@@ -7,12 +7,13 @@ weights).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+SMALLEST = 4  # px of the first feature map
 SLOPE = 0.2  # of the leaky ReLUs, for negative values
 BANDS = 4  # of a wavelet: the picture at half its size, and its vertical, horizontal and diagonal detail
 
@@ -68,11 +69,7 @@ class SeparableConvolution(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs))
 
     def forward(self, x: Tensor, w: Tensor, noise: bool) -> Tensor:
-        x = F.conv2d(x, self.depthwise, padding=1, groups=len(self.depthwise))
-        weight = modulated(self.pointwise, self.modulation(w))
-        maps = self.noise.view(-1, 1) if noise else None
-        out = Pointwise.apply(as_pixels(x), weight, self.bias, maps)
-        return as_maps(out, *x.shape[2:])
+        return separable(self, x, self.modulation(w), self.noise if noise else None)
 
 
 class Level(nn.Module):
@@ -80,6 +77,8 @@ class Level(nn.Module):
 
     inputs, outputs: channels. size: of its feature maps, in pixels.
     """
+
+    grows = True
 
     def __init__(self, inputs: int, outputs: int, dim: int, size: int) -> None:
         super().__init__()
@@ -94,20 +93,45 @@ class Level(nn.Module):
 
 
 class ToPicture(nn.Module):
-    """A feature map as a picture: modulated pointwise convolution, and an inverse wavelet transform where it `grows`
-    to twice the size of the map."""
+    """A feature map as a picture of twice its size: modulated pointwise convolution, inverse wavelet transform."""
 
-    def __init__(self, channels: int, dim: int, grows: bool = True) -> None:
+    def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
-        self.grows = grows
         self.modulation = Modulation(dim, channels)
-        self.weight = nn.Parameter(torch.empty(3 * (BANDS if grows else 1), channels, 1, 1))
-        self.bias = nn.Parameter(torch.empty(3 * (BANDS if grows else 1)))
+        self.weight = nn.Parameter(torch.empty(3 * BANDS, channels, 1, 1))
+        self.bias = nn.Parameter(torch.empty(3 * BANDS))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        colours = torch.bmm(as_pixels(x), modulated(self.weight, self.modulation(w))).float() + self.bias.float()
-        picture = as_maps(colours, *x.shape[2:])
-        return InverseHaar.apply(picture) if self.grows else picture
+        return InverseHaar.apply(colours(self, x, self.modulation(w)))
+
+
+class Separable(Protocol):
+    """Weights of a depthwise and a pointwise convolution."""
+
+    depthwise: Tensor
+    pointwise: Tensor
+    bias: Tensor
+
+
+def separable(weights: Separable, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
+    """Depthwise, modulated pointwise, noise [H, W], bias, leaky ReLU of maps [n, C, H, W]. style: [n, C]."""
+    x = F.conv2d(x, weights.depthwise, padding=1, groups=len(weights.depthwise))
+    weight = modulated(weights.pointwise, style)
+    noise = None if noise is None else noise.reshape(-1, 1)
+    return as_maps(Pointwise.apply(as_pixels(x), weight, weights.bias, noise), *x.shape[2:])
+
+
+class Coloured(Protocol):
+    """Weights from a feature map to colours."""
+
+    weight: Tensor
+    bias: Tensor
+
+
+def colours(weights: Coloured, x: Tensor, style: Tensor) -> Tensor:
+    """float32 [n, colours, H, W] of maps [n, C, H, W]. style: [n, C]."""
+    pixels = torch.bmm(as_pixels(x), modulated(weights.weight, style)).float() + weights.bias.float()
+    return as_maps(pixels, *x.shape[2:])
 
 
 def as_pixels(x: Tensor) -> Tensor:
@@ -128,7 +152,7 @@ def modulated(weight: Tensor, style: Tensor) -> Tensor:
 class Pointwise(torch.autograd.Function):
     """leaky ReLU(x · weight + bias + noise), in place: training holds one map a layer instead of four.
 
-    x: [n, P, C], P pixels. weight: [n, C, O]. bias: [O]. noise: [P, 1] or None. Bias and noise get no gradient.
+    x: [n, P, C], P pixels. weight: [n, C, O]. bias: [O]. noise: [P, 1] or None, which gets no gradient.
     """
 
     @staticmethod
@@ -139,10 +163,11 @@ class Pointwise(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
         x, weight, out = ctx.saved_tensors
         grad = torch.ops.aten.leaky_relu_backward(grad, out, SLOPE, True)  # a positive slope keeps the sign
-        return torch.bmm(grad, weight.mT), torch.bmm(x.mT, grad), None, None
+        bias = grad.sum((0, 1)) if ctx.needs_input_grad[2] else None
+        return torch.bmm(grad, weight.mT), torch.bmm(x.mT, grad), bias, None
 
 
 class InverseHaar(torch.autograd.Function):

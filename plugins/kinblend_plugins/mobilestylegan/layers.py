@@ -1,7 +1,8 @@
 """The layers of MobileStyleGAN.
 
 Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image Synthesis" (2021),
-sections 3.1 (wavelets), 3.2 (depthwise-separable modulated convolutions) and 3.3 (demodulation fused into the weights).
+sections 3.1 (wavelets), 3.2 (depthwise-separable modulated convolutions) and 3.3 (demodulation fused into the
+weights).
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Convolution(nn.Module):
 class SeparableConvolution(nn.Module):
     """Depthwise 3 × 3, then modulated pointwise convolution, noise, bias, leaky ReLU.
 
-    A style multiplies the channels that come in. A depthwise convolution keeps channels apart, so the style may as well
+    A style multiplies the channels that come in. A depthwise convolution keeps channels apart, so the style may as
+    well
     multiply the pointwise weights: a few thousand numbers instead of a feature map.
     """
 
@@ -171,8 +173,8 @@ class Pointwise(torch.autograd.Function):
 class InverseHaar(torch.autograd.Function):
     """Feature maps of twice the size: [n, 4 C, H, W] → [n, C, 2 H, 2 W], channels last.
 
-    The bands lie one after the other: C channels of the halved picture, of its detail from top to bottom, from left to
-    right and of the diagonal one. Haar 1910, orthonormal, so that its gradient is the transform the other way.
+    The bands lie one after the other: C channels of the halved picture, of its detail from top to bottom, from left
+    to right and of the diagonal one. Haar 1910, orthonormal, so that its gradient is the transform the other way.
     """
 
     @staticmethod

@@ -1,9 +1,9 @@
-"""Pictures → W+ codes: one w for all layers, and small offsets for each (Tov et al., "Designing an Encoder for StyleGAN
-Image Manipulation", 2021, section 4.1: codes near W keep what can be edited).
+"""Pictures → W+ codes: one w for all layers, and small offsets for each (Tov et al., "Designing an Encoder for
+StyleGAN Image Manipulation", 2021, section 4.1: codes near W keep what can be edited).
 
-Two views of a picture are read. The scene, whole, by a residual network (He et al. 2016) that is trained with the rest.
-The face, cut out, by dlib's recognition network, which has seen three million photographs and stays as it is: rendered
-pictures teach what follows it, and photographs find what they need.
+Two views of a picture are read. The scene, whole, by a residual network (He et al. 2016) that is trained with the
+rest. The face, cut out, by dlib's recognition network, which has seen three million photographs and stays as it is:
+rendered pictures teach what follows it, and photographs find what they need.
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinblend.identity.chips import chips
-from kinblend.identity.network import MEAN, IdentityNetwork
-
 SIDE = 256  # px of the pictures it takes
 WIDTHS, DEPTHS = (64, 96, 192, 384), (2, 2, 3, 2)  # of the scene's stages, at 64, 32, 16 and 8 px
 SCENE, FACE = 48, 24  # channels that are left of a map of 8 × 8 before it is read place by place
 HIDDEN, RANK = 768, 192
-IDENTITY_STAGES = (9, 12)  # blocks of dlib's network after which its features are taken: 128 × 8 × 8, 256 × 4 × 4
+OFFSETS = 0.3  # standard deviations that an offset of 1 is: small ones are learned first
 IDENTITY_SIZE = 128
 
 
@@ -46,7 +43,11 @@ def _scene(widths: Sequence[int], depths: Sequence[int]) -> nn.Sequential:
     parts: list[nn.Module] = []
     before, stride = 3, 4
     for width, depth in zip(widths, depths, strict=True):
-        parts += [nn.Conv2d(before, width, stride + 1, stride, stride // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        parts += [
+            nn.Conv2d(before, width, stride + 1, stride, stride // 2, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+        ]
         parts += [ResidualBlock(width) for _ in range(depth)]
         before, stride = width, 2
     return nn.Sequential(*parts)
@@ -67,7 +68,9 @@ class EncoderNetwork(nn.Module):
         features = (SCENE + FACE) * 64 + 256 * 16 + IDENTITY_SIZE
         self.norm = nn.LayerNorm(features)
         self.read = nn.Linear(features, HIDDEN)
-        self.think = nn.Sequential(nn.LayerNorm(HIDDEN), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, HIDDEN))
+        self.think = nn.Sequential(
+            nn.LayerNorm(HIDDEN), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, HIDDEN)
+        )
         self.to_w = nn.Linear(HIDDEN, dim)
         self.to_rank = nn.Linear(HIDDEN, RANK)
         self.to_offsets = nn.Linear(RANK, layers * dim, bias=False)
@@ -81,18 +84,4 @@ class EncoderNetwork(nn.Module):
         x = self.read(self.norm(torch.cat([part.to(scene.dtype) for part in features], 1)))
         x = x + self.think(x)
         offsets = self.to_offsets(F.gelu(self.to_rank(x))).unflatten(1, (self.layers, self.dim))
-        return self.to_w(x), offsets
-
-
-def identity_features(network: IdentityNetwork, pictures: Tensor) -> list[Tensor]:
-    """What dlib's network sees in pictures [n, 3, S, S] in [−1, 1]: [n, 128, 8, 8], [n, 256, 4, 4] and its embedding
-    [n, 128]."""
-    mean = pictures.new_tensor(MEAN)[:, None, None]
-    x = F.relu(network.stem(((chips(pictures) + 1) * 127.5 - mean) / 256))
-    x = F.max_pool2d(x, 3, 2)
-    found = []
-    for number, block in enumerate(network.blocks):
-        if number in IDENTITY_STAGES:
-            found.append(x)
-        x = block(x)
-    return [*found, network.head(x.mean(dim=(2, 3)))]
+        return self.to_w(x), offsets * OFFSETS

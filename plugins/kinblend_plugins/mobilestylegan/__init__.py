@@ -12,3 +12,14 @@ def kinblend_register_projectors(register):
             f"{__name__}.projector:MobileStyleGANProjector",
         )
     )
+
+
+@kinblend.hookimpl
+def kinblend_register_commands(register):
+    register(
+        kinblend.PluginSpec(
+            "fit-heads",
+            "Heads for smaller pictures of a MobileStyleGAN, fitted to its own pictures",
+            f"{__name__}.fit:fit_heads",
+        )
+    )

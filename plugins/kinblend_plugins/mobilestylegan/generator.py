@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ class Generator(nn.Module):
         self.first = Convolution(widths[0], dim, SMALLEST)
         self.levels = nn.ModuleList(
             Level(inputs, outputs, dim, SMALLEST * 2 ** (number + 1))
-            for number, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False))
+            for number, (inputs, outputs) in enumerate(pairwise(widths))
         )
         self.picture = ToPicture(widths[-1], dim)
         self.heads = nn.ModuleDict({str(size): Head(widths, start, size) for size, start in (heads or {}).items()})

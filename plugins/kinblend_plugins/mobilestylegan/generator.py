@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Table
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -31,10 +32,12 @@ class Generator(nn.Module):
         self.first = Convolution(widths[0], dim, SMALLEST)
         self.levels = nn.ModuleList(
             Level(inputs, outputs, dim, SMALLEST * 2 ** (number + 1))
-            for number, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False))
+            for number, (inputs, outputs) in enumerate(pairwise(widths))
         )
         self.picture = ToPicture(widths[-1], dim)
-        self.heads = nn.ModuleDict({str(size): ToPicture(self._width(widths, size), dim, grows=False) for size in heads})
+        self.heads = nn.ModuleDict(
+            {str(size): ToPicture(self._width(widths, size), dim, grows=False) for size in heads}
+        )
         self.register_buffer("w_avg", torch.zeros(dim))
 
     @staticmethod

@@ -1,7 +1,7 @@
 """The layers of MobileStyleGAN.
 
 Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image Synthesis" (2021),
-sections 3.1 (wavelets), 3.2 (depthwise-separable modulated convolutions) and 3.3 (demodulation fused into the weights).
+sections 3.1 (wavelets), 3.2 (depthwise-separable modulated convolutions) and 3.3 (demodulation fused into weights).
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ def activate(x: Tensor, noise: Tensor, noisy: bool) -> Tensor:
 def inverse_haar(x: Tensor) -> Tensor:
     """Feature maps of twice the size: [n, 4 C, H, W] → [n, C, 2 H, 2 W].
 
-    The bands lie one after the other: C channels of the halved picture, of its detail from top to bottom, from left to
-    right and of the diagonal one. Haar 1910, orthonormal.
+    The bands lie one after the other: C channels of the halved picture, of its detail from top to bottom, from left
+    to right and of the diagonal one. Haar 1910, orthonormal.
     """
     average, down, across, diagonal = (x * 0.5).chunk(BANDS, 1)
     even = torch.stack([average + down, average - down], 3)  # what the columns of a pair share

@@ -29,7 +29,7 @@ LAYER_GROUPS = {
 
 
 class MobileStyleGANProjector(Projector):
-    """The generator in `generator.safetensors` of the pack, with the heads for smaller pictures in `heads.safetensors`.
+    """The generator in `generator.safetensors` of the pack, the heads for smaller pictures in `heads.safetensors`.
 
     Raises `PackError` where pack and generator disagree, and `CheckpointError` naming the tensor where it is no
     MobileStyleGAN.
@@ -72,7 +72,9 @@ class MobileStyleGANProjector(Projector):
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
         if noise not in self.noise_kinds:
-            raise UsageError(f"noise={noise!r}: this generator's noise is part of it; use {', '.join(self.noise_kinds)}")
+            raise UsageError(
+                f"noise={noise!r}: this generator's noise is part of it; use {', '.join(self.noise_kinds)}"
+            )
         return self.generator(self._send(codes), noise == "const", size).float().cpu().contiguous()
 
     def parts(self) -> Mapping[str, tuple[int, int]]:
@@ -91,5 +93,3 @@ def _read(context: Context, file: str) -> dict[str, Tensor]:
             return {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise PackError(f"{context.files[file]} can't be read: {error}; pull or import its pack again") from error
-
-

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import CheckpointError
+from kinblend.errors import CheckpointError, InputError
+from kinblend.storage.archives import open_archive
 from kinblend.storage.pickles import Refused, load_plain, reason, refuse_unsound
 
 if TYPE_CHECKING:
@@ -39,11 +40,14 @@ class Network:
 
 
 def kind_of(path: str | Path) -> str:
-    """What the content is, whatever the file is called: "torch" (of `torch.save`), "pickle", or "other"."""
+    """What the content is, whatever the file is called: "torch" (of `torch.save`), "zip" (any other), "pickle", or
+    "other"."""
     path = _existing(path)
     with path.open("rb") as file:
         head = file.read(len(_LEGACY))
-    if head.startswith(b"PK") or head == _LEGACY:
+    if head.startswith(b"PK"):
+        return "torch" if _may_be_torchs(path) else "zip"
+    if head == _LEGACY:
         return "torch"
     return "pickle" if head.startswith(b"\x80") else "other"
 
@@ -185,6 +189,15 @@ def _existing(path: str | Path) -> Path:
     if size > _MAX_BYTES:
         raise CheckpointError(f"{path} has {size} bytes; no network is larger than {_MAX_BYTES}")
     return path
+
+
+def _may_be_torchs(path: Path) -> bool:
+    """Whether a zip is of `torch.save`, or too damaged to tell."""
+    try:
+        with open_archive(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.names())
+    except InputError:
+        return True
 
 
 def _refuse_torchscript(path: Path) -> None:

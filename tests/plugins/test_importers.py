@@ -159,7 +159,9 @@ def test_malformed_records(meta: object, tmp_path: Path) -> None:
 
 def test_a_file_nobody_knows_leaves_nothing_behind(tmp_path: Path) -> None:
     torch.save({"something": 1}, tmp_path / "x.pt")
-    with pytest.raises(CheckpointError, match=r"no importer knows .*; there are: e4e, rosinality, nvidia"):
+    with pytest.raises(
+        CheckpointError, match=r"no importer knows .*; there are: e4e, rosinality, nvidia, random-face"
+    ):
         imported(tmp_path / "x.pt")
     assert list((tmp_path / "packs").iterdir()) == []
 

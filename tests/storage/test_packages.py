@@ -37,6 +37,7 @@ def source(wheel: Path, sha256: str = "", requirement: str = "random-face==2021.
 
 def test_pip_brings_the_file_and_nothing_else(index: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int | None]] = []
+    (tmp_path / "to" / ".pip-of-a-killed-call").mkdir(parents=True)
     found = fetch_package(source(index), tmp_path / "to", lambda done, total: told.append((done, total)))
     assert found.read_bytes() == index.read_bytes()
     assert names(tmp_path / "to") == [WHEEL]

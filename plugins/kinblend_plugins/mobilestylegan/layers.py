@@ -62,8 +62,8 @@ class Convolution(nn.Module):
 class SeparableConvolution(nn.Module):
     """Depthwise 3 × 3, then modulated pointwise convolution, noise, bias, leaky ReLU.
 
-    A style multiplies the channels that come in. A depthwise convolution keeps channels apart, so the style may as well
-    multiply the pointwise weights: a few thousand numbers instead of a feature map.
+    A style multiplies the channels that come in. A depthwise convolution keeps channels apart, so the style may as
+    well multiply the pointwise weights: a few thousand numbers instead of a feature map.
     """
 
     def __init__(self, inputs: int, outputs: int, dim: int, size: int) -> None:

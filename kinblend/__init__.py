@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     )
     from kinblend.pipeline import Child, Engine, Result
     from kinblend.registry import PluginSpec
+    from kinblend.storage.archives import Archive, open_archive
     from kinblend.storage.checkpoints import Network, check_weights, kind_of, read_nvidia, read_torch
     from kinblend.storage.latents import load_latent, load_weight_map, save_latent, save_weight_map
     from kinblend.storage.networks import build_network
     from kinblend.storage.packs import Pack, open_pack, write_description
     from kinblend.storage.sources import Download, PackSource
-    from kinblend.storage.tables import Table, read_table
+    from kinblend.storage.tables import Table, read_cells, read_table
     from kinblend.storage.tensors import read_tensor
     from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
 
@@ -64,12 +65,13 @@ _HOMES = {
     ),
     "kinblend.pipeline": ("Child", "Engine", "Result"),
     "kinblend.registry": ("PluginSpec",),
+    "kinblend.storage.archives": ("Archive", "open_archive"),
     "kinblend.storage.checkpoints": ("Network", "check_weights", "kind_of", "read_nvidia", "read_torch"),
     "kinblend.storage.latents": ("load_latent", "load_weight_map", "save_latent", "save_weight_map"),
     "kinblend.storage.networks": ("build_network",),
     "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
     "kinblend.storage.sources": ("Download", "PackSource"),
-    "kinblend.storage.tables": ("Table", "read_table"),
+    "kinblend.storage.tables": ("Table", "read_cells", "read_table"),
     "kinblend.storage.tensors": ("read_tensor",),
     "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "WeightMap"),
 }
@@ -77,6 +79,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AlignedFace",
+    "Archive",
     "Backbone",
     "Blend",
     "Blender",
@@ -121,7 +124,9 @@ __all__ = [
     "load_latent",
     "load_trios",
     "load_weight_map",
+    "open_archive",
     "open_pack",
+    "read_cells",
     "read_nvidia",
     "read_table",
     "read_tensor",

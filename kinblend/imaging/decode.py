@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kinblend.errors import ImageError
+from kinblend.files import open_plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     """
     file = Path(path)
     try:
-        with file.open("rb") as stream:
+        with open_plain(file) as stream:
             return _read(str(file), stream, MOST_PIXELS)
     except FileNotFoundError:
         raise ImageError(f"{file}: there is no such file") from None

@@ -149,3 +149,13 @@ def test_finding_02_packing_an_archive_onto_itself_keeps_it(folder: Path) -> Non
     with pytest.raises(OutputError, match="is the source itself"):
         pack(Path("faces.zip"), folder / "faces.zip", 16, 85)
     assert Path("faces.zip").read_bytes() == before
+
+
+def test_finding_03_every_command_keeps_its_inputs() -> None:
+    """Also those that plugins bring, and those that nobody has written yet."""
+    from test_output import ALL
+
+    from kinblend.cli.guarded import GuardedCommand
+
+    assert len(ALL) > 30
+    assert [name for name, command in ALL.items() if not isinstance(command, GuardedCommand)] == []

@@ -77,12 +77,12 @@ def _remove_empty(out: Path, folder: Path) -> None:
 
 def _read(out: Path) -> list[str]:
     try:
-        names = json.loads((out / MARK).read_text("utf-8"))[MADE]
+        names = list(json.loads((out / MARK).read_text("utf-8"))[MADE])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{out / MARK} does not say which files kinblend made in this folder; choose a new --out folder"
         ) from error
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    return [name for name in names if isinstance(name, str)]
 
 
 def _is_inside(out: Path, name: str) -> bool:

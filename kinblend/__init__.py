@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from kinblend.storage.openvino import Graph, Node, Output, read_openvino
     from kinblend.storage.packs import Pack, open_pack, write_description
     from kinblend.storage.sources import Download, PackageDownload, PackSource
-    from kinblend.storage.tables import Table, read_table
+    from kinblend.storage.tables import Table, read_cells, read_table
     from kinblend.storage.tensors import read_tensor
     from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
 
@@ -73,7 +73,7 @@ _HOMES = {
     "kinblend.storage.openvino": ("Graph", "Node", "Output", "read_openvino"),
     "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
     "kinblend.storage.sources": ("Download", "PackSource", "PackageDownload"),
-    "kinblend.storage.tables": ("Table", "read_table"),
+    "kinblend.storage.tables": ("Table", "read_cells", "read_table"),
     "kinblend.storage.tensors": ("read_tensor",),
     "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "WeightMap"),
 }
@@ -132,6 +132,7 @@ __all__ = [
     "load_weight_map",
     "open_archive",
     "open_pack",
+    "read_cells",
     "read_nvidia",
     "read_openvino",
     "read_table",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.guarded import App
 from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.progress import bar
 from kinblend.errors import DownloadError, OfflineError, UsageError
@@ -27,7 +28,7 @@ _READERS = {
     "heredity.safetensors": ("blender", "likeness"),
 }
 
-app = typer.Typer(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
+app = App(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
 
 
 @app.command("list")

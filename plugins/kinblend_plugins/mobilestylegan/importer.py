@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kinblend import Archive, kind_of, open_archive, read_openvino, write_description
 from kinblend.errors import CheckpointError, InputError
+from kinblend.files import replacing
 from kinblend_plugins.mobilestylegan import LICENCE
 from kinblend_plugins.mobilestylegan.generator import Generator, build
 from kinblend_plugins.mobilestylegan.graphs import read_mapping, read_synthesis
@@ -38,8 +39,8 @@ def import_random_face(checkpoint: Path, out: Path, name: str) -> Path | None:
     generator = build(tensors)
     tensors["w_avg"] = average(tensors)
     out.mkdir(parents=True, exist_ok=True)
-    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, out / "generator.safetensors")
-    (out / "generator.safetensors").chmod(0o644)  # as the pack's other files: safetensors writes for its owner alone
+    with replacing(out / "generator.safetensors") as target:
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, target)
     return _describe(out, name, generator, fingerprint(tensors))
 
 

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from kinblend.cancelling import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PackError, PluginError, UnsupportedError, blame
 from kinblend.interfaces import (
@@ -113,9 +114,14 @@ class Backbone:
 
         if start is not None:
             self.space.require(start.space, "start")
+
+        def tell(now: ProjectionProgress) -> bool | None:
+            check_cancelled()
+            return None if progress is None else progress(now)
+
         picture = to_picture(crop)
         with self.pool.lease(self.projector.module, "projector"), blame(self.projector.title, LatentError):
-            return self.projector.project(picture, start=start, steps=steps, seed=seed, progress=progress)
+            return self.projector.project(picture, start=start, steps=steps, seed=seed, progress=tell)
 
 
 def load_backbone(

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.guarded import App
 from kinblend.cli.output import put, say
 
 
-def group(kind: str) -> typer.Typer:
+def group(kind: str) -> App:
     """The commands for one kind of plugin."""
-    app = typer.Typer(help=f"List and show {kind}s.", no_args_is_help=True)
+    app = App(help=f"List and show {kind}s.", no_args_is_help=True)
 
     @app.command("list")
     def list_all(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:

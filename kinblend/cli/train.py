@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.guarded import App
 from kinblend.cli.output import check_file, check_folder, put, say, wrote
 from kinblend.cli.progress import bar
 from kinblend.cli.words import read_value
 from kinblend.errors import UsageError, blame
 from kinblend.settings import load_settings
 
-app = typer.Typer(help="Train backbones, blenders and directions.", no_args_is_help=True)
+app = App(help="Train backbones, blenders and directions.", no_args_is_help=True)
 
 
 @app.command("backbone", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

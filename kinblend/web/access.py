@@ -8,7 +8,6 @@ import ipaddress
 import re
 import secrets
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -100,10 +99,10 @@ def new_owner() -> str:
 
 
 def cookie(headers: Headers, name: str) -> str:
-    """A cookie's value, ASCII; "" where there is none."""
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    value = morsel.value if morsel else ""
+    """A cookie's value, ASCII; "" where there is none.
+
+    Every application of a host sends its cookies to all of them, in whichever form: what isn't ours is passed over.
+    """
+    pairs = (pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
+    value = next((value.strip() for key, _, value in pairs if key.strip() == name), "").strip('"')
     return value if value.isascii() else ""

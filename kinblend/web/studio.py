@@ -17,7 +17,9 @@ from kinblend.pipeline import Child, Engine, Parent, Result
 from kinblend.pipeline.order import checked_edits
 from kinblend.plugins import load_plugins
 from kinblend.settings import Settings
+from kinblend.web.cost import check_cost
 from kinblend.web.forms import refuse_files
+from kinblend.web.limits import Limits
 from kinblend.web.people import Photo, Sighting
 from kinblend.web.wishes import PreviewOrder, Wishes
 
@@ -35,13 +37,13 @@ ENGINES = 4  # kept at a time, one for each set of projector options
 class Studio:
     """Looks at photographs and makes children.
 
-    settings: backbone, device, blender and editor. pixels: of a photograph, at most.
+    settings: backbone, device, blender and editor. limits: of photographs and of orders.
 
     Raises `ModelError` where the backbone is missing.
     """
 
-    def __init__(self, settings: Settings, pixels: int) -> None:
-        self.settings, self._pixels = settings, pixels
+    def __init__(self, settings: Settings, limits: Limits) -> None:
+        self.settings, self._limits = settings, limits
         self._engines: dict[str, Engine] = {}
         self.engine = self._engine({})
         self.editor = self.engine.editor(settings.editor)
@@ -51,16 +53,19 @@ class Studio:
         self.chance: dict[str, bool] = {}
         self.ready = False
 
-    def check(self, wishes: Wishes) -> None:
-        """Raise `UsageError` for wishes that can't be fulfilled, before anyone waits for them."""
+    def check(self, wishes: Wishes, children: int = 1) -> None:
+        """Raise `UsageError` for wishes that can't be fulfilled, or cost too much, before anyone waits for them."""
+        told = []
         projector = str(self.engine.backbone.pack.description["projector"])
         for kind, name, options in (
             ("blender", wishes.blender, wishes.options),
             ("projector", projector, wishes.projector),
         ):
             spec = load_plugins()[kind].get(name)
-            refuse_files(spec, spec.parse_options(options))
+            told.append(spec.parse_options(options))
+            refuse_files(spec, told[-1])
         checked_edits(self.editor, wishes.edits)
+        check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
 
     def warm(self, check: Callable[[], None]) -> None:
         """Load every network once, and learn which strategies draw lots. check: may raise between steps."""
@@ -88,7 +93,7 @@ class Studio:
 
         The photo has no name yet. Raises `InputError`.
         """
-        image = decode_image(data, "the photograph", most_pixels=self._pixels)
+        image = decode_image(data, "the photograph", most_pixels=self._limits.pixels)
         try:
             parent = self.engine.parent(image, face)
         except SeveralFacesError:

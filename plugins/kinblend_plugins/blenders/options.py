@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-# "ends" and "widget" are for forms: what the ends of a slider mean, and a slider for each part of a face.
+# "ends" and "widget" are for forms: what the ends of a slider mean, and a slider for each part of a face. "repeats"
+# says that pictures are made so often, which the web app keeps within its limits.
 Share = Annotated[float, Field(ge=0, le=1, json_schema_extra={"ends": ["mother", "father"]})]
 
 
@@ -42,7 +43,9 @@ class SlerpOptions(AverageOptions):
 class LikenessOptions(AverageOptions):
     """Options of `likeness`."""
 
-    steps: int = Field(20, ge=1, le=1000, description="how often the picture is looked at")
+    steps: int = Field(
+        20, ge=1, le=1000, description="how often the picture is looked at", json_schema_extra={"repeats": True}
+    )
     heredity: float = Field(
         0.5,
         ge=0,

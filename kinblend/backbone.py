@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from kinblend.cancelling import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PackError, PluginError, UnsupportedError, blame
+from kinblend.files import keep_inputs
 from kinblend.interfaces import (
     Blender,
     Context,
@@ -24,7 +25,7 @@ from kinblend.interfaces import (
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
 from kinblend.storage.library import find_pack
-from kinblend.storage.packs import Pack
+from kinblend.storage.packs import DESCRIPTION, Pack
 from kinblend.storage.verified import verify_for_use
 from kinblend.types import AlignedFace, Latent, LatentSpace
 
@@ -140,6 +141,7 @@ def load_backbone(
     settings = load_settings()
     pack = find_pack(name, settings.packs, load_plugins().packs)
     verify_for_use(pack, settings.home / "verified.json")
+    keep_inputs([pack.folder / DESCRIPTION, *pack.files.values()])
     options = {"encoder": dict(encoder_options or {}), "projector": dict(projector_options or {})}
     for kind, values in options.items():
         _check_plugin(pack, kind, values)

@@ -14,6 +14,7 @@ from kinblend.cli.guarded import App
 from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.progress import bar
 from kinblend.errors import DownloadError, OfflineError, UsageError
+from kinblend.files import inputs_kept
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
@@ -203,5 +204,6 @@ def _try_out(pack: Pack, file: Path, to: str) -> None:
 
     check_tensors(file)
     if to in _READERS:
-        context = load_backbone(pack.folder).context
-        make_plugin(*_READERS[to], replace(context, files={**pack.files, to: file}))
+        with inputs_kept():  # of the trial alone: the pack's files are what is changed afterwards
+            context = load_backbone(pack.folder).context
+            make_plugin(*_READERS[to], replace(context, files={**pack.files, to: file}))

@@ -112,6 +112,17 @@ def test_finding_03_nothing_in_the_folder_of_a_set_is_written_over(folder: Path)
     assert here("families", "trios", "set", "--out", "set/new.csv", "--quiet")[0] == 0
 
 
+def test_finding_03_the_files_of_the_pack_in_use_are_kept(folder: Path) -> None:
+    shutil.copytree(load_backbone("morphable").pack.folder, "pack")
+    for name in ("pack.json", "generator.safetensors"):
+        before = (folder / "pack" / name).read_bytes()
+        words = ["blend", "f.safetensors", "m.safetensors", "--backbone", "./pack", "--quiet"]
+        code, _, error = here(*words, "--out", f"pack/{name}")
+        assert (code, f"pack/{name} is an input" in error) == (2, True), error
+        assert (folder / "pack" / name).read_bytes() == before
+    assert here("models", "add", "./pack", "pack/directions.safetensors", "--quiet")[0] == 0
+
+
 def test_an_output_of_an_earlier_run_may_be_written_over(folder: Path) -> None:
     for _ in range(2):
         code, _, error = here("blend", "f.safetensors", "m.safetensors", "--out", "child.safetensors", "--quiet")

@@ -95,6 +95,7 @@ FOREIGN = (
     "a=b,c=d",
     "a@b=(c)<d>",
     "long=" + "x" * 5000,
+    "kinblend-owner=short; kinblend-pass=wrong",
 )
 
 

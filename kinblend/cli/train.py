@@ -61,6 +61,25 @@ def blender(
     wrote([out], as_json)
 
 
+@app.command("encoder", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def encoder(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A trainer; `kinblend trainers list`.")] = "wplus",
+    backbone: flags.Backbone = None,
+    out: Annotated[Path, typer.Option(help="Folder for the encoder's files.")] = Path("encoder"),
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Train an encoder for a pack's generator on pictures it draws itself. The trainer's options are flags: --photos
+    ZIP, say; see `kinblend trainers show wplus`. Interrupted, it goes on from its checkpoint."""
+    pack = backbone or load_settings().backbone
+    check_folder(out)
+    _train("encoder", name, [*context.args, "--backbone", pack], out)
+    files = sorted(out.glob("*.safetensors"))
+    say(f"put it into the pack with `kinblend models add {pack} {' '.join(map(str, files))} --encoder {name}`")
+    wrote(files, as_json)
+
+
 @app.command("directions")
 def directions(
     faces: Annotated[Path, typer.Option(help="Zip of aligned faces with an index.csv (file, omi_stimulus).")],
@@ -106,7 +125,7 @@ def _print_table(path: Path, as_json: bool) -> None:
 
 
 def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
-    """Let a trainer do its work. One that has a blender's name trains that blender, any other a backbone.
+    """Let a trainer do its work. One that has a blender's or an encoder's name trains that, any other a backbone.
 
     Returns what it wrote.
     """
@@ -114,7 +133,7 @@ def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
 
     plugins = load_plugins()
     spec = plugins["trainer"].get(name)
-    trains = "blender" if name in plugins["blender"] else "backbone"
+    trains = next((kind for kind in ("blender", "encoder") if name in plugins[kind]), "backbone")
     if trains != what:
         raise UsageError(f"trainer '{name}' trains a {trains}: run `kinblend train {trains} {name}`")
     options, trainer = spec.parse_options(flags_to_options(words)), spec.load()

@@ -5,7 +5,9 @@ Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-F
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,7 +31,8 @@ LAYER_GROUPS = {
 
 
 class MobileStyleGANProjector(Projector):
-    """The generator in `generator.safetensors` of the pack, with the heads for smaller pictures in `heads.safetensors`.
+    """The generator in `generator.safetensors` of the pack, with the heads for smaller pictures in
+    `heads.safetensors`.
 
     Raises `PackError` where pack and generator disagree, and `CheckpointError` naming the tensor where it is no
     MobileStyleGAN.
@@ -72,8 +75,22 @@ class MobileStyleGANProjector(Projector):
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
         if noise not in self.noise_kinds:
-            raise UsageError(f"noise={noise!r}: this generator's noise is part of it; use {', '.join(self.noise_kinds)}")
+            raise UsageError(
+                f"noise={noise!r}: this generator's noise is part of it; use {', '.join(self.noise_kinds)}"
+            )
         return self.generator(self._send(codes), noise == "const", size).float().cpu().contiguous()
+
+    def preview(self, size: int) -> Callable[[Tensor], Tensor]:
+        """As the interface says; in bfloat16 on processors that have instructions for it."""
+        if not self._rounds():
+            return partial(self.synthesize, size=size)
+        with torch.inference_mode(False):
+            copied = copy.deepcopy(self.generator).to(torch.bfloat16)
+        return lambda codes: copied(codes.to(torch.bfloat16), size=size)
+
+    def _rounds(self) -> bool:
+        on_cpu = self.generator.constant.device.type == "cpu"
+        return on_cpu and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
     def parts(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, with the first and last layer of each."""
@@ -91,5 +108,3 @@ def _read(context: Context, file: str) -> dict[str, Tensor]:
             return {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise PackError(f"{context.files[file]} can't be read: {error}; pull or import its pack again") from error
-
-

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kinblend.storage.sources import Download, PackageDownload, PackSource
     from kinblend.storage.tables import Table, read_cells, read_table
     from kinblend.storage.tensors import read_tensor
-    from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
+    from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
 
 # Names are imported when first asked for, so that `import kinblend` costs no torch.
 _HOMES = {
@@ -75,7 +75,7 @@ _HOMES = {
     "kinblend.storage.sources": ("Download", "PackSource", "PackageDownload"),
     "kinblend.storage.tables": ("Table", "read_cells", "read_table"),
     "kinblend.storage.tensors": ("read_tensor",),
-    "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "WeightMap"),
+    "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "Target", "WeightMap"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -114,6 +114,7 @@ __all__ = [
     "Projector",
     "Result",
     "Table",
+    "Target",
     "Trios",
     "WeightMap",
     "align",

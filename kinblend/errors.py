@@ -38,6 +38,10 @@ class OutputError(UsageError):
     """No file may be written there: a link, a device, an input of the command, somebody else's file."""
 
 
+class WeightsMissingError(UnsupportedError):
+    """This plugin needs trained weights, and neither the backbone's pack nor a file provides them."""
+
+
 class InputError(KinblendError):
     """An input file was refused."""
 
@@ -112,10 +116,6 @@ class DownloadError(ModelError):
 
 class OfflineError(DownloadError):
     """The network is forbidden by KINBLEND_OFFLINE."""
-
-
-class WeightsMissingError(ModelError):
-    """A plugin needs trained weights that neither the pack nor a file provides."""
 
 
 class DeviceMemoryError(KinblendError):

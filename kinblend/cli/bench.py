@@ -60,7 +60,8 @@ def bench(
     for path in (out, plot):
         if path is not None:
             check_file(path)
-    settings = load_settings(backbone=backbone, device=device, memory_budget=memory_budget)
+    settings = load_settings(device=device, memory_budget=memory_budget)
+    from kinblend.backbone import choose_backbone
     from kinblend.evaluation.charts import plot as draw
     from kinblend.evaluation.rival import Rival
     from kinblend.evaluation.speed import Plan, known_steps
@@ -75,7 +76,7 @@ def bench(
         torch.set_num_threads(threads)
     wanted = {"sizes": size, "batches": batch, "precisions": precision, "steps": step}
     plan = Plan(
-        settings.backbone,
+        str(choose_backbone(backbone)),
         settings.device,
         settings.memory_budget,
         rounds=rounds,

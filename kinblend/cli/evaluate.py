@@ -68,7 +68,8 @@ def blender(
 
     loaded, all_trios = load_encoded(trios, backbone, seed)
     rows = work.test_rows(all_trios, seed, per_family)
-    report = work.evaluate(loaded, all_trios, rows, work.usual_strategies(loaded, files, inherited), pictures, say)
+    strategies = work.usual_strategies(loaded, files, inherited, say)
+    report = work.evaluate(loaded, all_trios, rows, strategies, pictures, say)
     for path in write_evaluation(out, report):
         say(f"wrote {path}")
     put(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", "less average"])

@@ -137,6 +137,7 @@ def encode(
     quiet: flags.Quiet = False,
 ) -> None:
     """Pictures of trios → codes and embeddings in one file. Interrupted, it goes on where it stopped."""
+    from kinblend.backbone import choose_backbone
     from kinblend.families.demographics import groups_of_pictures
     from kinblend.families.encode import encode_trios
     from kinblend.families.manifest import read_trio_list
@@ -145,7 +146,7 @@ def encode(
 
     check_file(out)
     identity_by_name(identity)
-    settings = load_settings(backbone=backbone)
+    home = load_settings().home
     listed = read_trio_list(trios)
     keep_inputs(picture for trio in listed for picture in (trio.father, trio.mother, trio.child))
     report = out.with_suffix(".lost.csv")
@@ -153,10 +154,10 @@ def encode(
         check_file(file)
     known = None if demographics is None else groups_of_pictures(demographics)
     with bar("encode", None, quiet) as show:
-        folder = settings.home / "families"
+        folder = home / "families"
         encoded, lost = encode_trios(
             listed,
-            settings.backbone,
+            str(choose_backbone(backbone)),
             folder,
             workers,
             lambda done, of: show(done, total=of),

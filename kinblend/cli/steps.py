@@ -102,7 +102,9 @@ def blend(
 
 def edit(
     latent: LatentFile,
-    edits: Annotated[list[str], typer.Option("--edit", help="attribute=strength; repeatable.")],
+    edits: Annotated[
+        list[str], typer.Option("--edit", help="attribute=strength, or a target (age=8y, gender=male); repeatable.")
+    ],
     editor: flags.Editor = None,
     sets: flags.Sets = None,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("edited.safetensors"),

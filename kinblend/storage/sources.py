@@ -47,6 +47,8 @@ class PackSource:
     """A pack by name: a folder a plugin ships (`folder`), or files to download and import (`downloads`).
 
     importer: the importer that turns the first download into the pack.
+    preferred: where nobody names a backbone, the pack with the highest number is taken, of those that are on this
+        machine and can take photographs; 0: only by name.
     """
 
     name: str
@@ -55,3 +57,4 @@ class PackSource:
     downloads: tuple[Download | PackageDownload, ...] = ()
     importer: str | None = None
     licence: str = ""
+    preferred: int = 0

@@ -112,8 +112,8 @@ class Services:
 
     def place(self, owner: str, order: Order, father: Photo, mother: Photo) -> Family:
         """An order as a family to be; the same order gives the same one. Raises `UsageError`, `QueueFullError`."""
-        faces = f"{father.face} {mother.face}"
-        name = self.names.of(owner, "family", order.model_dump_json(), faces)
+        faces, defaults = f"{father.face} {mother.face}", " ".join(sorted(order.request.by_default))
+        name = self.names.of(owner, "family", order.model_dump_json(), defaults, faces)
         known = self.families.get(owner, name)
         if known is not None and known.status != "failed":
             return known

@@ -28,9 +28,10 @@ class LikenessBlender(Blender):
         super().__init__(options, context)
         if context.projector is None:
             raise UnsupportedError("likeness looks at pictures, so it needs a backbone")
-        self.projector, self.identity = context.projector(), identity_by_name(options.identity)
-        self.module = self.projector.module
+        self.identity = identity_by_name(options.identity)
         self.heredity = self._read_heredity() if options.heredity else None
+        self.projector = context.projector()
+        self.module = self.projector.module
         self._last = None
 
     def weights(self, father, mother, seed):
@@ -81,8 +82,8 @@ class LikenessBlender(Blender):
         path = self.options.weights or self.context.files.get(FILE)
         if path is None:
             raise WeightsMissingError(
-                f"there is no {FILE} for '{self.space.backbone}'; learn it with `kinblend train blender likeness "
-                "--trios FILE`, or have both parents be recognised with --set blender.heredity=0"
+                f"{self.space.backbone} has no weights for likeness yet: use another strategy, train some with "
+                "`kinblend train blender likeness --trios FILE`, or do without with --set blender.heredity=0"
             )
         heredity = load_heredity(path)
         if heredity.identity != self.identity.name:

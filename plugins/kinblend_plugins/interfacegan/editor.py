@@ -5,7 +5,7 @@ import torch
 from kinblend import Editor
 from kinblend.errors import UnsupportedError, UsageError
 from kinblend_plugins.interfacegan.directions import read_direction
-from kinblend_plugins.interfacegan.packed import Direction, read_packed
+from kinblend_plugins.interfacegan.packed import WORDS, Direction, read_packed
 
 SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
 
@@ -54,12 +54,16 @@ class DirectionEditor(Editor):
         excess = (direction.reading(edited) - direction.facts["none"]).clamp(min=0) / direction.facts["sd"]
         return -(lost * excess)[:, None, None] * direction.step
 
+    def targets(self):
+        found = {name: self._directions[name].targets(name) for name in self.attributes()}
+        return {name: targets for name, targets in found.items() if targets}
+
     def strength_towards(self, code, attribute, value, unit):
         direction = self._known(attribute)
-        known = direction.facts.get("unit")
-        if direction.reader is None or known != unit:
-            ours = f"in {known}" if known else "in standard deviations only (age=-2, say)"
-            raise UnsupportedError(f"{attribute} of {self.space.backbone} can't be set in {unit}; it goes {ours}")
+        if (unit or value) not in direction.targets(attribute):
+            raise UnsupportedError(f"{attribute} of {self.space.backbone} has no target {value} {unit}".rstrip())
+        if isinstance(value, str):
+            return direction.strength_to_word(code, WORDS[attribute][value])
         return direction.strength_to(code, value)
 
     def neutral(self, code):

@@ -12,6 +12,9 @@ from kinblend import LatentSpace
 from kinblend.errors import PackError
 from kinblend_plugins.interfacegan.directions import to_code_shape
 
+# Targets that are words, in standard deviations from the mean of all faces: where two groups of equal size make up
+# most of a scale's variance, each group's mean lies about one standard deviation from the middle.
+WORDS = {"gender": {"female": -1.0, "male": 1.0}}
 DESCRIPTION = "attributes"  # key of the metadata: JSON, a description for each attribute
 
 
@@ -35,6 +38,12 @@ class Direction:
         deviations = (codes * self.reader).sum((1, 2)) + self.facts["bias"]
         return deviations * self.facts["sd"] + self.facts["mean"]
 
+    def targets(self, name: str) -> tuple[str, ...]:
+        """The units and words in which the attribute of that name can be set; none where it can't be read."""
+        if self.reader is None:
+            return ()
+        return (self.facts["unit"],) if self.facts.get("unit") else tuple(WORDS.get(name, ()))
+
     def change(self, codes: Tensor, strength: float) -> Tensor:
         """What an edit adds to codes [n, L, D]; on a path it depends on where each of them stands."""
         if self.path is None:
@@ -50,6 +59,12 @@ class Direction:
         """The strength that takes a code [L, D] to a value in the attribute's own unit."""
         here, there = self.reading(code[None]), torch.tensor([value])
         return float((self._even(there) - self._even(here))[0]) / self.facts["sd"]
+
+    def strength_to_word(self, code: Tensor, deviations: float) -> float:
+        """The strength that takes a code [L, D] to so many standard deviations from the mean; 0 where it is already
+        there or beyond."""
+        away = deviations - (float(self.reading(code[None])[0]) - self.facts["mean"]) / self.facts["sd"]
+        return away if away * deviations > 0 else 0.0
 
     def _even(self, values: Tensor) -> Tensor:
         """Values on the scale that strengths are even on: childhood's years are the longer, the earlier they are."""

@@ -73,7 +73,9 @@ def encoder(
 ) -> None:
     """Train an encoder for a pack's generator on pictures it draws itself. The trainer's options are flags: --photos
     ZIP, say; see `kinblend trainers show wplus`. Interrupted, it goes on from its checkpoint."""
-    pack = backbone or load_settings().backbone
+    from kinblend.backbone import choose_backbone
+
+    pack = str(choose_backbone(backbone))
     check_folder(out)
     _train("encoder", name, [*context.args, "--backbone", pack], out)
     files = sorted(out.glob("*.safetensors"))

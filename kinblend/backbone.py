@@ -8,8 +8,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from kinblend.cancelling import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PackError, PluginError, UnsupportedError, blame
+from kinblend.files import keep_inputs
 from kinblend.interfaces import (
     Blender,
     Context,
@@ -21,9 +23,10 @@ from kinblend.interfaces import (
     Projector,
 )
 from kinblend.plugins import load_plugins
+from kinblend.registry import PluginSpec
 from kinblend.settings import load_settings
-from kinblend.storage.library import find_pack
-from kinblend.storage.packs import Pack
+from kinblend.storage.library import find_pack, preferred_pack
+from kinblend.storage.packs import DESCRIPTION, Pack
 from kinblend.storage.verified import verify_for_use
 from kinblend.types import AlignedFace, Latent, LatentSpace
 
@@ -55,6 +58,12 @@ class Backbone:
     def space(self) -> LatentSpace:
         """The latent space all its latents belong to."""
         return self.pack.space
+
+    def lacks(self, spec: PluginSpec) -> str:
+        """Why a plugin can't be used here without weights of one's own; empty where it can."""
+        if not spec.weights or spec.weights in self.pack.files:
+            return ""
+        return f"{self.name} has no weights for {spec.name} yet"
 
     @cached_property
     def context(self) -> Context:
@@ -113,27 +122,42 @@ class Backbone:
 
         if start is not None:
             self.space.require(start.space, "start")
+
+        def tell(now: ProjectionProgress) -> bool | None:
+            check_cancelled()
+            return None if progress is None else progress(now)
+
         picture = to_picture(crop)
         with self.pool.lease(self.projector.module, "projector"), blame(self.projector.title, LatentError):
-            return self.projector.project(picture, start=start, steps=steps, seed=seed, progress=progress)
+            return self.projector.project(picture, start=start, steps=steps, seed=seed, progress=tell)
+
+
+def choose_backbone(name: str | Path | None = None) -> str | Path:
+    """The backbone to use: the one named; else that of the settings; else the installed pack that plugins prefer.
+
+    Raises `PackNotFoundError` where there is none, and `PackError`.
+    """
+    settings = load_settings()
+    return name or settings.backbone or preferred_pack(settings.packs, load_plugins().packs)
 
 
 def load_backbone(
-    name: str | Path,
+    name: str | Path | None = None,
     pool: DevicePool | None = None,
     *,
     encoder_options: Mapping[str, Any] | None = None,
     projector_options: Mapping[str, Any] | None = None,
 ) -> Backbone:
-    """A backbone by its pack's name, or by the path of a pack's folder.
+    """A backbone by its pack's name, or by the path of a pack's folder; None takes the default (`choose_backbone`).
 
     pool: where its networks run; default: a pool of its own as the settings say. encoder_options, projector_options:
     of the two plugins that the pack names.
     Raises `PackNotFoundError`, `PackError` where a file was altered, and `OptionError`.
     """
     settings = load_settings()
-    pack = find_pack(name, settings.packs, load_plugins().packs)
+    pack = find_pack(choose_backbone(name), settings.packs, load_plugins().packs)
     verify_for_use(pack, settings.home / "verified.json")
+    keep_inputs([pack.folder / DESCRIPTION, *pack.files.values()])
     options = {"encoder": dict(encoder_options or {}), "projector": dict(projector_options or {})}
     for kind, values in options.items():
         _check_plugin(pack, kind, values)

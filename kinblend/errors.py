@@ -34,6 +34,14 @@ class UnsupportedError(UsageError):
     """This plugin cannot do what was asked (projecting an image, say)."""
 
 
+class OutputError(UsageError):
+    """No file may be written there: a link, a device, an input of the command, somebody else's file."""
+
+
+class WeightsMissingError(UnsupportedError):
+    """This plugin needs trained weights, and neither the backbone's pack nor a file provides them."""
+
+
 class InputError(KinblendError):
     """An input file was refused."""
 
@@ -108,10 +116,6 @@ class DownloadError(ModelError):
 
 class OfflineError(DownloadError):
     """The network is forbidden by KINBLEND_OFFLINE."""
-
-
-class WeightsMissingError(ModelError):
-    """A plugin needs trained weights that neither the pack nor a file provides."""
 
 
 class DeviceMemoryError(KinblendError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kinblend.errors import LatentError, UnsupportedError, blame
-from kinblend.types import AlignedFace, Latent, LatentSpace, WeightMap
+from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,6 +39,11 @@ class Context:
     files: Mapping[str, Path] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     projector: Callable[[], Projector] | None = field(default=None, compare=False)
+
+    def layer_groups(self) -> Mapping[str, tuple[int, int]]:
+        """What groups of layers are about, with the first and last layer of each: `Projector.parts`, or StyleGAN's
+        groups where there is no backbone."""
+        return self.projector().parts() if self.projector else parts_of(self.space.layers)
 
 
 class Plugin:
@@ -158,12 +163,26 @@ class Editor(Plugin, ABC):
         Returns float32 [n, L, D]. Raises `UsageError` for an unknown attribute.
         """
 
-    def strength_towards(self, code: Tensor, attribute: str, value: float, unit: str) -> float:
-        """The strength that brings an attribute of a code, float32 [L, D], to a value in its own unit ("years").
+    def targets(self) -> Mapping[str, Sequence[str]]:
+        """The attributes that can be set to a target, each with its units and words: {"age": ("years",), "gender":
+        ("female", "male")}. By default none."""
+        return {}
 
-        Raises `UnsupportedError` where the attribute can't be read in that unit.
+    def strength_towards(self, code: Tensor, attribute: str, value: float | str, unit: str) -> float:
+        """The strength that brings one attribute of a code, float32 [L, D], to a target of `targets`.
+
+        value, unit: a number in the attribute's own unit (8, "years"), or a word ("female", "").
+        Raises `UnsupportedError` for any other target.
         """
-        raise UnsupportedError(f"{self.name} can't set {attribute} in {unit}; give a strength")
+        raise UnsupportedError(f"{self.name} can't set {attribute} to {Target(value, unit)}; give a strength")
+
+    def strengths_towards(self, code: Tensor, targets: Mapping[str, Target]) -> Mapping[str, float]:
+        """The strengths that bring several attributes of a code, float32 [L, D], to their targets together.
+
+        By default each by itself; override where moving one attribute changes another.
+        Raises `UnsupportedError` for a target that is not one of `targets`.
+        """
+        return {name: self.strength_towards(code, name, goal.value, goal.unit) for name, goal in targets.items()}
 
     def neutral(self, code: Tensor) -> Mapping[str, float]:
         """Strengths that give a code, float32 [L, D], a calm expression and a head that faces ahead.

@@ -37,6 +37,8 @@ class PluginSpec:
     target: "module:attribute" of the class or function, imported on first use.
     options: "module:attribute" of its pydantic options model, or the model itself; fields become `--set` keys.
     source: the plugin that registered it; filled in by the plugin manager.
+    weights: the file of a backbone's pack without which it can't be used unless an option gives other weights; lists
+        then show it as not available there.
     """
 
     name: str
@@ -44,6 +46,7 @@ class PluginSpec:
     target: str
     options: str | type[BaseModel] | None = None
     source: str = field(default="", compare=False)
+    weights: str = ""
 
     def load(self) -> Any:
         """The class or function itself. Raises `PluginError` if it can't be imported."""

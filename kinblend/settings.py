@@ -21,7 +21,7 @@ class Settings:
 
     home: Path  # packs and caches live here
     offline: bool = False  # forbid the network
-    backbone: str = "morphable"
+    backbone: str | None = None  # None: the installed pack that plugins prefer
     blender: str = "average"
     editor: str = "interfacegan"
     device: str = "auto"  # "cpu", "cuda", "cuda:1", "auto"

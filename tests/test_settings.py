@@ -14,7 +14,7 @@ def test_precedence(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, environ, blender="layer", device=None)
     assert (settings.device, settings.precision, settings.blender) == ("cpu", "fp16", "layer")
     assert settings.offline is True
-    assert settings.backbone == "morphable"
+    assert settings.backbone is None  # the core names no pack
 
 
 @pytest.mark.parametrize("text", ["nonsense = 1", "= broken", "device = 3"])

@@ -13,6 +13,7 @@ from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.cli.output import check_file, put, say
 from kinblend.cli.words import parse_sets
 from kinblend.errors import ModelError, UsageError
+from kinblend.files import atomic_write
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def bench(
     for path in (out, plot):
         if path is not None:
             check_file(path)
-    settings = load_settings(backbone=backbone, device=device, memory_budget=memory_budget)
+    settings = load_settings(device=device, memory_budget=memory_budget)
+    from kinblend.backbone import choose_backbone
     from kinblend.evaluation.charts import plot as draw
     from kinblend.evaluation.speed import Plan, known_steps
     from kinblend.evaluation.speed import bench as run
@@ -80,7 +82,7 @@ def bench(
         torch.set_num_threads(threads)
     wanted = {"sizes": size, "batches": batch, "precisions": precision, "steps": step}
     plan = Plan(
-        settings.backbone,
+        str(choose_backbone(backbone)),
         settings.device,
         settings.memory_budget,
         rounds=rounds,
@@ -90,7 +92,7 @@ def bench(
     )
     report = run(plan, _rival(against, rival_model), say)
     if out is not None:
-        out.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        atomic_write(out, (json.dumps(report, indent=2, sort_keys=True) + "\n").encode())
     if plot is not None:
         draw(report, plot)
     put(report, as_json=as_json, rows=_rows(report), head=HEAD)

@@ -1,55 +1,72 @@
-"""`kinblend demo`: a child of two example people, under every strategy and at two ages."""
+"""`kinblend demo`: a child of two example people, under every strategy, and a girl and a boy at several ages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kinblend.cli import flags
 from kinblend.cli.output import check_folder, say, wrote
-from kinblend.errors import ModelError
+from kinblend.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from kinblend.pipeline import Engine, Result
+
+    Pictured = tuple[str, Result]  # with its caption
 
 FATHER, MOTHER = "P007", "P004"
 STRATEGIES = ("average", "dimension", "layer", "mask", "learned", "likeness")
-AGES = ("8y", "60y")
+AGES = (4, 16, 30, 60)  # years
+COLUMNS = 4
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("demo"),
+    backbone: flags.Backbone = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Predict a child of two example people; prints where the picture is."""
+    """Predict children of two example people; prints where the picture is."""
     from kinblend.imaging.encode import write_png
-    from kinblend.pipeline import Engine
     from kinblend.pipeline.sheet import sheet
 
     check_folder(out)
-    father, mother = example(FATHER), example(MOTHER)
-    engine = Engine()
-    results = []
-    for name in STRATEGIES:
-        say(f"{name} …")
-        results.append(engine.run(father, mother, name, options=_OPTIONS.get(name)))
-    aged = [engine.run(father, mother, edits={"age": age}) for age in AGES]
-    results[0].save(out)
-    parents = [results[0].father.crop, results[0].mother.crop]
-    pictures = parents + [result.children[0].image for result in results + aged]
+    parents = example(FATHER), example(MOTHER)
+    engine = flags.open_engine(backbone)
+    say(f"backbone: {engine.backbone.name}")
+    made = [*by_strategy(engine, *parents), *by_age(engine, *parents)]
+    first = made[0][1]
+    first.save(out)
+    pictures = [first.father.crop, first.mother.crop, *(result.children[0].image for _, result in made)]
     path = out / "demo.png"
-    write_png(path, sheet(pictures, columns=5, side=300))
-    captions = ["father", "mother", *STRATEGIES, *(f"age {age}" for age in AGES)]
-    say("row by row: " + ", ".join(captions))
+    write_png(path, sheet(pictures, columns=COLUMNS, side=240))
+    say("row by row: " + ", ".join(["father", "mother", *(caption for caption, _ in made)]))
     wrote([path], as_json)
 
 
-# Face shape from the father, complexion and skin from the mother; and the first dimensions, which hold what differs
-# most between people, from the mother, the last ones from the father.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "layer": {"shares": {"0": 1.0}, "default": 0.0},
-    "dimension": {"shares": [number / 511 for number in range(512)]},
-}
+def by_strategy(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:
+    """A girl of eight by each strategy that this backbone has all weights for; the others are named."""
+    from kinblend.plugins import load_plugins
+
+    for name in STRATEGIES:
+        if lacking := engine.backbone.lacks(load_plugins()["blender"].get(name)):
+            say(f"left out: {lacking}")
+            continue
+        say(f"{name} …")
+        yield name, engine.run(father, mother, name, age=8, sex="girl", by_default=("age", "sex"))
+
+
+def by_age(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:
+    """The girl and the boy of `average` at each age, where the backbone has directions for that."""
+    try:
+        for sex in ("girl", "boy"):
+            for age in AGES:
+                yield f"{sex} of {age}", engine.run(father, mother, age=age, sex=sex)
+    except UsageError as error:
+        say(f"left out: ages: {error}")
 
 
 def example(person: str) -> Path:

@@ -99,7 +99,7 @@ def _packs() -> str:
 def _backbone() -> str:
     from kinblend.backbone import load_backbone
 
-    backbone = load_backbone(load_settings().backbone)
+    backbone = load_backbone()
     return f"{backbone.encoder.name} and {backbone.projector.name} load for {backbone.space}"
 
 

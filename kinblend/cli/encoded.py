@@ -15,7 +15,6 @@ def load_encoded(trios: Sequence[Path], backbone: str | None, seed: int) -> tupl
     """The backbone that was named or is set, and all trios joined. Raises `InputError` where they don't fit it."""
     from kinblend.backbone import load_backbone
     from kinblend.families.trios import join_trios, load_trios
-    from kinblend.settings import load_settings
 
-    loaded = load_backbone(load_settings(backbone=backbone).backbone)
+    loaded = load_backbone(backbone)
     return loaded, join_trios([load_trios(path, loaded.space) for path in trios], seed)

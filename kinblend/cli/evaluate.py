@@ -9,10 +9,11 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.encoded import load_encoded
+from kinblend.cli.guarded import App
 from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.words import named_files
 
-app = typer.Typer(help="Measure backbones and blenders.", no_args_is_help=True)
+app = App(help="Measure backbones and blenders.", no_args_is_help=True)
 
 
 @app.callback()
@@ -67,7 +68,8 @@ def blender(
 
     loaded, all_trios = load_encoded(trios, backbone, seed)
     rows = work.test_rows(all_trios, seed, per_family)
-    report = work.evaluate(loaded, all_trios, rows, work.usual_strategies(loaded, files, inherited), pictures, say)
+    strategies = work.usual_strategies(loaded, files, inherited, say)
+    report = work.evaluate(loaded, all_trios, rows, strategies, pictures, say)
     for path in write_evaluation(out, report):
         say(f"wrote {path}")
     put(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", "less average"])

@@ -25,7 +25,10 @@ Aligned = Annotated[bool, typer.Option("--aligned", help="The picture is an alig
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="{blender,editor,encoder,projector}.key=value; repeatable.")
 ]
-Edits = Annotated[list[str] | None, typer.Option("--edit", help="attribute=strength; repeatable.")]
+Edits = Annotated[
+    list[str] | None,
+    typer.Option("--edit", help="attribute=strength, or a target (age=8y, gender=male); repeatable."),
+]
 Editor = Annotated[str | None, typer.Option("--editor", help="What makes the edits; see `kinblend editors list`.")]
 Neutral = Annotated[
     bool, typer.Option("--neutral/--as-photographed", help="Calm expressions and turn heads ahead before blending.")

@@ -38,23 +38,24 @@ def prepare(
 
     Pictures that are no use are listed in lost.csv and shown on contact sheets; that is no failure. Exit code 3: none
     could be used."""
+    from kinblend.backbone import choose_backbone
     from kinblend.families.prepare import PrepareOptions, prepare
     from kinblend.families.read import read_families
 
-    settings = load_settings(backbone=backbone)
+    home = load_settings().home
     options = PrepareOptions(
         sizes=tuple(sorted(set(size or [256]))),
         upscaler=cast(Any, upscale),
         upscale_under=upscale_under,
         smallest=smallest,
         largest_turn=largest_turn,
-        backbone=settings.backbone if latents else None,
+        backbone=str(choose_backbone(backbone)) if latents else None,
     )
     name, found = read_families(path, format)
     for defect in found.defects:
         say(str(defect))
     with bar("prepare", None, quiet) as show:
-        folder = cache or settings.home / "prepare"
+        folder = cache or home / "prepare"
         done = prepare(found, out, options, folder, workers, lambda count, of: show(count, total=of))
     say(f"{name}: {len(done.kept)} pictures kept, {len(done.lost)} lost, {len(found.defects)} defects")
     _report(out, done, as_json)

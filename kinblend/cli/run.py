@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import check_folder, put
+from kinblend.cli.child import Age, SexOption, describe_default, parse_request
+from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.progress import stages
 from kinblend.cli.words import parse_edits, parse_sets
 from kinblend.errors import SeveralFacesError
+from kinblend.files import check_target
 from kinblend.settings import load_settings
 
 
@@ -20,6 +22,8 @@ def run(
     mother: Annotated[Path, typer.Option(help="Photograph of the mother.")],
     blender: Annotated[str | None, typer.Option(help="Strategy; see `kinblend blenders list`.")] = None,
     sets: flags.Sets = None,
+    age: Age = None,
+    sex: SexOption = None,
     edit: flags.Edits = None,
     editor: flags.Editor = None,
     neutral: flags.Neutral = True,
@@ -28,6 +32,9 @@ def run(
     ] = None,
     children: Annotated[int, typer.Option(min=1, help="How many children.")] = 1,
     seed: flags.Seed = 0,
+    judge: Annotated[
+        bool, typer.Option("--judge/--no-judge", help="Note which age and sex an independent network sees; a second.")
+    ] = True,
     father_face: Annotated[int | None, typer.Option(min=1, help="Which face of the father's photograph.")] = None,
     mother_face: Annotated[int | None, typer.Option(min=1, help="Which face of the mother's photograph.")] = None,
     face: Annotated[int | None, typer.Option(min=1, help="Which face, from the left, of both photographs.")] = None,
@@ -40,12 +47,18 @@ def run(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Predict children of two people. With --json the manifest is printed."""
+    """Predict children of two people: of eight years, girl or boy by seed, unless asked otherwise. With --json the
+    manifest is printed."""
     sorted_sets = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
     if surround is not None:
         sorted_sets["projector"]["surround"] = surround
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
+    from kinblend.pipeline.result import files_of
+
+    request = parse_request(age, sex, edits)
     check_folder(out)
+    for path in files_of(out, children, with_sheet=sheet):
+        check_target(path)
     engine = flags.open_engine(backbone, device, precision, memory_budget, sorted_sets)
     try:
         with stages(quiet) as on_stage:
@@ -57,7 +70,11 @@ def run(
                 edits,
                 children,
                 seed,
+                age=request.age,
+                sex=request.sex,
+                by_default=request.by_default,
                 neutral=neutral,
+                judge=judge,
                 father_face=face if father_face is None else father_face,
                 mother_face=face if mother_face is None else mother_face,
                 editor=settings.editor,
@@ -67,5 +84,7 @@ def run(
             )
     except SeveralFacesError as error:
         raise SeveralFacesError(f"{error}. For one parent alone: --father-face N, --mother-face N") from error
+    if line := describe_default(result.manifest["asked"]):
+        say(line)
     written = [str(path) for path in result.save(out, with_sheet=sheet)]
     put(result.manifest | {"files": written}, as_json=as_json, rows=[[path] for path in written], head=["wrote"])

@@ -13,6 +13,7 @@ from kinblend.errors import InputError, UsageError
 def parse_sets(words: Iterable[str], groups: Sequence[str]) -> dict[str, dict[str, Any]]:
     """`["blender.share=0.3"]` → `{"blender": {"share": 0.3}}`. Values are JSON where they can be, text otherwise.
 
+    A key may lead into a mapping: blender.shares.features=0.3 is blender.shares={"features": 0.3}.
     groups: what may be set ("blender", "editor"); each is a key of the answer. Raises `UsageError`.
     """
     values: dict[str, dict[str, Any]] = {group: {} for group in groups}
@@ -23,8 +24,17 @@ def parse_sets(words: Iterable[str], groups: Sequence[str]) -> dict[str, dict[st
             raise UsageError(f"--set {word!r}: write --set {groups[0]}.key=value")
         if group not in values:
             raise UsageError(f"--set {word!r}: only options of {' and '.join(groups)} can be set here")
-        values[group][name] = read_value(text)
+        _set(values[group], name.split("."), read_value(text), word)
     return values
+
+
+def _set(values: dict[str, Any], path: Sequence[str], value: Any, word: str) -> None:
+    """Put a value where a path of keys leads. word: for the message."""
+    for key in path[:-1]:
+        values = values.setdefault(key, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"--set {word!r}: {key} has a value already, which is no mapping")
+    values[path[-1]] = value
 
 
 def read_value(text: str) -> Any:
@@ -44,7 +54,7 @@ def parse_edits(words: Iterable[str]) -> dict[str, str]:
     for word in words:
         name, _, text = word.partition("=")
         if not name or not text:
-            raise UsageError(f"--edit {word!r}: write --edit attribute=strength, age=-2 say")
+            raise UsageError(f"--edit {word!r}: write --edit attribute=strength, age=-2 say, or a target, age=8y")
         edits[name] = text
     return edits
 

@@ -36,7 +36,7 @@ SAME_PERSON, SIBLINGS = 0.6, 0.25
 STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "average": {},
     "dimension": {"default": 0.35},
-    "layer": {"shares": {"0": 1.0}, "default": 0.0},
+    "layer": {"shares": {"coarse": 1.0}, "default": 0.0},  # the first group of layers
     "mask": {},
     "slerp": {},
     "learned": {},

@@ -46,12 +46,15 @@ class Line:
 
 
 def usual_strategies(
-    backbone: Backbone, weights: Mapping[str, str], heredity: Mapping[str, str] | None = None
+    backbone: Backbone,
+    weights: Mapping[str, str],
+    heredity: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Strategy]:
     """Every registered strategy, both parents alone, and those that families taught with each of several files.
 
-    weights, heredity: name → file, for `learned` and `likeness`. A strategy whose own file the pack lacks is left
-    out.
+    weights, heredity: name → file, for `learned` and `likeness`. A strategy that the pack has no
+    weights for is left out; progress is told so.
     """
     from kinblend.plugins import load_plugins
 
@@ -63,7 +66,9 @@ def usual_strategies(
         options = STRATEGIES.get(spec.name, {})
         try:
             make_plugin("blender", spec.name, backbone.context, options)
-        except WeightsMissingError:
+        except WeightsMissingError as error:
+            if progress is not None:
+                progress(f"left out: {error}")
             continue
         found[spec.name] = (spec.name, options)
     found["likeness, no heredity"] = ("likeness", {"heredity": 0.0})

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone, load_backbone, make_plugin
+from kinblend.cancelling import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PluginError, blame
 from kinblend.identity import similarity
 from kinblend.interfaces import Blend, Blender, Editor
+from kinblend.pipeline.judge import JUDGE, look
 from kinblend.pipeline.manifest import describe_run, finish
 from kinblend.pipeline.order import Order, checked_edits, opened, seeds_from, strengths_for
 from kinblend.pipeline.people import People
+from kinblend.pipeline.request import Asked, ChildRequest, SexChoice
 from kinblend.pipeline.result import Child, Parent, Result
 from kinblend.pipeline.stages import OnStage, Stages
 from kinblend.plugins import load_plugins
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from kinblend.pipeline.order import Picture, Wish
+    from kinblend.pipeline.order import Edit, Picture
 
 BLENDER, EDITOR = "average", "interfacegan"
 
@@ -32,7 +35,8 @@ BLENDER, EDITOR = "average", "interfacegan"
 class Engine:
     """Predicts children of two people.
 
-    backbone: a pack's name, or the path of a pack's folder.
+    backbone: a pack's name, or the path of a pack's folder; None: that of the settings, else the installed pack that
+        plugins prefer.
     device, precision, memory_budget: as `DevicePool` takes them.
     encoder_options, projector_options: of the two plugins that the pack names.
 
@@ -41,7 +45,7 @@ class Engine:
 
     def __init__(
         self,
-        backbone: str | Path = "morphable",
+        backbone: str | Path | None = None,
         device: str = "auto",
         precision: str | Mapping[str, str] = "auto",
         memory_budget: str | float | None = None,
@@ -65,7 +69,11 @@ class Engine:
         children: int = 1,
         seed: int = 0,
         *,
+        age: float | None = None,
+        sex: SexChoice | None = None,
+        by_default: Collection[str] = (),
         neutral: bool = True,
+        judge: bool = False,
         father_face: int | None = None,
         mother_face: int | None = None,
         editor: str = EDITOR,
@@ -77,10 +85,16 @@ class Engine:
 
         father, mother: paths, PIL pictures or uint8 arrays with one face each, or several and its number, counted
             from the left; or people that `parent` knows already.
-        blender, options: a strategy and its options. edits: attribute → strength (-2) or target ("8y"), made by
-            `editor` and its options. neutral: calm the parents' expressions and turn their heads ahead before they
+        blender, options: a strategy and its options. edits: attribute → strength (-2) or target ("8y", "female"),
+            made by `editor` and its options.
+        age, sex: the children's: 0 to 80 years; "girl", "boy" or, drawn from each child's seed, "any". None leaves
+            them as they come of the blend. by_default: which of "age" and "sex" nobody asked for: an edit of the
+            attribute beats these, and an editor without such targets leaves them out, as the manifest then says.
+        neutral: calm the parents' expressions and turn their heads ahead before they
             are blended, as far as the editor knows how, and take away light from one side, as far as the projector
             does: a child does not inherit half a smile, nor half a shadow.
+        judge: let an independent network say which age and sex it sees; its answer goes into the manifest. The first
+            time takes about a second.
         children: how many; each has a seed of its own, seed, seed + 1, … A strategy without chance gives the same
             child every time.
         reconstruct: also render both parents from their own latents.
@@ -88,17 +102,30 @@ class Engine:
 
         Raises `InputError` for a picture or face that won't do and `UsageError` for wrong words.
         """
-        mover = self._mover(editor, editor_options, bool(edits) or neutral)
+        request = ChildRequest(age, sex, frozenset(by_default))
+        mover = self._mover(editor, editor_options, bool(edits or request.named) or neutral)
+        seeds = seeds_from(seed, children)
+        checked = checked_edits(mover, edits) if mover and edits else {}
         order = Order(
             (opened(father), opened(mother)),
             (father_face, mother_face),
             self.blender(blender, options),
             mover,
-            checked_edits(mover, edits) if mover and edits else {},
-            seeds_from(seed, children),
+            checked,
+            seeds,
+            tuple(self.asked(request, mover, checked, seed) for seed in seeds),
             neutral,
+            JUDGE if judge else None,
         )
         return self._carry_out(order, reconstruct, on_stage)
+
+    def asked(
+        self, request: ChildRequest, editor: Editor | None, edits: Mapping[str, Edit | str], seed: int
+    ) -> Asked:
+        """What is asked of the child with that seed, beside the edits. Raises `UsageError`."""
+        checked = checked_edits(editor, edits) if editor else {}
+        request.check(editor, checked)
+        return request.for_child(editor, checked, seed)
 
     def _mover(self, name: str, options: Mapping[str, Any] | None, needed: bool) -> Editor | None:
         """The editor, where there is something for it to do or to refuse."""
@@ -116,8 +143,10 @@ class Engine:
                 if reconstruct:
                     father, mother = self._reconstructed([father, mother], order.seeds[0])
             with stages("compare"):
-                likeness = similarity([father.crop, mother.crop], [child.image for child in born])
-        return Result(father, mother, born, finish(run, born, likeness, stages.seconds, self.pool))
+                pictures = [child.image for child in born]
+                likeness = similarity([father.crop, mother.crop], pictures)
+                seen = look(order.judge, pictures)
+        return Result(father, mother, born, finish(run, born, likeness, seen, stages.seconds, self.pool))
 
     def _meet(self, order: Order, stages: Stages, sources: Sequence[Mapping[str, str]]) -> list[Parent]:
         names = ("the father's picture", "the mother's picture")
@@ -133,12 +162,13 @@ class Engine:
                 father, mother = (self.neutral(parent, order.editor) for parent in (father, mother))
             born = [self.blend(father, mother, order.blender, seed) for seed in order.seeds]
         with stages("edit"):
-            return [self._grown(child, order) for child in born]
+            pairs = zip(born, order.asked, strict=True)
+            return [self._apply_edits(child, order.editor, asked.all_edits) for child, asked in pairs]
 
-    def _grown(self, child: Child, order: Order) -> Child:
-        if not (order.editor and order.edits):
+    def _apply_edits(self, child: Child, editor: Editor | None, edits: Mapping[str, Edit]) -> Child:
+        if not (editor and edits):
             return child
-        latent, clamped = self._edit(child.latent, order.editor, order.edits)
+        latent, clamped = self._edit(child.latent, editor, edits)
         return replace(child, latent=latent, clamped=max(child.clamped, clamped))
 
     def _shown(self, born: Sequence[Child], seed: int) -> list[Child]:
@@ -173,6 +203,7 @@ class Engine:
         """
         import torch
 
+        check_cancelled()
         [seed], space, projector = seeds_from(seed, 1), self.backbone.space, self.backbone.projector
         for latent in (father, mother):
             space.require(latent.space)
@@ -187,10 +218,10 @@ class Engine:
             detail = projector.blend_detail(father, mother, shares)
         return Child(_UNRENDERED, replace(child, detail=detail), blend.weights, seed, clamped)
 
-    def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, Wish | str]) -> Latent:
+    def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, Edit | str]) -> Latent:
         """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.
 
-        edits: attribute → strength (-2) or target ("8y").
+        edits: attribute → strength (-2) or target ("8y", "female").
         Raises `UsageError` for an unknown attribute or a strength out of range, `PluginError` where the editor fails.
         """
         return latent if editor is None else self._edit(latent, editor, checked_edits(editor, edits))[0]
@@ -205,12 +236,13 @@ class Engine:
             strengths = editor.neutral(latent.code)
         return self._edit(latent, editor, strengths)[0] if strengths else latent
 
-    def _edit(self, latent: Latent, editor: Editor, wishes: Mapping[str, Wish]) -> tuple[Latent, float]:
+    def _edit(self, latent: Latent, editor: Editor, edits: Mapping[str, Edit]) -> tuple[Latent, float]:
         """The edited latent, and how far its code was brought back."""
+        check_cancelled()
         self.backbone.space.require(latent.space)
         projector = self.backbone.projector
         with self.pool.lease(editor.module, "editor"), blame(editor.title, LatentError):
-            strengths = strengths_for(editor, latent.code, wishes)
+            strengths = strengths_for(editor, latent.code, edits)
             moved, clamped = self._plausible(editor.edit(latent.code[None], strengths)[0], latent.code[None])
         with blame(projector.title):
             return replace(moved, detail=projector.edit_detail(latent, moved.code)), clamped

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from kinblend.backbone import Backbone
 from kinblend.device import DevicePool, peak_rss
 from kinblend.interfaces import Plugin
-from kinblend.pipeline.order import Order, Target
+from kinblend.pipeline.order import Order
 from kinblend.pipeline.result import Parent
 from kinblend.storage.sealed import file_sha256
+from kinblend.types import Target
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,7 +47,8 @@ def describe_run(backbone: Backbone, order: Order) -> dict[str, Any]:
         "blender": describe_plugin(order.blender),
         "editor": describe_plugin(order.editor) if order.editor else None,
         "neutral": order.neutral,
-        "edits": {name: str(wish) if isinstance(wish, Target) else wish for name, wish in order.edits.items()},
+        "edits": {name: str(edit) if isinstance(edit, Target) else edit for name, edit in order.edits.items()},
+        "asked": [asked.record for asked in order.asked],
         "children": len(order.seeds),
         "seed": order.seeds[0],
         "seeds": list(order.seeds),
@@ -62,10 +64,14 @@ def finish(
     run: dict[str, Any],
     born: Sequence[Child],
     likeness: Sequence[Sequence[float]],
+    seen: dict[str, Any],
     seconds: Mapping[str, float],
     pool: DevicePool,
 ) -> dict[str, Any]:
-    """The record with what the run gave and took. Everything that differs from run to run stands under "cost"."""
+    """The record with what the run gave and took. Everything that differs from run to run stands under "cost".
+
+    seen: as `judge.look` gives it.
+    """
     leases = [asdict(record) | {"seconds": round(record.seconds, 4)} for record in pool.records]
     pool.records.clear()
     cost = {
@@ -75,7 +81,7 @@ def finish(
     }
     similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in likeness]
     clamped = [round(child.clamped, 4) for child in born]
-    return run | {"similarity": similarity, "clamped": clamped, "cost": cost}
+    return run | seen | {"similarity": similarity, "clamped": clamped, "cost": cost}
 
 
 def describe_plugin(plugin: Plugin) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import UsageError, blame
+from kinblend.errors import UnsupportedError, UsageError, blame
 from kinblend.imaging import to_picture
 from kinblend.interfaces import Blender, Editor
+from kinblend.pipeline.request import Asked
+from kinblend.types import Target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,18 +29,7 @@ MOST_STRENGTH = 100.0  # of an edit, in units of its direction; three is a lot
 UNITS = {"y": "years"}  # as they are written behind a number: age=8y
 
 
-@dataclass(frozen=True)
-class Target:
-    """What an attribute is to become, in its own unit: 8 "years"."""
-
-    value: float
-    unit: str
-
-    def __str__(self) -> str:
-        return f"{self.value:g} {self.unit}"
-
-
-Wish = float | Target  # a strength, or a target
+Edit = float | Target  # a strength, or what the attribute is to become
 
 
 @dataclass(frozen=True)
@@ -47,17 +38,20 @@ class Order:
 
     pictures, faces: the father's, then the mother's; paths, RGB pictures or people known already, and which face of
     each.
-    edits: attribute → strength or target. seeds: one for each child. neutral: whether both parents' expressions are
-    calmed and their heads turned ahead before they are blended.
+    edits: attribute → strength or target, the same for all children. seeds, asked: one for each child. neutral:
+    whether both parents' expressions are calmed and their heads turned ahead before they are blended. judge: the
+    analyser that looks at the children's pictures, if one does.
     """
 
     pictures: tuple[str | Path | Image | Parent, str | Path | Image | Parent]
     faces: tuple[int | None, int | None]
     blender: Blender
     editor: Editor | None
-    edits: Mapping[str, Wish]
+    edits: Mapping[str, Edit]
     seeds: tuple[int, ...]
+    asked: tuple[Asked, ...]
     neutral: bool = True
+    judge: str | None = None
 
 
 def opened(picture: Picture) -> str | Path | Image | Parent:
@@ -80,35 +74,47 @@ def seeds_from(first: int, count: int) -> tuple[int, ...]:
     return tuple(range(first, first + count))
 
 
-def checked_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, Wish]:
-    """Edits as strengths and targets: -2, "-2" or "8y".
+def checked_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, Edit]:
+    """Edits as strengths and targets: -2, "-2", "8y" or "female".
 
     Raises `UsageError` for an attribute the editor does not know, and for a value that is neither or out of range.
     """
     with blame(editor.title):
-        known = dict(editor.attributes())
-    for name in edits:
+        known, targets = dict(editor.attributes()), editor.targets()
+    found = {}
+    for name, value in edits.items():
         if name not in known:
             names = ", ".join(known) or "none; see `kinblend editors show`"
             raise UsageError(f"{editor.title} can't move {name!r} of {editor.space.backbone}; it can move: {names}")
-    return {name: value if isinstance(value, Target) else _wish(name, value) for name, value in edits.items()}
+        found[name] = value if isinstance(value, Target) else _edit(name, value)
+        _check_target(editor, name, found[name], targets.get(name, ()))
+    return found
 
 
-def strengths_for(editor: Editor, code: Tensor, wishes: Mapping[str, Wish]) -> dict[str, float]:
-    """The strengths that fulfil wishes for a code, float32 [L, D]. Raises `UsageError` where there is none."""
-    return {
-        name: editor.strength_towards(code, name, wish.value, wish.unit) if isinstance(wish, Target) else wish
-        for name, wish in wishes.items()
-    }
+def strengths_for(editor: Editor, code: Tensor, edits: Mapping[str, Edit]) -> dict[str, float]:
+    """The strengths that make the edits of a code, float32 [L, D]. Raises `UsageError` where there is none."""
+    targets = {name: edit for name, edit in edits.items() if isinstance(edit, Target)}
+    found = dict(editor.strengths_towards(code, targets)) if targets else {}
+    return {name: found[name] if isinstance(edit, Target) else edit for name, edit in edits.items()}
 
 
-def _wish(name: str, value: Any) -> Wish:
+def _edit(name: str, value: Any) -> Edit:
     text = value.strip() if isinstance(value, str) else value
     unit = UNITS.get(text[-1:]) if isinstance(text, str) else None
     try:
         number = float(text[:-1] if unit else text)
     except (TypeError, ValueError):
-        raise UsageError(f"{name}={value!r}: give a strength (-2) or a target with its unit (8y)") from None
+        if isinstance(text, str) and text.isalpha():
+            return Target(text)
+        raise UsageError(f"{name}={value!r}: give a strength (-2) or a target (8y)") from None
     if not math.isfinite(number) or abs(number) > MOST_STRENGTH:
         raise UsageError(f"{name}={value}: use −{MOST_STRENGTH:g} to {MOST_STRENGTH:g}")
     return Target(number, unit) if unit else number
+
+
+def _check_target(editor: Editor, name: str, edit: Edit, known: Sequence[str]) -> None:
+    if isinstance(edit, Target) and (edit.unit or edit.value) not in known:
+        ours = f"in {' or '.join(known)}" if known else f"by strengths in standard deviations only ({name}=-2, say)"
+        raise UnsupportedError(
+            f"{name} of {editor.space.backbone} can't be set to {edit}; give a strength or a target: it is set {ours}"
+        )

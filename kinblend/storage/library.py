@@ -30,6 +30,19 @@ def find_pack(name: str | Path, home: Path, sources: Mapping[str, PackSource]) -
     raise PackNotFoundError(f"there is no pack '{text}'; there are: {known}")
 
 
+def preferred_pack(home: Path, sources: Mapping[str, PackSource]) -> str:
+    """The pack to use where nobody names one: the most preferred of those that are here and have an encoder.
+
+    home: the folder of installed packs. sources: what plugins registered.
+    Raises `PackNotFoundError` where there is none, and `PackError`.
+    """
+    for source in sorted(sources.values(), key=lambda source: (-source.preferred, source.name)):
+        here = source.folder is not None or (home / source.name / DESCRIPTION).is_file()
+        if source.preferred and here and find_pack(source.name, home, sources).description["encoder"] is not None:
+            return source.name
+    raise PackNotFoundError("no backbone is installed that is used by default: name one with --backbone")
+
+
 def find_download(name: str, sources: Mapping[str, PackSource]) -> tuple[PackSource, str]:
     """A pack that can be downloaded, and the importer it needs. Raises `PackNotFoundError`."""
     source = sources.get(name)

@@ -17,17 +17,44 @@ class Download:
     filename: str
     sha256: str | None = None
 
+    @property
+    def origin(self) -> dict[str, str | None]:
+        """What a pack's description says of it."""
+        return {"url": self.url, "sha256_of_publisher": self.sha256}
+
+
+@dataclass(frozen=True)
+class PackageDownload:
+    """One file of a distribution on the package index; pip fetches it, from wherever it is set up to look.
+
+    requirement: as pip takes it, with one exact version ("random-face==2021.7.21.1"). filename: the wheel's.
+    sha256: 64 hex digits. size: in bytes.
+    """
+
+    requirement: str
+    filename: str
+    sha256: str
+    size: int
+
+    @property
+    def origin(self) -> dict[str, str | None]:
+        """What a pack's description says of it."""
+        return {"package": self.requirement, "file": self.filename, "sha256_of_publisher": self.sha256}
+
 
 @dataclass(frozen=True)
 class PackSource:
     """A pack by name: a folder a plugin ships (`folder`), or files to download and import (`downloads`).
 
     importer: the importer that turns the first download into the pack.
+    preferred: where nobody names a backbone, the pack with the highest number is taken, of those that are on this
+        machine and can take photographs; 0: only by name.
     """
 
     name: str
     summary: str
     folder: Path | None = None
-    downloads: tuple[Download, ...] = ()
+    downloads: tuple[Download | PackageDownload, ...] = ()
     importer: str | None = None
     licence: str = ""
+    preferred: int = 0

@@ -15,7 +15,16 @@ from kinblend.web.people import Family
 from kinblend.web.problems import ProblemError, documented
 from kinblend.web.services import Owner, Services, ServicesDep
 from kinblend.web.uploads import read_form
-from kinblend.web.wishes import ChildAnswer, ChildrenAnswer, DirectOrder, Id, LayerWeights, Order, PreviewOrder
+from kinblend.web.wishes import (
+    ChildAnswer,
+    ChildrenAnswer,
+    DirectOrder,
+    Id,
+    LayerWeights,
+    Order,
+    PreviewOrder,
+    SeenAnswer,
+)
 
 router = APIRouter(prefix="/api/v1", tags=["children"])
 _DONE: dict[int | str, dict[str, Any]] = {200: {"model": ChildrenAnswer, "description": "Done already"}}
@@ -54,7 +63,7 @@ async def place_with_photos(
         first = error.errors()[0]
         where = ".".join(map(str, ("order", *first["loc"])))
         raise ProblemError(422, "invalid-request", f"{where}: {first['msg']}") from error
-    services.studio.check(direct)
+    services.studio.check(direct, direct.children)
     people = []
     for role, face in (("father", direct.father_face), ("mother", direct.mother_face)):
         try:
@@ -66,7 +75,7 @@ async def place_with_photos(
             raise ProblemError(422, "several-faces", detail)
         people.append(photo)
     father, mother = people
-    wishes = direct.model_dump(exclude={"father_face", "mother_face"})
+    wishes = direct.model_dump(exclude={"father_face", "mother_face"}, exclude_unset=True)
     order = Order(father=father.name, mother=mother.name, **wishes)
     return _placed(services, services.place(owner, order, father, mother), response)
 
@@ -170,18 +179,24 @@ def answer(services: Services, family: Family) -> ChildrenAnswer:
 def _children(family: Family, here: str) -> list[ChildAnswer]:
     if family.result is None:
         return []
-    likeness = family.result.manifest["similarity"]
+    manifest = family.result.manifest
+    children = family.result.children
+    seen = manifest["seen"] or [None] * len(children)
+    found = zip(children, manifest["asked"], seen, manifest["similarity"], strict=True)
     return [
         ChildAnswer(
             number=number,
             seed=child.seed,
+            age=asked["age"],
+            sex=asked["sex"],
+            seen=look and SeenAnswer(**look),
             similarity=similar,
             picture=f"{here}/{number}/picture.jpg",
             png=f"{here}/{number}/picture.png",
             weights=f"{here}/{number}/weights" if child.weight_map else None,
             morph=f"{here}/{number}/morph.jpg",
         )
-        for number, (child, similar) in enumerate(zip(family.result.children, likeness, strict=True), start=1)
+        for number, (child, asked, look, similar) in enumerate(found, start=1)
     ]
 
 

@@ -16,13 +16,15 @@ router = APIRouter()
 @router.get("/api/v1/strategies", tags=["server"], responses=documented())
 async def strategies(services: ServicesDep) -> list[StrategyAnswer]:
     """All blenders, those of third parties too, and the JSON schema of their options."""
-    plugins = load_plugins()
+    plugins, studio = load_plugins(), services.studio
     return [
         StrategyAnswer(
             name=spec.name,
             summary=spec.summary,
             origin=plugins.distribution_of(spec),
-            chance=services.studio.chance.get(spec.name),
+            chance=studio.chance.get(spec.name),
+            available=not studio.lacking[spec.name],
+            note=studio.lacking[spec.name] or None,
             options=spec.options_model().model_json_schema(),
         )
         for spec in plugins["blender"]

@@ -31,7 +31,7 @@ def create_app(settings: Settings, access: Access | None = None, limits: Limits 
     Raises `ModelError` where the backbone is missing.
     """
     limits, access = limits or Limits(), access or Access()
-    services = Services(Studio(settings, limits.pixels), limits, access)
+    services = Services(Studio(settings, limits), limits, access)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -1,7 +1,8 @@
 """A form from any plugin's own options model.
 
 A field's `json_schema_extra` may say more than its type does: `{"ends": ["mother", "father"]}` is what the two ends
-of a slider mean, `{"widget": "layers"}` makes a mapping of layers to shares a slider for each part of a face.
+of a slider mean, `{"widget": "layers"}` makes a mapping of layers to shares a slider for each group of layers, and
+`{"starts": [0.75, 0.25]}` says where these begin, in turn.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Field:
     """One control.
 
     name: the option. kind: what it looks like. label, help: its words. default: as JSON text. low, high, step: of
-    numbers, where they have bounds. ends: what these mean. choices: what can be picked. whole: whether numbers are.
+    numbers, where they have bounds. ends: what these mean. choices: what can be picked. starts: where the sliders of
+    layers begin, in turn.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Field:
     step: str = "any"
     ends: tuple[str, str] | None = None
     choices: tuple[str, ...] = ()
+    starts: tuple[float, ...] = (0.5,)
 
     @property
     def value(self) -> Any:
@@ -83,7 +86,7 @@ def _field(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any])
     usable = [variant for variant in variants if variant.get("type") != "null" and variant.get("format") != "path"]
     if not usable:
         return None
-    shape = {**usable[0], **{key: schema[key] for key in ("widget", "ends") if key in schema}}
+    shape = {**usable[0], **{key: schema[key] for key in ("widget", "ends", "starts") if key in schema}}
     kind, default = _kind(shape), schema.get("default")
     return Field(
         name,
@@ -96,6 +99,7 @@ def _field(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any])
         _step(shape),
         tuple(shape["ends"]) if "ends" in shape else None,
         tuple(str(choice) for choice in shape.get("enum", ())),
+        tuple(shape.get("starts", (0.5,))),
     )
 
 

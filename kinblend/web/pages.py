@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -10,14 +11,17 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.templating import Jinja2Templates
 
+from kinblend.pipeline.request import OLDEST, SEX_TARGETS, USUAL_AGE, USUAL_SEX, YOUNGEST
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER, PASS, new_owner, owner_of
 from kinblend.web.forms import Field, fields_of
 from kinblend.web.services import Services, ServicesDep
+from kinblend.web.studio import Studio
 from kinblend.web.wishes import MOST_CHILDREN
 from kinblend.web.words import slider
 
 HERE = Path(__file__).parent
+SEXES = (("girl", "Girl"), ("boy", "Boy"), ("any", "Either"))
 FIRST = ("average", "likeness", "learned", "layer", "mask")  # strategies people ask for most; the others follow
 
 router = APIRouter(include_in_schema=False)
@@ -67,26 +71,52 @@ def _context(services: Services) -> dict[str, object]:
     projector = load_plugins()["projector"].get(str(backbone.pack.description["projector"]))
     return {
         "backbone": backbone.name,
-        "blender": studio.settings.blender,
-        "strategies": _strategies(),
+        "blender": _first_strategy(studio),
+        "strategies": _strategies(studio),
         "projector_fields": fields_of(projector),
         "sliders": [slider(name, note, studio.units[name]) for name, note in studio.attributes.items()],
         "parts": studio.parts,
-        "layers": backbone.space.layers,
+        "age": _ages(studio),
+        "sexes": SEXES if set(SEX_TARGETS.values()) <= set(studio.units.get("gender", ())) else (),
+        "usual_sex": USUAL_SEX,
         "most_children": MOST_CHILDREN,
         "minutes": round(services.limits.lifetime / 60),
         "most_megabytes": services.limits.file_bytes // 2**20,
     }
 
 
-def _strategies() -> list[tuple[str, str, str, list[Field]]]:
-    """Name, summary, where it comes from unless it is ours, and the form of each blender."""
+@dataclass(frozen=True)
+class Strategy:
+    """A blender on the page. origin: where it comes from, unless it is ours. note: why it is not available here."""
+
+    name: str
+    summary: str
+    origin: str
+    note: str
+    fields: list[Field]
+
+
+def _strategies(studio: Studio) -> list[Strategy]:
     plugins = load_plugins()
     found = []
     for spec in sorted(plugins["blender"], key=lambda spec: _rank(spec.name)):
         origin = plugins.distribution_of(spec)
-        found.append((spec.name, spec.summary, "" if origin.startswith("kinblend ") else origin, fields_of(spec)))
+        origin = "" if origin.startswith("kinblend ") else origin
+        found.append(Strategy(spec.name, spec.summary, origin, studio.lacking[spec.name], fields_of(spec)))
     return found
+
+
+def _first_strategy(studio: Studio) -> str:
+    """The strategy of the settings; where it is not available here, one that is."""
+    wanted, names = studio.settings.blender, sorted(studio.lacking, key=_rank)
+    available = [name for name in names if not studio.lacking[name]]
+    return wanted if wanted in available or not available else available[0]
+
+
+def _ages(studio: Studio) -> dict[str, float] | None:
+    """The ages that can be asked for, in years; None where this backbone has no directions for them."""
+    known = "years" in studio.units.get("age", ())
+    return {"youngest": YOUNGEST, "oldest": OLDEST, "usual": USUAL_AGE} if known else None
 
 
 def _rank(name: str) -> int:

@@ -8,16 +8,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import KinblendError, SeveralFacesError
+from kinblend.errors import SeveralFacesError
 from kinblend.faces.detect import detect
 from kinblend.faces.find import foreground
 from kinblend.imaging import decode_image
 from kinblend.imaging.encode import jpeg_bytes
 from kinblend.pipeline import Child, Engine, Parent, Result
-from kinblend.pipeline.order import checked_edits
 from kinblend.plugins import load_plugins
 from kinblend.settings import Settings
+from kinblend.web.cost import check_cost
 from kinblend.web.forms import refuse_files
+from kinblend.web.limits import Limits
 from kinblend.web.people import Photo, Sighting
 from kinblend.web.wishes import PreviewOrder, Wishes
 
@@ -35,32 +36,40 @@ ENGINES = 4  # kept at a time, one for each set of projector options
 class Studio:
     """Looks at photographs and makes children.
 
-    settings: backbone, device, blender and editor. pixels: of a photograph, at most.
+    settings: backbone, device, blender and editor. limits: of photographs and of orders.
 
     Raises `ModelError` where the backbone is missing.
     """
 
-    def __init__(self, settings: Settings, pixels: int) -> None:
-        self.settings, self._pixels = settings, pixels
+    def __init__(self, settings: Settings, limits: Limits) -> None:
+        self.settings, self._limits = settings, limits
         self._engines: dict[str, Engine] = {}
         self.engine = self._engine({})
         self.editor = self.engine.editor(settings.editor)
         self.parts = dict(self.engine.backbone.projector.parts())
         self.attributes = dict(self.editor.attributes())
-        self.units = {name: self._units(name) for name in self.attributes}
+        targets = self.editor.targets()
+        self.units = {name: list(targets.get(name, ())) for name in self.attributes}
+        backbone = self.engine.backbone
+        self.lacking = {spec.name: backbone.lacks(spec) for spec in load_plugins()["blender"]}
         self.chance: dict[str, bool] = {}
         self.ready = False
 
-    def check(self, wishes: Wishes) -> None:
-        """Raise `UsageError` for wishes that can't be fulfilled, before anyone waits for them."""
+    def check(self, wishes: Wishes, children: int = 1) -> None:
+        """Raise `UsageError` for wishes that can't be fulfilled, or cost too much, before anyone waits for them."""
+        told = []
         projector = str(self.engine.backbone.pack.description["projector"])
         for kind, name, options in (
             ("blender", wishes.blender, wishes.options),
             ("projector", projector, wishes.projector),
         ):
             spec = load_plugins()[kind].get(name)
-            refuse_files(spec, spec.parse_options(options))
-        checked_edits(self.editor, wishes.edits)
+            told.append(spec.parse_options(options))
+            refuse_files(spec, told[-1])
+        if self.lacking.get(wishes.blender):
+            self.engine.blender(wishes.blender, wishes.options)  # some options do without weights
+        self.engine.asked(wishes.request, self.editor, wishes.edits, wishes.seed)
+        check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
 
     def warm(self, check: Callable[[], None]) -> None:
         """Load every network once, and learn which strategies draw lots. check: may raise between steps."""
@@ -88,7 +97,7 @@ class Studio:
 
         The photo has no name yet. Raises `InputError`.
         """
-        image = decode_image(data, "the photograph", most_pixels=self._pixels)
+        image = decode_image(data, "the photograph", most_pixels=self._limits.pixels)
         try:
             parent = self.engine.parent(image, face)
         except SeveralFacesError:
@@ -101,7 +110,9 @@ class Studio:
     def preview(self, father: Photo, mother: Photo, wishes: PreviewOrder) -> bytes:
         """A child as a small JPEG, from latents alone."""
         engine = self._engine(wishes.projector)
-        latent = engine.edit(self._blended(engine, father, mother, wishes).latent, self.editor, wishes.edits)
+        asked = engine.asked(wishes.request, self.editor, wishes.edits, wishes.seed)
+        blended = self._blended(engine, father, mother, wishes).latent
+        latent = engine.edit(blended, self.editor, asked.all_edits)
         [picture] = engine.backbone.render([latent], seed=wishes.seed, size=PREVIEW)
         engine.pool.records.clear()
         return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
@@ -118,7 +129,11 @@ class Studio:
             wishes.edits,
             children,
             wishes.seed,
+            age=wishes.age,
+            sex=wishes.sex,
+            by_default=wishes.request.by_default,
             neutral=wishes.neutral,
+            judge=True,
             editor=self.settings.editor,
             on_stage=on_stage,
         )
@@ -136,7 +151,7 @@ class Studio:
         return self._engine(wishes.projector).backbone
 
     def _blended(self, engine: Engine, father: Photo, mother: Photo, wishes: PreviewOrder) -> Child:
-        made_by = wishes.model_dump(exclude={"edits"})
+        made_by = wishes.model_dump(exclude={"edits", "age", "sex"})
         key = json.dumps([made_by, mother.face], sort_keys=True)
         if key not in father.blends:
             assert father.parent is not None and mother.parent is not None
@@ -157,17 +172,6 @@ class Studio:
                 settings.backbone, settings.device, known, settings.memory_budget, projector_options=projector
             )
         return self._engines[key]
-
-    def _units(self, attribute: str) -> list[str]:
-        """The units in which an attribute can be aimed at, beside strengths."""
-        import torch
-
-        space = self.engine.backbone.space
-        try:
-            self.editor.strength_towards(torch.zeros(space.layers, space.dim), attribute, 30.0, "years")
-        except KinblendError:
-            return []
-        return ["years"]
 
     def _learn_chance(self, name: str) -> None:
         """Does the seed change what this strategy gives, left to its defaults? Unknown where it can't be asked."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kinblend.pipeline.request import OLDEST, USUAL_AGE, USUAL_SEX, YOUNGEST, ChildRequest, SexChoice
 from kinblend.web.problems import Problem
 
 MOST_SEED = 2**53 - 1 - 64  # what JavaScript counts exactly, and room for brothers and sisters
@@ -13,7 +14,10 @@ MOST_CHILDREN = 8
 
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Strength = Annotated[float, Field(ge=-100, le=100)]
-Aim = Annotated[str, Field(pattern="^[0-9]{1,3}y$", description="an age in years: 8y")]
+Aim = Annotated[
+    str, Field(pattern="^([0-9]{1,3}([.][0-9]{1,2})?y|[a-z]{1,32})$", description="years (8y), or a word (male)")
+]
+Years = Annotated[float, Field(ge=YOUNGEST, le=OLDEST)]
 
 
 class Wishes(BaseModel):
@@ -24,9 +28,20 @@ class Wishes(BaseModel):
     blender: str = Field("average", description="the strategy; see /api/v1/strategies")
     options: dict[str, Any] = Field({}, description="its options")
     projector: dict[str, Any] = Field({}, description="options of the backbone's projector, whose hair say")
-    edits: dict[str, Strength | Aim] = Field({}, description="attribute → strength, or an aim with its unit")
+    age: Years | None = Field(USUAL_AGE, description="in years; null: as old as the blend of the parents")
+    sex: SexChoice | None = Field(
+        USUAL_SEX, description="any: drawn from each child's seed; null: as the blend of the parents is"
+    )
+    edits: dict[str, Strength | Aim] = Field(
+        {}, description="attribute → strength, or a target; one of age or gender takes the place of their defaults"
+    )
     neutral: bool = Field(True, description="calm the parents' expressions and turn their heads ahead first")
     seed: int = Field(0, ge=0, le=MOST_SEED, description="everything random is drawn from it")
+
+    @property
+    def request(self) -> ChildRequest:
+        """Age and sex, with which of them nobody asked for."""
+        return ChildRequest(self.age, self.sex, frozenset({"age", "sex"} - self.model_fields_set))
 
 
 class PreviewOrder(Wishes):
@@ -78,11 +93,25 @@ class PhotoAnswer(BaseModel):
     crop: str | None = Field(description="the face as it was cut out")
 
 
+class SeenAnswer(BaseModel):
+    """What an independent network sees in a child's picture: age in years; sex, and how sure it is, 0 to 1."""
+
+    age: float | None
+    sex: Literal["girl", "boy"] | None
+    sex_confidence: float | None
+
+
 class ChildAnswer(BaseModel):
-    """One child. similarity: the cosine between its face's embedding and each parent's, in [−1, 1]."""
+    """One child. similarity: the cosine between its face's embedding and each parent's, in [−1, 1].
+
+    age, sex: what was asked of it; null where nothing was.
+    """
 
     number: int
     seed: int
+    age: float | None
+    sex: Literal["girl", "boy"] | None
+    seen: SeenAnswer | None = Field(description="null where no analyser is installed")
     similarity: dict[Literal["father", "mother"], float]
     picture: str
     png: str
@@ -114,17 +143,22 @@ class LayerWeights(BaseModel):
 
 
 class StrategyAnswer(BaseModel):
-    """A blender. options: the JSON schema of its options. chance: whether the seed changes its children."""
+    """A blender. options: the JSON schema of its options. chance: whether the seed changes its children.
+
+    note: why it is not available on this backbone, where it is not: it has no weights for it.
+    """
 
     name: str
     summary: str
     origin: str
     chance: bool | None
+    available: bool
+    note: str | None
     options: dict[str, Any]
 
 
 class AttributeAnswer(BaseModel):
-    """What an editor can move. units: in which an aim can be given, beside a strength."""
+    """What an editor can move. units: units and words in which a target can be given, beside a strength."""
 
     name: str
     note: str

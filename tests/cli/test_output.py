@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import typer
+from safetensors.torch import save_file
 from strangers import here
 
+from kinblend import write_description
 from kinblend.cli.app import app
+from kinblend.cli.words import parse_sets
+from kinblend.errors import UsageError
 
 
 def commands() -> Iterator[tuple[str, object]]:
@@ -141,3 +146,23 @@ def test_words_that_are_off(words: list[str], code: int, reason: str, tmp_path: 
     found, _, error = here(*words, *out, KINBLEND_HOME=tmp_path / "home")
     assert found == code, error
     assert reason in error
+
+
+def test_strategies_that_lack_weights_on_a_backbone_say_so(tmp_path: Path) -> None:
+    save_file({"w": torch.ones(3)}, tmp_path / "generator.safetensors")
+    description = {"name": "bare", "encoder": None, "projector": "stylegan2", "layers": 4, "dim": 512}
+    known = description | {"resolution": 8, "generator": "generator.safetensors"}
+    write_description(tmp_path, known, ["generator.safetensors"])
+    code, out, _ = here("blenders", "list", "--backbone", tmp_path, "--json")
+    lists = {one["name"]: one["note"] for one in json.loads(out) if not one["available"]}
+    assert (code, lists) == (0, {name: f"bare has no weights for {name} yet" for name in ("learned", "likeness")})
+    assert "not available" not in here("blenders", "list", "--backbone", "morphable")[1]
+
+
+def test_the_groups_of_a_backbones_layers_are_options(tmp_path: Path) -> None:
+    assert "--set blender.shares.complexion=\t\tlayers 1-1" in here("blenders", "show", "layer")[1]
+    sets = ["blender.shares.head-and-pose=1", "blender.shares.features=0.25", "blender.default=0.5"]
+    shares = {"head-and-pose": 1, "features": 0.25}
+    assert parse_sets(sets, ("blender",)) == {"blender": {"shares": shares, "default": 0.5}}
+    with pytest.raises(UsageError, match="no mapping"):
+        parse_sets(["blender.default=0.5", "blender.default.features=1"], ("blender",))

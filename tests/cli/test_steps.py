@@ -42,7 +42,7 @@ def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
         done = site.kinblend(*command)
         assert done.returncode == 0, done.stderr
     parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--quiet", "--out", "whole"]
-    edits = ["--edit", "age=-1", "--set", 'editor.keep=["smile"]']
+    edits = ["--edit", "age=-1", "--edit", "gender=0", "--set", 'editor.keep=["smile"]']
     done = site.kinblend("run", *parents, *words, *edits, "--json")
     assert done.returncode == 0, done.stderr
     manifest = json.loads(done.stdout)
@@ -55,8 +55,11 @@ def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
 
 def test_a_sheet_shows_parents_reconstructions_and_children(site: Site) -> None:
     parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--quiet"]
+    parents = parents[:-1]
     done = site.kinblend("run", *parents, "--children", 3, "--blender", "mask", "--sheet", "--out", "three")
     assert done.returncode == 0, done.stderr
+    [said] = [line for line in done.stderr.splitlines() if "--age N" in line]
+    assert "of 8 years" in said and "girl" in said and "boy" in said
     assert len(done.stdout.splitlines()) == 8
     assert opened(site.folder / "three" / "sheet.png").size == (4 * 392 - 8, 2 * 392 - 8)
 
@@ -133,6 +136,13 @@ def test_an_imported_backbone_runs_end_to_end(imported: str, site: Site) -> None
         first, second = ((site.folder / out / name).read_bytes() for out in ("gan-a", "gan-b"))
         assert first == second
     assert opened(site.folder / "gan-a" / "child.png").size == (256, 256)
+    assert "no directions for age: the child has its parents' age" in done.stderr
+    refused = site.kinblend("run", *parents, "--age", 8)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "no directions for age" in refused.stderr
+    refused = site.kinblend("run", *parents, "--blender", "learned")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert f"{imported} has no weights for learned yet" in refused.stderr
     mixed = site.kinblend("blend", "gan-a/child.safetensors", "father.safetensors")
     assert mixed.returncode == 3
     assert "encode the photograph again" in mixed.stderr

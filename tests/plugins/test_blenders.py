@@ -1,5 +1,7 @@
 """The built-in strategies keep the contract, and do what their names say."""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -97,6 +99,46 @@ def test_layers_beat_dimensions_and_the_rest_has_the_default() -> None:
     assert found[8:].unique().tolist() == [0.0]
     assert found[3, 5] == 0.75
     assert found[3, 6] == 0.5
+
+
+MOBILE = {"head and pose": (0, 6), "features": (7, 12), "complexion and light": (13, 18), "fine detail": (19, 22)}
+
+
+class Groups:
+    """A projector that only names its groups of layers."""
+
+    def parts(self):
+        return MOBILE
+
+
+def on_mobile(name: str, options: dict) -> torch.Tensor:
+    context = Context(LatentSpace("mobile", 23, 512, "0" * 64), projector=Groups)
+    father, mother = torch.randn(2, 23, 512, generator=torch.Generator().manual_seed(1))
+    return make_plugin("blender", name, context, options).blend(father, mother, 0).weights.values
+
+
+def test_left_to_their_defaults_strategies_differ_and_are_fair() -> None:
+    found = {name: on_mobile(name, {}) for name in ("average", "dimension", "layer", "mask")}
+    for one, other in itertools.combinations(found, 2):
+        assert float((found[one] - found[other]).abs().mean()) > 0.1, (one, other)
+    for name, values in found.items():
+        assert abs(float(values.mean()) - 0.5) < 0.07, name
+
+
+def test_layers_by_the_names_of_the_backbones_groups() -> None:
+    for name in ("head and pose", "head-and-pose", "Head_and_Pose", "coarse", "0-6"):
+        found = on_mobile("layer", {"shares": {name: 1.0}, "default": 0.0})
+        assert [bool(row.all()) for row in found] == [layer < 7 for layer in range(23)], name
+    fine = on_mobile("layer", {"shares": {"fine": 1.0}, "default": 0.0})
+    assert [bool(row.all()) for row in fine] == [layer > 12 for layer in range(23)]
+    assert on_mobile("layer", {})[[0, 7, 13, 19], 0].tolist() == [0.75, 0.25, 0.75, 0.25]
+    with pytest.raises(OptionError, match="head and pose, features, complexion and light, fine detail, coarse"):
+        on_mobile("layer", {"shares": {"hair": 1.0}})
+
+
+def test_a_default_alone_is_the_share_of_everything() -> None:
+    for name in ("dimension", "layer"):
+        assert on_mobile(name, {"default": 0.5}).unique().tolist() == [0.5]
 
 
 def test_slerp_keeps_the_length_of_parents_of_equal_length() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kinblend import Context, LatentSpace
+from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
 from kinblend.errors import KinblendError, LatentShapeError, PackError, UsageError
 
@@ -69,6 +69,26 @@ def test_packed_directions_that_cannot_be_read(tmp_path: Path) -> None:
     context = Context(SPACE, {"directions.safetensors": tmp_path / "directions.safetensors"})
     with pytest.raises(PackError, match="no file of directions"):
         make_plugin("editor", "interfacegan", context)
+
+
+def test_only_what_can_be_read_has_targets(tmp_path: Path) -> None:
+    torch.save(torch.ones(512), tmp_path / "gender.pt")
+    assert editor(directions={"gender": str(tmp_path / "gender.pt")}).targets() == {}
+    ours = make_plugin("editor", "interfacegan", load_backbone("morphable").context)
+    assert ours.targets() == {"age": ("years",), "gender": ("female", "male")}
+
+
+def test_a_word_moves_to_the_mean_of_a_sex_and_no_further_than_needed() -> None:
+    ours = make_plugin("editor", "interfacegan", load_backbone("morphable").context)
+    codes = torch.zeros(1, ours.space.layers, ours.space.dim)
+    strength = ours.strength_towards(codes[0], "gender", "male", "")
+    assert 0.5 < strength < 1.5
+    man = ours.edit(codes, {"gender": 2 * strength})[0]
+    assert ours.strength_towards(man, "gender", "male", "") == 0.0
+    assert ours.strength_towards(man, "gender", "female", "") < -strength
+    for value, unit in (("blue", ""), (8.0, "years")):
+        with pytest.raises(UsageError, match="no target"):
+            ours.strength_towards(man, "gender", value, unit)
 
 
 def test_errors_are_clear(tmp_path: Path) -> None:

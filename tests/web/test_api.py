@@ -137,6 +137,20 @@ def test_a_preview_is_the_child_in_small(client: TestClient, parents: dict[str, 
     assert difference(small, Image.open(io.BytesIO(older.content))) > 2
 
 
+def test_a_child_of_eight_unless_asked_otherwise(client: TestClient, parents: dict[str, str], family: dict) -> None:
+    [edited] = family["children"]
+    assert (edited["age"], edited["sex"] in ("girl", "boy")) == (None, True), "an edit of age beats the default"
+    usual = finished(client, client.post("/api/v1/children", json=parents).json())["children"][0]
+    assert (usual["age"], usual["sex"]) == (8, edited["sex"])
+    assert usual["seen"] is None or set(usual["seen"]) == {"age", "sex", "sex_confidence"}
+    other = "boy" if usual["sex"] == "girl" else "girl"
+    order = parents | {"age": None, "sex": other}
+    plain = finished(client, client.post("/api/v1/children", json=order).json())["children"][0]
+    assert (plain["age"], plain["sex"]) == (None, other)
+    pictures = [client.post("/api/v1/previews", json=parents | words).content for words in ({}, {"sex": other})]
+    assert pictures[0] != pictures[1]
+
+
 def test_the_same_order_is_the_same_family(client: TestClient, parents: dict[str, str], family: dict) -> None:
     again = client.post("/api/v1/children", json=parents | {"edits": {"age": -1.0}})
     assert again.status_code == 200 and again.json()["id"] == family["id"]
@@ -172,6 +186,10 @@ def test_two_photographs_in_one_request(client: TestClient) -> None:
         ({"options": {"wings": 2}}, "has no option"),
         ({"options": {"share": 2}}, "less than or equal to 1"),
         ({"edits": {"wings": 1}}, "can't move 'wings'"),
+        ({"edits": {"age": -1}, "age": 8}, "contradicts an edit of age"),
+        ({"edits": {"gender": "blue"}}, "female or male"),
+        ({"age": 81}, "less than or equal to 80"),
+        ({"sex": "man"}, "sex: "),
         ({"blender": "mask", "options": {"file": "/etc/passwd"}}, "takes no file"),
         ({"blender": "layer", "options": {"shares": "/etc/passwd"}}, "takes no file"),
         ({"projector": {"surround": "uncle"}}, "refuses surround"),
@@ -219,6 +237,7 @@ def test_strategies_say_whether_they_draw_lots(client: TestClient) -> None:
     assert known["average"]["options"]["properties"]["share"]["default"] == 0.5
     ages = next(a for a in client.get("/api/v1/attributes").json() if a["name"] == "age")
     assert ages["units"] == ["years"]
+    assert known["learned"]["available"] is True and known["learned"]["note"] is None
 
 
 def test_the_server_says_how_it_is(client: TestClient) -> None:

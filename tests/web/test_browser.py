@@ -95,7 +95,8 @@ def test_a_family_from_two_photographs_to_forgetting(page, server: Server) -> No
     assert page.locator("#child .mark").inner_text() == "Synthetic image"
     first = shown(page)
 
-    page.fill("#edit-age", "-2")
+    assert page.input_value("#age") == "8" and "of 8 years" in page.inner_text("#child-name")
+    page.fill("#age", "4")
     page.wait_for_selector("#child-picture[src^='blob:']")
     assert shown(page) != first, "a small picture comes at once"
     settled(page)
@@ -191,9 +192,34 @@ def test_parts_can_be_given_by_hand(page) -> None:
     with page.expect_request("**/api/v1/children") as sent:
         page.fill("#b-layer-shares-p1", "1")
     shares = sent.value.post_data_json["options"]["shares"]
-    assert shares == {"0": 1, "1": 0.5, "2": 0.5, "3": 0.5}
+    assert shares == {"0": 1, "1": 0.25, "2": 0.75, "3": 0.25}
+    assert "default" not in sent.value.post_data_json["options"]
     settled(page)
     assert "100 % father" in page.locator("#heat .layer").first.inner_text()
+
+
+def sent_after(page, action) -> dict:
+    """What is ordered once an action has come to rest."""
+    with page.expect_request("**/api/v1/children") as sent:
+        action()
+    settled(page)
+    return sent.value.post_data_json
+
+
+def test_age_and_sex_are_asked_for(page) -> None:
+    make_child(page)
+    order = sent_after(page, lambda: page.click("[data-years='30']"))
+    assert (order["age"], order["sex"]) == (30, "any") and page.input_value("#age") == "30"
+    order = sent_after(page, lambda: page.click("[data-years=parents]"))
+    assert order["age"] is None and page.get_attribute("#age", "aria-valuetext") == "as the parents"
+    order = sent_after(page, lambda: page.check("[name=sex][value=boy]", force=True))
+    assert order["sex"] == "boy" and page.inner_text("#child-name") == "Their child: a boy"
+    order = sent_after(page, lambda: page.fill("#edit-gender", "-1"))
+    assert "sex" not in order and order["edits"] == {"gender": -1}
+    order = sent_after(page, lambda: page.check("[name=sex][value=girl]", force=True))
+    assert order["sex"] == "girl" and order["edits"] == {}
+    order = sent_after(page, lambda: page.click("#reset"))
+    assert (order["age"], order["sex"]) == (8, "any")
 
 
 def test_a_photograph_is_taken(page) -> None:
@@ -211,16 +237,27 @@ def test_all_of_it_works_by_keyboard(page) -> None:
     page.focus("#make")
     page.keyboard.press("Enter")
     page.wait_for_selector("#morph-slider:enabled")
-    page.focus("#edit-age")
+    page.focus("#age")
     page.keyboard.press("ArrowRight")
-    assert "older 0.1" in page.get_attribute("#edit-age", "aria-valuetext")
+    assert page.get_attribute("#age", "aria-valuetext") == "9 years"
     settled(page)
     reached = set()
     page.focus("#forget")
     for _ in range(60):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.name"))
-    assert {"make", "morph-slider", "edit-age", "reset", "blender", "count", "sibling", "get-bundle"} <= reached
+    assert {
+        "make",
+        "morph-slider",
+        "age",
+        "sex",
+        "edit-smile",
+        "reset",
+        "blender",
+        "count",
+        "sibling",
+        "get-bundle",
+    } <= reached
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -262,7 +299,7 @@ def test_nothing_jumps_while_a_child_comes(page) -> None:
         ".observe({ type: 'layout-shift', buffered: true })"
     )
     make_child(page)
-    page.fill("#edit-age", "1")
+    page.fill("#age", "12")
     settled(page)
     assert sum(page.evaluate("window.jumps")) < 0.1
 

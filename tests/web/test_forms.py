@@ -62,6 +62,8 @@ def test_the_forms_of_our_own_strategies() -> None:
     assert shown["learned"] == [("share", "slider"), ("symmetric", "switch"), ("edits", "switch")]
     [share] = fields_of(load_plugins()["blender"].get("average"))
     assert share.ends == ("mother", "father")
+    shares, default, _ = fields_of(load_plugins()["blender"].get("layer"))
+    assert shares.starts == (0.75, 0.25) and default.value is None and default.ends == ("mother", "father")
 
 
 @pytest.mark.parametrize("options", [{"file": "/etc/passwd"}, {"either": "/etc/passwd"}])

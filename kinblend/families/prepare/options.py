@@ -25,7 +25,7 @@ class PrepareOptions:
     upscale_under: int = 128
     smallest: float = 24.0
     largest_turn: float = 40.0
-    backbone: str | None = "morphable"
+    backbone: str | None = None
 
     def __post_init__(self) -> None:
         if not self.sizes or set(self.sizes) - set(SIZES):

@@ -88,6 +88,7 @@ async function show(placed, answer, number) {
   const child = answer.children[number - 1];
   current = { order: placed, answer, number };
   await put(child.picture);
+  byId("child-name").textContent = nameOf(child);
   const { father, mother } = child.similarity;
   byId("likeness").replaceChildren(...likeness("father", father), ...likeness("mother", mother));
   byId("get-png").href = child.png;
@@ -97,6 +98,13 @@ async function show(placed, answer, number) {
   drawSiblings();
   heat.show(child.weights).catch(() => {});
   await morph.follow(child.morph);
+}
+
+// What was asked of a child, in words: "Their child: a girl of 8 years".
+function nameOf({ sex, age }) {
+  const years = age === null ? "" : `${age} year${age === 1 ? "" : "s"}`;
+  if (!sex) return years ? `Their child at ${years}` : "Their child";
+  return `Their child: a ${sex}${years && ` of ${years}`}`;
 }
 
 function likeness(role, value) {

@@ -2,6 +2,9 @@
 
 const play = document.getElementById("play");
 const edits = document.getElementById("edits");
+const age = document.getElementById("age");
+const parentsAge = edits.querySelector("[data-years=parents]");
+const gender = document.getElementById("edit-gender");
 
 export function listen(changed) {
   play.addEventListener("input", (event) => {
@@ -14,6 +17,9 @@ export function listen(changed) {
   for (const chip of edits.querySelectorAll("[data-aim]")) {
     chip.addEventListener("click", () => { aim(chip); changed(); });
   }
+  for (const chip of ages()) {
+    chip.addEventListener("click", () => { setAge(chip.dataset.years); changed(); });
+  }
   document.getElementById("reset").addEventListener("click", () => { reset(); changed(); });
   play.querySelectorAll("input[type=range]").forEach((control) => mark(control));
 }
@@ -24,9 +30,19 @@ export function read() {
     blender,
     options: optionsIn(play.querySelector(`.options[data-blender="${blender}"]`)),
     projector: optionsIn(document.getElementById("projector")),
+    ...readChild(),
     edits: readEdits(),
     neutral: document.getElementById("neutral").checked,
   };
+}
+
+// Age and sex, where the backbone knows them. A slider for gender takes the place of girl or boy.
+function readChild() {
+  const found = {};
+  if (age) found.age = parentsAge.getAttribute("aria-pressed") === "true" ? null : Number(age.value);
+  const sex = play.querySelector("[name=sex]:checked");
+  if (sex) found.sex = sex.value;
+  return found;
 }
 
 // Which strategy is chosen; its options stay as they are.
@@ -47,7 +63,7 @@ function optionsIn(place) {
 function valueOf(field) {
   const control = field.querySelector("input, textarea");
   switch (field.dataset.kind) {
-    case "slider": return Number(control.value);
+    case "slider": return untouched(field) ? undefined : Number(control.value);
     case "number": return control.value === "" ? undefined : Number(control.value);
     case "switch": return control.checked;
     case "choice": return field.querySelector("input:checked")?.value;
@@ -55,6 +71,11 @@ function valueOf(field) {
     case "json": return parsed(control);
     default: return control.value === "" ? undefined : control.value;
   }
+}
+
+// A number that has no default is the strategy's own until it is moved.
+function untouched(field) {
+  return field.dataset.default === "null" && !field.classList.contains("moved");
 }
 
 // The parts' shares, then those of single layers that were moved away from their part's.
@@ -81,6 +102,10 @@ function follow(control) {
   if (control.name === "blender") {
     play.querySelectorAll(".options").forEach((options) => { options.hidden = options.dataset.blender !== control.value; });
   }
+  control.closest(".field")?.classList.add("moved");
+  if (control === age) setAge(age.value);
+  if (control.name === "sex" && gender) { gender.value = 0; mark(gender); }
+  if (control === gender) chooseSex(Number(gender.value) === 0);
   const slider = control.closest("[data-edit], [data-layers], [data-layer]");
   if (slider?.dataset.edit) press(slider.dataset.edit, null);
   if (slider?.dataset.layer) slider.classList.add("moved");
@@ -121,9 +146,27 @@ function press(name, wanted) {
   for (const chip of edits.querySelectorAll(`[data-aim][data-edit="${name}"]`)) chip.setAttribute("aria-pressed", String(chip === wanted));
 }
 
+function ages() {
+  return edits.querySelectorAll("[data-years]");
+}
+
+// years: a number, or "parents".
+function setAge(years) {
+  ages().forEach((chip) => chip.setAttribute("aria-pressed", String(chip.dataset.years === String(years))));
+  if (years !== "parents") age.value = years;
+  mark(age, years === "parents" ? "as the parents" : undefined);
+}
+
+// Back to the usual choice, or to none.
+function chooseSex(usual) {
+  play.querySelectorAll("[name=sex]").forEach((radio) => { radio.checked = usual && "usual" in radio.dataset; });
+}
+
 function reset() {
   edits.querySelectorAll("[data-aim]").forEach((chip) => chip.setAttribute("aria-pressed", "false"));
-  edits.querySelectorAll("input[type=range]").forEach((control) => { control.value = 0; mark(control); });
+  edits.querySelectorAll("[data-edit] input[type=range]").forEach((control) => { control.value = 0; mark(control); });
+  if (age) setAge(age.closest("[data-age]").dataset.age);
+  chooseSex(true);
 }
 
 // What a slider says beside its name, and to a screen reader.
@@ -137,8 +180,11 @@ function mark(control, words) {
 function wordsFor(control) {
   const value = Number(control.value);
   const { low, high } = control.dataset;
+  if (control === age) return value === 1 ? "1 year" : `${value} years`;
+  const field = control.closest(".field");
+  if (field && untouched(field)) return "the strategy's own";
   if (low === "mother" && high === "father") return value === 0.5 ? "both alike" : value > 0.5 ? `${Math.round(value * 100)} % father` : `${Math.round(100 - value * 100)} % mother`;
   if (!control.closest("[data-edit]")) return String(value);
-  if (value === 0) return "as it came";
+  if (value === 0) return "unchanged";
   return `${value > 0 ? high : low} ${Math.abs(value).toFixed(1)}`;
 }

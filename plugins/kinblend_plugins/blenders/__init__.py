@@ -3,6 +3,7 @@
 import kinblend
 
 _HERE = "kinblend_plugins.blenders"
+_WEIGHTS = {"learned": "blender.safetensors", "likeness": "heredity.safetensors"}
 
 
 @kinblend.hookimpl
@@ -22,7 +23,13 @@ def kinblend_register_blenders(register):
         ("slerp", "spherical interpolation, layer by layer", "slerp", "Slerp"),
     ):
         register(
-            kinblend.PluginSpec(name, summary, f"{_HERE}.{module}:{title}Blender", f"{_HERE}.options:{title}Options")
+            kinblend.PluginSpec(
+                name,
+                summary,
+                f"{_HERE}.{module}:{title}Blender",
+                f"{_HERE}.options:{title}Options",
+                weights=_WEIGHTS.get(name, ""),
+            )
         )
 
 

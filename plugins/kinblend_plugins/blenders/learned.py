@@ -25,7 +25,7 @@ class LearnedBlender(Blender):
         path = options.weights or context.files.get(FILE)
         if path is None:
             raise WeightsMissingError(
-                f"there are no trained weights for '{context.space.backbone}'; train them with "
+                f"{context.space.backbone} has no weights for learned yet: use another strategy, train some with "
                 "`kinblend train blender learned --trios FILE`, or give a file with --set blender.weights=FILE"
             )
         tensors, edits, steps = split_state(_read(Path(path)))

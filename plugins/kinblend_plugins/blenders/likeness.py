@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from kinblend import Blender
+from kinblend.cancelling import check_cancelled
 from kinblend.errors import OptionError, UnsupportedError, WeightsMissingError
 from kinblend.identity import identity_by_name
 from kinblend_plugins.blenders.heredity import load_heredity
@@ -27,9 +28,10 @@ class LikenessBlender(Blender):
         super().__init__(options, context)
         if context.projector is None:
             raise UnsupportedError("likeness looks at pictures, so it needs a backbone")
-        self.projector, self.identity = context.projector(), identity_by_name(options.identity)
-        self.module = self.projector.module
+        self.identity = identity_by_name(options.identity)
         self.heredity = self._read_heredity() if options.heredity else None
+        self.projector = context.projector()
+        self.module = self.projector.module
         self._last = None
 
     def weights(self, father, mother, seed):
@@ -50,6 +52,7 @@ class LikenessBlender(Blender):
         # Adam (Kingma and Ba 2015), written out: torch's own brings its compiler along, which takes a second to load.
         mean, square = torch.zeros_like(father), torch.zeros_like(father)
         for step in range(1, self.options.steps + 1):
+            check_cancelled()
             with torch.enable_grad():
                 child = mother + (father - mother) * logits.sigmoid()
                 unlike = 1 - self._embed(child[None])[0] @ wanted
@@ -79,8 +82,8 @@ class LikenessBlender(Blender):
         path = self.options.weights or self.context.files.get(FILE)
         if path is None:
             raise WeightsMissingError(
-                f"there is no {FILE} for '{self.space.backbone}'; learn it with `kinblend train blender likeness "
-                "--trios FILE`, or have both parents be recognised with --set blender.heredity=0"
+                f"{self.space.backbone} has no weights for likeness yet: use another strategy, train some with "
+                "`kinblend train blender likeness --trios FILE`, or do without with --set blender.heredity=0"
             )
         heredity = load_heredity(path)
         if heredity.identity != self.identity.name:

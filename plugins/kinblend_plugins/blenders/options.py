@@ -5,7 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-# "ends" and "widget" are for forms: what the ends of a slider mean, and a slider for each part of a face.
+# Shares of a backbone's groups of layers, in turn, where `layer` is told nothing.
+GROUP_SHARES = (0.75, 0.25)
+# "ends", "widget" and "starts" are for forms: what the ends of a slider mean, a slider for each group of layers, and
+# where these begin, in turn. "repeats" says that pictures are made so often: the web app keeps that within limits.
 Share = Annotated[float, Field(ge=0, le=1, json_schema_extra={"ends": ["mother", "father"]})]
 
 
@@ -42,7 +45,9 @@ class SlerpOptions(AverageOptions):
 class LikenessOptions(AverageOptions):
     """Options of `likeness`."""
 
-    steps: int = Field(20, ge=1, le=1000, description="how often the picture is looked at")
+    steps: int = Field(
+        20, ge=1, le=1000, description="how often the picture is looked at", json_schema_extra={"repeats": True}
+    )
     heredity: float = Field(
         0.5,
         ge=0,
@@ -61,7 +66,10 @@ class DimensionOptions(_Options):
     shares: Annotated[dict[int, Share] | list[Share] | Path, BeforeValidator(_plain)] = Field(
         {}, description="dimension → share; or a share for each dimension, as a list or in a .pt, .npy, .safetensors"
     )
-    default: Share = Field(0.5, description="the share of dimensions not named")
+    default: Share | None = Field(
+        None,
+        description="the share of dimensions not named: 0.5; where none is named, from 0 to 1 one after the other",
+    )
 
 
 class LayerOptions(_Options):
@@ -69,11 +77,13 @@ class LayerOptions(_Options):
 
     shares: Annotated[dict[str, Share] | list[Share] | Path, BeforeValidator(_named)] = Field(
         {},
-        description="layer → share, a layer being a number (3), a range (0-3), or coarse, middle, fine; "
-        "or a share for each layer, as a list or in a .pt, .npy, .safetensors",
-        json_schema_extra={"widget": "layers"},
+        description="layer → share, a layer being a number (3), a range (0-3), a group of the backbone's, or coarse, "
+        "middle, fine; or a share for each layer, as a list or in a .pt, .npy, .safetensors",
+        json_schema_extra={"widget": "layers", "starts": list(GROUP_SHARES)},
     )
-    default: Share = Field(0.5, description="the share of layers not named")
+    default: Share | None = Field(
+        None, description="the share of layers not named: 0.5; where none is named, groups in turn 0.75 and 0.25"
+    )
     dimensions: Annotated[dict[int, Share] | list[Share] | Path, BeforeValidator(_plain)] = Field(
         {}, description="shares of dimensions, in layers not named"
     )

@@ -1,17 +1,19 @@
 """Strategies whose weight map is written down in the options.
 
-Source: the strategies average, dimension and layer of the student report that kinblend began as; the layer groups are
-those of Karras et al. 2019, section 3 (coarse 4–8 px, middle 16–32 px, fine 64 px and up).
+Source: the strategies average, dimension and layer of the student report that kinblend began as; the layer groups of
+StyleGAN are those of Karras et al. 2019, section 3 (coarse 4–8 px, middle 16–32 px, fine 64 px and up).
 """
+
+from collections.abc import Mapping
 
 import torch
 
 from kinblend import Blender
 from kinblend.errors import OptionError
 from kinblend_plugins.blenders.files import read_shares
+from kinblend_plugins.blenders.options import GROUP_SHARES
 
-# StyleGAN's groups over 18 layers; a shorter latent is divided in the same proportions.
-GROUPS = {"coarse": (0, 4), "middle": (4, 8), "fine": (8, 18)}
+HALF = 0.5  # the share of what is not named, where anything is
 
 
 class AverageBlender(Blender):
@@ -22,47 +24,70 @@ class AverageBlender(Blender):
 
 
 class DimensionBlender(Blender):
-    """A share per dimension, the same in every layer."""
+    """A share per dimension, the same in every layer; by default 0 in the first dimension to 1 in the last."""
 
     def weights(self, father, mother, seed):
-        return _by_dimension(father, self.options.shares, self.options.default)
+        shares, default = self.options.shares, self.options.default
+        if shares == {} and default is None:
+            return torch.linspace(0, 1, father.shape[1]).expand_as(father).contiguous()
+        return _by_dimension(father, shares, default)
 
 
 class LayerBlender(Blender):
-    """A share per layer; where no layer is named, per dimension, which is the report's combination of both."""
+    """A share per layer; where no layer is named, per dimension, which is the report's combination of both.
+
+    By default the backbone's groups of layers have the shares of `GROUP_SHARES` in turn.
+    """
 
     def weights(self, father, mother, seed):
-        weights = _by_dimension(father, self.options.dimensions, self.options.default)
-        layers, shares = father.shape[0], self.options.shares
+        groups, options = self.context.layer_groups(), self.options
+        shares, layers = options.shares, father.shape[0]
+        if shares == {} and options.dimensions == {} and options.default is None:
+            shares = {name: GROUP_SHARES[place % len(GROUP_SHARES)] for place, name in enumerate(groups)}
+        weights = _by_dimension(father, options.dimensions, options.default)
         if not isinstance(shares, dict):
             return _in_full(shares, layers, "layer")[:, None].expand_as(weights).contiguous()
         for name, share in shares.items():
-            first, end = layer_range(name, layers)
+            first, end = layer_range(name, layers, groups)
             weights[first:end] = share
         return weights
 
 
-def layer_range(name: str, layers: int) -> tuple[int, int]:
-    """ "3" → (3, 4), "0-3" → (0, 4), "coarse" → its layers. Raises `OptionError`."""
-    if name in GROUPS:
-        first, end = GROUPS[name]
-        # StyleGAN latents keep the groups of the 1024 px generator; fine ends where the latent ends.
-        if layers >= 9:
-            return first, min(end, layers)
-        return round(first * layers / 18), round(end * layers / 18)
+def layer_range(name: str, layers: int, groups: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """The first layer of a range and the one after its last: "3" → (3, 4), "0-3" → (0, 4), a group → its layers.
+
+    groups: name → first and last layer. Dashes may stand for the spaces of a name. Whatever the groups are called,
+    coarse, middle and fine are the first, the second and all others. Raises `OptionError`.
+    """
+    ranges = _named_ranges(layers, groups)
+    if _plain(name) in ranges:
+        return ranges[_plain(name)]
     try:
         numbers = [int(part) for part in name.split("-")]
     except ValueError:
         numbers = []
     if len(numbers) not in (1, 2) or not 0 <= numbers[0] <= numbers[-1] < layers:
-        raise OptionError(f"layer {name!r}: use 0 to {layers - 1}, a range such as 0-3, or {', '.join(GROUPS)}")
+        names = ", ".join([*groups, *(known for known in ranges if known not in map(_plain, groups))])
+        raise OptionError(f"layer {name!r}: use 0 to {layers - 1}, a range such as 0-3, or {names}")
     return numbers[0], numbers[-1] + 1
+
+
+def _named_ranges(layers, groups):
+    ends = [last + 1 for _, last in groups.values()]
+    middle, fine = ends[0], ends[1] if len(ends) > 1 else layers
+    found = {"coarse": (0, middle), "middle": (middle, fine), "fine": (fine, layers)}
+    return found | {_plain(name): (first, last + 1) for name, (first, last) in groups.items()}
+
+
+def _plain(name):
+    """A group's name as it is compared: lower case, dashes and underscores as spaces."""
+    return name.lower().replace("-", " ").replace("_", " ")
 
 
 def _by_dimension(like, shares, default):
     if not isinstance(shares, dict):
         return _in_full(shares, like.shape[1], "dimension").expand_as(like).contiguous()
-    weights = torch.full_like(like, default)
+    weights = torch.full_like(like, HALF if default is None else default)
     for dimension, share in shares.items():
         if not 0 <= dimension < like.shape[1]:
             raise OptionError(f"dimension {dimension}: use 0 to {like.shape[1] - 1}")

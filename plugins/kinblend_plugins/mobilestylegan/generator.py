@@ -24,6 +24,8 @@ class Generator(nn.Module):
     heads: sizes of smaller pictures, in pixels, and for each the number of levels that are made in full.
     """
 
+    keep_float32 = ("w_avg",)
+
     def __init__(
         self, widths: Sequence[int], depth: int, dim: int = 512, heads: Table[int, int] | None = None
     ) -> None:

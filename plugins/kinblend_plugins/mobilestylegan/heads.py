@@ -1,8 +1,8 @@
 """Smaller pictures from the maps of earlier levels, by what the later levels do to them.
 
 A smaller picture averages away most of what the later levels draw. So they need not grow: they see the average band
-of their wavelets alone, at the size it has, and their convolutions are narrowed to match. Styles stay the generator's
-own. The noise of those levels is left away; a smaller picture does not show it.
+of their wavelets alone, at the size it has, and their convolutions are narrowed to match. Styles stay the
+generator's own. The noise of those levels is left away; a smaller picture does not show it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pictures of codes without gradients on a CPU, fast: the arithmetic of `layers`, in the order that memory likes.
 
-- A level is made in strips of rows that stay in the cache. Rows that the next depthwise convolution still looks at
-  are kept, so hardly any is made twice. The last level's map, the largest, is never held whole.
+- A level is made in strips of rows that stay in the cache. Rows that the next depthwise convolution needs again are
+  kept, so hardly any is made twice. The last level's map, the largest, is never held whole.
 - Each thread makes a part of the rows on its own, and waits for the others once a level instead of once an operation.
 - Feature maps are [H, W, C]: a pointwise convolution is one matrix product into a buffer that is used again.
 - Styles multiply weights instead of maps wherever a convolution follows, and the last wavelet is part of its weights.
@@ -51,10 +51,7 @@ class Stage(NamedTuple):
 
 
 class Colours(NamedTuple):
-    """What follows the last level for one code.
-
-    weight, bias: [3·S², C] and [3·S², 1], to the colours of S × S pixels. side: S.
-    """
+    """What follows the last level for one code: weight [3·S², C] and bias [3·S², 1] to the colours of S² pixels."""
 
     weight: Tensor
     bias: Tensor
@@ -245,10 +242,7 @@ class _Strips:
 
 
 class _Window:
-    """Rows of a map that the next depthwise convolution looks at.
-
-    bordered: the first of them, of zeros, lies above the map.
-    """
+    """Rows of a map that the next depthwise convolution looks at. bordered: the first is above the map, zero."""
 
     def __init__(self, rows: int, width: int, channels: int, like: Tensor, bordered: bool) -> None:
         self.buffer = like.new_zeros(rows + 4, width, channels)

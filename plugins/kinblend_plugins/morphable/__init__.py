@@ -1,4 +1,4 @@
-"""The embedded default backbone: principal components of shape and texture, with the parents' own detail.
+"""The embedded backbone: principal components of shape and texture, with the parents' own detail.
 
 After Cootes, Edwards and Taylor (Active Appearance Models, 1998) and Blanz and Vetter (1999).
 """
@@ -53,8 +53,9 @@ def kinblend_register_packs(register):
     register(
         kinblend.PackSource(
             "morphable",
-            "The embedded default: trained on 3,018 synthetic faces, 512 px",
+            "Embedded, used where nothing better was pulled: trained on 3,018 synthetic faces, 512 px",
             folder=Path(__file__).parent / "pack",
             licence="non-commercial research",
+            preferred=1,
         )
     )

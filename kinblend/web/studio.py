@@ -34,13 +34,14 @@ ENGINES = 4  # kept at a time, one for each set of projector options
 class Studio:
     """Looks at photographs and makes children.
 
-    settings: backbone, device, blender and editor. pixels: of a photograph, at most.
+    settings: backbone, device, blender and editor. pixels: of a photograph, at most. judge: whether an independent
+        network says which age and sex it sees in the children.
 
     Raises `ModelError` where the backbone is missing.
     """
 
-    def __init__(self, settings: Settings, pixels: int) -> None:
-        self.settings, self._pixels = settings, pixels
+    def __init__(self, settings: Settings, pixels: int, judge: bool = False) -> None:
+        self.settings, self._pixels, self._judge = settings, pixels, judge
         self._engines: dict[str, Engine] = {}
         self.engine = self._engine({})
         self.editor = self.engine.editor(settings.editor)
@@ -128,7 +129,7 @@ class Studio:
             sex=wishes.sex,
             by_default=wishes.request.by_default,
             neutral=wishes.neutral,
-            judge=True,
+            judge=self._judge,
             editor=self.settings.editor,
             on_stage=on_stage,
         )

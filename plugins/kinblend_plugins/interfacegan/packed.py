@@ -1,7 +1,8 @@
 """The directions that a backbone's pack brings, as `kinblend train directions` writes them."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -10,12 +11,15 @@ from torch import Tensor
 
 from kinblend import LatentSpace
 from kinblend.errors import PackError
+from kinblend_plugins.interfacegan.curve import Curve, interpolate
 from kinblend_plugins.interfacegan.directions import to_code_shape
 
-# Targets that are words, in standard deviations from the mean of all faces: where two groups of equal size make up
-# most of a scale's variance, each group's mean lies about one standard deviation from the middle.
+# Targets that are words, in standard deviations from the mean of all faces, for files that name none of their own:
+# where two groups of equal size make up most of a scale's variance, each group's mean lies about one standard
+# deviation from the middle.
 WORDS = {"gender": {"female": -1.0, "male": 1.0}}
 DESCRIPTION = "attributes"  # key of the metadata: JSON, a description for each attribute
+SLOPE = "slope"  # key of the metadata: of the mapping network's last leaky ReLU, which is undone before all else
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Direction:
     step: the change by one standard deviation, float32 [L, D]. reader: its product with a code, plus `bias`, is the
     attribute in standard deviations from the mean; None where nothing is known of it. path: the change at each of
     `knots`, float32 [K, L, D], where one step does not fit all. facts: as `kinblend.training.directions` describes.
+    curve: what a reading in standard deviations means in the attribute's own unit, where that is calibrated; beside:
+    the attribute that it depends on.
     """
 
     step: Tensor
@@ -32,17 +38,26 @@ class Direction:
     reader: Tensor | None = None
     path: Tensor | None = None
     facts: dict = field(default_factory=dict)
+    curve: Curve | None = None
+    beside: "Direction | None" = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether a reading after an edit tells what is seen, so that targets are solved for."""
+        return self.reader is not None and bool(self.facts.get("calibrated"))
 
     def reading(self, codes: Tensor) -> Tensor:
         """The attribute of codes [n, L, D], in its own unit: float32 [n]."""
-        deviations = (codes * self.reader).sum((1, 2)) + self.facts["bias"]
+        deviations = self._deviations(codes)
+        if self.curve is not None:
+            return self.curve.value(deviations, self._others(codes))
         return deviations * self.facts["sd"] + self.facts["mean"]
 
     def targets(self, name: str) -> tuple[str, ...]:
         """The units and words in which the attribute of that name can be set; none where it can't be read."""
         if self.reader is None:
             return ()
-        return (self.facts["unit"],) if self.facts.get("unit") else tuple(WORDS.get(name, ()))
+        return (self.facts["unit"],) if self.facts.get("unit") else tuple(self._words(name))
 
     def change(self, codes: Tensor, strength: float) -> Tensor:
         """What an edit adds to codes [n, L, D]; on a path it depends on where each of them stands."""
@@ -52,19 +67,35 @@ class Direction:
 
     def after(self, codes: Tensor, strength: float) -> Tensor:
         """The attribute that an edit aims at, for codes [n, L, D], in its own unit: float32 [n]."""
+        if self.curve is not None:
+            return self.curve.value(self._deviations(codes) + strength, self._others(codes))
         even, grown = self._even(self.reading(codes)) + strength * self.facts["sd"], self.facts.get("grown", 0.0)
         return torch.where(even < grown, grown * (even / max(grown, 1.0) - 1).exp(), even)
 
     def strength_to(self, code: Tensor, value: float) -> float:
         """The strength that takes a code [L, D] to a value in the attribute's own unit."""
+        if self.curve is not None:
+            here = self._deviations(code[None])
+            return float((self.curve.deviations(value, self._others(code[None])) - here)[0])
         here, there = self.reading(code[None]), torch.tensor([value])
         return float((self._even(there) - self._even(here))[0]) / self.facts["sd"]
 
-    def strength_to_word(self, code: Tensor, deviations: float) -> float:
-        """The strength that takes a code [L, D] to so many standard deviations from the mean; 0 where it is already
-        there or beyond."""
-        away = deviations - (float(self.reading(code[None])[0]) - self.facts["mean"]) / self.facts["sd"]
-        return away if away * deviations > 0 else 0.0
+    def strength_to_word(self, code: Tensor, name: str, word: str, strength: float = 0.0) -> float:
+        """The strength that takes a code [L, D] at least to the side that a word names, as far as it says; 0 where it
+        is there already. strength: by which the code was moved before; it may be taken back, no further."""
+        wanted = self._words(name)[word]
+        away = strength + wanted - (float(self.reading(code[None])[0]) - self.facts["mean"]) / self.facts["sd"]
+        return away if away * wanted > 0 else 0.0
+
+    def _words(self, name: str) -> Mapping[str, float]:
+        return self.facts.get("words", WORDS.get(name, {}))
+
+    def _deviations(self, codes: Tensor) -> Tensor:
+        return (codes * self.reader).sum((1, 2)) + self.facts["bias"]
+
+    def _others(self, codes: Tensor) -> Tensor:
+        """The attribute that the curve depends on: float32 [n]."""
+        return codes.new_zeros(len(codes)) if self.beside is None else self.beside.reading(codes)
 
     def _even(self, values: Tensor) -> Tensor:
         """Values on the scale that strengths are even on: childhood's years are the longer, the earlier they are."""
@@ -74,34 +105,50 @@ class Direction:
         return torch.where(values < grown, grown * (1 + (values.clamp_min(1.0) / grown).log()), values)
 
     def _along(self, values: Tensor) -> Tensor:
-        """The path at values [n], straight on beyond its ends: [n, L, D]."""
+        """The path at values [n], straight on beyond its upper end: [n, L, D]."""
         knots = torch.tensor(self.facts["knots"])
-        above = torch.searchsorted(knots, values).clamp(1, len(knots) - 1)
-        share = (values - knots[above - 1]) / (knots[above] - knots[above - 1])
-        share = torch.where(values > knots[-1], share, share.clamp(min=0))[:, None, None]
-        return self.path[above - 1] * (1 - share) + self.path[above] * share
+        return interpolate(values.clamp_min(knots[0]), knots, self.path)
 
 
-def read_packed(path: Path, space: LatentSpace) -> dict[str, Direction]:
+@dataclass(frozen=True)
+class Packed:
+    """The directions of a file, and the slope of the leaky ReLU that is undone in the codes they are of; 1: none."""
+
+    directions: Mapping[str, Direction] = field(default_factory=dict)
+    slope: float = 1.0
+
+    def undo(self, codes: Tensor) -> Tensor:
+        """Codes as the directions take them."""
+        return codes if self.slope == 1 else torch.where(codes < 0, codes / self.slope, codes)
+
+    def redo(self, codes: Tensor) -> Tensor:
+        """And back."""
+        return codes if self.slope == 1 else torch.where(codes < 0, codes * self.slope, codes)
+
+
+def read_packed(path: Path, space: LatentSpace) -> Packed:
     """The directions of a `directions.safetensors`. Raises `PackError` and `LatentShapeError`."""
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        facts = json.loads(metadata.get(DESCRIPTION, "{}"))
+        facts, slope = json.loads(metadata.get(DESCRIPTION, "{}")), float(metadata.get(SLOPE, 1))
     except (OSError, SafetensorError, ValueError) as error:
         raise PackError(f"{path} is no file of directions: {error}") from error
-    return {
+    found = {
         name: Direction(
             to_code_shape(tensor, space, f"direction '{name}' ({path.name})"),
             _note(facts[name]) if name in facts else metadata.get(name, ""),
             tensors.get(f"{name}.reader") if name in facts else None,
             tensors.get(f"{name}.path") if name in facts else None,
             facts.get(name, {}),
+            Curve.of(facts.get(name, {}).get("curve")),
         )
         for name, tensor in tensors.items()
         if "." not in name
     }
+    beside = {name: found.get(facts[name]["curve"].get("beside")) for name in found if found[name].curve}
+    return Packed(found | {name: replace(found[name], beside=other) for name, other in beside.items()}, slope)
 
 
 def _note(facts: dict) -> str:

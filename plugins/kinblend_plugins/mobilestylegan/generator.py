@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ class Generator(nn.Module):
     heads: sizes of smaller pictures, in pixels, and for each the number of levels that are made in full.
     """
 
+    keep_float32 = ("w_avg",)
+
     def __init__(
         self, widths: Sequence[int], depth: int, dim: int = 512, heads: Table[int, int] | None = None
     ) -> None:
@@ -34,7 +37,7 @@ class Generator(nn.Module):
         self.first = Convolution(widths[0], dim, SMALLEST)
         self.levels = nn.ModuleList(
             Level(inputs, outputs, dim, SMALLEST * 2 ** (number + 1))
-            for number, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False))
+            for number, (inputs, outputs) in enumerate(pairwise(widths))
         )
         self.picture = ToPicture(widths[-1], dim)
         self.heads = nn.ModuleDict({str(size): Head(widths, start, size) for size, start in (heads or {}).items()})

@@ -1,13 +1,14 @@
 """Smaller pictures from the maps of earlier levels, by what the later levels do to them.
 
-A smaller picture averages away most of what the later levels draw. So they need not grow: they see the average band of
-their wavelets alone, at the size it has, and their convolutions are narrowed to match. Styles stay the generator's own.
-The noise of those levels is left away; a smaller picture does not show it.
+A smaller picture averages away most of what the later levels draw. So they need not grow: they see the average band
+of their wavelets alone, at the size it has, and their convolutions are narrowed to match. Styles stay the
+generator's own. The noise of those levels is left away; a smaller picture does not show it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,7 +30,7 @@ class Head(nn.Module):
     def __init__(self, widths: Sequence[int], start: int, size: int) -> None:
         super().__init__()
         self.start = start
-        rest = list(zip(widths, widths[1:], strict=False))[start:]
+        rest = list(pairwise(widths))[start:]
         still = len(rest) + 1 - (size // (SMALLEST * 2**start)).bit_length() + 1
         self.levels = nn.ModuleList(HeadLevel(*pair, grows=number >= still) for number, pair in enumerate(rest))
         self.grows = len(rest) >= still

@@ -1,8 +1,7 @@
 """The layers of MobileStyleGAN.
 
 Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image Synthesis" (2021),
-sections 3.1 (wavelets), 3.2 (depthwise-separable modulated convolutions) and 3.3 (demodulation fused into the
-weights).
+sections 3.1 (wavelets), 3.2 (depthwise-separable modulated convolutions) and 3.3 (demodulation fused into weights).
 """
 
 from __future__ import annotations
@@ -18,12 +17,21 @@ SLOPE = 0.2  # of the leaky ReLUs, for negative values
 BANDS = 4  # of a wavelet: the picture at half its size, and its vertical, horizontal and diagonal detail
 
 
+class Exact(nn.Linear):
+    """A linear layer whose weights half precision does not round."""
+
+    keep_float32 = ("weight", "bias")
+
+
 class Mapping(nn.Module):
-    """z → w, both [n, D]: StyleGAN2's mapping network, its learning rates and gains folded into the weights."""
+    """z → w, both float32 [n, D]: StyleGAN2's mapping network, its learning rates and gains folded into the weights.
+
+    Its codes are kept and edited, so half precision leaves it alone; it takes no time beside a picture.
+    """
 
     def __init__(self, dim: int, depth: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(dim, dim) for _ in range(depth))
+        self.layers = nn.ModuleList(Exact(dim, dim) for _ in range(depth))
 
     def forward(self, z: Tensor) -> Tensor:
         x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
@@ -56,8 +64,7 @@ class SeparableConvolution(nn.Module):
     """Depthwise 3 × 3, then modulated pointwise convolution, noise, bias, leaky ReLU.
 
     A style multiplies the channels that come in. A depthwise convolution keeps channels apart, so the style may as
-    well
-    multiply the pointwise weights: a few thousand numbers instead of a feature map.
+    well multiply the pointwise weights: a few thousand numbers instead of a feature map.
     """
 
     def __init__(self, inputs: int, outputs: int, dim: int, size: int) -> None:

@@ -31,8 +31,7 @@ LAYER_GROUPS = {
 
 
 class MobileStyleGANProjector(Projector):
-    """The generator in `generator.safetensors` of the pack, with the heads for smaller pictures in
-    `heads.safetensors`.
+    """The generator in `generator.safetensors` of the pack, the heads for smaller pictures in `heads.safetensors`.
 
     Raises `PackError` where pack and generator disagree, and `CheckpointError` naming the tensor where it is no
     MobileStyleGAN.
@@ -56,7 +55,7 @@ class MobileStyleGANProjector(Projector):
     def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
         """Codes of z, the same w in each layer, truncated by psi: [n, D] → float32 [n, L, D] on the CPU."""
         with torch.no_grad():
-            w = self.generator.mapping(self._send(z)).float().cpu()
+            w = self.generator.mapping(z.to(self.generator.w_avg)).cpu()
         codes = w[:, None].expand(-1, self.space.layers, -1)
         return (self.average() + psi * (codes - self.average())).contiguous()
 
@@ -94,7 +93,8 @@ class MobileStyleGANProjector(Projector):
 
     def parts(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, with the first and last layer of each."""
-        return LAYER_GROUPS
+        last = self.generator.layers - 1
+        return {name: (first, min(end, last)) for name, (first, end) in LAYER_GROUPS.items() if first <= last}
 
     def _send(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.generator.constant.device, self.generator.constant.dtype)

@@ -1,14 +1,16 @@
 """Pictures of codes without gradients on a CPU, fast: the arithmetic of `layers`, in the order that memory likes.
 
-- A level is made in strips of rows that stay in the cache. The rows that the next depthwise convolution still looks at
-  are kept, so no row is made twice. The last level's map, the largest, is never held whole.
+- A level is made in strips of rows that stay in the cache. Rows that the next depthwise convolution needs again are
+  kept, so hardly any is made twice. The last level's map, the largest, is never held whole.
+- Each thread makes a part of the rows on its own, and waits for the others once a level instead of once an operation.
 - Feature maps are [H, W, C]: a pointwise convolution is one matrix product into a buffer that is used again.
 - Styles multiply weights instead of maps wherever a convolution follows, and the last wavelet is part of its weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from kinblend_plugins.mobilestylegan.heads import HeadConvolution, HeadLevel
     from kinblend_plugins.mobilestylegan.layers import Convolution, Level, Modulation, SeparableConvolution
 
-CHUNK = 1 << 20  # bytes of a feature map that are made at once
-LEAST = 4  # rows of a strip
+CHUNK = 1 << 20  # bytes of a feature map that a thread makes at once
+LEAST = 6  # rows of a strip: two convolutions leave two of them
+SPLIT = 32  # px of a feature map from which on threads share its rows
 
 
 class Separable(NamedTuple):
@@ -48,7 +51,7 @@ class Stage(NamedTuple):
 
 
 class Colours(NamedTuple):
-    """What follows the last level for one code: weight [3·S², C] and bias [3·S², 1] to the colours of S × S pixels."""
+    """What follows the last level for one code: weight [3·S², C] and bias [3·S², 1] to the colours of S² pixels."""
 
     weight: Tensor
     bias: Tensor
@@ -59,20 +62,22 @@ def draw(generator: Generator, codes: Tensor, noise: bool, size: int | None = No
     """Pictures float32 [n, 3, R, R], one after the other; arguments as `Generator.forward` takes them."""
     resolution = generator.picture_size(size)
     pictures = codes.new_empty(len(codes), 3, resolution, resolution, dtype=torch.float32)
-    for code, picture in zip(codes, pictures, strict=True):
-        *stages, last = _stages(generator, code, noise, size)
-        x = _first(generator.first, generator.constant, code[0], noise)
-        for stage in stages:
-            x = _whole(stage, x)
-        _paint(last, _colours(generator, code[-1], size), x, picture)
+    with _Threads() as threads:
+        for code, picture in zip(codes, pictures, strict=True):
+            *stages, last = _stages(generator, code, noise, size)
+            x = _first(generator.first, generator.constant, code[0], noise)
+            for stage in stages:
+                x = _whole(stage, x, threads)
+            _paint(last, _colours(generator, code[-1], size), x, picture, threads)
     return pictures
 
 
 def feature_map(generator: Generator, code: Tensor, count: int) -> Tensor:
     """The map [C, H, H] of the level `count`, counted from 1, for a code [L, D]."""
     x = _first(generator.first, generator.constant, code[0], noise=True)
-    for stage in _stages(generator, code, noise=True, size=None)[:count]:
-        x = _whole(stage, x)
+    with _Threads() as threads:
+        for stage in _stages(generator, code, noise=True, size=None)[:count]:
+            x = _whole(stage, x, threads)
     return x.permute(2, 0, 1)
 
 
@@ -123,55 +128,96 @@ def _first(layer: Convolution, constant: Tensor, w: Tensor, noise: bool) -> Tens
     return _activate(x, layer.bias, layer.noise[..., None] if noise else None)
 
 
-def _whole(stage: Stage, x: Tensor) -> Tensor:
+def _whole(stage: Stage, x: Tensor, threads: _Threads) -> Tensor:
     """The level's map [H, W, C], from that of the level before."""
     size = len(x) * (1 + stage.grows)
     whole = x.new_empty(size, size, len(stage.second.bias))
-    for _ in _Strips(stage, x, whole):
-        pass
+
+    def make(top: int, bottom: int) -> None:
+        for _ in _Strips(stage, x, top, bottom, whole):
+            pass
+
+    threads.share(make, size)
     return whole
 
 
-def _paint(stage: Stage, colours: Colours, x: Tensor, picture: Tensor) -> None:
+def _paint(stage: Stage, colours: Colours, x: Tensor, picture: Tensor, threads: _Threads) -> None:
     """Paint the picture [3, R, R] from the map before the last level."""
     side = colours.side
-    blocks = picture.view(3, len(picture[0]) // side, side, -1, side)
-    for top, rows in _Strips(stage, x):
-        pixels = torch.addmm(colours.bias, colours.weight, rows.flatten(0, 1).T)
-        pixels = pixels.view(3, side, side, *rows.shape[:2])
-        blocks[:, top : top + len(rows)] = pixels.permute(0, 3, 1, 4, 2)
+    size = len(picture[0]) // side
+    blocks = picture.view(3, size, side, size, side)
+
+    def make(top: int, bottom: int) -> None:
+        for row, rows in _Strips(stage, x, top, bottom):
+            pixels = torch.addmm(colours.bias, colours.weight, rows.flatten(0, 1).T)
+            pixels = pixels.view(3, side, side, len(rows), size)
+            blocks[:, row : row + len(rows)] = pixels.permute(0, 3, 1, 4, 2)
+
+    threads.share(make, size)
+
+
+class _Threads:
+    """As many threads as torch may use, each of which works alone: torch's operations are not split further."""
+
+    def __enter__(self) -> _Threads:
+        self.count, self.inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
+        torch.set_num_threads(1)  # of this thread, and of those that are yet to begin
+        self.pool = ThreadPoolExecutor(self.count)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.pool.shutdown()
+        torch.set_num_threads(self.count)
+
+    def share(self, work: Callable[[int, int], None], size: int) -> None:
+        """Call `work(top, bottom)` for all rows of a map, in parts where that pays."""
+        if self.count == 1 or size < SPLIT:
+            work(0, size)
+            return
+        share = -(-size // self.count // 2) * 2
+        parts = [(top, min(top + share, size)) for top in range(0, size, share)]
+        for done in [self.pool.submit(self._run, work, *part) for part in parts]:
+            done.result()
+
+    def _run(self, work: Callable[[int, int], None], top: int, bottom: int) -> None:
+        with torch.inference_mode(self.inference), torch.no_grad():  # a mode is a thread's own
+            work(top, bottom)
 
 
 class _Strips:
-    """The second map of a level in strips: pairs of the first row's number and rows [r, W, C].
+    """Rows `top` to `bottom` of a level's second map, in strips: pairs of the first row's number and rows [r, W, C].
 
     whole: where the map is wanted whole, it is written there. Else rows are valid until the next ones are asked for.
     """
 
-    def __init__(self, stage: Stage, x: Tensor, whole: Tensor | None = None) -> None:
-        self.stage, self.x, self.whole = stage, x, whole
+    def __init__(self, stage: Stage, x: Tensor, top: int, bottom: int, whole: Tensor | None = None) -> None:
+        self.stage, self.x, self.top, self.whole = stage, x, top, whole
         self.size = len(x) * (1 + stage.grows)
+        self.start, self.stop = (
+            max(top - 2, 0),
+            min(bottom + 2, self.size),
+        )  # two convolutions look at their neighbours
         width = max(len(stage.first.bias), len(stage.second.bias)) * self.size * x.element_size()
-        self.rows = min(max(CHUNK // width // 2 * 2, LEAST), self.size)
-        self.grown = _Window(self.rows, self.size, len(stage.first.depthwise), x)
-        self.between = _Window(self.rows, self.size, len(stage.first.bias), x)
+        self.rows = min(max(CHUNK // width // 2 * 2, LEAST), self.stop - self.start)
+        self.grown = _Window(self.rows, self.size, len(stage.first.depthwise), x, top == 0)
+        self.between = _Window(self.rows, self.size, len(stage.first.bias), x, top == 0)
         self.done = x.new_empty(self.rows + 2, self.size, len(stage.second.bias)) if whole is None else whole
         if stage.grows:
             self.scaled = x.new_empty(self.rows // 2, *x.shape[1:])
             self.sums = x.new_empty(2, self.rows // 2, len(x), 2, x.shape[-1] // BANDS)
 
     def __iter__(self) -> Iterator[tuple[int, Tensor]]:
-        middle = bottom = 0  # rows of both maps that are done
-        for start in range(0, self.size, self.rows):
-            stop = min(start + self.rows, self.size)
+        middle, row = max(self.top - 1, 0), self.top  # the next rows of both maps
+        for start in range(self.start, self.stop, self.rows):
+            stop = min(start + self.rows, self.stop)
             self._enter(start, stop)
             rows = self.grown.take(last=stop == self.size)
             middle += len(_convolve(self.stage.first, rows, middle, self.between.add(len(rows) - 2)))
             rows = self.between.take(last=stop == self.size)
-            room = self.done if self.whole is None else self.done[bottom:]
-            made = _convolve(self.stage.second, rows, bottom, room[: len(rows) - 2])
-            yield bottom, made
-            bottom += len(made)
+            room = self.done if self.whole is None else self.done[row:]
+            made = _convolve(self.stage.second, rows, row, room[: len(rows) - 2])
+            yield row, made
+            row += len(made)
 
     def _enter(self, start: int, stop: int) -> None:
         """Add the rows `start` to `stop` of what the first convolution takes."""
@@ -196,11 +242,11 @@ class _Strips:
 
 
 class _Window:
-    """Rows of a map that the next depthwise convolution looks at. The first of them is zero."""
+    """Rows of a map that the next depthwise convolution looks at. bordered: the first is above the map, zero."""
 
-    def __init__(self, rows: int, width: int, channels: int, like: Tensor) -> None:
+    def __init__(self, rows: int, width: int, channels: int, like: Tensor, bordered: bool) -> None:
         self.buffer = like.new_zeros(rows + 4, width, channels)
-        self.filled, self.taken = 1, False
+        self.filled, self.taken = int(bordered), False
 
     def add(self, rows: int) -> Tensor:
         """Room for so many more; of those that were taken, the last two are kept."""

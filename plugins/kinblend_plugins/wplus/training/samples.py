@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kinblend import Projector, read_tensor
 from kinblend.errors import LatentShapeError
+from kinblend.inversion import resized
 
 SHARD = 512  # pictures in a file
 TOGETHER = 4  # pictures that are drawn at once
@@ -85,12 +86,3 @@ def _drawn(projector: Projector, codes: Tensor, side: int) -> Iterator[Tensor]:
         for some in codes.split(TOGETHER):
             pictures = resized(draw(some), side)
             yield ((pictures.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-
-
-def resized(pictures: Tensor, side: int) -> Tensor:
-    """Pictures [n, 3, S, S] at another size, averaged where that is smaller."""
-    if pictures.shape[-1] == side:
-        return pictures
-    if pictures.shape[-1] % side == 0:
-        return torch.nn.functional.avg_pool2d(pictures, pictures.shape[-1] // side)
-    return torch.nn.functional.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)

@@ -21,11 +21,11 @@ from kinblend.inversion import (
     identity_distance,
     identity_features,
     picture_distance,
+    resized,
 )
 from kinblend_plugins.wplus.network import SIDE, EncoderNetwork
 from kinblend_plugins.wplus.training.augment import augment
 from kinblend_plugins.wplus.training.options import TrainOptions
-from kinblend_plugins.wplus.training.samples import resized
 
 MEASURED = 20_000  # samples of w that the whitening is measured on
 AVERAGE = 0.998  # of the running average of the weights

@@ -1,0 +1,145 @@
+"""Targets in a small made-up space: they are reached together, and nothing else moves."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from kinblend import Context, LatentSpace, Target
+from kinblend.backbone import make_plugin
+from kinblend.testing import EditorContract
+from kinblend_plugins.interfacegan.curve import Curve, interpolate
+from kinblend_plugins.interfacegan.directions import to_code_shape
+
+SPACE = LatentSpace("toy", 5, 16, "0" * 64)
+MOVED, READ = slice(0, 3), slice(0, 3)  # layers
+CURVE = {"at": [-4.0, -2.0, 0.0, 3.0], "low": [1.0, 8.0, 25.0, 70.0], "high": [1.0, 4.0, 30.0, 80.0]}
+# Age is read in dimension 0 and a little of 1, sex in dimension 1 and a little of 0: each edit moves both.
+FACTS = {
+    "age": {"unit": "years", "sd": 10.0, "mean": 30.0, "curve": CURVE | {"beside": "gender", "ends": [0.0, 1.0]}},
+    "gender": {"unit": "", "sd": 0.5, "mean": 0.5, "words": {"female": -1.0, "male": 1.0}},
+    "beard": {"unit": "", "sd": 1.0, "mean": 0.0, "none": -1.0, "unless": {"age": 16, "gender": 0.35}},
+    "smile": {"unit": "", "sd": 2.0, "mean": 1.0, "neutral": 0.0, "neutral_from": "above"},
+}
+READERS = {"age": {0: 1.0, 1: 0.3}, "gender": {1: 1.0, 0: -0.2}, "beard": {2: 1.0}, "smile": {3: 1.0}}
+
+
+def write_directions(path: Path) -> Path:
+    """A file whose steps move one dimension of the undone codes each, in the first three layers."""
+    tensors = {}
+    for number, (name, weights) in enumerate(READERS.items()):
+        step, reader = torch.zeros(5, 16), torch.zeros(5, 16)
+        step[MOVED, number] = 1.0
+        for place, weight in weights.items():
+            reader[READ, place] = weight / 3
+        tensors |= {name: step, f"{name}.reader": reader}
+    about = {
+        name: {"plus": "more", "r2": 1.0, "bias": 0.0, "calibrated": name in ("age", "gender")} | facts
+        for name, facts in FACTS.items()
+    }
+    save_file(tensors, path, {"attributes": json.dumps(about), "slope": "0.2"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory):
+    path = write_directions(tmp_path_factory.mktemp("pack") / "directions.safetensors")
+    return make_plugin("editor", "interfacegan", Context(SPACE, {"directions.safetensors": path}))
+
+
+def read(editor, name: str, codes: torch.Tensor) -> torch.Tensor:
+    return editor._known(name).reading(editor._packed.undo(codes))
+
+
+def codes(count: int = 12, seed: int = 3) -> torch.Tensor:
+    v = 0.5 * torch.randn(count, 5, 16, generator=torch.Generator().manual_seed(seed))
+    return torch.where(v < 0, 0.2 * v, v)
+
+
+@pytest.mark.parametrize("years", [2.0, 8.0, 16.0, 30.0, 60.0, 85.0])
+@pytest.mark.parametrize("word", ["female", "male"])
+def test_an_age_and_a_sex_are_reached_together(editor, years: float, word: str) -> None:
+    for code in codes():
+        strengths = editor.strengths_towards(code, {"age": Target(years, "years"), "gender": Target(word)})
+        after = editor.edit(code[None], strengths)
+        assert float(read(editor, "age", after)) == pytest.approx(years, abs=0.2)
+        sex = float(read(editor, "gender", after))
+        assert sex <= 0.01 if word == "female" else sex >= 0.99
+
+
+def test_a_face_beyond_a_word_stays(editor) -> None:
+    code = torch.zeros(5, 16)
+    code[:, 1] = 3.0
+    assert editor.strengths_towards(code, {"gender": Target("male")}) == {"gender": 0.0}
+    assert editor.strengths_towards(code, {"gender": Target("female")})["gender"] < -3
+
+
+def test_an_age_alone_leaves_the_dimensions_of_others(editor) -> None:
+    before = codes()
+    strengths = editor.strengths_towards(before[0], {"age": Target(60.0, "years")})
+    after = editor.edit(before[:1], strengths)
+    assert torch.equal(after[:, :, 1:], before[:1, :, 1:])
+    assert torch.equal(after[:, 3:], before[:1, 3:])
+    assert not torch.equal(after[:, :3, 0], before[:1, :3, 0])
+
+
+def test_negative_coordinates_move_as_before_the_leaky_relu(editor) -> None:
+    code = torch.full((1, 5, 16), -0.2)
+    moved = editor.edit(code, {"age": 0.5})
+    torch.testing.assert_close(moved[0, 0, 0], torch.tensor(-0.1))
+    torch.testing.assert_close(editor.edit(code, {"age": 3.0})[0, 0, 0], torch.tensor(2.0))
+
+
+def test_a_boy_of_eight_has_no_beard_and_a_man_of_sixty_may(editor) -> None:
+    code = torch.zeros(1, 5, 16)
+    code[:, :, 2] = 2.0
+    for years, most in ((8.0, -0.9), (60.0, 99.0)):
+        strengths = editor.strengths_towards(code[0], {"age": Target(years, "years"), "gender": Target("male")})
+        assert float(read(editor, "beard", editor.edit(code, strengths))) <= most
+    assert float(read(editor, "beard", editor.edit(code, {"age": 1.0}))) == pytest.approx(2.0)
+
+
+def test_a_smile_is_calmed_in_undone_codes(editor) -> None:
+    code = torch.full((5, 16), 0.5)
+    strengths = editor.neutral(code)
+    assert float(read(editor, "smile", editor.edit(code[None], strengths))) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_published_directions_are_given_in_w_beside_packed_ones(tmp_path: Path) -> None:
+    direction = torch.randn(1, 16, generator=torch.Generator().manual_seed(1))
+    torch.save(direction, tmp_path / "kind.pt")
+    context = Context(SPACE, {"directions.safetensors": write_directions(tmp_path / "directions.safetensors")})
+    ours = make_plugin("editor", "interfacegan", context, {"directions": {"kind": str(tmp_path / "kind.pt")}})
+    before = codes(1)
+    torch.testing.assert_close(ours.edit(before, {"kind": -2.0}), before - 2 * direction)
+
+
+def test_directions_of_18_layers_are_laid_on_23() -> None:
+    rows = torch.arange(18.0)[:, None].expand(18, 16)
+    laid = to_code_shape(rows[None], LatentSpace("toy", 23, 16, "0" * 64), "x")[:, 0].tolist()
+    assert laid == [0, 1, 1, 2, 3, 3, 4, 5, 5, 6, 7, 7, 8, 9, 9, 10, 11, 11, 12, 13, 13, 14, 16]
+
+
+def test_curves_go_straight_on_and_turn_round() -> None:
+    knots, table = torch.tensor([0.0, 1.0, 3.0]), torch.tensor([[0.0], [2.0], [4.0]])
+    found = interpolate(torch.tensor([-1.0, 0.5, 2.0, 5.0]), knots, table)[:, 0]
+    torch.testing.assert_close(found, torch.tensor([-2.0, 1.0, 3.0, 6.0]))
+    curve = Curve.of(CURVE)
+    assert curve is not None
+    for years in (3.0, 20.0, 75.0):
+        for other in (0.0, 0.4, 1.0):
+            others = torch.tensor([other])
+            back = curve.value(curve.deviations(years, others), others)
+            assert float(back) == pytest.approx(years, abs=1e-3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepare(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = write_directions(tmp_path_factory.mktemp("contract") / "directions.safetensors")
+    TestPackedContract.context = Context(SPACE, {"directions.safetensors": path})
+
+
+class TestPackedContract(EditorContract):
+    name = "interfacegan"

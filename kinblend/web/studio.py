@@ -36,13 +36,14 @@ ENGINES = 4  # kept at a time, one for each set of projector options
 class Studio:
     """Looks at photographs and makes children.
 
-    settings: backbone, device, blender and editor. limits: of photographs and of orders.
+    settings: backbone, device, blender and editor. limits: of photographs and of orders. judge: whether an
+        independent network says which age and sex it sees in the children.
 
     Raises `ModelError` where the backbone is missing.
     """
 
-    def __init__(self, settings: Settings, limits: Limits) -> None:
-        self.settings, self._limits = settings, limits
+    def __init__(self, settings: Settings, limits: Limits, judge: bool = False) -> None:
+        self.settings, self._limits, self._judge = settings, limits, judge
         self._engines: dict[str, Engine] = {}
         self.engine = self._engine({})
         self.editor = self.engine.editor(settings.editor)
@@ -66,10 +67,10 @@ class Studio:
             spec = load_plugins()[kind].get(name)
             told.append(spec.parse_options(options))
             refuse_files(spec, told[-1])
+        check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
         if self.lacking.get(wishes.blender):
             self.engine.blender(wishes.blender, wishes.options)  # some options do without weights
         self.engine.asked(wishes.request, self.editor, wishes.edits, wishes.seed)
-        check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
 
     def warm(self, check: Callable[[], None]) -> None:
         """Load every network once, and learn which strategies draw lots. check: may raise between steps."""
@@ -133,7 +134,7 @@ class Studio:
             sex=wishes.sex,
             by_default=wishes.request.by_default,
             neutral=wishes.neutral,
-            judge=True,
+            judge=self._judge,
             editor=self.settings.editor,
             on_stage=on_stage,
         )

@@ -67,6 +67,4 @@ def test_the_embedded_pack_is_the_default_of_a_bare_machine(tmp_path: Path) -> N
 
 def test_a_pulled_generator_of_whole_heads_is_preferred_to_the_embedded_pack() -> None:
     packs = load_plugins().packs
-    if "ffhq-mobile" not in packs:
-        pytest.skip("no plugin registers ffhq-mobile yet")
     assert packs["ffhq-mobile"].preferred > packs["morphable"].preferred > 0

@@ -57,5 +57,6 @@ def kinblend_register_packs(register):
             ),
             importer="random-face",
             licence=LICENCE,
+            preferred=10,
         )
     )

@@ -92,8 +92,14 @@ class Backbone:
         from kinblend.imaging import to_picture
 
         faces = [crop if isinstance(crop, AlignedFace) else AlignedFace(to_picture(crop)) for crop in crops]
-        with self.pool.lease(self.encoder.module, "encoder"), blame(self.encoder.title, LatentError):
-            return self.pool.batched(self.encoder.encode_faces, faces)
+        encoder = self.encoder
+        drawing = self.projector.module if encoder.draws else None
+        with (
+            self.pool.lease(encoder.module, "encoder"),
+            self.pool.lease(drawing, "projector"),
+            blame(encoder.title, LatentError),
+        ):
+            return self.pool.batched(encoder.encode_faces, faces)
 
     def render(
         self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None

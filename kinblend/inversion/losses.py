@@ -33,16 +33,16 @@ def edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
 
 def identity_features(network: IdentityNetwork, pictures: Tensor) -> list[Tensor]:
     """What dlib's network sees in pictures, [n, 3, S, S] in [−1, 1]: features [n, 128, 8, 8] and
-    [n, 256, 4, 4], and the embedding [n, 128]."""
+    [n, 256, 4, 4], and the embedding [n, 128]; all float32."""
     mean = pictures.new_tensor(MEAN)[:, None, None]
-    x = F.relu(network.stem(((chips(pictures) + 1) * 127.5 - mean) / 256))
-    x = F.max_pool2d(x, 3, 2)
+    seen = ((chips(pictures) + 1) * 127.5 - mean) / 256
+    x = F.max_pool2d(F.relu(network.stem(seen.to(network.stem.weight.dtype))), 3, 2)
     found = []
     for number, block in enumerate(network.blocks):
         if number in FEATURE_BLOCKS:
-            found.append(x)
+            found.append(x.float())
         x = block(x)
-    return [*found, network.head(x.mean(dim=(2, 3)))]
+    return [*found, network.head(x.mean(dim=(2, 3))).float()]
 
 
 def identity_distance(features: Sequence[Tensor], truth: Sequence[Tensor]) -> Tensor:

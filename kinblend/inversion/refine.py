@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kinblend.cancelling import check_cancelled
 from kinblend.identity.network import IdentityNetwork
 from kinblend.inversion.losses import (
     feature_distance,
@@ -23,6 +24,9 @@ from kinblend.inversion.losses import (
     resized,
 )
 from kinblend.inversion.whitening import Whitening
+
+BETAS = (0.9, 0.95)  # of Adam
+PATIENCE, STALLED = 15, 1e-3  # steps without so much progress, as a share of the loss, after which it ends
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,11 @@ def refine(
         with torch.no_grad():
             truth = identity_features(network, target)
         where = head_weight(target.shape[-1]).to(target)
-        groups = [{"params": [u], "rate": weights.rate}, {"params": [offsets], "rate": weights.offset_rate}]
-        adam = torch.optim.Adam(groups, lr=weights.rate, betas=(0.9, 0.95))
-        for step in range(steps):
-            for group in adam.param_groups:
-                group["lr"] = group["rate"] * min(1.0, (step + 1) / 3, (steps - step) / (0.5 * steps))
-            picture = resized(draw(space.codes(u, offsets)), target.shape[-1])
+        moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in (u, offsets)]
+        best, waited = float("inf"), 0
+        for step in range(1, steps + 1):
+            check_cancelled()
+            picture = resized(draw(space.codes(u, offsets)).to(target), target.shape[-1])
             features = identity_features(network, picture)
             loss = (
                 weights.pixels * picture_distance(picture, target, where)
@@ -76,9 +79,25 @@ def refine(
                 + weights.prior * u.square().mean(1)
                 + weights.offsets * offsets.square().mean((1, 2))
             ).sum()
-            adam.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            adam.step()
-            if progress is not None and progress(step + 1, float(loss.detach())) is False:
+            gradients = torch.autograd.grad(loss, (u, offsets))
+            pace = min(1.0, step / 3, (steps + 1 - step) / (0.5 * steps))
+            for part, gradient, moment, rate in zip(
+                (u, offsets), gradients, moments, (weights.rate, weights.offset_rate), strict=True
+            ):
+                _adam(part, gradient, moment, step, rate * pace)
+            value = float(loss.detach())
+            waited = 0 if value < best * (1 - STALLED) else waited + 1
+            best = min(best, value)
+            if waited >= PATIENCE or (progress is not None and progress(step, value) is False):
                 break
         return space.codes(u, offsets).detach()
+
+
+@torch.no_grad()
+def _adam(part: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], step: int, rate: float) -> None:
+    """One step of Adam (Kingma and Ba 2015). torch's own brings its compiler along, which takes a second to load."""
+    mean, square = moments
+    mean.lerp_(gradient, 1 - BETAS[0])
+    square.lerp_(gradient.square(), 1 - BETAS[1])
+    size = (square / (1 - BETAS[1] ** step)).sqrt() + 1e-8
+    part -= rate * mean / (1 - BETAS[0] ** step) / size

@@ -29,6 +29,7 @@ class Whitening(nn.Module):
     w: float32 [n, D] samples to measure. Without them, a module to be filled by `load_state_dict`.
     """
 
+    keep_float32 = ("centre", "colour", "spread")
     centre: Tensor
     colour: Tensor
     spread: Tensor

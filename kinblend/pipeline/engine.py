@@ -154,7 +154,7 @@ class Engine:
             people = zip(order.pictures, order.faces, names, sources, strict=True)
             found = [self._people.meet(*who) for who in people]
         with stages("encode"):
-            return [self._people.encode(who) for who in found]
+            return self._people.encode_all(found)
 
     def _bear(self, order: Order, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
         with stages("blend"):

@@ -20,6 +20,17 @@ def kinblend_register_projectors(register):
 
 
 @kinblend.hookimpl
+def kinblend_register_commands(register):
+    register(
+        kinblend.PluginSpec(
+            "fit-heads",
+            "Heads for smaller pictures of a MobileStyleGAN, fitted to its own pictures",
+            f"{__name__}.fit:fit_heads",
+        )
+    )
+
+
+@kinblend.hookimpl
 def kinblend_register_importers(register):
     register(
         kinblend.PluginSpec(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextvars import copy_context
+from itertools import count
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,11 +16,15 @@ from kinblend.errors import CheckpointError, LatentShapeError
 from kinblend.identity.network import IdentityNetwork, read_network, weights_file
 from kinblend.imaging import to_batch
 from kinblend.inversion import Whitening, identity_features, refine
+from kinblend.progress import tell_progress
 from kinblend_plugins.wplus.files import read_parts
 from kinblend_plugins.wplus.network import SIDE, EncoderNetwork
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+
+Draw = Callable[[Tensor], Tensor]
 
 
 class Networks(nn.Module):
@@ -43,6 +48,7 @@ class WPlusEncoder(Encoder):
         super().__init__(options, context)
         network, space = build(read_parts(context, "encoder"), context.space.layers, context.space.dim)
         self.module = self.networks = Networks(network, space, read_network(weights_file()))
+        self.draws = options.refine > 0
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:
@@ -68,14 +74,36 @@ class WPlusEncoder(Encoder):
 
     def _refined(self, pictures: Tensor, codes: Sequence[Tensor]) -> list[Tensor]:
         """Each face in a thread of its own, which is as fast together as alone."""
-        work = partial(self._refine, draw=self.context.projector().preview(SIDE))
-        with ThreadPoolExecutor(max_workers=max(1, torch.get_num_threads())) as pool:
-            return list(pool.map(work, pictures.unsqueeze(1), codes))
+        assert self.context.projector is not None
+        draw = self.context.projector().preview(SIDE)
+        done, total = count(1), self.options.refine * len(codes)
 
-    def _refine(self, picture: Tensor, code: Tensor, *, draw: object) -> Tensor:
+        def work(picture: Tensor, code: Tensor) -> Tensor:
+            torch.set_num_threads(1)
+            return self._refine(draw, picture[None], code, lambda *_: tell_progress(next(done), total))
+
+        threads = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(max_workers=threads) as pool:
+                # A thread starts without the context in which progress and giving up are asked for.
+                jobs = [pool.submit(copy_context().run, work, *one) for one in zip(pictures, codes, strict=True)]
+                return [job.result() for job in jobs]
+        finally:
+            torch.set_num_threads(threads)  # what a thread sets is the default of those to come
+
+    def _refine(self, draw: Draw, picture: Tensor, code: Tensor, progress: Callable[[int, float], None]) -> Tensor:
         networks = self.networks
-        torch.set_num_threads(1)
-        return refine(draw, networks.space, networks.identity, picture, code, self.options.refine)
+        where = networks.space.centre.device
+        found = refine(
+            draw,
+            networks.space,
+            networks.identity,
+            picture.to(where),
+            code.to(where),
+            self.options.refine,
+            progress,
+        )
+        return found.cpu()
 
 
 def build(tensors: Mapping[str, Tensor], layers: int, dim: int) -> tuple[EncoderNetwork, Whitening]:

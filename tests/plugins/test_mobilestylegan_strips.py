@@ -85,6 +85,19 @@ def test_lower_precision_comes_close(generator: Generator, precision: str, least
     assert 20 * torch.log10(4 * exact.std() / (rounded - exact).square().mean().sqrt()) > least
 
 
+@pytest.mark.parametrize("size", [None, 64])
+def test_under_a_small_budget_it_comes_in_pieces_in_half_precision(generator: Generator, size: int | None) -> None:
+    codes = _codes(generator, 1)
+    weights = sum(tensor.numel() * 2 for tensor in generator.state_dict().values())
+    found = []
+    for budget in (None, weights * 3 // 4):
+        pool = DevicePool("cpu", budget, "bf16")
+        with torch.no_grad(), pool.lease(generator):
+            found.append(generator(codes.bfloat16(), size=size))
+        pool.release()
+    torch.testing.assert_close(*found, atol=0.1 * float(found[0].std()), rtol=0)
+
+
 def test_a_head_makes_the_smallest_picture_that_will_do(generator: Generator) -> None:
     wanted = {None: (256, 5), 4: (64, 3), 64: (64, 3), 65: (128, 5), 128: (128, 5), 129: (256, 5), 512: (256, 5)}
     for size, (made, levels) in wanted.items():

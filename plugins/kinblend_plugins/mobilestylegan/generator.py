@@ -49,7 +49,8 @@ class Generator(nn.Module):
         size: where it is given and there is a head for it, a picture of the smallest size with a head that is no
         smaller. Without gradients on a CPU, `strips` makes the same picture faster.
         """
-        if codes.device.type == "cpu" and not self.is_watched(codes):
+        in_pieces = self.constant.dtype != self.first.weight.dtype  # so `parts` must be called to have their weights
+        if codes.device.type == "cpu" and not in_pieces and not self.is_watched(codes):
             return strips.draw(self, codes, noise, size)
         return self.layered(codes, noise, size)
 
@@ -69,6 +70,11 @@ class Generator(nn.Module):
         """How many levels are made in full for a picture of at least `size` px; None: all."""
         head = self.head(size)
         return len(self.levels) if head is None else head.start
+
+    @property
+    def parts(self) -> list[nn.Module]:
+        """Modules that may come to a small device one after the other."""
+        return [self.mapping, self.first, *self.levels, self.picture]
 
     def picture_size(self, size: int | None) -> int:
         """What is made where a picture of at least `size` px is asked for."""

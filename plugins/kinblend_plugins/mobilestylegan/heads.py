@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from kinblend_plugins.mobilestylegan.layers import BANDS, SMALLEST, InverseHaar, colours, separable
+from kinblend_plugins.mobilestylegan.layers import BANDS, SMALLEST
 
 if TYPE_CHECKING:
     from kinblend_plugins.mobilestylegan.generator import Generator
-    from kinblend_plugins.mobilestylegan.layers import Level, SeparableConvolution
+    from kinblend_plugins.mobilestylegan.layers import SeparableConvolution
 
 
 class Head(nn.Module):
@@ -41,13 +41,13 @@ class Head(nn.Module):
     def forward(self, generator: Generator, x: Tensor, codes: Tensor) -> Tensor:
         """x: [n, C, H, H], the map of the level `start`. codes: [n, L, D]. Returns float32 [n, 3, size, size]."""
         for number, level in enumerate(self.levels, start=self.start):
-            x = level(generator.levels[number], x, codes[:, 3 * number + 1 : 3 * number + 4])
-        picture = colours(self, x, generator.picture.modulation(codes[:, -1]))
-        return InverseHaar.apply(picture) if self.grows else picture
+            x = generator.levels[number](x, codes[:, 3 * number + 1 : 3 * number + 4], False, level)
+        picture: Tensor = generator.picture(x, codes[:, -1], self)
+        return picture
 
 
 class HeadLevel(nn.Module):
-    """A level with weights of its own and the styles of the generator's level.
+    """A level with weights of its own.
 
     grows: whether its wavelet doubles the size. inputs, outputs: channels.
     """
@@ -58,13 +58,6 @@ class HeadLevel(nn.Module):
         self.first = HeadConvolution(inputs // BANDS, outputs)
         self.second = HeadConvolution(outputs, outputs)
 
-    def forward(self, level: Level, x: Tensor, codes: Tensor) -> Tensor:
-        """x: [n, inputs, H, H]. codes: [n, 3, D]. Returns [n, outputs, H, H], or twice the size where it grows."""
-        style = level.modulation(codes[:, 0])[:, :, None, None]
-        x = InverseHaar.apply(x * style) if self.grows else average_band(x) * average_band(style) * 0.5
-        x = separable(self.first, x, level.first.modulation(codes[:, 1]), None)
-        return separable(self.second, x, level.second.modulation(codes[:, 2]), None)
-
 
 class HeadConvolution(nn.Module):
     """Weights that stand in for those of a `SeparableConvolution`."""
@@ -74,11 +67,6 @@ class HeadConvolution(nn.Module):
         self.depthwise = nn.Parameter(torch.empty(inputs, 1, 3, 3))
         self.pointwise = nn.Parameter(torch.empty(outputs, inputs, 1, 1))
         self.bias = nn.Parameter(torch.empty(outputs))
-
-
-def average_band(x: Tensor) -> Tensor:
-    """Of the bands [n, 4 C, …] of a wavelet, the picture at half its size: [n, C, …]."""
-    return x[:, : x.shape[1] // BANDS]
 
 
 @torch.no_grad()

@@ -6,11 +6,14 @@ sections 3.1 (wavelets), 3.2 (depthwise-separable modulated convolutions) and 3.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from kinblend_plugins.mobilestylegan.heads import Head, HeadLevel
 
 SMALLEST = 4  # px of the first feature map
 SLOPE = 0.2  # of the leaky ReLUs, for negative values
@@ -75,9 +78,6 @@ class SeparableConvolution(nn.Module):
         self.noise = nn.Parameter(torch.empty(size, size))
         self.bias = nn.Parameter(torch.empty(outputs))
 
-    def forward(self, x: Tensor, w: Tensor, noise: bool) -> Tensor:
-        return separable(self, x, self.modulation(w), self.noise if noise else None)
-
 
 class Level(nn.Module):
     """Twice the size: an inverse wavelet transform of modulated channels, then two convolutions.
@@ -93,10 +93,16 @@ class Level(nn.Module):
         self.first = SeparableConvolution(inputs // BANDS, outputs, dim, size)
         self.second = SeparableConvolution(outputs, outputs, dim, size)
 
-    def forward(self, x: Tensor, codes: Tensor, noise: bool) -> Tensor:
-        """x: [n, inputs, H, H]. codes: [n, 3, D]. Returns [n, outputs, 2 H, 2 H]."""
-        x = InverseHaar.apply(x * self.modulation(codes[:, 0])[:, :, None, None])
-        return self.second(self.first(x, codes[:, 1], noise), codes[:, 2], noise)
+    def forward(self, x: Tensor, codes: Tensor, noise: bool, own: HeadLevel | None = None) -> Tensor:
+        """x: [n, inputs, H, H]. codes: [n, 3, D]. Returns [n, outputs, 2 H, 2 H].
+
+        own: weights to take instead, of a head. Where it does not grow the result is [n, outputs, H, H].
+        """
+        own = own or self
+        style = self.modulation(codes[:, 0])[:, :, None, None]
+        x = InverseHaar.apply(x * style) if own.grows else average_band(x) * average_band(style) * 0.5
+        x = separable(own.first, x, self.first.modulation(codes[:, 1]), self.first.noise if noise else None)
+        return separable(own.second, x, self.second.modulation(codes[:, 2]), self.second.noise if noise else None)
 
 
 class ToPicture(nn.Module):
@@ -108,8 +114,10 @@ class ToPicture(nn.Module):
         self.weight = nn.Parameter(torch.empty(3 * BANDS, channels, 1, 1))
         self.bias = nn.Parameter(torch.empty(3 * BANDS))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return InverseHaar.apply(colours(self, x, self.modulation(w)))
+    def forward(self, x: Tensor, w: Tensor, own: Head | None = None) -> Tensor:
+        """own: weights to take instead, of a head; where it does not grow, a picture of the map's own size."""
+        picture = colours(own or self, x, self.modulation(w))
+        return InverseHaar.apply(picture) if own is None or own.grows else picture
 
 
 class Separable(Protocol):
@@ -139,6 +147,11 @@ def colours(weights: Coloured, x: Tensor, style: Tensor) -> Tensor:
     """float32 [n, colours, H, W] of maps [n, C, H, W]. style: [n, C]."""
     pixels = torch.bmm(as_pixels(x), modulated(weights.weight, style)).float() + weights.bias.float()
     return as_maps(pixels, *x.shape[2:])
+
+
+def average_band(x: Tensor) -> Tensor:
+    """Of the bands [n, 4 C, …] of a wavelet, the picture at half its size: [n, C, …]."""
+    return x[:, : x.shape[1] // BANDS]
 
 
 def as_pixels(x: Tensor) -> Tensor:

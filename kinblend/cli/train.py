@@ -172,7 +172,7 @@ def _print_table(path: Path, as_json: bool) -> None:
 
 
 def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
-    """Let a trainer do its work. One that has a blender's or an encoder's name trains that, any other a backbone.
+    """Let a trainer do its work.
 
     Returns what it wrote.
     """
@@ -180,7 +180,7 @@ def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
 
     plugins = load_plugins()
     spec = plugins["trainer"].get(name)
-    trains = next((kind for kind in ("blender", "encoder") if name in plugins[kind]), "backbone")
+    trains = spec.trains or ("blender" if name in plugins["blender"] else "backbone")
     if trains != what:
         raise UsageError(f"trainer '{name}' trains a {trains}: run `kinblend train {trains} {name}`")
     options, trainer = spec.parse_options(flags_to_options(words)), spec.load()

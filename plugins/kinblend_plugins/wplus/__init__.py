@@ -23,5 +23,6 @@ def kinblend_register_trainers(register):
             "an encoder for the generator of any pack, from its own pictures",
             f"{__name__}.training.trainer:train",
             f"{__name__}.training.options:TrainOptions",
+            trains="encoder",
         )
     )

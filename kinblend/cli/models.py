@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -137,24 +138,31 @@ def _by_hand(source: PackSource) -> str:
 @app.command("add")
 def add(
     name: PackName,
-    file: Annotated[Path, typer.Argument(help="What to add: trained weights, directions.")],
-    to: Annotated[str, typer.Option("--as", help="Its name in the pack; default: the file's own.")] = "",
+    files: Annotated[list[Path], typer.Argument(help="What to add: trained weights, directions, an encoder.")],
+    to: Annotated[str, typer.Option("--as", help="The file's name in the pack; default: its own.")] = "",
+    encoder: Annotated[
+        str,
+        typer.Option(help="The files are this encoder's (`kinblend train encoder`); it takes the place of another."),
+    ] = "",
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Add a .safetensors file to a pack: blender.safetensors (for `learned`) or directions.safetensors.
+    """Add .safetensors files to a pack: blender.safetensors (for `learned`), directions.safetensors, or an encoder.
 
     A pack that comes with a plugin is changed only where it is named by its folder.
     """
-    from kinblend.storage.packs import add_file
+    from kinblend.storage.packs import add_files
 
-    pack, to = _find(name), to or file.name
+    if to and len(files) > 1:
+        raise UsageError("--as names one file; give one file with it")
+    pack, named = _find(name), {to or file.name: file for file in files}
     if _shipped(name, pack):
         raise UsageError(
             f"pack '{name}' comes with a plugin; to change it all the same, name its folder {pack.folder}"
         )
-    _try_out(pack, file, to)
-    _tell(add_file(pack, file, to), as_json)
+    without = {file for file in pack.files if encoder and file.startswith("encoder") and file not in named}
+    _try_out(pack, named, without, encoder)
+    _tell(add_files(pack, named, without, {"encoder": encoder} if encoder else {}), as_json)
 
 
 @app.command("import")
@@ -197,13 +205,18 @@ def _shipped(name: str, pack: Pack) -> bool:
     return source is not None and source.folder == pack.folder
 
 
-def _try_out(pack: Pack, file: Path, to: str) -> None:
-    """Let the plugin that will read the file read it."""
+def _try_out(pack: Pack, files: Mapping[str, Path], without: Collection[str], encoder: str) -> None:
+    """Let the plugins that will read the files read them."""
     from kinblend.backbone import load_backbone, make_plugin
     from kinblend.storage.packs import check_tensors
 
-    check_tensors(file)
-    if to in _READERS:
-        with inputs_kept():  # of the trial alone: the pack's files are what is changed afterwards
-            context = load_backbone(pack.folder).context
-            make_plugin(*_READERS[to], replace(context, files={**pack.files, to: file}))
+    for file in files.values():
+        check_tensors(file)
+    readers = {_READERS[name] for name in files if name in _READERS} | ({("encoder", encoder)} if encoder else set())
+    if not readers:
+        return
+    with inputs_kept():  # of the trial alone: the pack's files are what is changed afterwards
+        context = load_backbone(pack.folder).context
+        kept = {name: path for name, path in pack.files.items() if name not in without}
+        for kind, name in readers:
+            make_plugin(kind, name, replace(context, files={**kept, **files}))

@@ -36,7 +36,7 @@ class Weights:
     pixels: float = 1.0
     identity: float = 3.0
     features: float = 1.0
-    prior: float = 0.1
+    prior: float = 0.2
     offsets: float = 0.05
     rate: float = 0.06
     offset_rate: float = 0.02

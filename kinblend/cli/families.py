@@ -12,6 +12,7 @@ from kinblend.cli import flags
 from kinblend.cli.guarded import App
 from kinblend.cli.output import check_file, put, say, wrote
 from kinblend.cli.progress import bar
+from kinblend.cli.words import parse_sets
 from kinblend.files import atomic_write, keep_inputs
 from kinblend.settings import load_settings
 
@@ -133,6 +134,7 @@ def encode(
         Path | None, typer.Option(help="Table of `families demographics`: the children's age and ethnicity are kept.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    sets: flags.Sets = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -144,6 +146,7 @@ def encode(
     from kinblend.families.trios import save_trios
     from kinblend.identity import identity_by_name
 
+    options = parse_sets(sets or [], ("encoder",))["encoder"]
     check_file(out)
     identity_by_name(identity)
     home = load_settings().home
@@ -165,6 +168,7 @@ def encode(
             mirrored=mirrored,
             identity=identity,
             known=known,
+            encoder_options=options,
         )
     save_trios(out, encoded)
     atomic_write(report, "".join(f'"{one.picture}","{one.reason}"\n' for one in lost).encode())

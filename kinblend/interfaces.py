@@ -80,6 +80,7 @@ class Encoder(Plugin, ABC):
 
     kind: ClassVar[str] = "encoder"
     input_size: int  # side of the square crops it takes, in pixels
+    side_by_side: bool = False  # whether faces that are encoded together get exactly the codes that each gets alone
     draws: bool = False  # whether `encode_faces` draws pictures: the projector's network is then leased as well
 
     @abstractmethod

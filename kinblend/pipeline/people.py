@@ -75,9 +75,12 @@ class People:
         return parent
 
     def encode_all(self, people: Sequence[Parent | Stranger]) -> list[Parent]:
-        """The parents with these faces; those not known yet are encoded together."""
+        """The parents with these faces. A latent must not depend on who else is encoded, so most encoders are given
+        one face at a time."""
         new = {who.key: who for who in people if isinstance(who, Stranger) and who.key not in self._known}
-        latents = self.backbone.encode([who.face for who in new.values()]) if new else []
+        faces, encode = [who.face for who in new.values()], self.backbone.encode
+        together = bool(faces) and self.backbone.encoder.side_by_side
+        latents = encode(faces) if together else [encode([face])[0] for face in faces]
         for who, latent in zip(new.values(), latents, strict=True):
             face = who.face
             self._known[who.key] = Parent(face.image, latent, face.landmarks, source=who.source, face=who.number)

@@ -43,6 +43,7 @@ class WPlusEncoder(Encoder):
     """
 
     input_size = SIDE
+    side_by_side = True
 
     def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)

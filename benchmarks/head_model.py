@@ -9,19 +9,17 @@ in space are solved for in turn (factorization, Tomasi & Kanade 1992), the point
 from __future__ import annotations
 
 import argparse
-import io
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from safetensors.numpy import save_file
 
 from kinblend.faces.detect import detect
 from kinblend.faces.head import MODEL, RIGID, angles, fit_rotation
 from kinblend.faces.landmarks import predict, square_for_predictor
+from kinblend.storage.archives import open_archive
 
 ROUNDS = 60  # after about 20 only the tilt still moves, which is free and set at the end
 # dlib's points, left ↔ right of the face.
@@ -44,10 +42,10 @@ def main() -> None:
 
 def landmarks(path: Path) -> NDArray[Any]:
     found = []
-    with ZipFile(path) as archive:
-        for name in sorted(archive.namelist()):
+    with open_archive(path) as archive:
+        for name in sorted(archive.names()):
             if name.endswith((".webp", ".png", ".jpg")):
-                image = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
+                image = archive.picture(name)
                 faces = detect(image)
                 if len(faces) == 1:
                     found.append(predict(image, square_for_predictor(faces[0].box)))

@@ -21,7 +21,7 @@ from kinblend.cli.demo import example
 from kinblend.errors import InputError
 from kinblend.faces import faces_in
 from kinblend.identity import embed_faces
-from kinblend.imaging import read_image
+from kinblend.imaging import decode_image, read_image
 
 PEOPLE = [f"P{number:03d}" for number in range(1, 11) if number != 3]
 PICTURES = ("studio_portrait.jpg", "amateur_selfie.jpg")
@@ -43,7 +43,7 @@ def small(picture: Image.Image) -> Image.Image:
 def compressed(picture: Image.Image) -> Image.Image:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=30)
-    return Image.open(file).convert("RGB")
+    return decode_image(file.getvalue())
 
 
 KINDS = {

@@ -1,6 +1,6 @@
 """The pictures of docs/backbone.md: children of the example people of the package `openpeople`.
 
-python benchmarks/sheets.py [--backbone NAME] [--out docs/sheets]
+python benchmarks/sheets.py [--backbone NAME] [--out docs/sheets] [--only families]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kinblend.imaging.encode import write_png
 from kinblend.pipeline.sheet import sheet
 
 COUPLES = (("P007", "P004"), ("P005", "P002"), ("P008", "P009"))
+FAMILIES = (*COUPLES, ("P007", "P010"), ("P005", "P001"), ("P008", "P006"))
 STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "average": {},
     "layer": {"shares": {"coarse": 1.0}, "default": 0.0},
@@ -29,6 +30,7 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "slerp": {},
 }
 AGES = (4, 8, 16, 30, 50, 70)  # years
+FAMILY_AGES = (4, 8, 16, 30, 60)
 SIDE = 176
 
 
@@ -36,9 +38,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/sheets"))
     parser.add_argument("--backbone", default=None)
+    parser.add_argument(
+        "--only", choices=("families",), help="six families at five ages, as a JPEG of the backbone's name"
+    )
     words = parser.parse_args()
     out, engine = words.out, Engine(words.backbone)
     print(engine.backbone.name)
+    if words.only:
+        rows = [row for couple in FAMILIES for row in family(engine, *couple)]
+        write(out / f"families-{engine.backbone.name}.jpg", rows, side=224)
+        return
     write(out / "strategies.png", [strategies(engine, *couple) for couple in COUPLES])
     write(out / "ages.png", [ages(engine, *couple) for couple in COUPLES], columns=2 + len(AGES))
     write(out / "siblings.png", [siblings(engine, *couple) for couple in COUPLES[::2]])
@@ -74,6 +83,19 @@ def ages(engine: Engine, father: str, mother: str) -> list[Image]:
     return rows
 
 
+def family(engine: Engine, father: str, mother: str) -> list[list[Image]]:
+    """Father and mother as photographed, and their daughter at each age; below, as reconstructed, and their son."""
+    rows = []
+    for sex in ("girl", "boy"):
+        results = [
+            engine.run(example(father), example(mother), age=age, sex=sex, reconstruct=True) for age in FAMILY_AGES
+        ]
+        parents = (results[0].father, results[0].mother)
+        shown = [parent.crop if sex == "girl" else parent.reconstruction for parent in parents]
+        rows.append([*shown, *(result.children[0].image for result in results)])
+    return rows
+
+
 def siblings(engine: Engine, father: str, mother: str) -> list[Image]:
     """Eight children by `mask`, girls and boys of eight."""
     result = engine.run(example(father), example(mother), "mask", age=8, sex="any", children=8)
@@ -101,7 +123,11 @@ def selfies(engine: Engine, father: str, mother: str) -> list[Image]:
 def write(path: Path, rows: Sequence[Sequence[Image]], side: int = SIDE, columns: int | None = None) -> None:
     columns = columns or len(rows[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_png(path, sheet([picture for row in rows for picture in row], columns=columns, side=side))
+    drawn = sheet([picture for row in rows for picture in row], columns=columns, side=side)
+    if path.suffix == ".png":
+        write_png(path, drawn)
+    else:
+        drawn.save(path, quality=90)
     print(path)
 
 

@@ -31,6 +31,7 @@ import httpx2
 from PIL import Image
 
 from kinblend.cli.demo import example
+from kinblend.imaging import read_image
 
 PEOPLE = ("P001", "P002", "P004", "P005", "P007", "P008", "P009")
 AGES = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -40,7 +41,7 @@ CALM = 12.0  # seconds after a round until memory is read
 
 
 def photograph(person: str) -> bytes:
-    picture = Image.open(example(person)).convert("RGB")
+    picture = read_image(example(person))
     picture.thumbnail((SIDE, SIDE))
     return jpeg(picture)
 

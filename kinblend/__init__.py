@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     )
     from kinblend.pipeline import Child, Engine, Result
     from kinblend.registry import PluginSpec
+    from kinblend.storage.archives import Archive, open_archive
     from kinblend.storage.checkpoints import Network, check_weights, kind_of, read_nvidia, read_torch
     from kinblend.storage.latents import load_latent, load_weight_map, save_latent, save_weight_map
     from kinblend.storage.networks import build_network
+    from kinblend.storage.openvino import Graph, Node, Output, read_openvino
     from kinblend.storage.packs import Pack, open_pack, write_description
-    from kinblend.storage.sources import Download, PackSource
-    from kinblend.storage.tables import Table, read_table
+    from kinblend.storage.sources import Download, PackageDownload, PackSource
+    from kinblend.storage.tables import Table, read_cells, read_table
     from kinblend.storage.tensors import read_tensor
     from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
 
@@ -64,12 +66,14 @@ _HOMES = {
     ),
     "kinblend.pipeline": ("Child", "Engine", "Result"),
     "kinblend.registry": ("PluginSpec",),
+    "kinblend.storage.archives": ("Archive", "open_archive"),
     "kinblend.storage.checkpoints": ("Network", "check_weights", "kind_of", "read_nvidia", "read_torch"),
     "kinblend.storage.latents": ("load_latent", "load_weight_map", "save_latent", "save_weight_map"),
     "kinblend.storage.networks": ("build_network",),
+    "kinblend.storage.openvino": ("Graph", "Node", "Output", "read_openvino"),
     "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
-    "kinblend.storage.sources": ("Download", "PackSource"),
-    "kinblend.storage.tables": ("Table", "read_table"),
+    "kinblend.storage.sources": ("Download", "PackSource", "PackageDownload"),
+    "kinblend.storage.tables": ("Table", "read_cells", "read_table"),
     "kinblend.storage.tensors": ("read_tensor",),
     "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "Target", "WeightMap"),
 }
@@ -77,6 +81,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AlignedFace",
+    "Archive",
     "Backbone",
     "Blend",
     "Blender",
@@ -89,16 +94,20 @@ __all__ = [
     "Encoder",
     "Engine",
     "Family",
+    "Graph",
     "KinblendError",
     "KinshipSet",
     "Latent",
     "LatentSpace",
     "Member",
     "Network",
+    "Node",
     "Noise",
     "NuclearFamily",
+    "Output",
     "Pack",
     "PackSource",
+    "PackageDownload",
     "Person",
     "PluginSpec",
     "ProjectionProgress",
@@ -122,8 +131,11 @@ __all__ = [
     "load_latent",
     "load_trios",
     "load_weight_map",
+    "open_archive",
     "open_pack",
+    "read_cells",
     "read_nvidia",
+    "read_openvino",
     "read_table",
     "read_tensor",
     "read_torch",

@@ -8,8 +8,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from kinblend.cancelling import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PackError, PluginError, UnsupportedError, blame
+from kinblend.files import keep_inputs
 from kinblend.interfaces import (
     Blender,
     Context,
@@ -24,7 +26,7 @@ from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec
 from kinblend.settings import load_settings
 from kinblend.storage.library import find_pack, preferred_pack
-from kinblend.storage.packs import Pack
+from kinblend.storage.packs import DESCRIPTION, Pack
 from kinblend.storage.verified import verify_for_use
 from kinblend.types import AlignedFace, Latent, LatentSpace
 
@@ -90,8 +92,14 @@ class Backbone:
         from kinblend.imaging import to_picture
 
         faces = [crop if isinstance(crop, AlignedFace) else AlignedFace(to_picture(crop)) for crop in crops]
-        with self.pool.lease(self.encoder.module, "encoder"), blame(self.encoder.title, LatentError):
-            return self.pool.batched(self.encoder.encode_faces, faces)
+        encoder = self.encoder
+        drawing = self.projector.module if encoder.draws else None
+        with (
+            self.pool.lease(encoder.module, "encoder"),
+            self.pool.lease(drawing, "projector"),
+            blame(encoder.title, LatentError),
+        ):
+            return self.pool.batched(encoder.encode_faces, faces)
 
     def render(
         self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
@@ -120,9 +128,14 @@ class Backbone:
 
         if start is not None:
             self.space.require(start.space, "start")
+
+        def tell(now: ProjectionProgress) -> bool | None:
+            check_cancelled()
+            return None if progress is None else progress(now)
+
         picture = to_picture(crop)
         with self.pool.lease(self.projector.module, "projector"), blame(self.projector.title, LatentError):
-            return self.projector.project(picture, start=start, steps=steps, seed=seed, progress=progress)
+            return self.projector.project(picture, start=start, steps=steps, seed=seed, progress=tell)
 
 
 def choose_backbone(name: str | Path | None = None) -> str | Path:
@@ -150,6 +163,7 @@ def load_backbone(
     settings = load_settings()
     pack = find_pack(choose_backbone(name), settings.packs, load_plugins().packs)
     verify_for_use(pack, settings.home / "verified.json")
+    keep_inputs([pack.folder / DESCRIPTION, *pack.files.values()])
     options = {"encoder": dict(encoder_options or {}), "projector": dict(projector_options or {})}
     for kind, values in options.items():
         _check_plugin(pack, kind, values)

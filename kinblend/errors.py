@@ -34,6 +34,10 @@ class UnsupportedError(UsageError):
     """This plugin cannot do what was asked (projecting an image, say)."""
 
 
+class OutputError(UsageError):
+    """No file may be written there: a link, a device, an input of the command, somebody else's file."""
+
+
 class WeightsMissingError(UnsupportedError):
     """This plugin needs trained weights, and neither the backbone's pack nor a file provides them."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -79,6 +80,8 @@ class Encoder(Plugin, ABC):
 
     kind: ClassVar[str] = "encoder"
     input_size: int  # side of the square crops it takes, in pixels
+    side_by_side: bool = False  # whether faces that are encoded together get exactly the codes that each gets alone
+    draws: bool = False  # whether `encode_faces` draws pictures: the projector's network is then leased as well
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
@@ -222,6 +225,28 @@ class Projector(Plugin, ABC):
         from `seed`. size: pictures of this side are enough; a projector that can makes the next larger ones it has
         and saves the work for the rest. Returns float32 [n, 3, R, R], RGB about [−1, 1], not clamped.
         """
+
+    def preview(self, size: int) -> Callable[[Tensor], Tensor]:
+        """A function from codes to pictures that is cheap to optimise through.
+
+        It takes float32 [n, L, D] and gives float32 [n, 3, S, S], S at least `size` where the resolution allows, RGB
+        about [−1, 1], differentiable. It may round where the device is faster for it. By default `synthesize`.
+        """
+        return partial(self.synthesize, size=size)
+
+    def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
+        """Codes of random vectors: [n, D] from a normal distribution → float32 [n, L, D], truncated by psi.
+
+        Raises `UnsupportedError` where the generator has no mapping network.
+        """
+        raise UnsupportedError(f"the projector of {self.space.backbone} has no mapping network to draw samples from")
+
+    def average(self) -> Tensor:
+        """The latent average, float32 [L, D] on the CPU: by default the mean of 4096 seeded draws."""
+        import torch
+
+        z = torch.randn(4096, self.space.dim, generator=torch.Generator().manual_seed(0))
+        return self.map(z).mean(0)
 
     def render(
         self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None

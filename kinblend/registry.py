@@ -39,6 +39,8 @@ class PluginSpec:
     source: the plugin that registered it; filled in by the plugin manager.
     weights: the file of a backbone's pack without which it can't be used unless an option gives other weights; lists
         then show it as not available there.
+    trains: what a trainer trains, "backbone", "blender" or "encoder"; by default the blender of its name, or else a
+        backbone.
     """
 
     name: str
@@ -47,6 +49,7 @@ class PluginSpec:
     options: str | type[BaseModel] | None = None
     source: str = field(default="", compare=False)
     weights: str = ""
+    trains: str = ""
 
     def load(self) -> Any:
         """The class or function itself. Raises `PluginError` if it can't be imported."""

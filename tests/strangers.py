@@ -17,7 +17,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environ = os.environ | {
-            "PYTHONPATH": str(folder),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")])),
             "KINBLEND_HOME": str(folder / "home"),
             "COLUMNS": "200",
             "no_proxy": "*",

@@ -60,5 +60,15 @@ def test_a_taken_entry_point_leaves_the_first_plugin_whole(tmp_path: Path, monke
 def test_every_built_in_plugin_loads() -> None:
     built_in = {report.name: report.error for report in Plugins().reports if report.distribution == "kinblend"}
     assert built_in == dict.fromkeys(
-        ["morphable", "blenders", "interfacegan", "checkpoints", "stylegan2", "e4e", "kinship", "demographics"]
+        [
+            "morphable",
+            "blenders",
+            "interfacegan",
+            "checkpoints",
+            "stylegan2",
+            "mobilestylegan",
+            "e4e",
+            "kinship",
+            "demographics",
+        ]
     )

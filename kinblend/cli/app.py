@@ -23,8 +23,9 @@ from kinblend.cli import (
     train,
 )
 from kinblend.cli.extra import Commands
+from kinblend.cli.guarded import App
 
-app = typer.Typer(
+app = App(
     name="kinblend",
     cls=Commands,
     help="Predict how a child of two people might look.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,11 @@ from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.cli.output import check_file, put, say
 from kinblend.cli.words import parse_sets
 from kinblend.errors import ModelError, UsageError
+from kinblend.files import atomic_write
 from kinblend.settings import load_settings
+
+if TYPE_CHECKING:
+    from kinblend.evaluation.rival import Rival
 
 HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
 
@@ -48,7 +52,11 @@ def bench(
     father: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
     mother: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
     against: Annotated[
-        Path | None, typer.Option(help="Python file with synthesize(pack), run beside ours for ratios.")
+        str | None,
+        typer.Option(help="Run beside ours, for ratios: a Python file with synthesize(pack), or `openvino`."),
+    ] = None,
+    rival_model: Annotated[
+        Path | None, typer.Option(help="For openvino: an .xml file with its .bin, or a wheel that has both.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the report there, as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw latency and memory, .png or .svg.")] = None,
@@ -62,7 +70,6 @@ def bench(
     settings = load_settings(device=device, memory_budget=memory_budget)
     from kinblend.backbone import choose_backbone
     from kinblend.evaluation.charts import plot as draw
-    from kinblend.evaluation.rival import Rival
     from kinblend.evaluation.speed import Plan, known_steps
     from kinblend.evaluation.speed import bench as run
 
@@ -83,12 +90,24 @@ def bench(
         options=parse_sets(sets or [], ("encoder", "projector")),
         **{name: tuple(values) for name, values in wanted.items() if values},  # type: ignore[arg-type]
     )
-    report = run(plan, Rival(against) if against else None, say)
+    report = run(plan, _rival(against, rival_model), say)
     if out is not None:
-        out.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        atomic_write(out, (json.dumps(report, indent=2, sort_keys=True) + "\n").encode())
     if plot is not None:
         draw(report, plot)
     put(report, as_json=as_json, rows=_rows(report), head=HEAD)
+
+
+def _rival(against: str | None, model: Path | None) -> Rival | None:
+    """Raises `UsageError` where it can't be had."""
+    from kinblend.evaluation.openvino import OpenVINOGraph
+    from kinblend.evaluation.rival import Rival
+
+    if (against == "openvino") is not (model is not None):
+        raise UsageError("write both: --against openvino --rival-model FILE")
+    if model is not None:
+        return Rival(OpenVINOGraph(model))
+    return None if against is None else Rival.from_file(Path(against))
 
 
 def _people(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:

@@ -9,10 +9,11 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.encoded import load_encoded
+from kinblend.cli.guarded import App
 from kinblend.cli.output import check_folder, put, say
-from kinblend.cli.words import named_files
+from kinblend.cli.words import named_files, parse_sets
 
-app = typer.Typer(help="Measure backbones and blenders.", no_args_is_help=True)
+app = App(help="Measure backbones and blenders.", no_args_is_help=True)
 
 
 @app.callback()
@@ -24,6 +25,11 @@ def _group() -> None:
 def backbone(
     faces: Annotated[Path, typer.Option(help="Folder or zip of FFHQ-aligned pictures of different people.")],
     pairs: Annotated[int, typer.Option(min=1, help="Random couples whose children are looked at.")] = 200,
+    strategy: Annotated[
+        list[str] | None, typer.Option(help="A strategy whose children are looked at; repeatable; default: all.")
+    ] = None,
+    edits: Annotated[bool, typer.Option(help="Measure edits, too, which takes longest.")] = True,
+    sets: flags.Sets = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
@@ -34,11 +40,12 @@ def backbone(
     """Reconstructions, children by every strategy, and edits, of people the backbone never saw."""
     from kinblend.evaluation.people import read_faces
 
+    options = parse_sets(sets or [], ("encoder", "projector"))
     people = read_faces(faces)
-    engine = flags.open_engine(backbone, device, precision, memory_budget)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, options)
     from kinblend.evaluation.backbone import evaluate
 
-    report = evaluate(engine, people, pairs, say)
+    report = evaluate(engine, people, pairs, say, strategies=strategy or (), with_edits=edits)
     put(report, as_json=as_json, rows=_rows(report), head=["figure", "value"])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from kinblend.cli.guarded import App
 from kinblend.registry import PluginSpec
 
 
@@ -35,7 +36,7 @@ class Later(TyperCommand):
         self.spec = spec
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app = App(add_completion=False, pretty_exceptions_enable=False)
         app.command(self.spec.name, help=self.spec.summary)(self.spec.load())
         return typer.main.get_command(app).make_context(info_name, args, *rest, **extra)
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.guarded import App
 from kinblend.cli.output import check_file, put, say, wrote
 from kinblend.cli.progress import bar
+from kinblend.cli.words import parse_sets
+from kinblend.files import atomic_write, keep_inputs
 from kinblend.settings import load_settings
 
-app = typer.Typer(help="Prepare pictures of families.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from kinblend.families.people import KinshipSet
+
+app = App(help="Prepare pictures of families.", no_args_is_help=True)
 
 
 @app.callback()
@@ -34,11 +40,10 @@ def stats(
     quiet: flags.Quiet = False,
 ) -> None:
     """What a kinship set holds, what is wrong with it, and why families give no trio."""
-    from kinblend.families.read import read_families
     from kinblend.families.report import write_report
     from kinblend.families.stats import statistics
 
-    name, found = read_families(path, format)
+    name, found = _read(path, format, out)
     figures = statistics(found)
     if out is not None:
         write_report(out, name, found, figures)
@@ -65,11 +70,10 @@ def trios(
     """Father, mother and child, a picture each: the list that training starts from. What is split is families."""
     from kinblend.families.manifest import read_trio_list, write_trio_list
     from kinblend.families.pairing import pair, parse_pairing
-    from kinblend.families.read import read_families
     from kinblend.families.splits import parse_shares
 
     amount, shares = parse_pairing(pairing), parse_shares(split)
-    name, found = read_families(path, format)
+    name, found = _read(path, format, out)
     triples = pair(found, amount, seed=seed, shares=shares, pictures=pictures, most=most)
     written = write_trio_list(out, triples)
     read_trio_list(out)
@@ -94,13 +98,12 @@ def demographics(
 
     from kinblend.families import demographics as work
     from kinblend.families.prepare.cache import StageCache
-    from kinblend.families.read import read_families
     from kinblend.families.report import write_demographics
     from kinblend.plugins import load_plugins
     from kinblend.storage.tables import write_table
 
     spec = load_plugins()["analyser"].get(analyser)
-    name, found = read_families(path, format)
+    name, found = _read(path, format, out, report)
     try:
         release = version(analyser)
     except PackageNotFoundError:
@@ -131,6 +134,7 @@ def encode(
         Path | None, typer.Option(help="Table of `families demographics`: the children's age and ethnicity are kept.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    sets: flags.Sets = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -142,10 +146,15 @@ def encode(
     from kinblend.families.trios import save_trios
     from kinblend.identity import identity_by_name
 
+    options = parse_sets(sets or [], ("encoder",))["encoder"]
     check_file(out)
     identity_by_name(identity)
     home = load_settings().home
     listed = read_trio_list(trios)
+    keep_inputs(picture for trio in listed for picture in (trio.father, trio.mother, trio.child))
+    report = out.with_suffix(".lost.csv")
+    for file in (out, report):
+        check_file(file)
     known = None if demographics is None else groups_of_pictures(demographics)
     with bar("encode", None, quiet) as show:
         folder = home / "families"
@@ -159,9 +168,25 @@ def encode(
             mirrored=mirrored,
             identity=identity,
             known=known,
+            encoder_options=options,
         )
     save_trios(out, encoded)
-    report = out.with_suffix(".lost.csv")
-    report.write_text("".join(f'"{one.picture}","{one.reason}"\n' for one in lost), "utf-8")
+    atomic_write(report, "".join(f'"{one.picture}","{one.reason}"\n' for one in lost).encode())
     say(f"{len(encoded)} of {len(listed)} trios; {len(lost)} pictures were lost, see {report}")
     wrote([out], as_json)
+
+
+def _read(path: Path, format: str | None, *outs: Path | None) -> tuple[str, KinshipSet]:
+    """The reader's name and the set. None of its files may be written over, nor any other in its folder."""
+    from kinblend.families.read import read_families
+
+    for out in outs:
+        if out is not None:
+            check_file(out)
+    name, found = read_families(path, format)
+    keep_inputs(picture for person in found.people() for picture in person.pictures)
+    keep_inputs(path.rglob("*") if path.is_dir() else [path])
+    for out in outs:
+        if out is not None:
+            check_file(out)
+    return name, found

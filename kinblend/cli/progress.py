@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kinblend.cli.output import say
+from kinblend.progress import listening
 
 STAGES = 6  # of a run
 INTERVAL = 10.0  # seconds between lines
@@ -29,7 +30,8 @@ def stages(quiet: bool, total: int = STAGES) -> Iterator[Callable[[str], None]]:
                 step(begun, name)
                 begun += 1
 
-            yield begin
+            with listening(lambda done, of: step(begun - 1 + done / of)):
+                yield begin
             step(total, "done")
 
 

@@ -13,6 +13,7 @@ from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.progress import stages
 from kinblend.cli.words import parse_edits, parse_sets
 from kinblend.errors import SeveralFacesError
+from kinblend.files import check_target
 from kinblend.settings import load_settings
 
 
@@ -52,8 +53,12 @@ def run(
     if surround is not None:
         sorted_sets["projector"]["surround"] = surround
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
+    from kinblend.pipeline.result import files_of
+
     request = parse_request(age, sex, edits)
     check_folder(out)
+    for path in files_of(out, children, with_sheet=sheet):
+        check_target(path)
     engine = flags.open_engine(backbone, device, precision, memory_budget, sorted_sets)
     try:
         with stages(quiet) as on_stage:

@@ -32,6 +32,9 @@ def serve(
         str | None, typer.Option(help="What every client must know. Better in KINBLEND_TOKEN than here.")
     ] = None,
     blender: Annotated[str | None, typer.Option(help="Strategy to begin with.")] = None,
+    judge: Annotated[
+        bool, typer.Option("--judge/--no-judge", help="Say which age and sex an independent network sees.")
+    ] = False,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
@@ -52,7 +55,7 @@ def serve(
     from kinblend.web.access import Access
     from kinblend.web.app import create_app
 
-    app = create_app(settings, Access(host, settings.token))
+    app = create_app(settings, Access(host, settings.token), judge=judge)
     with _listen(host, port) as listening:
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
 

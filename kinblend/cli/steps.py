@@ -148,13 +148,14 @@ def render(
         raise UsageError("two of the latents have the same file name, and so would their pictures; rename one")
     options = parse_sets(sets or [], ("projector",))
     check_folder(out)
+    pictures = [out / f"{path.stem}.png" for path in latents]
+    for path in pictures:
+        check_file(path)
     loaded: Sequence[Latent] = [load_latent(path) for path in latents]
     engine = flags.open_engine(backbone or loaded[0].space.backbone, device, precision, memory_budget, options)
-    written = []
-    for path, picture in zip(latents, engine.backbone.render(loaded, noise=noise, seed=seed), strict=True):
-        written.append(out / f"{path.stem}.png")
-        write_png(written[-1], picture)
-    wrote(written, as_json)
+    for path, picture in zip(pictures, engine.backbone.render(loaded, noise=noise, seed=seed), strict=True):
+        write_png(path, picture)
+    wrote(pictures, as_json)
 
 
 def project(
@@ -245,6 +246,4 @@ def _checked_out(source: Path, suffix: str, out: Path | None) -> Path:
     """Where to write, which can be written and is not the input."""
     path = flags.default_out(source, suffix, out)
     check_file(path)
-    if path.exists() and source.exists() and source.samefile(path):
-        raise UsageError(f"--out {path} is the input itself; name another file")
     return path

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.guarded import App
 from kinblend.cli.output import put, say
 from kinblend.errors import KinblendError
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from kinblend.registry import PluginSpec
 
 
-def group(kind: str) -> typer.Typer:
+def group(kind: str) -> App:
     """The commands for one kind of plugin."""
-    app = typer.Typer(help=f"List and show {kind}s.", no_args_is_help=True)
+    app = App(help=f"List and show {kind}s.", no_args_is_help=True)
 
     @app.command("list")
     def list_all(backbone: flags.Backbone = None, as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:

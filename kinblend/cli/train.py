@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.guarded import App
 from kinblend.cli.output import check_file, check_folder, put, say, wrote
 from kinblend.cli.progress import bar
 from kinblend.cli.words import read_value
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from kinblend.training.directions import Directions, Method
     from kinblend.training.drawn import Plan
 
-app = typer.Typer(help="Train backbones, blenders and directions.", no_args_is_help=True)
+app = App(help="Train backbones, blenders, encoders and directions.", no_args_is_help=True)
 
 
 @app.command("backbone", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -64,6 +65,27 @@ def blender(
     _train("blender", name, context.args, out)
     say(f"use it with --blender {name} --set blender.weights={out}")
     wrote([out], as_json)
+
+
+@app.command("encoder", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def encoder(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A trainer; `kinblend trainers list`.")] = "wplus",
+    backbone: flags.Backbone = None,
+    out: Annotated[Path, typer.Option(help="Folder for the encoder's files.")] = Path("encoder"),
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Train an encoder for a pack's generator on pictures it draws itself. The trainer's options are flags: --photos
+    ZIP, say; see `kinblend trainers show wplus`. Interrupted, it goes on from its checkpoint."""
+    from kinblend.backbone import choose_backbone
+
+    pack = str(choose_backbone(backbone))
+    check_folder(out)
+    _train("encoder", name, [*context.args, "--backbone", pack], out)
+    files = sorted(out.glob("*.safetensors"))
+    say(f"put it into the pack with `kinblend models add {pack} {' '.join(map(str, files))} --encoder {name}`")
+    wrote(files, as_json)
 
 
 @app.command("directions")
@@ -150,7 +172,7 @@ def _print_table(path: Path, as_json: bool) -> None:
 
 
 def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
-    """Let a trainer do its work. One that has a blender's name trains that blender, any other a backbone.
+    """Let a trainer do its work.
 
     Returns what it wrote.
     """
@@ -158,7 +180,7 @@ def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
 
     plugins = load_plugins()
     spec = plugins["trainer"].get(name)
-    trains = "blender" if name in plugins["blender"] else "backbone"
+    trains = spec.trains or ("blender" if name in plugins["blender"] else "backbone")
     if trains != what:
         raise UsageError(f"trainer '{name}' trains a {trains}: run `kinblend train {trains} {name}`")
     options, trainer = spec.parse_options(flags_to_options(words)), spec.load()

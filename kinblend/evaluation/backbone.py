@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from kinblend.errors import WeightsMissingError
+from kinblend.errors import UnsupportedError, WeightsMissingError
 from kinblend.evaluation.people import couples
 from kinblend.evaluation.pictures import ms_ssim, psnr
 from kinblend.faces import faces_in
 from kinblend.identity import embed_faces
 from kinblend.imaging import to_batch
+from kinblend.inversion import Whitening
 from kinblend.pipeline import Engine
 from kinblend.types import Latent
 
@@ -43,6 +44,7 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "likeness": {},
 }
 EDITED = 50  # couples
+SAMPLES = 20_000  # of w, that say where codes of samples lie
 STRENGTHS = (-3.0, -2.0, 2.0, 3.0)
 
 Progress = Callable[[str], None]
@@ -58,26 +60,40 @@ class People:
 
 
 def evaluate(
-    engine: Engine, faces: Sequence[Image], pairs: int = 200, progress: Progress | None = None
+    engine: Engine,
+    faces: Sequence[Image],
+    pairs: int = 200,
+    progress: Progress | None = None,
+    *,
+    strategies: Sequence[str] = (),
+    with_edits: bool = True,
 ) -> dict[str, Any]:
     """All figures. faces: FFHQ-aligned crops of different people. pairs: random couples; the edits are made on the
-    children of the first 50. progress: told each part.
+    children of the first 50. progress: told each part. strategies: whose children are looked at; by default all.
+    with_edits: whether edits are measured, which takes longest.
 
     Keys of the reconstructions: identity_distance_median, rank1 (how often the right person is the nearest of all),
-    same_person (distance up to 0.6), detection_rate, psnr and ms_ssim (medians, psnr inside the face, at 256 px).
+    same_person (distance up to 0.6), detection_rate, psnr and ms_ssim (medians, psnr inside the face, at 256 px),
+    sharpness and contrast (inside the face, over the photograph's, medians), and where the generator can draw samples
+    whitened (mean square of the whitened codes, median; samples have 1).
     """
     say = progress or (lambda _: None)
     say("encode")
-    latents = [engine.backbone.encode([face])[0] for face in faces]
+    started = time.perf_counter()
+    latents = engine.backbone.encode(faces)
+    encoding = (time.perf_counter() - started) / len(faces)
     people = People(faces, latents, embed_faces(faces))
     say("reconstructions")
     bare = [Latent(latent.code, latent.space) for latent in latents]
     report: dict[str, Any] = {"backbone": str(engine.backbone.space), "people": len(faces), "pairs": pairs}
     report |= reconstruction(engine, people, bare)
-    report["with_detail"] = reconstruction(engine, people, latents)
+    if any(latent.detail for latent in latents):
+        report["with_detail"] = reconstruction(engine, people, latents)
     chosen = couples(len(faces), pairs)
     report["children"] = {}
     for name, options in STRATEGIES.items():
+        if strategies and name not in strategies:
+            continue
         try:
             strategy = engine.blender(name, options)
         except WeightsMissingError as error:
@@ -85,11 +101,13 @@ def evaluate(
             continue
         say(f"children by {name}")
         report["children"][name] = children(engine, people, chosen, strategy)
-    say("siblings")
-    report["siblings_by_mask"] = siblings(engine, people, chosen)
-    report["edits"] = edits(engine, people, chosen[:EDITED], say)
+    if not strategies or "mask" in strategies:
+        say("siblings")
+        report["siblings_by_mask"] = siblings(engine, people, chosen)
+    if with_edits:
+        report["edits"] = edits(engine, people, chosen[:EDITED], say)
     say("seconds")
-    report["seconds"] = speed(engine, people)
+    report["seconds"] = speed(engine, people) | {"encode_each_of_all": _rounded(encoding)}
     return report
 
 
@@ -107,7 +125,35 @@ def reconstruction(engine: Engine, people: People, latents: Sequence[Latent]) ->
         "detection_rate": _share(len(faces_in(picture)) == 1 for picture in pictures),
         "psnr": _rounded(psnr(ours, theirs, where).median()),
         "ms_ssim": _rounded(ms_ssim(ours * where, theirs * where).median()),
+        "sharpness": _rounded((_sharpness(ours, where) / _sharpness(theirs, where)).median()),
+        "contrast": _rounded((_contrast(ours, where) / _contrast(theirs, where)).median()),
+        **_whitened(engine, latents),
     }
+
+
+def _sharpness(pictures: Tensor, where: Tensor) -> Tensor:
+    """Mean absolute difference of neighbouring grey pixels inside the face, [n]."""
+    grey = pictures.mean(1, keepdim=True)
+    steps = (grey[..., 1:, 1:] - grey[..., :-1, :-1]).abs() * where[..., 1:, 1:]
+    return steps.sum((1, 2, 3)) / where[..., 1:, 1:].sum((1, 2, 3))
+
+
+def _contrast(pictures: Tensor, where: Tensor) -> Tensor:
+    """Standard deviation of grey inside the face, [n]."""
+    grey, size = pictures.mean(1, keepdim=True), where.sum((1, 2, 3))
+    mean = (grey * where).sum((1, 2, 3)) / size
+    return (((grey - mean[:, None, None, None]).square() * where).sum((1, 2, 3)) / size).sqrt()
+
+
+def _whitened(engine: Engine, latents: Sequence[Latent]) -> dict[str, float]:
+    """How far codes are from samples of the generator, where it draws any."""
+    projector = engine.backbone.projector
+    try:
+        w = projector.map(torch.randn(SAMPLES, projector.space.dim, generator=torch.Generator().manual_seed(0)))[:, 0]
+    except UnsupportedError:
+        return {}
+    codes = torch.stack([latent.code for latent in latents]).mean(1)
+    return {"whitened": _rounded(Whitening(projector.space.dim, w).to_u(codes).square().mean(1).median())}
 
 
 def children(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], strategy: Blender) -> dict[str, float]:
@@ -120,8 +166,11 @@ def children(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], s
     strangers = distances.median(1).values
     rows = torch.arange(len(pairs))
     father, mother = (distances[rows, torch.tensor(side)] for side in zip(*pairs, strict=True))
+    # The chance that a parent is nearer to the child than somebody else is.
+    beaten = [(distances > own[:, None]).float().sum(1) / (len(people.faces) - 1) for own in (father, mother)]
     return {
         "detection_rate": _share(len(faces_in(picture)) == 1 for picture in pictures),
+        "auc": _rounded(torch.stack(beaten).mean()),
         "nearer_than_strangers": _rounded((torch.maximum(father, mother) < strangers).float().mean()),
         "distance_father_median": _rounded(father.median()),
         "distance_mother_median": _rounded(mother.median()),

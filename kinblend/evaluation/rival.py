@@ -17,32 +17,35 @@ if TYPE_CHECKING:
 
 
 class Rival:
-    """What a Python file that the user names makes of a pack.
+    """What another implementation, a module or an object, makes of a pack.
 
-    The file has `synthesize(pack)`, and may have `encode(pack)`: each takes the `kinblend.Pack` and returns a
-    function, of codes [n, L, D] → pictures [n, 3, R, R] and of faces [n, 3, S, S] → codes. It runs in fp32, on the
-    processor, in this process, its calls in turn with ours. Raises `UsageError` where the file won't do.
+    It has `synthesize(pack)`, and may have `encode(pack)`: each takes the `kinblend.Pack` and returns a function, of
+    codes [n, L, D] → pictures [n, 3, R, R] and of faces [n, 3, S, S] → codes. It may have `codes(backbone)`, which
+    chooses the codes. It runs in fp32, on the processor, in this process, its calls in turn with ours.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, implementation: Any) -> None:
+        self._module = implementation
+
+    @classmethod
+    def from_file(cls, path: Path) -> Rival:
+        """The Python file that the user names. Raises `UsageError` where it won't do."""
         spec = importlib.util.spec_from_file_location("kinblend_rival", path) if path.is_file() else None
         if spec is None or spec.loader is None:
             raise UsageError(f"{path} is no Python file; --against takes one with a function synthesize(pack)")
-        self._module = importlib.util.module_from_spec(spec)
+        module = importlib.util.module_from_spec(spec)
         try:
-            spec.loader.exec_module(self._module)
+            spec.loader.exec_module(module)
         except Exception as error:
             raise UsageError(f"{path} fails: {one_line(error)}") from error
-        if not hasattr(self._module, "synthesize"):
+        if not hasattr(module, "synthesize"):
             raise UsageError(f"{path} has no function synthesize(pack)")
+        return cls(module)
 
     def compare(self, backbone: Backbone, rounds: int, precision: str) -> list[dict[str, Any]]:
         """Seconds of both, how many times as long the other takes, and by how much the results differ."""
-        import torch
-
-        space, pool, projector = backbone.space, backbone.pool, backbone.projector
-        draw = torch.Generator().manual_seed(0)
-        codes = torch.randn(1, space.layers, space.dim, generator=draw)
+        pool, projector = backbone.pool, backbone.projector
+        codes = getattr(self._module, "codes", _codes)(backbone)
         theirs: Callable[[Tensor], Tensor] = self._module.synthesize(backbone.pack)
         found = []
         with pool, pool.lease(projector.module, "projector"):
@@ -78,6 +81,13 @@ class Rival:
                 first = _compared(partial(encoder.encode, faces), apart, rounds, pool.memory)
             second = _compared(child, their_child, rounds, pool.memory)
         return [{"step": "encode two"} | first, {"step": "two faces to a child"} | second]
+
+
+def _codes(backbone: Backbone) -> Tensor:
+    import torch
+
+    shape = (1, backbone.space.layers, backbone.space.dim)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
 def _compared(ours: Work, theirs: Work, rounds: int, memory: Any) -> dict[str, Any]:

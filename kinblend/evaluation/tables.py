@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.evaluation.bootstrap import Estimate
+from kinblend.files import atomic_write
 from kinblend.imaging.figures import new_figure, save_figure
-from kinblend.storage.sealed import atomic_write
 from kinblend.storage.tables import write_table
 
 COLUMNS = {"kind": str, "name": str, "figure": str, "mean": float, "low": float, "high": float, "families": int}

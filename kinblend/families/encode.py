@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import InputError
 from kinblend.families.manifest import PICTURES, TrioFiles
 from kinblend.families.trios import Trios
 from kinblend.families.workers import in_processes
-from kinblend.storage.sealed import atomic_write, file_sha256
+from kinblend.files import atomic_write
+from kinblend.storage.sealed import file_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,18 +32,26 @@ HELD_OUT = 0.5
 
 @dataclass(frozen=True)
 class Way:
-    """How pictures are encoded: what `encode_trios` was told. suffix: of the cache's folder."""
+    """How pictures are encoded: what `encode_trios` was told. suffix: of the cache's folder.
+
+    encoder_options: as JSON. encoder_files: SHA-256 of the encoder's own files in the pack, joined.
+    """
 
     backbone: str
     identity: str
     aligned: bool
     mirrored: bool
+    encoder_options: str = "{}"
+    encoder_files: str = ""
 
     @property
     def suffix(self) -> str:
         marks = {"-aligned": self.aligned, "-mirrored": self.mirrored, f"-{self.identity}": self.identity != "dlib"}
         # "wide": with the edges held out, which older caches know nothing of.
-        return "-wide" + "".join(mark for mark, holds in marks.items() if holds)
+        suffix = "-wide" + "".join(mark for mark, holds in marks.items() if holds)
+        if self.encoder_options == "{}" and not self.encoder_files:
+            return suffix
+        return f"{suffix}-{sha256((self.encoder_options + self.encoder_files).encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,7 @@ def encode_trios(
     mirrored: bool = False,
     identity: str = "dlib",
     known: Mapping[Path, Mapping[str, str]] | None = None,
+    encoder_options: Mapping[str, Any] | None = None,
 ) -> tuple[Trios, list[Lost]]:
     """Codes and embeddings of all trios whose three pictures can be used.
 
@@ -69,7 +81,8 @@ def encode_trios(
         ended. workers: processes. progress: told how many of how many pictures are done.
     aligned: the pictures are FFHQ crops already, `kinblend prepare`'s say; they are encoded as they are.
     mirrored: every picture is turned left to right first, which gives training a second look at each family.
-    identity: the network of the embeddings. known: groups of each picture ("age" → "20-39"); the child's are kept.
+    encoder_options: of the backbone's encoder. identity: the network of the embeddings. known: groups of each picture
+        ("age" → "20-39"); the child's are kept.
     Raises `InputError` when no trio is left.
     """
     import torch
@@ -77,8 +90,10 @@ def encode_trios(
 
     from kinblend.backbone import load_backbone
 
-    space = load_backbone(backbone).space
-    way = Way(backbone, identity, aligned, mirrored)
+    pack = load_backbone(backbone).pack
+    space, files = pack.space, pack.description["files"]
+    hashes = "".join(files[name]["sha256"] for name in sorted(files) if name.startswith("encoder"))
+    way = Way(backbone, identity, aligned, mirrored, json.dumps(dict(encoder_options or {}), sort_keys=True), hashes)
     folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}{way.suffix}"
     folder.mkdir(parents=True, exist_ok=True)
     pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})
@@ -164,12 +179,12 @@ def _look(picture: str, way: Way) -> tuple[Image, Latent]:
     if way.mirrored:
         image = ImageOps.mirror(image)
     if way.aligned:
-        return image, _engine(way.backbone).backbone.encode([image])[0]
+        return image, _engine(way).backbone.encode([image])[0]
     if min(image.size) < SMALLEST:
         scale = SMALLEST / min(image.size)
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
         image = edges_held_out(image)
-    parent = _engine(way.backbone).parent(image)
+    parent = _engine(way).parent(image)
     return parent.crop, parent.latent
 
 
@@ -184,7 +199,7 @@ def edges_held_out(image: Image) -> Image:
 
 
 @cache
-def _engine(backbone: str) -> Engine:
+def _engine(way: Way) -> Engine:
     from kinblend.pipeline import Engine
 
-    return Engine(backbone)
+    return Engine(way.backbone, encoder_options=json.loads(way.encoder_options))

@@ -15,7 +15,7 @@ from typing import Any
 
 from kinblend.errors import InputError
 from kinblend.families.splits import PARTS
-from kinblend.storage.sealed import atomic_write
+from kinblend.files import atomic_write
 from kinblend.storage.tables import read_table, write_table
 
 NEEDED = ("family", "father", "mother", "child")

@@ -35,7 +35,7 @@ td.n{text-align:right}figure{display:inline-block;margin:.5rem;width:7rem;font-s
 
 def write_report(path: str | Path, name: str, found: KinshipSet, figures: Mapping[str, Any]) -> None:
     """Write the page. figures: what `statistics` gave. name: the reader's, for the title."""
-    from kinblend.storage.sealed import atomic_write
+    from kinblend.files import atomic_write
 
     title = f"{found.root.name}: families as {name}"
     parts = [
@@ -62,7 +62,7 @@ def write_report(path: str | Path, name: str, found: KinshipSet, figures: Mappin
 
 def write_demographics(path: str | Path, title: str, figures: Mapping[str, Any]) -> None:
     """Write a page of bars. figures: what `demographics.summary` gave."""
-    from kinblend.storage.sealed import atomic_write
+    from kinblend.files import atomic_write
 
     numbers = [(_words(key), value) for key, value in figures.items() if isinstance(value, int)]
     charts = ((key, value) for key, value in figures.items() if isinstance(value, dict) and value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kinblend.cancelling import check_cancelled
 from kinblend.faces.landmarks import predict_in_crop
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _chip(crop: Image) -> Image:
 
     from kinblend.identity.network import CHIP
 
+    check_cancelled()
     points = dlib.points([dlib.point(round(x), round(y)) for x, y in predict_in_crop(crop)])
     shape = dlib.full_object_detection(dlib.rectangle(0, 0, crop.width, crop.height), points)
     return pil.fromarray(dlib.get_face_chip(np.asarray(crop.convert("RGB")), shape, CHIP, PADDING))

@@ -9,7 +9,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from kinblend.errors import ImageError
+from kinblend.cancelling import check_cancelled
+from kinblend.errors import ImageError, KinblendError
+from kinblend.files import open_plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +31,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     """
     file = Path(path)
     try:
-        with file.open("rb") as stream:
+        with open_plain(file) as stream:
             return _read(str(file), stream, MOST_PIXELS)
     except FileNotFoundError:
         raise ImageError(f"{file}: there is no such file") from None
@@ -117,6 +119,8 @@ def _decode(file: str, stream: BinaryIO, most_pixels: int) -> Image:
     try:
         image.load()
         return _plain(_upright(image))
+    except KinblendError:
+        raise
     except Exception as error:
         raise ImageError(f"{file} is truncated or damaged: {error}; get the original file again") from error
 
@@ -141,7 +145,9 @@ def _plain(image: Image) -> Image:
     """Any mode → RGB in a fresh picture that carries no metadata."""
     from PIL import Image as pil
 
+    check_cancelled()
     image = _in_srgb(_eight_bits(image))
+    check_cancelled()
     plain = pil.new("RGB", image.size, "white")
     if image.has_transparency_data:
         image = image.convert("RGBA")

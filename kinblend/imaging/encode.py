@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from kinblend.files import atomic_write
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,29 +34,13 @@ def jpeg_bytes(image: Image, *, quality: int = 92, synthetic: bool = True) -> by
     return file.getvalue()
 
 
-def write_png(path: str | os.PathLike[str], image: Image, *, synthetic: bool = True) -> None:
+def write_png(path: str | Path, image: Image, *, synthetic: bool = True) -> None:
     """Write an RGB picture as a PNG whose text chunks name kinblend and its version.
 
     synthetic: whether kinblend made the face, which the text then says; a crop of a photograph is not.
-    The file appears whole or not at all. Raises `OSError` when it can't be written.
+    The file appears whole or not at all. Raises `OSError` when it can't be written, and `OutputError`.
     """
-    data = png_bytes(image, synthetic=synthetic)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    atomic_write(path, png_bytes(image, synthetic=synthetic), durable=True)
 
 
 def _software() -> str:

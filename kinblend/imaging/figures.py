@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.errors import UsageError
+from kinblend.files import replacing
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -19,6 +20,7 @@ def new_figure(width: float, height: float) -> Any:
 
 def save_figure(figure: Any, path: Path) -> Path:
     """Write it as PNG or SVG, by its name; as PNG the same bytes for the same figure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
+    kind = path.suffix.removeprefix(".") or "png"
+    with replacing(path) as part:
+        figure.savefig(part, format=kind, metadata={"Software": None} if kind == "png" else None)
     return path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone, load_backbone, make_plugin
+from kinblend.cancelling import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PluginError, blame
 from kinblend.identity import similarity
@@ -153,7 +154,7 @@ class Engine:
             people = zip(order.pictures, order.faces, names, sources, strict=True)
             found = [self._people.meet(*who) for who in people]
         with stages("encode"):
-            return [self._people.encode(who) for who in found]
+            return self._people.encode_all(found)
 
     def _bear(self, order: Order, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
         with stages("blend"):
@@ -202,6 +203,7 @@ class Engine:
         """
         import torch
 
+        check_cancelled()
         [seed], space, projector = seeds_from(seed, 1), self.backbone.space, self.backbone.projector
         for latent in (father, mother):
             space.require(latent.space)
@@ -236,6 +238,7 @@ class Engine:
 
     def _edit(self, latent: Latent, editor: Editor, edits: Mapping[str, Edit]) -> tuple[Latent, float]:
         """The edited latent, and how far its code was brought back."""
+        check_cancelled()
         self.backbone.space.require(latent.space)
         projector = self.backbone.projector
         with self.pool.lease(editor.module, "editor"), blame(editor.title, LatentError):

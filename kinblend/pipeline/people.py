@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,14 +71,23 @@ class People:
 
     def encode(self, who: Parent | Stranger) -> Parent:
         """The parent with this face."""
-        if isinstance(who, Parent):
-            return who
-        if who.key not in self._known:
-            while len(self._known) >= REMEMBERED:
-                del self._known[next(iter(self._known))]
-            face, [latent] = who.face, self.backbone.encode([who.face])
+        [parent] = self.encode_all([who])
+        return parent
+
+    def encode_all(self, people: Sequence[Parent | Stranger]) -> list[Parent]:
+        """The parents with these faces. A latent must not depend on who else is encoded, so most encoders are given
+        one face at a time."""
+        new = {who.key: who for who in people if isinstance(who, Stranger) and who.key not in self._known}
+        faces, encode = [who.face for who in new.values()], self.backbone.encode
+        together = bool(faces) and self.backbone.encoder.side_by_side
+        latents = encode(faces) if together else [encode([face])[0] for face in faces]
+        for who, latent in zip(new.values(), latents, strict=True):
+            face = who.face
             self._known[who.key] = Parent(face.image, latent, face.landmarks, source=who.source, face=who.number)
-        return self._known[who.key]
+        parents = [who if isinstance(who, Parent) else self._known[who.key] for who in people]
+        while len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return parents
 
     def forget(self) -> None:
         """Remember nobody any more."""

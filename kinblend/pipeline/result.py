@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinblend.files import atomic_write, check_target
 from kinblend.imaging.encode import write_png
 from kinblend.pipeline.sheet import sheet
 from kinblend.storage.latents import save_latent
-from kinblend.storage.sealed import atomic_write
 from kinblend.types import Latent, WeightMap
 
 if TYPE_CHECKING:
@@ -66,21 +66,22 @@ class Result:
 
     def save(self, folder: str | Path, *, with_sheet: bool = False) -> list[Path]:
         """Write `child.png`, `child.safetensors` and `child.json` (`child-2.png` … for further children), and
-        `sheet.png` if asked for. Returns what was written."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        for number, child in enumerate(self.children, start=1):
-            stem = "child" if number == 1 else f"child-{number}"
-            picture, latent = folder / f"{stem}.png", folder / f"{stem}.safetensors"
+        `sheet.png` if asked for. Returns what was written. Raises `OutputError` before anything is."""
+        files = files_of(folder, len(self.children), with_sheet=with_sheet)
+        for path in files:
+            check_target(path)
+        for child, picture, latent in zip(self.children, files[::2], files[1::2], strict=False):
             write_png(picture, child.image)
             save_latent(latent, child.latent, child.weight_map)
-            written += [picture, latent]
-        manifest = folder / "child.json"
-        atomic_write(manifest, (json.dumps(self.manifest, indent=2, sort_keys=True) + "\n").encode())
-        written.append(manifest)
+        manifest = (json.dumps(self.manifest, indent=2, sort_keys=True) + "\n").encode()
+        atomic_write(files[2 * len(self.children)], manifest)
         if with_sheet:
-            path = folder / "sheet.png"
-            write_png(path, self.sheet())
-            written.append(path)
-        return written
+            write_png(files[-1], self.sheet())
+        return files
+
+
+def files_of(folder: str | Path, children: int, *, with_sheet: bool = False) -> list[Path]:
+    """Where `Result.save` writes: picture and latent of each child, the manifest, and the sheet if asked for."""
+    stems = ["child", *(f"child-{number}" for number in range(2, children + 1))]
+    names = [f"{stem}{suffix}" for stem in stems for suffix in (".png", ".safetensors")]
+    return [Path(folder) / name for name in [*names, "child.json", *(["sheet.png"] if with_sheet else [])]]

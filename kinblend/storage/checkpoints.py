@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import io
 import pickle
-import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import CheckpointError
+from kinblend.errors import CheckpointError, InputError
+from kinblend.files import open_plain
+from kinblend.storage.archives import open_archive
 from kinblend.storage.pickles import Refused, load_plain, reason, refuse_unsound
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _MAX_BYTES = 8 * 1024**3
+_ARCHIVE = b"PK\x03\x04"
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how `torch.save` began its files before version 1.6
 
 
@@ -39,11 +41,13 @@ class Network:
 
 
 def kind_of(path: str | Path) -> str:
-    """What the content is, whatever the file is called: "torch" (of `torch.save`), "pickle", or "other"."""
+    """What the content is, whatever the file is called: "torch" (of `torch.save`), "zip" (any other), "pickle", or
+    "other"."""
     path = _existing(path)
-    with path.open("rb") as file:
-        head = file.read(len(_LEGACY))
-    if head.startswith(b"PK") or head == _LEGACY:
+    head = _head(path)
+    if head.startswith(b"PK"):
+        return "torch" if _may_be_torchs(path) else "zip"
+    if head == _LEGACY:
         return "torch"
     return "pickle" if head.startswith(b"\x80") else "other"
 
@@ -54,7 +58,7 @@ def read_torch(path: str | Path) -> Any:
     Raises `CheckpointError` for anything else, TorchScript included.
     """
     path = _existing(path)
-    archive = zipfile.is_zipfile(path)
+    archive = _head(path).startswith(_ARCHIVE)
     if archive:
         _refuse_torchscript(path)
     try:
@@ -81,7 +85,7 @@ def read_nvidia(path: str | Path) -> dict[str, Network]:
     """
     path = _existing(path)
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             content = _Reader(file).load()
         if not isinstance(content, dict):
             raise Refused(f"it is a {type(content).__name__}, not a dict of networks")
@@ -187,11 +191,25 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
+def _may_be_torchs(path: Path) -> bool:
+    """Whether a zip is of `torch.save`, or too damaged to tell."""
+    try:
+        with open_archive(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.names())
+    except InputError:
+        return True
+
+
+def _head(path: Path) -> bytes:
+    with open_plain(path) as file:
+        return file.read(len(_LEGACY))
+
+
 def _refuse_torchscript(path: Path) -> None:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise CheckpointError(f"{path} is a damaged archive: {error}") from error
+        with open_archive(path) as archive:
+            names = archive.names()
+    except InputError as error:
+        raise CheckpointError(f"{path} is refused: {error}") from error
     if any(name.endswith("constants.pkl") or "/code/" in name for name in names):
         raise CheckpointError(f"{path} is TorchScript, which holds code; give the state dict instead")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.errors import PackError, PackNotFoundError, UsageError
-from kinblend.storage.sealed import atomic_write, file_sha256
+from kinblend.files import atomic_write
+from kinblend.storage.sealed import file_sha256
 from kinblend.types import LatentSpace
 
 DESCRIPTION = "pack.json"
@@ -115,21 +116,29 @@ def annotate(pack: Pack, notes: Mapping[str, Any]) -> Pack:
     return open_pack(pack.folder)
 
 
-def add_file(pack: Pack, file: str | Path, name: str) -> Pack:
-    """Copy a `.safetensors` file into a pack under that name ("blender.safetensors", "directions.safetensors"),
-    in the place of one it has.
+def add_files(
+    pack: Pack, files: Mapping[str, Path], without: Iterable[str] = (), notes: Mapping[str, Any] | None = None
+) -> Pack:
+    """Copy `.safetensors` files into a pack under these names ("blender.safetensors"), in the place of those it has.
 
+    without: names of files that no longer belong to the pack. notes: what else its description says from now on.
     Raises `UsageError` for the generator, which defines the latent space, and `PackError` for a file that can't be
     read or holds NaN.
     """
-    if name == pack.description["generator"]:
-        raise UsageError(f"{name} defines the latent space of pack '{pack.name}'; import or train a pack of its own")
-    if not name.endswith(".safetensors") or Path(name).name != name:
-        raise UsageError(f"{name!r} is not the plain name of a .safetensors file")
-    check_tensors(file)
-    atomic_write(pack.folder / name, Path(file).read_bytes())
+    for name, file in files.items():
+        if name == pack.description["generator"]:
+            raise UsageError(
+                f"{name} defines the latent space of pack '{pack.name}'; import or train a pack of its own"
+            )
+        if not name.endswith(".safetensors") or Path(name).name != name:
+            raise UsageError(f"{name!r} is not the plain name of a .safetensors file")
+        check_tensors(file)
+    for name, file in files.items():
+        target = pack.folder / name
+        if not (target.exists() and target.samefile(file)):
+            atomic_write(target, file.read_bytes())
     description = {key: value for key, value in pack.description.items() if key not in ("schema", "files")}
-    return write_description(pack.folder, description, {*pack.files, name})
+    return write_description(pack.folder, description | dict(notes or {}), {*pack.files, *files} - set(without))
 
 
 def check_tensors(file: str | Path) -> None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, NonFiniteError
+from kinblend.files import atomic_write, open_plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,24 +66,9 @@ def read_sealed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], dict[
     return tensors, header
 
 
-def atomic_write(path: str | Path, data: bytes) -> None:
-    """Write `data` to `path` so that a reader sees the old file or the new one, never a part."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def file_sha256(path: str | Path) -> str:
-    """The SHA-256 of a file, 64 hex digits."""
-    with Path(path).open("rb") as file:
+    """The SHA-256 of a file, 64 hex digits. Raises `OSError`."""
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -17,6 +17,30 @@ class Download:
     filename: str
     sha256: str | None = None
 
+    @property
+    def origin(self) -> dict[str, str | None]:
+        """What a pack's description says of it."""
+        return {"url": self.url, "sha256_of_publisher": self.sha256}
+
+
+@dataclass(frozen=True)
+class PackageDownload:
+    """One file of a distribution on the package index; pip fetches it, from wherever it is set up to look.
+
+    requirement: as pip takes it, with one exact version ("random-face==2021.7.21.1"). filename: the wheel's.
+    sha256: 64 hex digits. size: in bytes.
+    """
+
+    requirement: str
+    filename: str
+    sha256: str
+    size: int
+
+    @property
+    def origin(self) -> dict[str, str | None]:
+        """What a pack's description says of it."""
+        return {"package": self.requirement, "file": self.filename, "sha256_of_publisher": self.sha256}
+
 
 @dataclass(frozen=True)
 class PackSource:
@@ -30,7 +54,7 @@ class PackSource:
     name: str
     summary: str
     folder: Path | None = None
-    downloads: tuple[Download, ...] = ()
+    downloads: tuple[Download | PackageDownload, ...] = ()
     importer: str | None = None
     licence: str = ""
     preferred: int = 0

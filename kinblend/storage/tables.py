@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.errors import InputError, UsageError
-from kinblend.storage.sealed import atomic_write
+from kinblend.files import atomic_write, open_plain
 
 SUFFIXES = (".parquet", ".csv")
 LONGEST_CELL = 10_000_000  # characters
+LARGEST = 2**30  # bytes of a CSV
 
 Kind = type[str] | type[int] | type[float]
 
@@ -33,7 +34,7 @@ def read_table(path: str | Path) -> Table:
         raise InputError(f"{path} is neither a .parquet nor a .csv file")
     if not path.is_file():
         raise InputError(f"{path} does not exist")
-    return _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    return _read_parquet(path) if path.suffix.lower() == ".parquet" else csv_table(_read(path), str(path))
 
 
 def write_table(path: str | Path, columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -44,15 +45,41 @@ def write_table(path: str | Path, columns: Mapping[str, Kind], rows: Sequence[Ma
     atomic_write(path, _to_parquet(columns, rows) if path.suffix == ".parquet" else _to_csv(columns, rows))
 
 
-def _read_csv(path: Path) -> Table:
+def csv_table(data: bytes, name: str) -> Table:
+    """A CSV, UTF-8, with a line of columns; its cells are texts. name: what errors call it. Raises `InputError`."""
     csv.field_size_limit(LONGEST_CELL)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or [])
-            return Table(columns, [(reader.line_num, row) for row in reader])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        columns = list(reader.fieldnames or [])
+        return Table(columns, [(reader.line_num, row) for row in reader])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{name} can't be read: {error}") from error
+
+
+def read_cells(path: str | Path) -> list[list[str]]:
+    """A CSV whose first line is no list of columns: the cells of every line. Raises `InputError`."""
+    csv.field_size_limit(LONGEST_CELL)
+    try:
+        return list(csv.reader(io.StringIO(_read(Path(path)).decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} can't be read: {error}") from error
+
+
+def csv_rows(data: bytes, name: str) -> list[dict[str, str]]:
+    """The rows of `csv_table`; a row that lacks cells has "" for them, and cells beyond the columns are left out."""
+    table = csv_table(data, name)
+    return [{column: row.get(column) or "" for column in table.columns} for _, row in table.rows]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with open_plain(path) as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror or error}") from error
+    if len(data) > LARGEST:
+        raise InputError(f"{path} has more than {LARGEST} bytes; give Parquet, or several tables")
+    return data
 
 
 def _read_parquet(path: Path) -> Table:

@@ -6,8 +6,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from kinblend.errors import OutputError
+from kinblend.files import atomic_write
 from kinblend.storage.packs import Pack
-from kinblend.storage.sealed import atomic_write
 
 LARGE = 100_000_000  # bytes that take about a tenth of a second to hash
 
@@ -25,7 +26,7 @@ def verify_for_use(pack: Pack, notes: Path) -> None:
     if fresh:
         known = {path: mark for path, mark in known.items() if Path(path).exists()}
         known |= {str(pack.files[name].resolve()): mark for name, mark in fresh.items()}
-        with suppress(OSError):
+        with suppress(OSError, OutputError):
             atomic_write(notes, json.dumps(known, indent=1, sort_keys=True).encode())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from kinblend.backbone import make_plugin
@@ -60,6 +61,15 @@ class EditorContract:
         except UsageError:
             return
         raise AssertionError("an unknown attribute was accepted")
+
+    def test_targets_are_of_attributes_that_it_names(self) -> None:
+        editor, code = self._editor(), self._codes()[0]
+        assert set(editor.targets()) <= set(editor.attributes())
+        assert dict(editor.strengths_towards(code, {})) == {}
+        for name in editor.attributes():
+            with suppress(UsageError):
+                editor.strength_towards(code, name, "no such target", "")
+                raise AssertionError(f"{name}: an unknown target was accepted")
 
     def _editor(self) -> Editor:
         return cast(Editor, make_plugin("editor", self.name, self.context, dict(self.options)))

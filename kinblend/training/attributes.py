@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from zipfile import BadZipFile, ZipFile
 
 from kinblend.errors import InputError
+from kinblend.storage.archives import open_archive
+from kinblend.storage.tables import read_table
 
 ID = "omi_stimulus"  # the column of an archive's index by which ratings name its faces
 
@@ -75,29 +74,18 @@ def read_rated(archive: str | Path, ratings: str | Path) -> RatedFaces:
 
     Raises `InputError`.
     """
-    rated = {row["stimulus"]: row for row in _rows(Path(ratings)) if row.get("stimulus")}
-    try:
-        with ZipFile(archive) as file:
-            index = list(csv.DictReader(io.StringIO(file.read("index.csv").decode())))
-    except (OSError, BadZipFile, KeyError, UnicodeDecodeError) as error:
-        raise InputError(f"{archive} is no zip of faces with an index.csv: {error}") from error
+    rated = {row["stimulus"]: row for _, row in read_table(ratings).rows if row.get("stimulus")}
+    with open_archive(archive) as file:
+        index = file.rows()
     found = [(row["file"], rated[row[ID]]) for row in index if row.get(ID) in rated and row.get("file")]
     if not found:
         raise InputError(f"no face in {archive} has ratings in {ratings}: no {ID} of its index is a stimulus there")
     columns = {name: m.column for name, m in MEANINGS.items() if m.column in found[0][1]}
     try:
         values = {name: [float(row[str(column)]) for _, row in found] for name, column in columns.items()}
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{ratings}: a rating is no number: {error}") from error
     if not values:
         known = ", ".join(meaning.column for meaning in MEANINGS.values() if meaning.column)
         raise InputError(f"{ratings} has none of the columns {known}")
     return RatedFaces(Path(archive), [file for file, _ in found], values)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} can't be read: {error}") from error

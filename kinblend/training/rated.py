@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import ZipFile
 
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from kinblend.backbone import Backbone
 from kinblend.errors import UnsupportedError
 from kinblend.faces import predict_in_crop
-from kinblend.storage.sealed import atomic_write
+from kinblend.files import atomic_write, replacing
+from kinblend.storage.archives import open_archive
 from kinblend.training.attributes import MEANINGS, Attribute, RatedFaces
 from kinblend.training.directions import Directions, Method, fit_directions
 from kinblend.training.measures import COLOURS, MEASURES, complexion, measure
@@ -58,20 +56,24 @@ def _encode(
     numbers = len(MEASURES) + COLOURS
     metadata = {"space": backbone.space.sha256, "faces": str(len(faces.files)), "numbers": str(numbers)}
     codes, measured = _resume(part, metadata)
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with ZipFile(faces.archive) as archive:
+    with open_archive(faces.archive) as archive:
         for file in faces.files[len(codes) :]:
-            picture = Image.open(io.BytesIO(archive.read(file))).convert("RGB")
+            picture = archive.picture(file)
             landmarks = predict_in_crop(picture)
             face, found = AlignedFace(picture, landmarks), measure(picture, landmarks)
             codes.append(backbone.encode([face])[0].code)
             measures = [found[name] for name in MEASURES]
             measured.append(torch.tensor([*measures, *complexion(picture, landmarks)], dtype=torch.float64))
             if len(codes) % SAVE_EVERY == 0:
-                save_file({"codes": torch.stack(codes), "measured": torch.stack(measured)}, part, metadata)
+                _keep(part, {"codes": torch.stack(codes), "measured": torch.stack(measured)}, metadata)
             if progress is not None:
                 progress(len(codes), len(faces.files))
     return torch.stack(codes), torch.stack(measured)
+
+
+def _keep(part: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    with replacing(part) as target:
+        save_file(tensors, target, metadata)
 
 
 def _resume(part: Path, metadata: dict[str, str]) -> tuple[list[Tensor], list[Tensor]]:

@@ -8,7 +8,6 @@ import ipaddress
 import re
 import secrets
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -76,7 +75,7 @@ class Access:
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self.knows(given.strip()):
             return True
-        return hmac.compare_digest(cookie(headers, PASS), self.pass_value)
+        return any(hmac.compare_digest(value, self.pass_value) for value in cookies(headers, PASS))
 
 
 def _check_origin(headers: Headers) -> None:
@@ -90,8 +89,7 @@ def _check_origin(headers: Headers) -> None:
 
 def owner_of(headers: Headers) -> str:
     """The client's own corner, from its cookie; "" is the corner shared by all programs that send none."""
-    name = cookie(headers, OWNER)
-    return name if re.fullmatch(r"[A-Za-z0-9_-]{32,64}", name) else ""
+    return next((name for name in cookies(headers, OWNER) if re.fullmatch(r"[A-Za-z0-9_-]{32,64}", name)), "")
 
 
 def new_owner() -> str:
@@ -99,11 +97,11 @@ def new_owner() -> str:
     return secrets.token_urlsafe(24)
 
 
-def cookie(headers: Headers, name: str) -> str:
-    """A cookie's value, ASCII; "" where there is none."""
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    value = morsel.value if morsel else ""
-    return value if value.isascii() else ""
+def cookies(headers: Headers, name: str) -> list[str]:
+    """The values of the cookies of that name that are ASCII.
+
+    Every application of a host sends its cookies to all of them, in whichever form: what isn't ours is passed over.
+    """
+    pairs = [pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";")]
+    values = [value.strip().strip('"') for key, _, value in pairs if key.strip() == name]
+    return [value for value in values if value.isascii()]

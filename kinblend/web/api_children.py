@@ -63,7 +63,7 @@ async def place_with_photos(
         first = error.errors()[0]
         where = ".".join(map(str, ("order", *first["loc"])))
         raise ProblemError(422, "invalid-request", f"{where}: {first['msg']}") from error
-    services.studio.check(direct)
+    services.studio.check(direct, direct.children)
     people = []
     for role, face in (("father", direct.father_face), ("mother", direct.mother_face)):
         try:

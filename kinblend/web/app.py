@@ -24,14 +24,17 @@ from kinblend.web.studio import Studio
 from kinblend.web.wishes import DirectOrder
 
 
-def create_app(settings: Settings, access: Access | None = None, limits: Limits | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, access: Access | None = None, limits: Limits | None = None, judge: bool = False
+) -> FastAPI:
     """The web app over one engine.
 
-    settings: of the engine. access: who may come in; default: this machine. limits: what they may ask for.
+    settings: of the engine. access: who may come in; default: this machine. limits: what they may ask for. judge: as
+        `Studio` takes it.
     Raises `ModelError` where the backbone is missing.
     """
     limits, access = limits or Limits(), access or Access()
-    services = Services(Studio(settings, limits.pixels), limits, access)
+    services = Services(Studio(settings, limits, judge), limits, access)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

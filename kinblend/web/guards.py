@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kinblend.web.access import OWNER, Access, cookie
+from kinblend.web.access import Access, owner_of
 from kinblend.web.limits import Limits
 from kinblend.web.metrics import Metrics
 from kinblend.web.problems import ProblemError, problem
@@ -100,7 +100,7 @@ class Guarded:
     def _client(self, scope: Scope, headers: Headers) -> str:
         """On the loopback all have one address, and only their own harm to do: there the cookie tells them apart."""
         address = scope["client"][0] if scope.get("client") else ""
-        return f"{address} {cookie(headers, OWNER)}" if self._access.is_local else address
+        return f"{address} {owner_of(headers)}" if self._access.is_local else address
 
 
 class Sized:

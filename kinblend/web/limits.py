@@ -19,6 +19,9 @@ class Limits:
     part_header_bytes: int = 2048  # … each so long: 16 KB together
     pixels: int = 8192 * 6144  # what cameras call fifty megapixels
     waiting: int = 16  # jobs in the queue
+    job_seconds: float = 300.0  # that one of them may take
+    steps: int = 100  # that a strategy may take which seeks by looking at pictures
+    megapixels: float = 200.0  # of all pictures of an order: children × steps × width × height
     requests_per_second: float = 20.0  # of one client, in the long run
     burst: float = 80.0  # of one client, at once
     lifetime: float = 900.0  # since a thing was last used

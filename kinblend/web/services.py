@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, TypeVar
@@ -38,7 +39,7 @@ class Services:
         self.rates = Rates(limits.requests_per_second, limits.burst)
         self.photos: Shelf[Photo] = Shelf(limits.photos_each, limits.store_bytes // 2, limits.lifetime)
         self.families: Shelf[Family] = Shelf(limits.families_each, limits.store_bytes // 2, limits.lifetime)
-        self.worker = Worker(limits.waiting, self.metrics.worked)
+        self.worker = Worker(limits.waiting, self.metrics.worked, limits.job_seconds)
         for name, text, value in (
             ("queue_length", "Jobs that wait.", lambda: len(self.worker)),
             ("photos", "Photographs kept.", lambda: len(self.photos)),
@@ -51,7 +52,7 @@ class Services:
     async def at_work(self) -> AsyncIterator[None]:
         """The thread runs and old things go, for the time of the `async with` block."""
         self.worker.start()
-        self.worker.submit("warm", lambda job: self.studio.warm(job.check))
+        self.worker.submit("warm", lambda job: self.studio.warm(job.check), math.inf)
         sweeping = asyncio.create_task(self._sweep())
         try:
             yield
@@ -116,7 +117,7 @@ class Services:
         known = self.families.get(owner, name)
         if known is not None and known.status != "failed":
             return known
-        self.studio.check(order)
+        self.studio.check(order, order.children)
         family, loop = Family(name, order, father, mother), asyncio.get_running_loop()
         family.job = self.worker.submit("children", lambda job: self._carry_out(family, job, loop))
         family.job.future.add_done_callback(lambda _: loop.call_soon_threadsafe(_finish, family))

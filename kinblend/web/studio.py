@@ -16,7 +16,9 @@ from kinblend.imaging.encode import jpeg_bytes
 from kinblend.pipeline import Child, Engine, Parent, Result
 from kinblend.plugins import load_plugins
 from kinblend.settings import Settings
+from kinblend.web.cost import check_cost
 from kinblend.web.forms import refuse_files
+from kinblend.web.limits import Limits
 from kinblend.web.people import Photo, Sighting
 from kinblend.web.wishes import PreviewOrder, Wishes
 
@@ -34,13 +36,14 @@ ENGINES = 4  # kept at a time, one for each set of projector options
 class Studio:
     """Looks at photographs and makes children.
 
-    settings: backbone, device, blender and editor. pixels: of a photograph, at most.
+    settings: backbone, device, blender and editor. limits: of photographs and of orders. judge: whether an
+        independent network says which age and sex it sees in the children.
 
     Raises `ModelError` where the backbone is missing.
     """
 
-    def __init__(self, settings: Settings, pixels: int) -> None:
-        self.settings, self._pixels = settings, pixels
+    def __init__(self, settings: Settings, limits: Limits, judge: bool = False) -> None:
+        self.settings, self._limits, self._judge = settings, limits, judge
         self._engines: dict[str, Engine] = {}
         self.engine = self._engine({})
         self.editor = self.engine.editor(settings.editor)
@@ -53,15 +56,18 @@ class Studio:
         self.chance: dict[str, bool] = {}
         self.ready = False
 
-    def check(self, wishes: Wishes) -> None:
-        """Raise `UsageError` for wishes that can't be fulfilled, before anyone waits for them."""
+    def check(self, wishes: Wishes, children: int = 1) -> None:
+        """Raise `UsageError` for wishes that can't be fulfilled, or cost too much, before anyone waits for them."""
+        told = []
         projector = str(self.engine.backbone.pack.description["projector"])
         for kind, name, options in (
             ("blender", wishes.blender, wishes.options),
             ("projector", projector, wishes.projector),
         ):
             spec = load_plugins()[kind].get(name)
-            refuse_files(spec, spec.parse_options(options))
+            told.append(spec.parse_options(options))
+            refuse_files(spec, told[-1])
+        check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
         if self.lacking.get(wishes.blender):
             self.engine.blender(wishes.blender, wishes.options)  # some options do without weights
         self.engine.asked(wishes.request, self.editor, wishes.edits, wishes.seed)
@@ -92,7 +98,7 @@ class Studio:
 
         The photo has no name yet. Raises `InputError`.
         """
-        image = decode_image(data, "the photograph", most_pixels=self._pixels)
+        image = decode_image(data, "the photograph", most_pixels=self._limits.pixels)
         try:
             parent = self.engine.parent(image, face)
         except SeveralFacesError:
@@ -128,7 +134,7 @@ class Studio:
             sex=wishes.sex,
             by_default=wishes.request.by_default,
             neutral=wishes.neutral,
-            judge=True,
+            judge=self._judge,
             editor=self.settings.editor,
             on_stage=on_stage,
         )

@@ -111,7 +111,7 @@ class ChildAnswer(BaseModel):
     seed: int
     age: float | None
     sex: Literal["girl", "boy"] | None
-    seen: SeenAnswer | None = Field(description="null where no analyser is installed")
+    seen: SeenAnswer | None = Field(description="null unless the server asks a judge")
     similarity: dict[Literal["father", "mother"], float]
     picture: str
     png: str

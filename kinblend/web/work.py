@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-from kinblend.errors import KinblendError
+from kinblend.cancelling import cancellable
+from kinblend.errors import KinblendError, UsageError
 
 T = TypeVar("T")
 ENDING = 20.0  # seconds that the running job may take to end
@@ -22,15 +25,20 @@ class GivenUpError(KinblendError):
     """Whoever asked has left."""
 
 
-class Job(Generic[T]):
-    """One piece of work. kind: for the metrics. future: what comes of it."""
+class TooLongError(UsageError):
+    """A piece of work took longer than any may."""
 
-    def __init__(self, kind: str, work: Callable[[Job[T]], T], worker: Worker) -> None:
+
+class Job(Generic[T]):
+    """One piece of work. kind: for the metrics. seconds: it may take. future: what comes of it."""
+
+    def __init__(self, kind: str, work: Callable[[Job[T]], T], worker: Worker, seconds: float) -> None:
         self.kind = kind
         self.future: Future[T] = Future()
         self._work = work
         self._worker = worker
         self._given_up = threading.Event()
+        self._seconds, self._end = seconds, math.inf
 
     def give_up(self) -> None:
         """Nobody wants it any more: it leaves the queue or, if it runs, ends at the next `check`."""
@@ -39,16 +47,24 @@ class Job(Generic[T]):
         self.future.cancel()
 
     def check(self) -> None:
-        """Raise `GivenUpError` where nobody waits. Work that takes long asks now and then."""
+        """Raise `GivenUpError` where nobody waits, `TooLongError` where it takes too long.
+
+        Asked by `kinblend.cancelling` wherever work takes long.
+        """
         if self._given_up.is_set():
             raise GivenUpError("whoever asked has left")
+        if time.monotonic() > self._end:
+            raise TooLongError(f"this took more than {self._seconds:.0f} s and was ended; ask for less at a time")
 
     def run(self) -> str:
         """Do it, unless it was given up. Returns how it ended: "done", "failed", "given up"."""
         if not self.future.set_running_or_notify_cancel():
             return "given up"
+        self._end = time.monotonic() + self._seconds
         try:
-            self.future.set_result(self._work(self))
+            with cancellable(self.check):
+                result = self._work(self)
+            self.future.set_result(result)
         except GivenUpError as error:
             self.future.set_exception(error)
             return "given up"
@@ -60,10 +76,18 @@ class Job(Generic[T]):
 
 
 class Worker:
-    """The thread. limit: how many jobs may wait. observe: told kind and outcome of each job that ends."""
+    """The thread. limit: how many jobs may wait. observe: told kind and outcome of each job that ends.
 
-    def __init__(self, limit: int, observe: Callable[[str, str], None] = lambda kind, outcome: None) -> None:
-        self.limit = limit
+    seconds: that a job may take, unless it is said otherwise.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        observe: Callable[[str, str], None] = lambda kind, outcome: None,
+        seconds: float = math.inf,
+    ) -> None:
+        self.limit, self._seconds = limit, seconds
         self._observe = observe
         self._waiting: deque[Job[Any]] = deque()
         self._running: list[Job[Any]] = []  # one, or none
@@ -85,9 +109,9 @@ class Worker:
             job.give_up()
         self._thread.join(ENDING)
 
-    def submit(self, kind: str, work: Callable[[Job[T]], T]) -> Job[T]:
-        """Queue a piece of work. Raises `QueueFullError`."""
-        job = Job(kind, work, self)
+    def submit(self, kind: str, work: Callable[[Job[T]], T], seconds: float | None = None) -> Job[T]:
+        """Queue a piece of work. seconds: it may take. Raises `QueueFullError`."""
+        job = Job(kind, work, self, self._seconds if seconds is None else seconds)
         with self._changed:
             if len(self._waiting) >= self.limit or not self._open:
                 self._observe(kind, "refused")

@@ -1,8 +1,12 @@
 """`kinblend bench`, small, on packs that exist and on one that another implementation runs beside."""
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from zipfile import ZipFile
 
+import numpy as np
 import pytest
 from published import toy
 from safetensors.torch import save_file
@@ -67,6 +71,42 @@ def test_another_implementation_runs_beside_ours(pack: Path, tmp_path: Path) -> 
         case = json.loads(here(*words, "--against", str(path))[1])["against"][0]
         assert case["ratio"] == pytest.approx(case["reference_seconds"] / case["seconds"])
         assert (case["largest_difference"] > 1e-4) is differs
+
+
+def test_openvino_runs_a_graph_beside_ours(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the library: its graph is the file's content, and always paints the same."""
+    painted = np.random.default_rng(0).normal(size=(1, 3, 16, 16)).astype(np.float32)
+    request = SimpleNamespace(infer=lambda inputs: {"picture": painted[: len(inputs[0])]})
+    compiled = SimpleNamespace(create_infer_request=lambda: request)
+
+    def read_model(graph: bytes, weights: bytes) -> object:
+        shape = SimpleNamespace(is_static=True, to_shape=lambda: json.loads(graph))
+        return SimpleNamespace(outputs=[SimpleNamespace(partial_shape=shape)])
+
+    core = SimpleNamespace(read_model=read_model, compile_model=lambda *_: compiled)
+    monkeypatch.setitem(sys.modules, "openvino", SimpleNamespace(Core=lambda: core))
+    wheel = tmp_path / "generator.whl"
+    with ZipFile(wheel, "w") as archive:
+        for name, shape in (("a/mapping", [1, 512]), ("a/synthesis", [1, 3, 16, 16])):
+            archive.writestr(f"{name}.xml", json.dumps(shape))
+            archive.writestr(f"{name}.bin", b"")
+    words = ["bench", "--backbone", str(pack), "--rounds", "1", "--step", "load", "--precision", "fp32", "--json"]
+    code, out, error = here(*words, "--against", "openvino", "--rival-model", str(wheel))
+    assert code == 0, error
+    [case] = json.loads(out)["against"]
+    assert case["ratio"] == pytest.approx(case["reference_seconds"] / case["seconds"])
+    empty = tmp_path / "empty.whl"
+    ZipFile(empty, "w").close()
+    code, _, error = here(*words, "--against", "openvino", "--rival-model", str(empty))
+    assert (code, "no graph that makes pictures of 16 px" in error) == (2, True)
+
+
+def test_openvino_is_asked_for_where_it_is_missing(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    words = ["bench", "--backbone", str(pack), "--against", "openvino"]
+    assert "--rival-model FILE" in here(*words)[2]
+    code, _, error = here(*words, "--rival-model", "some.whl")
+    assert (code, "pip install openvino" in error) == (2, True)
 
 
 def test_the_picture_of_a_report(pack: Path, tmp_path: Path) -> None:

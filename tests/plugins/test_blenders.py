@@ -111,18 +111,19 @@ class Groups:
         return MOBILE
 
 
-def on_mobile(name: str, options: dict) -> torch.Tensor:
+def on_mobile(name: str, options: dict, seed: int = 0) -> torch.Tensor:
     context = Context(LatentSpace("mobile", 23, 512, "0" * 64), projector=Groups)
     father, mother = torch.randn(2, 23, 512, generator=torch.Generator().manual_seed(1))
-    return make_plugin("blender", name, context, options).blend(father, mother, 0).weights.values
+    return make_plugin("blender", name, context, options).blend(father, mother, seed).weights.values
 
 
 def test_left_to_their_defaults_strategies_differ_and_are_fair() -> None:
     found = {name: on_mobile(name, {}) for name in ("average", "dimension", "layer", "mask")}
     for one, other in itertools.combinations(found, 2):
         assert float((found[one] - found[other]).abs().mean()) > 0.1, (one, other)
-    for name, values in found.items():
-        assert abs(float(values.mean()) - 0.5) < 0.07, name
+    for name in found:
+        mean = torch.stack([on_mobile(name, {}, seed).mean() for seed in range(30)]).mean()
+        assert abs(float(mean) - 0.5) < 0.07, name
 
 
 def test_layers_by_the_names_of_the_backbones_groups() -> None:
@@ -134,6 +135,13 @@ def test_layers_by_the_names_of_the_backbones_groups() -> None:
     assert on_mobile("layer", {})[[0, 7, 13, 19], 0].tolist() == [0.75, 0.25, 0.75, 0.25]
     with pytest.raises(OptionError, match="head and pose, features, complexion and light, fine detail, coarse"):
         on_mobile("layer", {"shares": {"hair": 1.0}})
+
+
+def test_genes_are_the_same_in_all_layers_of_a_group() -> None:
+    mask = on_mobile("mask", {})
+    for first, last in MOBILE.values():
+        assert torch.equal(mask[first : last + 1], mask[first : first + 1].expand(last + 1 - first, 512))
+    assert len({tuple(row) for row in mask.tolist()}) == len(MOBILE)
 
 
 def test_a_default_alone_is_the_share_of_everything() -> None:

@@ -81,5 +81,5 @@ def test_an_archive_that_is_none_is_refused(site: Site) -> None:
     (site.folder / "text.zip").write_text("no zip")
     done = site.kinblend("train", "backbone", "morphable", "--faces", "text.zip", "--out", "nowhere")
     assert done.returncode == 3
-    assert "is no zip of faces with an index.csv" in done.stderr
+    assert "text.zip can't be read as a zip" in done.stderr
     assert not (site.folder / "nowhere").exists()

@@ -63,3 +63,8 @@ def test_a_name_beats_the_settings_and_these_what_plugins_prefer(
 
 def test_the_embedded_pack_is_the_default_of_a_bare_machine(tmp_path: Path) -> None:
     assert preferred_pack(tmp_path, load_plugins().packs) == "morphable"
+
+
+def test_a_pulled_generator_of_whole_heads_is_preferred_to_the_embedded_pack() -> None:
+    packs = load_plugins().packs
+    assert packs["ffhq-mobile"].preferred > packs["morphable"].preferred > 0

@@ -13,7 +13,7 @@ from strangers import here
 from kinblend import load_backbone, open_pack, write_description
 from kinblend.errors import PackError, PackNotFoundError, UsageError
 from kinblend.storage import verified
-from kinblend.storage.packs import Pack, add_file
+from kinblend.storage.packs import Pack, add_files
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def pack(tmp_path: Path) -> Pack:
 
 def test_an_added_file_is_sealed_and_the_space_stays(pack: Pack, tmp_path: Path) -> None:
     save_file({"v": torch.zeros(2)}, tmp_path / "trained.safetensors")
-    added = add_file(pack, tmp_path / "trained.safetensors", "blender.safetensors")
+    added = add_files(pack, {"blender.safetensors": tmp_path / "trained.safetensors"})
     assert set(added.files) == {"generator.safetensors", "blender.safetensors"}
     assert added.space == pack.space
     added.verify()
@@ -39,7 +39,7 @@ def test_an_added_file_is_sealed_and_the_space_stays(pack: Pack, tmp_path: Path)
 @pytest.mark.parametrize("name", ["generator.safetensors", "../out.safetensors", "weights.pt"])
 def test_names_that_will_not_do(name: str, pack: Pack) -> None:
     with pytest.raises(UsageError):
-        add_file(pack, pack.folder / "generator.safetensors", name)
+        add_files(pack, {name: pack.folder / "generator.safetensors"})
 
 
 def test_no_pack_there(tmp_path: Path) -> None:
@@ -52,10 +52,10 @@ def test_junk_is_not_added(content: bytes, pack: Pack, tmp_path: Path) -> None:
     before = (pack.folder / "pack.json").read_bytes()
     (tmp_path / "junk.safetensors").write_bytes(content)
     with pytest.raises(PackError, match="no safetensors file"):
-        add_file(pack, tmp_path / "junk.safetensors", "directions.safetensors")
+        add_files(pack, {"directions.safetensors": tmp_path / "junk.safetensors"})
     save_file({"age": torch.tensor([float("nan")])}, tmp_path / "nan.safetensors")
     with pytest.raises(PackError, match="NaN"):
-        add_file(pack, tmp_path / "nan.safetensors", "directions.safetensors")
+        add_files(pack, {"directions.safetensors": tmp_path / "nan.safetensors"})
     assert (pack.folder / "pack.json").read_bytes() == before
 
 

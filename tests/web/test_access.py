@@ -79,3 +79,32 @@ def test_owners_are_taken_from_cookies_that_nobody_can_guess() -> None:
     assert owner_of(Headers({"cookie": f"kinblend-owner={owner}"})) == owner
     for cookie in ("", "kinblend-owner=short", "kinblend-owner=" + "ä" * 40, "kinblend-owner=" + "a" * 99, "=;=;"):
         assert owner_of(Headers(raw=[(b"cookie", cookie.encode("latin-1"))])) == ""
+
+
+FOREIGN = (
+    'prefs={"theme":"dark"}',
+    "foo[bar]=1",
+    "a=b c",
+    "=",
+    "",
+    "nothing",
+    'x="un;closed',
+    "ü=ü",
+    "kinblend-owner2=other; my-kinblend-owner=other",
+    "$Version=1; $Path=/",
+    "a=b,c=d",
+    "a@b=(c)<d>",
+    "long=" + "x" * 5000,
+    "kinblend-owner=short; kinblend-pass=wrong",
+)
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_finding_08_cookies_of_other_applications_change_nothing(foreign: str) -> None:
+    """All applications of a host share its cookies, whatever they put into them."""
+    owner, access = new_owner(), Access("0.0.0.0", TOKEN)
+    for line in (f"{foreign}; kinblend-owner={owner}", f"kinblend-owner={owner};{foreign}"):
+        assert owner_of(Headers(raw=[(b"cookie", line.encode("latin-1"))])) == owner
+    lines = [(b"cookie", foreign.encode("latin-1")), (b"cookie", f'kinblend-pass="{access.pass_value}"'.encode())]
+    access.check("GET", "/", Headers(raw=[(b"host", b"localhost"), *lines]))
+    assert refused(access, cookie=foreign.encode("ascii", "ignore").decode()) == 401

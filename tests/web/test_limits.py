@@ -112,3 +112,24 @@ def test_with_a_token_one_enters_by_header_or_by_the_door() -> None:
         client.cookies.clear()
         assert client.post("/login", data={"token": TOKEN}).headers["location"] == "/"
         assert client.get("/").status_code == 200
+
+
+def test_finding_08_a_foreign_cookie_keeps_clients_apart(app, running: TestClient) -> None:
+    running.cookies.clear()
+    mine, other = (f'prefs={{"theme":"dark"}}; a=b c; kinblend-owner={letter * 32}' for letter in "mo")
+    sent = running.post("/api/v1/photos", files={"photo": photograph(side=200)}, headers={"Cookie": mine})
+    where = sent.headers["location"]
+    assert running.get(where, headers={"Cookie": mine}).status_code == 200
+    assert running.get(where, headers={"Cookie": other}).status_code == 404
+    assert "set-cookie" not in running.get("/", headers={"Cookie": mine}).headers
+
+
+def test_finding_09_what_clients_call_their_methods_takes_no_memory() -> None:
+    app = create_app(load_settings(), Access("0.0.0.0", TOKEN))
+    with TestClient(app, base_url="http://box.example") as client:
+        for number in range(50):
+            assert client.request(f"X{number}", f"/{number}").status_code in (401, 403, 405)
+            assert client.request(f"X{number}", "/healthz").status_code in (401, 403, 405)
+        text = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    lines = [line for line in text.splitlines() if line.startswith("kinblend_http_requests_total")]
+    assert len(lines) < 6 and 'method="other"' in text and "X1" not in text

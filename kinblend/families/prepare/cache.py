@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kinblend.storage.sealed import atomic_write
+from kinblend.files import atomic_write
 
 Record = dict[str, Any]
 

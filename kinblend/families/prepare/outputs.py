@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kinblend.families.people import KinshipSet
+from kinblend.families.prepare.folder import claim, sweep, write_mark
 from kinblend.families.prepare.options import PrepareOptions
-from kinblend.families.prepare.sheet import write_sheets
+from kinblend.families.prepare.sheet import sheet_names, write_sheets
 from kinblend.families.prepare.stages import Work, crop_suffix
 from kinblend.families.serial import kinship_json
-from kinblend.storage.sealed import atomic_write, write_sealed
+from kinblend.files import atomic_write
+from kinblend.storage.sealed import write_sealed
 from kinblend.storage.tables import Kind, write_table
 
-MARK = "prepared.json"
 SHARD = 1024  # latents in a file
 COLUMNS: dict[str, Kind] = {
     "picture": str,
@@ -56,8 +56,13 @@ class Lost:
 def write_outputs(
     out: Path, found: KinshipSet, options: PrepareOptions, kept: Sequence[Kept], lost: Sequence[Lost]
 ) -> None:
-    """Write the folder, and remove what an earlier run left in it that is not part of this one."""
+    """Write the folder, and remove what an earlier run made in it that is not part of this one.
+
+    Raises `OutputError` before anything is written where a file is there already that no run made.
+    """
     names = {one.picture: _name(one.picture, found.root) for one in kept}
+    planned = _planned(options, names, len(lost))
+    before = claim(out, planned)
     for one in kept:
         for size in options.sizes:
             crop = one.work.files[crop_suffix(size)].read_bytes()
@@ -67,16 +72,24 @@ def write_outputs(
     write_table(out / "index.csv", COLUMNS, rows)
     reports = [{key: str(value) for key, value in asdict(one).items()} for one in lost]
     write_table(out / "lost.csv", dict.fromkeys(("picture", "stage", "kind", "reason"), str), reports)
-    sheets = write_sheets(out, [(one.picture, f"{one.kind}: {one.picture.name}") for one in lost])
+    write_sheets(out, [(one.picture, f"{one.kind}: {one.picture.name}") for one in lost])
     crops = {picture: out / "crops" / str(options.encoded_size) / name for picture, name in names.items()}
     atomic_write(out / "families.json", kinship_json(_with_crops(found, crops, out), out).encode())
+    sweep(out, before - planned, planned)
     losses = Counter(f"{one.stage}: {one.kind}" for one in lost)
     summary = {"options": asdict(options), "kept": len(kept), "lost": dict(sorted(losses.items()))}
-    atomic_write(out / MARK, (json.dumps(summary, indent=1, sort_keys=True) + "\n").encode())
-    ours = {out / name for name in ("index.csv", "lost.csv", "families.json", MARK, *sheets)}
-    ours |= {out / shard for shard, _ in places.values()}
-    ours |= {out / "crops" / str(size) / name for size in options.sizes for name in names.values()}
-    _sweep(out, ours)
+    write_mark(out, summary, planned)
+
+
+def _planned(options: PrepareOptions, names: dict[Path, str], lost: int) -> set[str]:
+    """All files to be written but the marker, relative to the folder."""
+    crops = {f"crops/{size}/{name}" for size in options.sizes for name in names.values()}
+    shards = {_shard(start) for start in range(0, len(names), SHARD)} if options.backbone is not None else set()
+    return {"index.csv", "lost.csv", "families.json", *crops, *shards, *sheet_names(lost)}
+
+
+def _shard(start: int) -> str:
+    return f"latents-{start // SHARD:05d}.safetensors"
 
 
 def _name(picture: Path, root: Path) -> str:
@@ -101,7 +114,7 @@ def _write_latents(
     space = asdict(load_backbone(options.backbone).space)
     places: dict[Path, tuple[str, int]] = {}
     for start in range(0, len(kept), SHARD):
-        part, shard = kept[start : start + SHARD], f"latents-{start // SHARD:05d}.safetensors"
+        part, shard = kept[start : start + SHARD], _shard(start)
         loaded = [load_file(one.work.files[".safetensors"]) for one in part]
         tensors = {name: torch.stack([each[name] for each in loaded]) for name in ("code", "embedding")}
         crops = [names[one.picture] for one in part]
@@ -138,11 +151,3 @@ def _with_crops(found: KinshipSet, crops: dict[Path, Path], out: Path) -> Kinshi
         }
         families.append(replace(family, people=people))
     return KinshipSet(out, tuple(families), found.defects)
-
-
-def _sweep(out: Path, ours: set[Path]) -> None:
-    for path in sorted(out.rglob("*"), reverse=True):
-        if path.is_file() and path not in ours:
-            path.unlink()
-        elif path.is_dir() and not any(path.iterdir()):
-            path.rmdir()

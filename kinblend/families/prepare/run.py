@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kinblend.errors import InputError, UsageError
+from kinblend.errors import InputError
 from kinblend.faces.upscale import require
 from kinblend.families.people import KinshipSet
 from kinblend.families.prepare.chunk import Job, Through, work_through
+from kinblend.families.prepare.folder import check_folder
 from kinblend.families.prepare.options import PrepareOptions
-from kinblend.families.prepare.outputs import MARK, Kept, Lost, write_outputs
+from kinblend.families.prepare.outputs import Kept, Lost, write_outputs
 from kinblend.families.prepare.stages import Work
 from kinblend.families.workers import in_processes
-from kinblend.storage.sealed import atomic_write, file_sha256
+from kinblend.files import keep_inputs
+from kinblend.storage.sealed import file_sha256
 
 CHUNK = 16  # pictures that go through the networks together
 
@@ -48,10 +50,11 @@ def prepare(
 
     cache: folder that keeps what each stage made of each picture, so that a second call begins where the first was
         ended, and gives the same bytes. progress: told how many of how many different pictures are done.
-    Raises `UsageError` where `out` holds something else, `InputError` when no picture is left.
+    Raises `UsageError` where `out` holds something else or pictures of the set, `InputError` when no picture is left.
     """
     require(options.upscaler)
-    _claim(out)
+    check_folder(out, found)
+    keep_inputs(picture for person in found.people() for picture in person.pictures)
     done = Prepared()
     hashes = _hashes(found, done.lost)
     first: dict[str, Path] = {}
@@ -64,17 +67,6 @@ def prepare(
         raise InputError(f"no picture of {found.root} could be used: {_summary(done)}")
     write_outputs(out, found, options, done.kept, done.lost)
     return done
-
-
-def _claim(out: Path) -> None:
-    """Everything in the folder will be ours, so nothing else may be in it."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is no folder")
-    strange = out.is_dir() and any(not path.name.startswith(f".{MARK}.") for path in out.iterdir())
-    if strange and not (out / MARK).exists():
-        raise UsageError(f"{out} holds other files; choose an empty --out folder")
-    if not (out / MARK).exists():
-        atomic_write(out / MARK, b"{}\n")
 
 
 def _hashes(found: KinshipSet, lost: list[Lost]) -> dict[Path, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.errors import ImageError
-from kinblend.storage.sealed import atomic_write
+from kinblend.files import atomic_write
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,15 +17,17 @@ CELL, CAPTION = 120, 28  # px
 ACROSS, DOWN = 10, 10
 
 
-def write_sheets(out: Path, pictures: Sequence[tuple[Path, str]]) -> list[str]:
-    """Write lost-001.png …, a hundred pictures each with its caption. Returns the files' names."""
-    names = []
-    for start in range(0, len(pictures), ACROSS * DOWN):
-        names.append(f"lost-{start // (ACROSS * DOWN) + 1:03d}.png")
-        data = io.BytesIO()
+def sheet_names(pictures: int) -> list[str]:
+    """The names of the sheets for so many pictures: lost-001.png …"""
+    return [f"lost-{number:03d}.png" for number in range(1, -(-pictures // (ACROSS * DOWN)) + 1)]
+
+
+def write_sheets(out: Path, pictures: Sequence[tuple[Path, str]]) -> None:
+    """Write the sheets, a hundred pictures each with its caption."""
+    for number, name in enumerate(sheet_names(len(pictures))):
+        start, data = number * ACROSS * DOWN, io.BytesIO()
         _sheet(pictures[start : start + ACROSS * DOWN]).save(data, "PNG")
-        atomic_write(out / names[-1], data.getvalue())
-    return names
+        atomic_write(out / name, data.getvalue())
 
 
 def _sheet(pictures: Sequence[tuple[Path, str]]) -> Image:

@@ -141,11 +141,11 @@ def _align(work: Work, options: PrepareOptions) -> Made:
 def encode(works: Sequence[Work], options: PrepareOptions) -> list[Made]:
     """Latents and identities of the crops."""
     import numpy as np
-    from PIL import Image as pil
     from safetensors.torch import save
 
     from kinblend.faces.alignment import face_square
     from kinblend.identity import embed_faces
+    from kinblend.imaging.decode import read_image
     from kinblend.types import AlignedFace
 
     if not works:
@@ -153,8 +153,7 @@ def encode(works: Sequence[Work], options: PrepareOptions) -> list[Made]:
     size = options.encoded_size
     faces = []
     for work in works:
-        with pil.open(work.files[crop_suffix(size)]) as file:
-            crop = file.convert("RGB")
+        crop = read_image(work.files[crop_suffix(size)])
         points = np.array(work.records["align"]["landmarks"])
         within = face_square(points).into_crop(points, size) if len(points) == 68 else None
         faces.append(AlignedFace(crop, within))

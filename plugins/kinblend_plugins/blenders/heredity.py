@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from kinblend import build_network, check_weights
 from kinblend.errors import CheckpointError
+from kinblend.files import replacing
 
 
 class Heredity(nn.Module):
@@ -37,7 +38,8 @@ class Heredity(nn.Module):
 def save_heredity(path: Path, heredity: Heredity) -> None:
     """Write it."""
     tensors = {name: tensor.detach().clone() for name, tensor in heredity.state_dict().items()}
-    save_file(tensors, path, {"identity": heredity.identity})
+    with replacing(path) as part:
+        save_file(tensors, part, {"identity": heredity.identity})
 
 
 def load_heredity(path: Path) -> Heredity:

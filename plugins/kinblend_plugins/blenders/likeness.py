@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from kinblend import Blender
+from kinblend.cancelling import check_cancelled
 from kinblend.errors import OptionError, UnsupportedError, WeightsMissingError
 from kinblend.identity import identity_by_name
 from kinblend_plugins.blenders.heredity import load_heredity
@@ -51,6 +52,7 @@ class LikenessBlender(Blender):
         # Adam (Kingma and Ba 2015), written out: torch's own brings its compiler along, which takes a second to load.
         mean, square = torch.zeros_like(father), torch.zeros_like(father)
         for step in range(1, self.options.steps + 1):
+            check_cancelled()
             with torch.enable_grad():
                 child = mother + (father - mother) * logits.sigmoid()
                 unlike = 1 - self._embed(child[None])[0] @ wanted

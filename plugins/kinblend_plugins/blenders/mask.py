@@ -11,6 +11,9 @@ class MaskBlender(Blender):
     """A dimension, a layer or a single element comes from the father with probability `share`, drawn from the seed;
     or where a given mask is one.
 
+    By default a dimension comes from one parent in all layers of a group, since these draw the same part of a face:
+    drawn layer by layer, many layers would make every child an average.
+
     Genes that lie side by side are handed down in stretches (crossing over; Morgan 1911). So are neighbouring
     dimensions: what belongs together, a beard or a complexion, mostly stays together.
     Source: the binary mask strategy of the student report that kinblend began as, whose stretches are of one.
@@ -20,12 +23,22 @@ class MaskBlender(Blender):
         layers, dim = father.shape
         if self.options.file is not None or self.options.mask is not None:
             return self._given(layers, dim)
-        shape = {"dimension": (1, dim), "layer": (layers, 1), "element": (layers, dim)}[self.options.by]
+        group_of = self._group_of(layers)
+        rows = {"dimension": 1, "layer": layers, "element": layers, "group": int(group_of.max()) + 1}[self.options.by]
+        shape = (rows, 1 if self.options.by == "layer" else dim)
         generator = torch.Generator().manual_seed(seed)
         draws = torch.rand(shape, generator=generator) < self.options.share
         crossed = torch.rand(shape, generator=generator) * self.options.run < 1
         start = torch.where(crossed, torch.arange(shape[1]), 0).cummax(1).values
-        return draws.gather(1, start).to(father.dtype).expand(layers, dim).contiguous()
+        mask = draws.gather(1, start).to(father.dtype)
+        return (mask[group_of] if self.options.by == "group" else mask).expand(layers, dim).contiguous()
+
+    def _group_of(self, layers):
+        """The number of each layer's group, int64 [L]."""
+        found = torch.zeros(layers, dtype=torch.int64)
+        for number, (first, last) in enumerate(self.context.layer_groups().values()):
+            found[first : last + 1] = number
+        return found
 
     def _given(self, layers, dim):
         mask, name = self._read()

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 # Shares of a backbone's groups of layers, in turn, where `layer` is told nothing.
 GROUP_SHARES = (0.75, 0.25)
 # "ends", "widget" and "starts" are for forms: what the ends of a slider mean, a slider for each group of layers, and
-# where these begin, in turn.
+# where these begin, in turn. "repeats" says that pictures are made so often: the web app keeps that within limits.
 Share = Annotated[float, Field(ge=0, le=1, json_schema_extra={"ends": ["mother", "father"]})]
 
 
@@ -45,7 +45,9 @@ class SlerpOptions(AverageOptions):
 class LikenessOptions(AverageOptions):
     """Options of `likeness`."""
 
-    steps: int = Field(20, ge=1, le=1000, description="how often the picture is looked at")
+    steps: int = Field(
+        20, ge=1, le=1000, description="how often the picture is looked at", json_schema_extra={"repeats": True}
+    )
     heredity: float = Field(
         0.5,
         ge=0,
@@ -96,7 +98,9 @@ class LayerOptions(_Options):
 class MaskOptions(_Options):
     """Options of `mask`."""
 
-    by: Literal["dimension", "layer", "element"] = Field("element", description="what is handed down whole")
+    by: Literal["group", "dimension", "layer", "element"] = Field(
+        "group", description="what is handed down whole; group: a dimension in all layers of a group"
+    )
     share: Share = Field(0.5, description="the chance that a gene comes from the father")
     run: float = Field(32, ge=1, description="how many dimensions side by side are drawn together, on average")
     file: Path | None = Field(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinblend import Trios, build_network, weighted_sum
+from kinblend.files import replacing
 
 Bridge = Callable[[Tensor], Tensor]
 
@@ -95,7 +96,8 @@ def fidelity(proxy: Bridge, codes: Tensor, truth: Tensor) -> dict[str, float]:
 
 def save_proxy(path: Path, proxy: Proxy) -> None:
     """Write it."""
-    save_file({name: tensor.clone() for name, tensor in proxy.state_dict().items()}, path)
+    with replacing(path) as part:
+        save_file({name: tensor.clone() for name, tensor in proxy.state_dict().items()}, part)
 
 
 def load_proxy(path: Path) -> Proxy:

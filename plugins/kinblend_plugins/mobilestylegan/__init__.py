@@ -2,6 +2,11 @@
 
 import kinblend
 
+LICENCE = (
+    "weights: treat as NVIDIA Source Code License (research and evaluation, non-commercial); distilled from "
+    "StyleGAN2-FFHQ, FFHQ is CC BY-NC-SA 4.0; wheel: Apache-2.0"
+)
+
 
 @kinblend.hookimpl
 def kinblend_register_projectors(register):
@@ -10,5 +15,48 @@ def kinblend_register_projectors(register):
             "mobilestylegan",
             "MobileStyleGAN, 1024 px: StyleGAN2 distilled to separable convolutions and wavelets",
             f"{__name__}.projector:MobileStyleGANProjector",
+        )
+    )
+
+
+@kinblend.hookimpl
+def kinblend_register_commands(register):
+    register(
+        kinblend.PluginSpec(
+            "fit-heads",
+            "Heads for smaller pictures of a MobileStyleGAN, fitted to its own pictures",
+            f"{__name__}.fit:fit_heads",
+        )
+    )
+
+
+@kinblend.hookimpl
+def kinblend_register_importers(register):
+    register(
+        kinblend.PluginSpec(
+            "random-face",
+            "MobileStyleGAN's generator, in the wheel of the package random-face",
+            f"{__name__}.importer:import_random_face",
+        )
+    )
+
+
+@kinblend.hookimpl
+def kinblend_register_packs(register):
+    register(
+        kinblend.PackSource(
+            "ffhq-mobile",
+            "MobileStyleGAN generator for faces, 1024 px, 38 MB (package random-face)",
+            downloads=(
+                kinblend.PackageDownload(
+                    "random-face==2021.7.21.1",
+                    "random_face-2021.7.21.1-py3-none-any.whl",
+                    sha256="e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
+                    size=37_588_926,
+                ),
+            ),
+            importer="random-face",
+            licence=LICENCE,
+            preferred=10,
         )
     )

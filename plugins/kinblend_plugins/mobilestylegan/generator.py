@@ -4,64 +4,87 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from kinblend import build_network
 from kinblend.errors import CheckpointError
-from kinblend_plugins.mobilestylegan.layers import Convolution, Level, Mapping, ToPicture
-
-SMALLEST = 4  # px of the first feature map
+from kinblend_plugins.mobilestylegan import strips
+from kinblend_plugins.mobilestylegan.heads import Head
+from kinblend_plugins.mobilestylegan.layers import SMALLEST, Convolution, Level, Mapping, ToPicture
 
 
 class Generator(nn.Module):
     """z → w by `mapping`, codes → pictures by `forward`.
 
     widths: channels of the first layer and of each level. depth: layers of the mapping network. dim: of z and w.
-    heads: sizes, in pixels, at which a smaller picture can be had from the feature map of that size.
+    heads: sizes of smaller pictures, in pixels, and for each the number of levels that are made in full.
     """
 
-    def __init__(self, widths: list[int], depth: int, dim: int = 512, heads: tuple[int, ...] = ()) -> None:
+    keep_float32 = ("w_avg",)
+
+    def __init__(
+        self, widths: Sequence[int], depth: int, dim: int = 512, heads: Table[int, int] | None = None
+    ) -> None:
         super().__init__()
-        self.dim, self.layers = dim, 3 * (len(widths) - 1) + 2
+        self.widths, self.dim, self.layers = tuple(widths), dim, 3 * (len(widths) - 1) + 2
         self.resolution = SMALLEST * 2 ** len(widths)
         self.mapping = Mapping(dim, depth)
         self.constant = nn.Parameter(torch.empty(widths[0], SMALLEST, SMALLEST))
         self.first = Convolution(widths[0], dim, SMALLEST)
         self.levels = nn.ModuleList(
             Level(inputs, outputs, dim, SMALLEST * 2 ** (number + 1))
-            for number, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False))
+            for number, (inputs, outputs) in enumerate(pairwise(widths))
         )
         self.picture = ToPicture(widths[-1], dim)
-        self.heads = nn.ModuleDict({str(size): ToPicture(self._width(widths, size), dim, grows=False) for size in heads})
+        self.heads = nn.ModuleDict({str(size): Head(widths, start, size) for size, start in (heads or {}).items()})
         self.register_buffer("w_avg", torch.zeros(dim))
-
-    @staticmethod
-    def _width(widths: list[int], size: int) -> int:
-        return widths[(size // SMALLEST).bit_length() - 1]
 
     def forward(self, codes: Tensor, noise: bool = True, size: int | None = None) -> Tensor:
         """codes [n, L, D] → RGB about [−1, 1], float32 [n, 3, R, R].
 
         size: where it is given and there is a head for it, a picture of the smallest size with a head that is no
-        smaller.
+        smaller. Without gradients on a CPU, `strips` makes the same picture faster.
         """
-        count = self.level_count(size)
-        x = self.first(self.constant.expand(len(codes), -1, -1, -1), codes[:, 0], noise)
-        for number, level in enumerate(self.levels[:count]):
-            x = level(x, codes[:, 3 * number + 1 : 3 * number + 4], noise)
-        if count == len(self.levels) and not self._has_head(size):
-            return self.picture(x, codes[:, -1])
-        return self.heads[str(SMALLEST * 2**count)](x, codes[:, 3 * count + 1])
+        in_pieces = self.constant.dtype != self.first.weight.dtype  # so `parts` must be called to have their weights
+        if codes.device.type == "cpu" and not in_pieces and not self.is_watched(codes):
+            return strips.draw(self, codes, noise, size)
+        return self.layered(codes, noise, size)
 
-    def _has_head(self, size: int | None) -> bool:
-        return size is not None and any(int(head) >= size for head in self.heads)
+    def layered(self, codes: Tensor, noise: bool = True, size: int | None = None) -> Tensor:
+        """As `forward`, layer by layer: what gradients go through."""
+        head = self.head(size)
+        x = self.first(self.constant.expand(len(codes), -1, -1, -1), codes[:, 0], noise)
+        for number, level in enumerate(self.levels[: self.level_count(size)]):
+            x = level(x, codes[:, 3 * number + 1 : 3 * number + 4], noise)
+        return self.picture(x, codes[:, -1]) if head is None else head(self, x, codes)
+
+    def head(self, size: int | None) -> Head | None:
+        """The head for pictures of at least `size` px, or None where the whole generator makes them."""
+        return self.heads[str(made)] if (made := self.picture_size(size)) < self.resolution else None
 
     def level_count(self, size: int | None) -> int:
-        """How many levels a picture of at least `size` px takes; None: all."""
-        sizes = sorted(int(head) for head in self.heads if size is not None and int(head) >= size)
-        return (sizes[0] // SMALLEST).bit_length() - 1 if sizes else len(self.levels)
+        """How many levels are made in full for a picture of at least `size` px; None: all."""
+        head = self.head(size)
+        return len(self.levels) if head is None else head.start
+
+    @property
+    def parts(self) -> list[nn.Module]:
+        """Modules that may come to a small device one after the other."""
+        return [self.mapping, self.first, *self.levels, self.picture]
+
+    def picture_size(self, size: int | None) -> int:
+        """What is made where a picture of at least `size` px is asked for."""
+        return min(
+            (int(head) for head in self.heads if size is not None and int(head) >= size), default=self.resolution
+        )
+
+    def is_watched(self, codes: Tensor) -> bool:
+        """Whether a gradient could be asked for."""
+        return torch.is_grad_enabled() and (codes.requires_grad or any(p.requires_grad for p in self.parameters()))
 
 
 def build(tensors: Table[str, Tensor]) -> Generator:
@@ -72,11 +95,15 @@ def build(tensors: Table[str, Tensor]) -> Generator:
     depth = sum(bool(re.fullmatch(r"mapping\.layers\.\d+\.bias", name)) for name in tensors)
     steps = sum(bool(re.fullmatch(r"levels\.\d+\.second\.bias", name)) for name in tensors)
     widths = [_length(tensors, name) for name in ("first.bias", *(f"levels.{i}.second.bias" for i in range(steps)))]
-    heads = sorted(int(found[1]) for name in tensors if (found := re.fullmatch(r"heads\.(\d+)\.bias", name)))
-    dim = _length(tensors, "w_avg")
-    return build_network(
-        lambda: Generator(widths, depth, dim, tuple(heads)), tensors, "the generator", "import it again"
-    )
+    dim, heads = _length(tensors, "w_avg"), _heads(tensors, steps)
+    return build_network(lambda: Generator(widths, depth, dim, heads), tensors, "the generator", "import it again")
+
+
+def _heads(tensors: Table[str, Tensor], steps: int) -> dict[int, int]:
+    """Sizes of the heads, with the number of levels before each: those of `steps` that it does not have itself."""
+    sizes = sorted(int(found[1]) for name in tensors if (found := re.fullmatch(r"heads\.(\d+)\.bias", name)))
+    own = {size: re.compile(rf"heads\.{size}\.levels\.\d+\.second\.bias") for size in sizes}
+    return {size: max(steps - sum(bool(own[size].fullmatch(name)) for name in tensors), 0) for size in sizes}
 
 
 def _length(tensors: Table[str, Tensor], name: str) -> int:

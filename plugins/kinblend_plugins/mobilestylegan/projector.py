@@ -5,20 +5,28 @@ Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-F
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from kinblend import Context, Noise, Projector
+from kinblend import Context, Latent, Noise, ProjectionProgress, Projector
 from kinblend.errors import LatentShapeError, PackError, UsageError
+from kinblend.identity import identity_network
+from kinblend.imaging import to_batch
+from kinblend.inversion import Whitening, refine
 from kinblend_plugins.mobilestylegan.generator import build
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from pydantic import BaseModel
 
+PROJECTED = 256  # px at which pictures are compared
+DRAWN = 10_000  # samples of w that the space of codes is measured on
 # First and last of the 23 layers; what a group is about was seen by exchanging it between people.
 LAYER_GROUPS = {
     "head and pose": (0, 6),
@@ -29,7 +37,7 @@ LAYER_GROUPS = {
 
 
 class MobileStyleGANProjector(Projector):
-    """The generator in `generator.safetensors` of the pack, with the heads for smaller pictures in `heads.safetensors`.
+    """The generator in `generator.safetensors` of the pack, the heads for smaller pictures in `heads.safetensors`.
 
     Raises `PackError` where pack and generator disagree, and `CheckpointError` naming the tensor where it is no
     MobileStyleGAN.
@@ -44,6 +52,7 @@ class MobileStyleGANProjector(Projector):
             tensors |= _read(context, "heads.safetensors")
         self.module = self.generator = build(tensors)
         self.resolution = self.generator.resolution
+        self._space: Whitening | None = None
         if (context.space.layers, context.space.dim) != (self.generator.layers, self.generator.dim):
             raise PackError(
                 f"the pack's latent space is {context.space}, but its generator takes "
@@ -53,7 +62,7 @@ class MobileStyleGANProjector(Projector):
     def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
         """Codes of z, the same w in each layer, truncated by psi: [n, D] → float32 [n, L, D] on the CPU."""
         with torch.no_grad():
-            w = self.generator.mapping(self._send(z)).float().cpu()
+            w = self.generator.mapping(z.to(self.generator.w_avg)).cpu()
         codes = w[:, None].expand(-1, self.space.layers, -1)
         return (self.average() + psi * (codes - self.average())).contiguous()
 
@@ -72,12 +81,68 @@ class MobileStyleGANProjector(Projector):
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
         if noise not in self.noise_kinds:
-            raise UsageError(f"noise={noise!r}: this generator's noise is part of it; use {', '.join(self.noise_kinds)}")
+            raise UsageError(
+                f"noise={noise!r}: this generator's noise is part of it; use {', '.join(self.noise_kinds)}"
+            )
         return self.generator(self._send(codes), noise == "const", size).float().cpu().contiguous()
+
+    def preview(self, size: int) -> Callable[[Tensor], Tensor]:
+        """As the interface says; in bfloat16 on processors that have instructions for it."""
+        if not self._rounds():
+            return partial(self.synthesize, size=size)
+        with torch.inference_mode(False):
+            copied = copy.deepcopy(self.generator).to(torch.bfloat16)
+        return lambda codes: copied(codes.to(torch.bfloat16), size=size)
+
+    def project(
+        self,
+        image: Image,
+        *,
+        start: Latent | None = None,
+        steps: int = 300,
+        seed: int = 0,
+        progress: Callable[[ProjectionProgress], bool | None] | None = None,
+    ) -> Latent:
+        """The code near W whose picture is most like an aligned crop: `kinblend.inversion.refine`, at 256 px.
+
+        Nothing is drawn: `seed` changes nothing. Raises `UsageError` for negative steps and `LatentSpaceError` for a
+        foreign start.
+        """
+        if steps < 0:
+            raise UsageError(f"steps={steps}: give 0 or more")
+        if start is not None:
+            self.space.require(start.space, "start")
+        code = self.average() if start is None else start.code
+        side = min(PROJECTED, self.resolution)
+
+        def tell(step: int, loss: float) -> bool | None:
+            return None if progress is None else progress(ProjectionProgress(step, steps, loss))
+
+        found = refine(
+            self.preview(side),
+            self._whitening(),
+            identity_network(),
+            to_batch([image], side),
+            code[None],
+            steps,
+            tell,
+        )
+        return Latent(found[0], self.space)
+
+    def _whitening(self) -> Whitening:
+        if self._space is None:
+            z = torch.randn(DRAWN, self.space.dim, generator=torch.Generator().manual_seed(0))
+            self._space = Whitening(self.space.dim, self.map(z)[:, 0])
+        return self._space
+
+    def _rounds(self) -> bool:
+        on_cpu = self.generator.constant.device.type == "cpu"
+        return on_cpu and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
     def parts(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, with the first and last layer of each."""
-        return LAYER_GROUPS
+        last = self.generator.layers - 1
+        return {name: (first, min(end, last)) for name, (first, end) in LAYER_GROUPS.items() if first <= last}
 
     def _send(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.generator.constant.device, self.generator.constant.dtype)
@@ -91,5 +156,3 @@ def _read(context: Context, file: str) -> dict[str, Tensor]:
             return {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise PackError(f"{context.files[file]} can't be read: {error}; pull or import its pack again") from error
-
-

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kinblend import Context, Latent, Noise, Projector, WeightMap
+from kinblend.cancelling import check_cancelled
 from kinblend.errors import LatentShapeError, UsageError
 from kinblend.imaging import to_pictures
 from kinblend_plugins.morphable import detail, geometry, surround
@@ -72,6 +73,7 @@ class MorphableProjector(Projector):
                 codes = torch.stack([latent.code for latent in alike]).to(self.model.device)
                 textures = self.model.texture(codes)
                 for first in range(0, len(alike), BATCH):
+                    check_cancelled()
                     few = slice(first, first + BATCH)
                     pictures += to_pictures(self._whole(alike[few], codes[few], textures[few], size))
         return pictures

@@ -5,14 +5,11 @@ Statistical shape and texture models after Cootes, Edwards and Taylor (1998).
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -20,8 +17,9 @@ from PIL import Image, ImageDraw, ImageFilter
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from kinblend import write_description
+from kinblend import open_archive, write_description
 from kinblend.errors import InputError
+from kinblend.files import replacing
 from kinblend_plugins.morphable import geometry, regions, roughness, skin
 from kinblend_plugins.morphable.components import components, stored
 from kinblend_plugins.morphable.landmarks import find_shape
@@ -161,8 +159,8 @@ class _Frame:
 
 def _bands(frame: _Frame, name: str, shape: NDArray[Any]) -> list[NDArray[Any]]:
     """The bands of one face's shape-free texture with a bare forehead, grey outside the face: float16 [3, B, B]."""
-    with ZipFile(frame.faces) as archive:
-        pixels = torch.from_numpy(np.array(_picture(archive, name))).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with open_archive(frame.faces) as archive:
+        pixels = torch.from_numpy(np.array(archive.picture(name))).permute(2, 0, 1)[None].float() / 127.5 - 1
     points = geometry.control_points(frame.mean)
     texture = unwarp(pixels, torch.from_numpy(shape)[None], points, frame.corner, frame.side, WORKING)
     texture, _ = skin.bare(texture, skin.skin_colour(texture, frame.sure), frame.forehead)
@@ -176,22 +174,13 @@ def _one_thread() -> None:
 
 def read_index(faces: Path) -> list[dict[str, str]]:
     """The rows of an archive's index.csv. Raises `InputError`."""
-    try:
-        with ZipFile(faces) as archive:
-            return list(csv.DictReader(io.StringIO(archive.read("index.csv").decode())))
-    except FileNotFoundError:
-        raise InputError(f"{faces} does not exist") from None
-    except (OSError, BadZipFile, KeyError, UnicodeDecodeError) as error:
-        raise InputError(f"{faces} is no zip of faces with an index.csv: {error}") from error
-
-
-def _picture(archive: ZipFile, name: str) -> Image.Image:
-    return Image.open(io.BytesIO(archive.read(name))).convert("RGB")
+    with open_archive(faces) as archive:
+        return archive.rows()
 
 
 def _shape(faces: Path, name: str) -> NDArray[Any]:
-    with ZipFile(faces) as archive:
-        return find_shape(_picture(archive, name)).numpy()
+    with open_archive(faces) as archive:
+        return find_shape(archive.picture(name)).numpy()
 
 
 def _window(outline: Tensor) -> Tensor:
@@ -206,7 +195,8 @@ def _window(outline: Tensor) -> Tensor:
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file({name: tensor.contiguous() for name, tensor in sorted(tensors.items())}, path)
+    with replacing(path) as part:
+        save_file({name: tensor.contiguous() for name, tensor in sorted(tensors.items())}, part)
 
 
 def _description(count: int) -> dict[str, Any]:

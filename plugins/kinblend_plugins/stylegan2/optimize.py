@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kinblend import ProjectionProgress
+from kinblend.cancelling import check_cancelled
 from kinblend_plugins.stylegan2.generator import Generator
 
 RATE = 0.05  # Adam's
@@ -41,6 +42,7 @@ def project(
         optimizer = torch.optim.Adam([code, *maps], lr=RATE)
         best, lowest, mark, waited = _copy(code, maps), float("inf"), float("inf"), 0
         for step in range(steps + 1):  # the last only measures
+            check_cancelled()
             loss = difference(generator(code, maps), target) + WHITENESS * unevenness(maps)
             value = float(loss.detach())
             if value < lowest:

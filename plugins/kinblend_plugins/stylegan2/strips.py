@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kinblend.cancelling import check_cancelled
 from kinblend_plugins.stylegan2 import winograd
 from kinblend_plugins.stylegan2.layers import EPSILON, StyledConv, ToRGB, per_channel, upsample
 
@@ -128,6 +129,7 @@ def _level(generator: Generator, orders: Orders, x: Tensor, picture: Tensor, lev
     shape = (0 if last else len(x), width, size, size)
     whole = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     for top in range(0, size, rows):
+        check_cancelled()
         bottom = min(top + rows, size)
         above, below = max(top - 1, 0), min(bottom + 1, size)  # the next convolution looks at its neighbours
         strip = _doubled(x, doubling.weight, above, below)

@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from kinblend import Trios
+from kinblend import Trios, read_table
+from kinblend.files import atomic_write
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.session import Session
@@ -53,7 +54,7 @@ def ablate(
 
     Each row's figures are those of its best epoch.
     """
-    done = {row["options"]: row for row in _read(out)} if out.is_file() else {}
+    done = {row["options"]: dict(row) for _, row in read_table(out).rows} if out.is_file() else {}
     rows = list(done.values())
     for name, changes in _grid(options):
         if name in done:
@@ -61,7 +62,7 @@ def ablate(
         changed = options.model_copy(update=dict(changes))
         seen = mirrored if changed.mirrored else None
         rows.append({"options": name, **run(Session(changed, trios, bridge, seen, steps), bridge)})
-        out.write_text(_csv(rows), "utf-8")
+        atomic_write(out, _csv(rows).encode())
         say(f"{name}: AUC {rows[-1]['val_auc']}")
     return out
 
@@ -87,11 +88,6 @@ def _grid(options: TrainOptions) -> Iterator[tuple[str, Mapping[str, Any]]]:
             continue
         if not changes or any(getattr(options, key) != value for key, value in changes.items()):
             yield name, changes
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def _csv(rows: list[dict[str, str]]) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from kinblend import Trios, weighted_sum
 from kinblend.errors import UsageError
+from kinblend.files import replacing
 from kinblend_plugins.blenders.bridge import Projection
 from kinblend_plugins.blenders.learned import read_weights
 from kinblend_plugins.blenders.proxy import Bridge
@@ -143,9 +144,8 @@ class Session:
         numbers = [self.epoch, self.waited, self.lowest, self.optimizer.param_groups[0]["lr"]]
         plateau = [self.plateau.best, self.plateau.num_bad_epochs]
         tensors["state"] = torch.tensor([*numbers, *plateau], dtype=torch.float64)
-        part = path.with_name(path.name + ".part")
-        save_file({name: tensor.clone() for name, tensor in tensors.items()}, part, {"options": self._told()})
-        part.replace(path)
+        with replacing(path) as part:
+            save_file({name: tensor.clone() for name, tensor in tensors.items()}, part, {"options": self._told()})
 
     def load(self, path: Path) -> None:
         """Take up what `save` wrote. Raises `UsageError` where the options were others."""

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from kinblend import Trios, load_backbone
 from kinblend.errors import UsageError
+from kinblend.files import append_text, atomic_write, replacing
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.packed import pack
 from kinblend_plugins.blenders.proxy import Bridge, distill, load_proxy, save_proxy
@@ -50,7 +51,7 @@ def train(options: TrainOptions, out: Path, progress: Say | None = None) -> Path
         say(f"going on after epoch {session.epoch}")
     else:
         first = {"baselines": session.baselines(), "trios": session.families.counts(), **known}
-        log.write_text(json.dumps(first) + "\n")
+        atomic_write(log, (json.dumps(first) + "\n").encode())
         say(log.read_text().strip())
         for record in pretrain(session, bridge):
             _note(log, record, say)
@@ -58,7 +59,8 @@ def train(options: TrainOptions, out: Path, progress: Say | None = None) -> Path
         record = session.run_epoch()
         session.save(checkpoint)
         _note(log, record, say)
-    save_file(pack(session.best), out)
+    with replacing(out) as part:
+        save_file(pack(session.best), part)
     checkpoint.unlink(missing_ok=True)
     _draw(log, out.with_suffix(".png"), say)
     return out
@@ -81,8 +83,7 @@ def make_bridge(options: TrainOptions, trios: Trios, out: Path, say: Say) -> tup
 
 
 def _note(log: Path, record: dict[str, float], say: Say) -> None:
-    with log.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    append_text(log, json.dumps(record) + "\n")
     say(_line(record))
 
 

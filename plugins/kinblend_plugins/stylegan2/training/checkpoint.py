@@ -33,7 +33,7 @@ def write(session: Session, folder: Path) -> Path:
     ones as they were.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob("*.part"):
+    for left in folder.glob("step-*.part"):
         shutil.rmtree(left)
     target = folder / f"step-{session.progress.step:09d}"
     if target.exists():  # the same step of the same training

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from kinblend import Pack, write_description
+from kinblend.files import replacing
 from kinblend_plugins.stylegan2.encoder_network import average_into_biases
 from kinblend_plugins.stylegan2.names import to_nvidia
 from kinblend_plugins.stylegan2.training.faces import to_floats
@@ -57,7 +58,5 @@ def mean_code(session: Session) -> Tensor:
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    part = path.with_name(path.name + ".part")
-    save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, part)
-    part.chmod(0o644)  # as the files of other packs: safetensors writes for its owner alone
-    part.replace(path)
+    with replacing(path) as part:
+        save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, part)

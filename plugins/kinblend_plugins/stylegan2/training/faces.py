@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
-from zipfile import ZIP_STORED, BadZipFile, ZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 import torch
@@ -16,7 +16,9 @@ import typer
 from PIL import Image
 from torch import Tensor
 
-from kinblend.errors import InputError
+from kinblend import Archive, open_archive
+from kinblend.errors import InputError, OutputError
+from kinblend.files import check_target, replacing
 from kinblend_plugins.stylegan2.training.draws import generator
 
 INDEX = "index.csv"
@@ -31,11 +33,14 @@ def pack(
 ) -> None:
     """Write the faces of `source` at `size` px, all splits, as an archive to train on.
 
-    Raises `InputError` where the source is no such zip.
+    Raises `InputError` where the source is no such zip, `OutputError` where `out` is the source or no plain file.
     """
+    check_target(out)
+    if out.exists() and source.exists() and source.samefile(out):
+        raise OutputError(f"{out} is the source itself; name another file")
     rows = []
-    with _opened(source) as archive, ZipFile(out, "w", ZIP_STORED) as small:
-        for number, row in enumerate(_index(archive, source)):
+    with open_archive(source) as archive, replacing(out) as part, ZipFile(part, "w", ZIP_STORED) as small:
+        for number, row in enumerate(_index(archive)):
             name = f"{number:06d}.webp"
             buffer = io.BytesIO()
             _picture(archive, row["file"], size).save(buffer, "WEBP", quality=quality, method=4)
@@ -50,8 +55,8 @@ def read(path: Path, split: str, size: int) -> Tensor:
 
     Raises `InputError` where there are none.
     """
-    with _opened(path) as archive:
-        pictures = [np.asarray(_picture(archive, row["file"], size)) for row in _index(archive, path, split)]
+    with open_archive(path) as archive:
+        pictures = [np.asarray(_picture(archive, row["file"], size)) for row in _index(archive, split)]
     if not pictures:
         raise InputError(f"{path} has no faces whose split is {split!r}")
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
@@ -81,32 +86,16 @@ def _order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.randperm(count, generator=generator(seed, epoch, "order"))
 
 
-def _opened(path: Path) -> ZipFile:
-    try:
-        return ZipFile(path)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; give a zip of aligned faces with an index.csv") from None
-    except (BadZipFile, OSError) as error:
-        raise InputError(f"{path} can't be read as a zip: {error}") from error
-
-
-def _index(archive: ZipFile, path: Path, split: str | None = None) -> Iterator[dict[str, str]]:
-    try:
-        rows = list(csv.DictReader(io.StringIO(archive.read(INDEX).decode())))
-    except (KeyError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} has no readable {INDEX}") from error
-    for row in rows:
+def _index(archive: Archive, split: str | None = None) -> Iterator[dict[str, str]]:
+    for row in archive.rows(INDEX):
         if not {"file", "split"} <= set(row):
-            raise InputError(f"{INDEX} in {path} needs the columns file and split")
+            raise InputError(f"{INDEX} in {archive.path} needs the columns file and split")
         if split in (None, row["split"]):
             yield row
 
 
-def _picture(archive: ZipFile, name: str, size: int) -> Image.Image:
-    try:
-        picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
-    except (KeyError, OSError) as error:
-        raise InputError(f"{name} is missing or no picture: {error}") from error
+def _picture(archive: Archive, name: str, size: int) -> Image.Image:
+    picture = archive.picture(name)
     return picture if picture.size == (size, size) else picture.resize((size, size), Image.Resampling.LANCZOS)
 
 

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from kinblend.files import replacing
 from kinblend.imaging import to_pictures
 from kinblend_plugins.stylegan2.training import likeness
 from kinblend_plugins.stylegan2.training.faces import to_floats
@@ -58,10 +59,8 @@ def sheet(session: Session, pixels: Tensor, path: Path) -> None:
     z = torch.randn(len(real), session.recipe.dim, generator=torch.Generator().manual_seed(0)).to(session.device)
     w = session.networks.steady_generator.mapping(z)[:, None].expand_as(codes)
     rows = [real, render(session, codes), render(session, (codes + codes.roll(-1, 0)) / 2), render(session, w)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    tiled(torch.cat(rows), len(real)).save(part, "PNG")
-    part.replace(path)
+    with replacing(path) as part:
+        tiled(torch.cat(rows), len(real)).save(part, "PNG")
 
 
 def tiled(images: Tensor, columns: int) -> Image.Image:

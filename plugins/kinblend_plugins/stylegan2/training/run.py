@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from kinblend.errors import UsageError
+from kinblend.files import append_text
 from kinblend_plugins.stylegan2.training import checkpoint, faces
 from kinblend_plugins.stylegan2.training.export import export
 from kinblend_plugins.stylegan2.training.measure import measure, sheet
@@ -128,8 +129,7 @@ class Run:
         """Append a line to log.jsonl."""
         at = self.session.progress
         entry = {"event": event, "step": at.step, "images": at.seen, "minutes": round(at.seconds / 60, 3)}
-        with (self.work / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry | values) + "\n")
+        append_text(self.work / "log.jsonl", json.dumps(entry | values) + "\n")
 
     def _line(self, minutes_left: float) -> str:
         at = self.session.progress

@@ -1,0 +1,152 @@
+"""How files are read and written: plain files only, whole or not at all, and none over an input of the command.
+
+Plugins that write files should use this, too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
+from pathlib import Path
+
+from kinblend.errors import OutputError
+
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+_PART = re.compile(r"[0-9a-f]{12}\.part$")
+
+# Device and inode of each input of the command that runs; None outside of one, where nothing is looked after.
+_inputs: set[tuple[int, int]] | None = None
+
+
+@contextmanager
+def inputs_kept(paths: Iterable[str | Path] = ()) -> Iterator[None]:
+    """Within, whoever writes over one of these files, or of those that `keep_inputs` names later, is refused."""
+    global _inputs
+    before, _inputs = _inputs, set()
+    try:
+        keep_inputs(paths)
+        yield
+    finally:
+        _inputs = before
+
+
+def keep_inputs(paths: Iterable[str | Path]) -> None:
+    """Name more inputs of the command that runs. What is no plain file is passed over."""
+    if _inputs is None:
+        return
+    for path in paths:
+        with suppress(OSError, ValueError):
+            state = Path(path).stat()
+            if stat.S_ISREG(state.st_mode):
+                _inputs.add((state.st_dev, state.st_ino))
+
+
+def check_target(path: str | Path) -> None:
+    """Raise unless a file may be written there, now.
+
+    `OutputError` for a link, a device, a FIFO, a socket and an input of the command, by whichever name;
+    `IsADirectoryError` for a folder.
+    """
+    try:
+        state = Path(path).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if stat.S_ISDIR(state.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if stat.S_ISLNK(state.st_mode):
+        raise OutputError(f"{path} is a link, which is neither followed nor replaced; name the file itself")
+    if not stat.S_ISREG(state.st_mode):
+        raise OutputError(f"{path} is a device, a FIFO or a socket; name a plain file")
+    if _inputs is not None and (state.st_dev, state.st_ino) in _inputs:
+        raise OutputError(f"{path} is an input of this command and is not written over; name another file")
+
+
+@contextmanager
+def replacing(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
+    """Write to the path that this gives: it takes the place of `path` when the block ends without an error.
+
+    A reader sees the old file or the new one, never a part. The file has the permissions that the umask leaves.
+    durable: wait until the disk has it. Raises what `check_target` does.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    check_target(path)
+    part = path.with_name(f"{_start(path)}{secrets.token_hex(6)}.part")
+    mode = _create(part)
+    try:
+        yield part
+        part.chmod(mode)  # some writers put a file of their own there, for their owner alone
+        if durable:
+            _sync(part)
+        check_target(path)
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
+def atomic_write(path: str | Path, data: bytes, *, durable: bool = False) -> None:
+    """Write `data` to `path`, as `replacing` does."""
+    with replacing(path, durable=durable) as part:
+        part.write_bytes(data)
+
+
+def append_text(path: str | Path, text: str) -> None:
+    """Write text, UTF-8, at the end of a file, which is made where there is none. Raises what `check_target` does."""
+    check_target(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | _NO_WAITING, 0o666)
+    with os.fdopen(descriptor, "ab") as file:
+        file.write(text.encode())
+
+
+def leftovers(paths: Iterable[Path]) -> list[Path]:
+    """What lies beside these files since a process was killed that wrote one of them with `replacing`."""
+    starts: dict[Path, set[str]] = {}
+    for path in paths:
+        starts.setdefault(path.parent, set()).add(_start(path))
+    found = []
+    for folder in filter(Path.is_dir, starts):
+        for path in folder.iterdir():
+            part = _PART.search(path.name)
+            if part and path.name[: part.start()] in starts[folder]:
+                found.append(path)
+    return found
+
+
+def open_plain(path: str | Path) -> BufferedReader:
+    """Open a plain file for reading. Raises `OSError`, for a FIFO, a device and a folder as well, without waiting."""
+    descriptor = os.open(path, os.O_RDONLY | _NO_WAITING)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is a device, a FIFO or a socket, and no plain file", str(path))
+
+
+def _start(path: Path) -> str:
+    return f".{path.name[:40]}."
+
+
+def _create(part: Path) -> int:
+    """An empty file; returns its permissions, which the system derives from the umask."""
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _NO_WAITING, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,24 @@
+"""Pictures → codes by optimisation, and the space in which that stays near real faces."""
+
+from kinblend.inversion.losses import (
+    feature_distance,
+    head_weight,
+    identity_distance,
+    identity_features,
+    picture_distance,
+    resized,
+)
+from kinblend.inversion.refine import Weights, refine
+from kinblend.inversion.whitening import Whitening
+
+__all__ = [
+    "Weights",
+    "Whitening",
+    "feature_distance",
+    "head_weight",
+    "identity_distance",
+    "identity_features",
+    "picture_distance",
+    "refine",
+    "resized",
+]

@@ -1,0 +1,103 @@
+"""A picture → the code near W that reproduces it, by optimisation from a first guess.
+
+Wulff and Torralba 2020 (a Gaussian prior on whitened codes), Zhu et al. 2020 (staying in the domain of faces).
+Likeness alone would be met by a drawing of the person, so a code pays for leaving the cloud of samples, and its
+layers for differing from each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kinblend.cancelling import check_cancelled
+from kinblend.identity.network import IdentityNetwork
+from kinblend.inversion.losses import (
+    feature_distance,
+    head_weight,
+    identity_distance,
+    identity_features,
+    picture_distance,
+    resized,
+)
+from kinblend.inversion.whitening import Whitening
+
+BETAS = (0.9, 0.95)  # of Adam
+PATIENCE, STALLED = 15, 1e-3  # steps without so much progress, as a share of the loss, after which it ends
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the terms of the loss count. rate, offset_rate: Adam's steps for whitened codes and offsets."""
+
+    pixels: float = 1.0
+    identity: float = 3.0
+    features: float = 1.0
+    prior: float = 0.2
+    offsets: float = 0.05
+    rate: float = 0.06
+    offset_rate: float = 0.02
+
+
+def refine(
+    draw: Callable[[Tensor], Tensor],
+    space: Whitening,
+    network: IdentityNetwork,
+    target: Tensor,
+    code: Tensor,
+    steps: int,
+    progress: Callable[[int, float], bool | None] | None = None,
+    weights: Weights = Weights(),
+) -> Tensor:
+    """The refined code [1, L, D], float32.
+
+    draw: codes [1, L, D] → picture [1, 3, R, R], differentiable. target: float32 [1, 3, S, S] in [−1, 1], aligned.
+    code: where to begin, [1, L, D]. steps: of Adam. progress: told step and loss; by returning False it ends the
+    work.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        target, code = target.clone(), code.clone().float()
+        mean = code.mean(1)
+        u = space.to_u(mean).requires_grad_()
+        offsets = ((code - mean[:, None]) / space.spread).requires_grad_()
+        with torch.no_grad():
+            truth = identity_features(network, target)
+        where = head_weight(target.shape[-1]).to(target)
+        moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in (u, offsets)]
+        best, waited = float("inf"), 0
+        for step in range(1, steps + 1):
+            check_cancelled()
+            picture = resized(draw(space.codes(u, offsets)).to(target), target.shape[-1])
+            features = identity_features(network, picture)
+            loss = (
+                weights.pixels * picture_distance(picture, target, where)
+                + weights.identity * identity_distance(features, truth)
+                + weights.features * feature_distance(features, truth)
+                + weights.prior * u.square().mean(1)
+                + weights.offsets * offsets.square().mean((1, 2))
+            ).sum()
+            gradients = torch.autograd.grad(loss, (u, offsets))
+            pace = min(1.0, step / 3, (steps + 1 - step) / (0.5 * steps))
+            for part, gradient, moment, rate in zip(
+                (u, offsets), gradients, moments, (weights.rate, weights.offset_rate), strict=True
+            ):
+                _adam(part, gradient, moment, step, rate * pace)
+            value = float(loss.detach())
+            waited = 0 if value < best * (1 - STALLED) else waited + 1
+            best = min(best, value)
+            if waited >= PATIENCE or (progress is not None and progress(step, value) is False):
+                break
+        return space.codes(u, offsets).detach()
+
+
+@torch.no_grad()
+def _adam(part: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], step: int, rate: float) -> None:
+    """One step of Adam (Kingma and Ba 2015). torch's own brings its compiler along, which takes a second to load."""
+    mean, square = moments
+    mean.lerp_(gradient, 1 - BETAS[0])
+    square.lerp_(gradient.square(), 1 - BETAS[1])
+    size = (square / (1 - BETAS[1] ** step)).sqrt() + 1e-8
+    part -= rate * mean / (1 - BETAS[0] ** step) / size

@@ -1,0 +1,28 @@
+"""An encoder for any StyleGAN-like generator, and how it is trained."""
+
+import kinblend
+
+
+@kinblend.hookimpl
+def kinblend_register_encoders(register):
+    register(
+        kinblend.PluginSpec(
+            "wplus",
+            "photograph → W+, near W; refined by optimisation where wanted",
+            f"{__name__}.encoder:WPlusEncoder",
+            f"{__name__}.options:EncoderOptions",
+        )
+    )
+
+
+@kinblend.hookimpl
+def kinblend_register_trainers(register):
+    register(
+        kinblend.PluginSpec(
+            "wplus",
+            "an encoder for the generator of any pack, from its own pictures",
+            f"{__name__}.training.trainer:train",
+            f"{__name__}.training.options:TrainOptions",
+            trains="encoder",
+        )
+    )

@@ -1,0 +1,121 @@
+"""Aligned faces → W+ codes: a network's guess, refined by optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from itertools import count
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from kinblend import AlignedFace, Context, Encoder, Latent, build_network
+from kinblend.errors import CheckpointError, LatentShapeError
+from kinblend.identity.network import IdentityNetwork, read_network, weights_file
+from kinblend.imaging import to_batch
+from kinblend.inversion import Whitening, identity_features, refine
+from kinblend.progress import tell_progress
+from kinblend_plugins.wplus.files import read_parts
+from kinblend_plugins.wplus.network import SIDE, EncoderNetwork
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+Draw = Callable[[Tensor], Tensor]
+
+
+class Networks(nn.Module):
+    """What a device pool leases: the trained network, the space of its codes, and dlib's recognition network."""
+
+    def __init__(self, network: EncoderNetwork, space: Whitening, identity: IdentityNetwork) -> None:
+        super().__init__()
+        self.network, self.space, self.identity = network, space, identity
+
+
+class WPlusEncoder(Encoder):
+    """The encoder in `encoder.safetensors`, or in its parts `encoder-00.safetensors`, `encoder-01.safetensors` …
+
+    options: `EncoderOptions`. Raises `PackError` where a file is missing, and `CheckpointError` naming the tensor
+    that does not fit.
+    """
+
+    input_size = SIDE
+    side_by_side = True
+
+    def __init__(self, options: BaseModel, context: Context) -> None:
+        super().__init__(options, context)
+        network, space = build(read_parts(context, "encoder"), context.space.layers, context.space.dim)
+        self.module = self.networks = Networks(network, space, read_network(weights_file()))
+        self.draws = options.refine > 0
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Tensor:
+        """float32 [n, 3, 256, 256] in [−1, 1] → float32 [n, L, D] on the CPU: the network's guess, not refined.
+
+        Raises `LatentShapeError` for another size.
+        """
+        if images.ndim != 4 or tuple(images.shape[1:]) != (3, SIDE, SIDE):
+            raise LatentShapeError(f"this encoder takes images [n, 3, {SIDE}, {SIDE}], not {list(images.shape)}")
+        networks = self.networks
+        images = images.to(networks.network.to_w.weight)
+        whitened, offsets = networks.network(images, identity_features(networks.identity, images))
+        return networks.space.codes(whitened, offsets).float().cpu()
+
+    def encode_faces(self, faces: Sequence[AlignedFace]) -> list[Latent]:
+        """Latents of aligned faces, refined by as many steps as the options say."""
+        pictures = to_batch([face.image for face in faces], SIDE)
+        # One by one: a latent must not depend on who else is encoded.
+        codes = [self.encode(picture[None]) for picture in pictures]
+        if self.options.refine and self.context.projector is not None:
+            codes = self._refined(pictures, codes)
+        return [Latent(code[0], self.space) for code in codes]
+
+    def _refined(self, pictures: Tensor, codes: Sequence[Tensor]) -> list[Tensor]:
+        """Each face in a thread of its own, which is as fast together as alone."""
+        assert self.context.projector is not None
+        draw = self.context.projector().preview(SIDE)
+        done, total = count(1), self.options.refine * len(codes)
+
+        def work(picture: Tensor, code: Tensor) -> Tensor:
+            torch.set_num_threads(1)
+            return self._refine(draw, picture[None], code, lambda *_: tell_progress(next(done), total))
+
+        threads = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(max_workers=threads) as pool:
+                # A thread starts without the context in which progress and giving up are asked for.
+                jobs = [pool.submit(copy_context().run, work, *one) for one in zip(pictures, codes, strict=True)]
+                return [job.result() for job in jobs]
+        finally:
+            torch.set_num_threads(threads)  # what a thread sets is the default of those to come
+
+    def _refine(self, draw: Draw, picture: Tensor, code: Tensor, progress: Callable[[int, float], None]) -> Tensor:
+        networks = self.networks
+        where = networks.space.centre.device
+        found = refine(
+            draw,
+            networks.space,
+            networks.identity,
+            picture.to(where),
+            code.to(where),
+            self.options.refine,
+            progress,
+        )
+        return found.cpu()
+
+
+def build(tensors: Mapping[str, Tensor], layers: int, dim: int) -> tuple[EncoderNetwork, Whitening]:
+    """The network and the space of its codes that `tensors` hold. Raises `CheckpointError` naming what does not
+    fit."""
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "space": {}}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        if part not in parts:
+            raise CheckpointError(f"the encoder's tensor {name} is unknown; import its pack again")
+        parts[part][rest] = tensor
+    hint = "import its pack again"
+    network = build_network(lambda: EncoderNetwork(layers, dim), parts["network"], "the encoder", hint)
+    return network, build_network(lambda: Whitening(dim), parts["space"], "the encoder", hint)

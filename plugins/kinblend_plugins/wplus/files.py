@@ -1,0 +1,55 @@
+"""A pack's tensors, from one file or from the parts of one that was cut."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from kinblend import Context
+from kinblend.errors import PackError
+
+LIMIT = 15 << 20  # bytes of a part
+
+
+def read_parts(context: Context, name: str) -> dict[str, Tensor]:
+    """The tensors in `NAME.safetensors`, or in `NAME-00.safetensors`, `NAME-01.safetensors` … Raises `PackError`."""
+    files = [
+        path for file, path in sorted(context.files.items()) if re.fullmatch(rf"{name}(-\d\d)?\.safetensors", file)
+    ]
+    if not files:
+        raise PackError(f"the pack of '{context.space.backbone}' has no {name}.safetensors; pull or import it again")
+    tensors: dict[str, Tensor] = {}
+    for path in files:
+        try:
+            with safe_open(path, framework="pt") as content:
+                tensors |= {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise PackError(f"{path} can't be read: {error}; pull or import its pack again") from error
+    return tensors
+
+
+def write_parts(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> list[Path]:
+    """Write tensors as float16 to `NAME-00.safetensors` …, each below 16 MiB; returns the files.
+
+    Small integers (counters) stay as they are. No single tensor may exceed the limit.
+    """
+    parts: list[dict[str, Tensor]] = [{}]
+    room = LIMIT
+    for key, tensor in tensors.items():
+        small = tensor.detach().cpu().to(torch.float16) if tensor.is_floating_point() else tensor.detach().cpu()
+        size = small.numel() * small.element_size()
+        if size > room and parts[-1]:
+            parts.append({})
+            room = LIMIT
+        parts[-1][key] = small.clone(memory_format=torch.contiguous_format)
+        room -= size
+    files = [folder / f"{name}-{number:02d}.safetensors" for number in range(len(parts))]
+    for file, part in zip(files, parts, strict=True):
+        save_file(part, file)
+    return files

@@ -1,0 +1,270 @@
+"""One training of an encoder that can be left and taken up again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from kinblend import Projector
+from kinblend.errors import UsageError
+from kinblend.identity.network import IdentityNetwork
+from kinblend.inversion import (
+    Whitening,
+    feature_distance,
+    head_weight,
+    identity_distance,
+    identity_features,
+    picture_distance,
+    resized,
+)
+from kinblend_plugins.wplus.network import SIDE, EncoderNetwork
+from kinblend_plugins.wplus.training.augment import augment
+from kinblend_plugins.wplus.training.options import TrainOptions
+
+MEASURED = 20_000  # samples of w that the whitening is measured on
+AVERAGE = 0.998  # of the running average of the weights
+WARMUP = 100  # steps
+CLIP = 2.0  # norm of the gradient
+FARTHEST = 2.5  # whitened codes of samples moved along a direction may lie anywhere; further is not asked for
+
+
+class Session:
+    """Network, running average, optimiser and how far they have come.
+
+    projector: whose pictures are encoded. identity: dlib's network. files: samples, as `samples.prepare` writes them.
+    photos: uint8 [n, 3, S, S] without codes, or None.
+    """
+
+    def __init__(
+        self,
+        options: TrainOptions,
+        projector: Projector,
+        identity: IdentityNetwork,
+        files: Sequence[Path],
+        photos: Tensor | None,
+        device: torch.device,
+    ) -> None:
+        torch.manual_seed(options.seed)
+        self.options, self.device, self.projector, self.photos = options, device, projector, photos
+        space = projector.space
+        w = projector.map(torch.randn(MEASURED, space.dim, generator=torch.Generator().manual_seed(5)))[:, 0]
+        self.space = Whitening(space.dim, w).to(device)
+        self.network = EncoderNetwork(space.layers, space.dim).to(device, memory_format=torch.channels_last)
+        self.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.02, fused=True
+        )
+        self.identity = identity.to(device)
+        self.samples = [load_file(file) for file in files]
+        self.draw = projector.preview(SIDE)
+        self.weight = head_weight(SIDE).to(device)
+        self.step, self.seconds = 0, 0.0
+        self.mixed = options.precision == "bf16" or (options.precision == "auto" and _fast_bf16(device))
+
+    @property
+    def minutes(self) -> float:
+        """How long it is to be in all."""
+        return self.options.code_minutes + self.options.picture_minutes
+
+    @property
+    def done(self) -> bool:
+        """Whether its time is over."""
+        return self.seconds >= self.minutes * 60
+
+    @property
+    def through_picture(self) -> bool:
+        """Whether codes have been learned long enough."""
+        return self.seconds >= self.options.code_minutes * 60
+
+    def learn(self) -> dict[str, float]:
+        """One step; its losses by name."""
+        source = torch.Generator().manual_seed(self.options.seed * 1_000_003 + self.step)
+        losses = self._picture_losses(source) if self.through_picture else self._code_losses(source)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses["loss"].backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
+        self.optimizer.step()
+        self.step += 1
+        self._follow()
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Whitened codes [n, D] and offsets [n, L, D] of pictures float32 [n, 3, 256, 256]."""
+        with torch.no_grad():
+            features = identity_features(self.identity, pictures)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+            whitened, offsets = self.network(pictures.contiguous(memory_format=torch.channels_last), features)
+        return whitened.float(), offsets.float()
+
+    def _code_losses(self, source: torch.Generator) -> dict[str, Tensor]:
+        codes, pictures = self._batch(self.options.code_batch, source)
+        whitened, offsets = self.encode(augment(pictures, source).to(self.device))
+        return self._far(whitened, offsets, codes, 1.0)
+
+    def _picture_losses(self, source: torch.Generator) -> dict[str, Tensor]:
+        codes, pictures = self._batch(self.options.picture_batch, source)
+        if self.photos is not None and self.step % 4 == 3:
+            codes, pictures = None, self._photos(self.options.picture_batch, source)
+        whitened, offsets = self.encode(augment(pictures, source).to(self.device))
+        losses = self._far(whitened, offsets, codes, 0.25)
+        truth = pictures.to(self.device)
+        shown = resized(self.draw(self.space.codes(whitened, offsets)), SIDE).to(self.device)
+        with torch.no_grad():
+            theirs = identity_features(self.identity, truth)
+        ours = identity_features(self.identity, shown)
+        losses["identity"] = identity_distance(ours, theirs).mean()
+        losses["features"] = feature_distance(ours, theirs).mean()
+        losses["pixels"] = picture_distance(shown, truth, self.weight).mean()
+        losses["loss"] = (
+            losses["loss"] + self.options.identity * losses["identity"] + losses["features"] + losses["pixels"]
+        )
+        return losses
+
+    def _far(self, whitened: Tensor, offsets: Tensor, codes: Tensor | None, share: float) -> dict[str, Tensor]:
+        """Losses of codes; without the truth, of leaving the cloud of samples and of large offsets alone."""
+        size = offsets.square().mean()
+        if codes is None:
+            prior = whitened.square().mean()
+            return {"prior": prior, "loss": self.options.prior * prior + self.options.offsets * size}
+        codes = codes.to(self.device)
+        far = ((self.space.codes(whitened, offsets) - codes) / self.space.spread).square().mean()
+        truth = self.space.to_u(codes.mean(1)).clamp(-FARTHEST, FARTHEST)
+        prior = (whitened - truth).square().mean()
+        weight = self.options.prior * (3 if share == 1 else 1)
+        return {"code": far, "prior": prior, "loss": share * far + weight * prior + self.options.offsets * size}
+
+    def _batch(self, count: int, source: torch.Generator) -> tuple[Tensor, Tensor]:
+        files = torch.randint(
+            1 if len(self.samples) > 1 else 0, len(self.samples), (count,), generator=source
+        ).tolist()
+        rows = torch.randint(len(self.samples[0]["codes"]), (count,), generator=source).tolist()
+        chosen = [(self.samples[file], row) for file, row in zip(files, rows, strict=True)]
+        codes = torch.stack([sample["codes"][row] for sample, row in chosen])
+        return codes, _floats(torch.stack([sample["pictures"][row] for sample, row in chosen]))
+
+    def _photos(self, count: int, source: torch.Generator) -> Tensor:
+        assert self.photos is not None
+        return _floats(self.photos[torch.randint(len(self.photos), (count,), generator=source)])
+
+    def _rate(self) -> float:
+        """Up over the first steps, then down along a cosine, for each half of the training."""
+        options, half = self.options, self.through_picture
+        length = (options.picture_minutes if half else options.code_minutes) * 60
+        gone = self.seconds - (options.code_minutes * 60 if half else 0)
+        rate = options.picture_rate if half else options.code_rate
+        return rate * min(1.0, (self.step + 1) / WARMUP) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, gone / length)))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        share = min(AVERAGE, (self.step + 1) / (self.step + 20))
+        for name, tensor in self.network.state_dict().items():
+            if tensor.is_floating_point():
+                self.average[name].lerp_(tensor, 1 - share)
+            else:
+                self.average[name].copy_(tensor)
+
+    @torch.no_grad()
+    def measure(self, count: int = 64) -> tuple[dict[str, float], Tensor]:
+        """Of the running average, on samples it did not learn from: R² of the codes, identity distance, and a picture
+        [3, 2 S, n S] of the first eight, as drawn and as reconstructed."""
+        held = self.samples[0]
+        codes, pictures = held["codes"][:count].to(self.device), _floats(held["pictures"][:count]).to(self.device)
+        with self._averaged():
+            found = self.space.codes(*self.encode(pictures))
+        centre = self.space.to_w(torch.zeros_like(self.space.centre))
+        unexplained = ((found - codes) / self.space.spread).square().mean()
+        shown = torch.cat([resized(self.draw(code[None]), SIDE).to(self.device) for code in found[:16]])
+        theirs, ours = (identity_features(self.identity, some[:16]) for some in (pictures, shown))
+        far = (nn.functional.normalize(ours[-1]) - nn.functional.normalize(theirs[-1])).norm(dim=1).median()
+        r2 = 1 - unexplained / ((centre - codes) / self.space.spread).square().mean()
+        rows = [torch.cat(list(some[:8]), 2) for some in (pictures, shown)]
+        return {"r2": float(r2), "identity": float(far)}, torch.cat(rows, 1).clamp(-1, 1).cpu()
+
+    def _averaged(self) -> _Averaged:
+        return _Averaged(self.network, self.average)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What the encoder's file holds."""
+        named = {f"network.{name}": tensor for name, tensor in self.average.items()}
+        return named | {f"space.{name}": tensor for name, tensor in self.space.state_dict().items()}
+
+    def save(self, path: Path) -> None:
+        """Everything, the optimiser's moments too."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.items()}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"moments.{number}.{name}": value for name, value in moments.items()}
+        tensors["progress"] = torch.tensor([self.step, self.seconds], dtype=torch.float64)
+        part = path.with_name(path.name + ".part")
+        plain = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in tensors.items()
+        }
+        save_file(plain, part, self._told())
+        part.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Take up what `save` wrote. Raises `UsageError` where the options were others."""
+        with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}) != self._told():
+                raise UsageError(f"{path} is of a training with other options; delete it, or name another --out")
+        tensors = load_file(path)
+        self.network.load_state_dict(_below(tensors, "network."))
+        self.average = {name: tensor.to(self.device) for name, tensor in _below(tensors, "average.").items()}
+        step, self.seconds = tensors["progress"].tolist()
+        self.step = int(step)
+        moments: dict[int, dict[str, Tensor]] = {}
+        parameters = list(self.network.parameters())
+        for name, value in _below(tensors, "moments.").items():
+            number, key = name.split(".")
+            # The optimiser takes for granted that moments lie in memory as their parameter does.
+            like = parameters[int(number)]
+            there = value if value.ndim == 0 else torch.empty_like(like).copy_(value)
+            moments.setdefault(int(number), {})[key] = there
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+    def _told(self) -> dict[str, str]:
+        loose = {"code_minutes", "picture_minutes", "device", "precision", "picture_batch", "code_batch"}
+        return {"options": self.options.model_dump_json(exclude=loose)}
+
+
+class _Averaged:
+    """Within `with`, a network holds its running average, in evaluation mode."""
+
+    def __init__(self, network: nn.Module, average: Mapping[str, Tensor]) -> None:
+        self.network, self.average = network, average
+
+    def __enter__(self) -> None:
+        self.kept = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average)
+        self.network.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self.network.load_state_dict(self.kept)
+        self.network.train()
+
+
+def _floats(pictures: Tensor) -> Tensor:
+    return pictures.float() / 127.5 - 1
+
+
+def _fast_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+Say = Callable[[str], None]

@@ -1,0 +1,165 @@
+"""An encoder for any generator: trained on pictures that it draws itself, here those of a small StyleGAN2."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from published import in_nvidias_names, toy, write_nvidia
+from safetensors.torch import load_file
+
+from kinblend import load_backbone, write_description
+from kinblend.errors import CheckpointError, LatentShapeError, PackError, UsageError
+from kinblend.imaging import to_pictures
+from kinblend.importing import import_pack
+from kinblend.testing import EncoderContract
+from kinblend_plugins.wplus.files import LIMIT, read_parts, write_parts
+from kinblend_plugins.wplus.training.augment import augment
+from kinblend_plugins.wplus.training.options import TrainOptions
+from kinblend_plugins.wplus.training.samples import draw_codes
+from kinblend_plugins.wplus.training.trainer import train
+
+SHORT = {"samples": 64, "code_batch": 4, "picture_batch": 2, "code_minutes": 0.05, "picture_minutes": 0.05}
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack with a generator of 32 px and no encoder."""
+    folder = tmp_path_factory.mktemp("generator")
+    write_nvidia(folder / "net.pkl", in_nvidias_names(toy(32)))
+    return import_pack(folder / "net.pkl", folder / "packs", "toy").folder
+
+
+def options(generator: Path, **changes: object) -> TrainOptions:
+    return TrainOptions(**{"backbone": str(generator), **SHORT, **changes})
+
+
+@pytest.fixture(scope="module")
+def trained(generator: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(options(generator), tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="module")
+def pack(generator: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pack")
+    files = [*trained.glob("encoder-*.safetensors"), generator / "generator.safetensors"]
+    for file in files:
+        (folder / file.name).write_bytes(file.read_bytes())
+    description = json.loads((generator / "pack.json").read_text()) | {"encoder": "wplus"}
+    del description["schema"], description["files"]
+    write_description(folder, description, [file.name for file in files])
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def given(pack: Path) -> None:
+    drawn = load_backbone(pack).projector.synthesize(torch.randn(3, 8, 512) * 0.3)
+    TestWPlusEncoder.backbone, TestWPlusEncoder.faces = pack, to_pictures(drawn)
+
+
+class TestWPlusEncoder(EncoderContract):
+    backbone = Path()
+
+
+def test_training_writes_files_below_the_limit_a_log_and_a_sheet(trained: Path) -> None:
+    files = sorted(trained.glob("encoder-*.safetensors"))
+    assert len(files) > 1
+    assert all(file.stat().st_size < LIMIT + 2**16 for file in files)
+    entries = [json.loads(line) for line in (trained / "training" / "log.jsonl").read_text().splitlines()]
+    assert entries[-1]["step"] > 0
+    assert {"held out: r2", "held out: identity"} <= set(entries[-1])
+    assert list((trained / "training" / "sheets").glob("step-*.png"))
+    assert load_file(trained / "training" / "checkpoint.safetensors")["progress"][0] == entries[-1]["step"]
+
+
+def test_an_interrupted_training_goes_on_from_its_checkpoint(generator: Path, tmp_path: Path) -> None:
+    def interrupt(line: str) -> None:
+        if line.startswith("drew"):
+            return
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(options(generator), tmp_path, interrupt)
+    left = load_file(tmp_path / "training" / "checkpoint.safetensors")["progress"]
+    said: list[str] = []
+    train(options(generator, picture_minutes=0.08), tmp_path, said.append)
+    assert f"going on after step {int(left[0])}, 0 minutes" in said
+    assert load_file(tmp_path / "training" / "checkpoint.safetensors")["progress"][0] > left[0]
+
+
+def test_a_checkpoint_of_other_options_is_refused(generator: Path, trained: Path) -> None:
+    with pytest.raises(UsageError, match="other options"):
+        train(options(generator, prior=0.5), trained)
+
+
+def test_codes_are_drawn_near_the_average_and_some_are_mixed(generator: Path) -> None:
+    projector = load_backbone(generator).projector
+    codes = draw_codes(projector, 64, 0)
+    assert torch.equal(codes, draw_codes(projector, 64, 0))
+    assert not torch.equal(codes, draw_codes(projector, 64, 1))
+    mixed = (codes != codes[:, :1]).any(2).any(1).sum()
+    assert 0 < mixed < 24
+
+
+def test_an_age_moves_some_codes(generator: Path) -> None:
+    projector = load_backbone(generator).projector
+    age = torch.zeros(projector.space.layers, 512)
+    age[:, 0] = 1
+    away = draw_codes(projector, 64, 0, age) - draw_codes(projector, 64, 0)
+    moved = away.abs().amax((1, 2))
+    assert 0.2 < (moved > 1.4).float().mean() < 0.6
+    assert moved.max() < 4.9  # 4.5, and the spread of what is mixed
+
+
+def test_augmented_pictures_stay_pictures() -> None:
+    pictures = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = augment(pictures, torch.Generator().manual_seed(1))
+    assert found.shape == pictures.shape
+    assert found.abs().max() <= 1
+    assert torch.equal(found, augment(pictures, torch.Generator().manual_seed(1)))
+    assert not torch.equal(found, augment(pictures, torch.Generator().manual_seed(2)))
+
+
+def test_refinement_brings_the_picture_nearer(pack: Path) -> None:
+    from kinblend.imaging import to_batch
+
+    picture = to_pictures(load_backbone(pack).projector.synthesize(torch.randn(1, 8, 512) * 0.3))[0]
+
+    def far(steps: int) -> float:
+        backbone = load_backbone(pack, encoder_options={"refine": steps})
+        shown = backbone.render(backbone.encode([picture]))[0]
+        return float((to_batch([shown], 32) - to_batch([picture], 32)).abs().mean())
+
+    assert far(25) < 0.8 * far(0)
+
+
+def test_two_faces_together_are_encoded_as_each_alone(pack: Path) -> None:
+    backbone = load_backbone(pack, encoder_options={"refine": 3})
+    faces = to_pictures(backbone.projector.synthesize(torch.randn(2, 8, 512) * 0.3))
+    together, alone = backbone.encode(faces), [backbone.encode([face])[0] for face in faces]
+    for one, other in zip(together, alone, strict=True):
+        assert torch.equal(one.code, other.code)
+
+
+def test_pictures_of_another_size_are_refused(pack: Path) -> None:
+    with pytest.raises(LatentShapeError, match="256"):
+        load_backbone(pack).encoder.encode(torch.zeros(1, 3, 128, 128))
+
+
+def test_a_missing_part_is_named(pack: Path) -> None:
+    encoder = load_backbone(pack).encoder
+    files = {name: path for name, path in encoder.context.files.items() if name != "encoder-00.safetensors"}
+    context = type(encoder.context)(encoder.space, files)
+    with pytest.raises(CheckpointError, match=r"tensor \S+ is missing"):
+        type(encoder)(encoder.options, context)
+    with pytest.raises(PackError, match=r"no encoder\.safetensors"):
+        type(encoder)(encoder.options, type(encoder.context)(encoder.space))
+
+
+def test_parts_are_read_as_they_were_written(tmp_path: Path, pack: Path) -> None:
+    tensors = {"a": torch.randn(3, 4).half().float(), "b": torch.tensor(7), "c": torch.randn(5).half().float()}
+    files = write_parts(tmp_path, "part", tensors)
+    context = type(load_backbone(pack).context)(load_backbone(pack).space, {file.name: file for file in files})
+    found = read_parts(context, "part")
+    assert set(found) == set(tensors)
+    assert all(torch.equal(found[name].to(tensor), tensor) for name, tensor in tensors.items())

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from kinblend.errors import UnsupportedError
 from kinblend.faces import predict_in_crop
+from kinblend.files import atomic_write
 from kinblend.imaging import to_pictures
-from kinblend.storage.sealed import atomic_write
 from kinblend.training.directions import Directions
 from kinblend.training.gaussian import linear_reader, redone, undone
 from kinblend.training.generated import (
@@ -107,7 +107,7 @@ class Studio:
     def looks(self, codes: Tensor, progress: Callable[[], None]) -> Looks:
         """How the pictures of codes [n, L, D] look."""
         rows = self.looked.take(len(codes))
-        for batch in codes[len(rows) :].split(BATCH):
+        for batch in torch.split(codes[len(rows) :], BATCH):
             for picture in self._pictures(batch):
                 rows.append(self._row(picture))
                 self.looked.add(rows[-1])
@@ -213,7 +213,7 @@ def _mapped(backbone: Backbone, count: int, seed: int, psi: float = 1.0) -> Tens
         raise UnsupportedError(f"{projector.title} has no mapping network to draw faces with")
     z = torch.randn(count, backbone.space.dim, generator=torch.Generator().manual_seed(seed))
     with backbone.pool.lease(projector.module, "projector"):
-        return torch.cat([projector.map(part, psi)[:, 0] for part in z.split(256)])
+        return torch.cat([projector.map(part, psi)[:, 0] for part in torch.split(z, 256)])
 
 
 def _spread(w: Tensor, layers: int) -> Tensor:
@@ -246,7 +246,7 @@ def _chosen(backbone: Backbone, first: Looks, count: int, seed: int) -> Tensor:
 def _in_turn(bins: Tensor, count: int) -> Tensor:
     """Rows, as many of each bin as there are, one of each in turn."""
     rank = torch.zeros_like(bins)
-    for number in bins.unique():
+    for number in torch.unique(bins):
         rows = bins == number
         rank[rows] = torch.arange(int(rows.sum()))
     return rank.argsort(stable=True)[:count].sort().values
@@ -296,13 +296,15 @@ def _value(known: Directions, v: Tensor, name: str) -> Tensor:
     """What a reader says of undone codes [n, L, D], age on the even scale: float64 [n]."""
     facts = known.about[name]
     deviations = torch.einsum("nld,ld->n", v, known.tensors[f"{name}.reader"].double()) + facts["bias"]
-    return deviations * facts["sd"] + facts["mean"]
+    value: Tensor = deviations * facts["sd"] + facts["mean"]
+    return value
 
 
 def _towards(known: Directions, v: Tensor, name: str, goal: Tensor) -> Tensor:
     """The change of undone codes [n, L, D] that brings an attribute to its goal [n], as its reader has it."""
     away = (goal - _value(known, v, name)) / known.about[name]["sd"]
-    return away[:, None, None] * known.tensors[name].double()
+    change: Tensor = away[:, None, None] * known.tensors[name].double()
+    return change
 
 
 def _rows(path: Path, about: dict[str, str]) -> list[dict[str, float]]:

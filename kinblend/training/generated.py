@@ -153,13 +153,15 @@ class _Reader:
     def value(self, looks: Looks) -> Tensor:
         """The attribute of codes: float64 [n]."""
         score = looks.coarse.double() @ self.coarse + looks.fine.double() @ self.fine
-        return score + self.facts["bias"] * self.facts["sd"] + self.facts["mean"]
+        value: Tensor = score + self.facts["bias"] * self.facts["sd"] + self.facts["mean"]
+        return value
 
     def laid(self, layers: Layers) -> Tensor:
         """As a file keeps it: [L, D], giving standard deviations."""
         rows = [self.coarse / layers.shape] * layers.shape
         rows += [self.fine / (layers.count - layers.shape)] * (layers.count - layers.shape)
-        return torch.stack(rows) / self.facts["sd"]
+        reader: Tensor = torch.stack(rows) / self.facts["sd"]
+        return reader
 
 
 def _reader(name: str, drawn: Looks, edited: Looks, say: Callable[[str], None]) -> _Reader:

@@ -44,17 +44,21 @@ class DirectionEditor(Editor):
         plain = codes.float().cpu()
         before = self._packed.undo(plain)
         for name, strength in strengths.items():
-            if self._known(name) is self._given.get(name):
+            if self._is_plain(name):
                 plain = plain + self._change(name, plain, strength)
         start = self._packed.undo(plain)
         moved = start.clone()
         for name, strength in strengths.items():
-            if name not in self._given:
+            if not self._is_plain(name):
                 moved = moved + self._change(name, before, strength)
         for name, direction in self._directions.items():
             if "unless" in direction.facts and name not in strengths:
                 moved = moved + self._inside(self._outgrown(direction, before, moved, strengths))
         return torch.where(moved == start, plain, self._packed.redo(moved)).to(codes)
+
+    def _is_plain(self, name):
+        """Whether a direction is of codes as they are: a user's, or one that was published so."""
+        return name in self._given or bool(self._known(name).facts.get("plain"))
 
     def _change(self, name, codes, strength):
         """What an edit adds to codes [n, L, D] in the layers that it touches."""

@@ -21,8 +21,6 @@ from kinblend.training.gaussian import SLOPE, conditional_steps, linear_reader, 
 from kinblend.training.regression import r_squared
 
 RIDGE = 200.0
-IDENTITY = 16  # components of identity that are kept
-FOLDS = 4  # in which readings of edited pictures are checked
 YEARS = 10.0  # of a strength of one, among adults
 SEX_SPREAD = 0.45  # of "male" from 0 to 1: the standard deviation where both are as frequent
 WORDS = {"female": -1.1, "male": 1.1}  # in standard deviations
@@ -71,11 +69,6 @@ class Looks:
     def __len__(self) -> int:
         return len(self.coarse)
 
-    def rows(self, which: Tensor) -> Looks:
-        """Some of them."""
-        values = {name: value[which] for name, value in self.values.items()}
-        return Looks(self.coarse[which], self.fine[which], values)
-
 
 @dataclass(frozen=True)
 class Layers:
@@ -109,31 +102,25 @@ def fit_generated(
     covariance: Tensor,
     layers: Layers,
     progress: Callable[[str], None] | None = None,
-    kept: Tensor | None = None,
 ) -> Directions:
     """Directions, readers and age's curve.
 
     drawn: of the generator as it is. edited: couples moved to random ages and sexes; only age and gender are used,
     and the curve needs at least 40. covariance: float64 [D, D], of undone codes. progress: told the figures.
-    kept: float64 [D, k], readers of what no step may change beside the other attributes: `identity_readers`.
     """
     say = progress or (lambda _: None)
     names = [name for name in MEANINGS if name in drawn.values]
     read = {name: _reader(name, drawn, edited, say) for name in names}
     coarse = torch.stack([read[name].coarse for name in names], 1)
-    always = coarse[:, :0] if kept is None else kept
     tensors: dict[str, Tensor] = {}
     for name in names:
-        held = [i for i, other in enumerate(names) if other not in FREE.get(name, ())]
-        readers = torch.cat([coarse[:, held], always], 1)
-        step = conditional_steps(readers, covariance)[:, held.index(names.index(name))]
+        kept = [i for i, other in enumerate(names) if other not in FREE.get(name, ())]
+        step = conditional_steps(coarse[:, kept], covariance)[:, kept.index(names.index(name))]
         tensors[name] = _laid(step * read[name].facts["sd"], name, layers)
         tensors[f"{name}.reader"] = read[name].laid(layers)
     about = {name: read[name].facts for name in names}
     if len(edited) >= 2 * HELD_OUT * 4:
-        about["age"]["curve"] = _curve(
-            _unseen(drawn, edited), read["gender"].value(edited), edited, read["age"].facts
-        )
+        about["age"]["curve"] = _curve(read["age"], read["gender"], edited)
     return Directions({name: tensor.float().contiguous() for name, tensor in tensors.items()}, about)
 
 
@@ -215,34 +202,12 @@ def _laid(step: Tensor, name: str, layers: Layers) -> Tensor:
     return whole
 
 
-def identity_readers(coarse: Tensor, embeddings: Tensor, age: Tensor, gender: Tensor) -> Tensor:
-    """Readers of what tells adults apart who are of the same age and sex: float64 [D, IDENTITY].
-
-    They are of the principal components of a recognition network's embeddings [n, e], age and sex taken away. Faces of
-    some origins look younger to networks than others; with these kept, a child stays of its parents' kind.
-    """
-    x, e = coarse.double(), embeddings.double()
-    design = torch.stack([torch.ones_like(age), age, gender], 1).double()
-    rest = e - design @ torch.linalg.lstsq(design, e).solution
-    axes = torch.linalg.svd(rest, full_matrices=False).Vh[:IDENTITY]
-    return torch.stack([linear_reader(x, rest @ axis, RIDGE)[0] for axis in axes], 1)
-
-
-def _unseen(drawn: Looks, edited: Looks) -> Tensor:
-    """Age's reading of edited pictures, each by a reader that was fitted without it and its fold: float64 [n]."""
-    fold = torch.arange(len(edited)) % FOLDS
-    found = torch.zeros(len(edited), dtype=torch.float64)
-    for number in range(FOLDS):
-        rest = _reader("age", drawn, edited.rows(fold != number), lambda _: None)
-        found[fold == number] = rest.value(edited.rows(fold == number))
-    return found
-
-
-def _curve(reading: Tensor, male: Tensor, edited: Looks, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _curve(age: _Reader, gender: _Reader, edited: Looks) -> dict[str, Any]:
     """What age's reading means in years, for women and for men: as `interfacegan` reads it."""
-    seen, at = even(edited.values["age"].double()), torch.tensor(READINGS, dtype=torch.float64)
+    reading, seen, male = age.value(edited), even(edited.values["age"].double()), gender.value(edited)
+    at = torch.tensor(READINGS, dtype=torch.float64)
     curves = {}
     for end, rows in (("low", male < 0.5), ("high", male >= 0.5)):
         curves[end] = uneven(rising(reading[rows], seen[rows], at, LEAST_RISE)).tolist()
-    deviations = ((at - facts["mean"]) / facts["sd"]).tolist()
+    deviations = ((at - age.facts["mean"]) / age.facts["sd"]).tolist()
     return {"at": deviations, **curves, "beside": "gender", "ends": [0.0, 1.0]}

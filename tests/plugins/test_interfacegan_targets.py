@@ -143,3 +143,23 @@ def prepare(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 class TestPackedContract(EditorContract):
     name = "interfacegan"
+
+
+def test_a_plain_direction_is_added_to_codes_as_they_are_and_reaches_targets_all_the_same(tmp_path: Path) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    path = write_directions(tmp_path / "first.safetensors")
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["attributes"])
+    about["age"]["plain"] = True
+    save_file(load_file(path), tmp_path / "plain.safetensors", {"attributes": json.dumps(about), "slope": "0.2"})
+    plain = make_plugin(
+        "editor", "interfacegan", Context(SPACE, {"directions.safetensors": tmp_path / "plain.safetensors"})
+    )
+    given = codes()
+    moved = plain.edit(given, {"age": 1.5}) - given
+    torch.testing.assert_close(moved, 1.5 * plain._known("age").step.expand_as(given), atol=1e-5, rtol=0)
+    for code in given:
+        strengths = plain.strengths_towards(code, {"age": Target(8.0, "years")})
+        assert float(read(plain, "age", plain.edit(code[None], strengths))[0]) == pytest.approx(8.0, abs=0.5)

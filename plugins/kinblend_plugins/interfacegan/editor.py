@@ -1,17 +1,14 @@
 """The editor. Source: Shen et al., InterFaceGAN, 2020 (sections 2.2 and 2.3, conditional manipulation)."""
 
-import math
-
 import torch
 
 from kinblend import Editor
 from kinblend.errors import UnsupportedError, UsageError
 from kinblend_plugins.interfacegan.directions import read_direction
 from kinblend_plugins.interfacegan.packed import Direction, Packed, read_packed
-from kinblend_plugins.interfacegan.search import Search
 
 SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
-ROUNDS = 12  # in which targets are approached together
+ROUNDS = 8  # in which targets are approached together
 
 
 class DirectionEditor(Editor):
@@ -96,19 +93,19 @@ class DirectionEditor(Editor):
 
     def strengths_towards(self, code, targets):
         found = dict(super().strengths_towards(code, targets))
-        searches = {name: Search() for name in targets if self._known(name).calibrated}
-        for _ in range(ROUNDS if searches else 0):
+        solved = {name: goal for name, goal in targets.items() if self._known(name).calibrated}
+        for _ in range(ROUNDS if len(solved) > 0 else 0):
             edited = self._packed.undo(self.edit(code[None], found))[0]
-            for name, search in searches.items():
-                found[name] = search.next(found[name], *self._missing(name, targets[name], edited, found[name]))
+            for name, goal in solved.items():
+                found[name] = self._corrected(name, goal, edited, found[name])
         return found
 
-    def _missing(self, name, goal, edited, strength):
-        """What a strength that made the code `edited` lacks for its target, and the strengths that it may have."""
+    def _corrected(self, name, goal, edited, strength):
+        """A strength that brings an attribute nearer to its target than `strength`, which made the code `edited`."""
         direction = self._known(name)
         if isinstance(goal.value, str):
-            return direction.missing_to_word(edited, name, goal.value)
-        return direction.strength_to(edited, goal.value), (-math.inf, math.inf)
+            return direction.strength_to_word(edited, name, goal.value, strength)
+        return strength + direction.strength_to(edited, goal.value)
 
     def neutral(self, code):
         strengths, code = {}, self._packed.undo(code.float())

@@ -1,7 +1,6 @@
 """The directions that a backbone's pack brings, as `kinblend train directions` writes them."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from kinblend import LatentSpace
 from kinblend.errors import PackError
 from kinblend_plugins.interfacegan.curve import Curve, interpolate
 from kinblend_plugins.interfacegan.directions import to_code_shape
-from kinblend_plugins.interfacegan.hidden import Hidden
 
 # Targets that are words, in standard deviations from the mean of all faces, for files that name none of their own:
 # where two groups of equal size make up most of a scale's variance, each group's mean lies about one standard
@@ -31,8 +29,9 @@ class Direction:
     step: the change by one standard deviation, float32 [L, D]. reader: its product with a code, plus `bias`, is the
     attribute in standard deviations from the mean; None where nothing is known of it. path: the change at each of
     `knots`, float32 [K, L, D], where one step does not fit all. facts: as `kinblend.training.directions` describes.
-    hidden: what the linear reader misses. curve: what a reading in standard deviations means in the attribute's own
-    unit, where that is calibrated; beside: the attribute that it depends on.
+    curve: what a reading in standard deviations means in the attribute's own unit, where that is calibrated; beside:
+    the attribute that it depends on. slope: of the leaky ReLU that is undone in the codes it is given; a direction
+    whose facts say "plain" reads and moves codes as they were before.
     """
 
     step: Tensor
@@ -40,9 +39,9 @@ class Direction:
     reader: Tensor | None = None
     path: Tensor | None = None
     facts: dict = field(default_factory=dict)
-    hidden: Hidden | None = None
     curve: Curve | None = None
     beside: "Direction | None" = None
+    slope: float = 1.0
 
     @property
     def calibrated(self) -> bool:
@@ -83,24 +82,20 @@ class Direction:
         here, there = self.reading(code[None]), torch.tensor([value])
         return float((self._even(there) - self._even(here))[0]) / self.facts["sd"]
 
-    def strength_to_word(self, code: Tensor, name: str, word: str) -> float:
-        """The strength that takes a code [L, D] to so many standard deviations from the mean as a word says; 0 where
-        it is already there or beyond."""
-        missing, (low, high) = self.missing_to_word(code, name, word)
-        return min(max(missing, low), high)
-
-    def missing_to_word(self, code: Tensor, name: str, word: str) -> tuple[float, tuple[float, float]]:
-        """What a code lacks for a word, in standard deviations, and the strengths that are on the word's side."""
+    def strength_to_word(self, code: Tensor, name: str, word: str, strength: float = 0.0) -> float:
+        """The strength that takes a code [L, D] at least to the side that a word names, as far as it says; 0 where it
+        is there already. strength: by which the code was moved before; it may be taken back, no further."""
         wanted = self._words(name)[word]
-        side = (0.0, math.inf) if wanted > 0 else (-math.inf, 0.0)
-        return wanted - (float(self.reading(code[None])[0]) - self.facts["mean"]) / self.facts["sd"], side
+        away = strength + wanted - (float(self.reading(code[None])[0]) - self.facts["mean"]) / self.facts["sd"]
+        return away if away * wanted > 0 else 0.0
 
     def _words(self, name: str) -> Mapping[str, float]:
         return self.facts.get("words", WORDS.get(name, {}))
 
     def _deviations(self, codes: Tensor) -> Tensor:
-        found = (codes * self.reader).sum((1, 2)) + self.facts["bias"]
-        return found if self.hidden is None else found + self.hidden.reading(codes)
+        if self.facts.get("plain"):
+            codes = torch.where(codes < 0, codes * self.slope, codes)
+        return (codes * self.reader).sum((1, 2)) + self.facts["bias"]
 
     def _others(self, codes: Tensor) -> Tensor:
         """The attribute that the curve depends on: float32 [n]."""
@@ -151,8 +146,8 @@ def read_packed(path: Path, space: LatentSpace) -> Packed:
             tensors.get(f"{name}.reader") if name in facts else None,
             tensors.get(f"{name}.path") if name in facts else None,
             facts.get(name, {}),
-            Hidden.of(tensors, name, facts.get(name, {})),
             Curve.of(facts.get(name, {}).get("curve")),
+            slope=slope,
         )
         for name, tensor in tensors.items()
         if "." not in name

@@ -6,9 +6,16 @@ from types import SimpleNamespace
 import pytest
 
 from kinblend.cli.demo import AGES, STRATEGIES, by_age, by_strategy
+from kinblend.cli.output import be_quiet
 from kinblend.errors import UsageError
 
 HERE = Path("no.jpg")
+
+
+@pytest.fixture(autouse=True)
+def _loud() -> None:
+    """A command that was quiet leaves the process so."""
+    be_quiet(False)
 
 
 class Plain:

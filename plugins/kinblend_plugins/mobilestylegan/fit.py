@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kinblend.errors import PackError
+from kinblend.files import replacing
 from kinblend_plugins.mobilestylegan import strips
 from kinblend_plugins.mobilestylegan.generator import Generator, build
 from kinblend_plugins.mobilestylegan.heads import Head, narrowed
@@ -55,7 +56,8 @@ def fit_heads(
         raise PackError(f"{generator} can't be read: {error}") from error
     whole = {name: tensor for name, tensor in tensors.items() if not name.startswith("heads.")}
     heads = fit(build(whole), pictures, steps, seed, lambda line: typer.echo(line, err=True))
-    save_file({name: tensor.half() for name, tensor in heads.items()}, out)
+    with replacing(out) as part:
+        save_file({name: tensor.half() for name, tensor in heads.items()}, part)
     typer.echo(str(out))
 
 

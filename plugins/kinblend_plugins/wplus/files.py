@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kinblend import Context
 from kinblend.errors import PackError
+from kinblend.files import replacing
 
 LIMIT = 15 << 20  # bytes of a part
 
@@ -51,5 +52,6 @@ def write_parts(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> list[
         room -= size
     files = [folder / f"{name}-{number:02d}.safetensors" for number in range(len(parts))]
     for file, part in zip(files, parts, strict=True):
-        save_file(part, file)
+        with replacing(file) as beside:
+            save_file(part, beside)
     return files

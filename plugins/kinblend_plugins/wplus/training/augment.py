@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from kinblend.imaging import decode_image
+
 TURN, SHIFT, ZOOM = 2.5, 0.015, 0.03  # degrees, shares of the side: how far alignments are off
 SMALLEST = 48  # px of the smallest photograph
 QUALITY = (25, 90)  # of JPEG files
@@ -77,7 +79,7 @@ def _jpeg(picture: Tensor, quality: int) -> Tensor:
     values = ((picture.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
     file = io.BytesIO()
     Image.fromarray(values).save(file, "JPEG", quality=quality)
-    decoded = np.asarray(Image.open(file, formats=("JPEG",)))
+    decoded = np.asarray(decode_image(file.getvalue()))
     return torch.from_numpy(decoded.copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 

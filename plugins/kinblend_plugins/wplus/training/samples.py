@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kinblend import Projector, read_tensor
 from kinblend.errors import LatentShapeError
+from kinblend.files import replacing
 from kinblend.inversion import resized
 
 SHARD = 512  # pictures in a file
@@ -73,9 +74,9 @@ def prepare(
     missing = [(number, file) for number, file in enumerate(files) if not file.is_file()]
     for done, (number, file) in enumerate(missing):
         codes = draw_codes(projector, SHARD, seed * 100_003 + number, age)
-        part = file.with_suffix(".part")
-        save_file({"codes": codes, "pictures": torch.cat(list(_drawn(projector, codes, side)))}, part)
-        part.replace(file)
+        pictures = torch.cat(list(_drawn(projector, codes, side)))
+        with replacing(file) as part:
+            save_file({"codes": codes, "pictures": pictures}, part)
         say(f"drew {(len(files) - len(missing) + done + 1) * SHARD} of {len(files) * SHARD} pictures")
     return files
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from kinblend import Projector
 from kinblend.errors import UsageError
+from kinblend.files import replacing
 from kinblend.identity.network import IdentityNetwork
 from kinblend.inversion import (
     Whitening,
@@ -203,13 +204,12 @@ class Session:
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"moments.{number}.{name}": value for name, value in moments.items()}
         tensors["progress"] = torch.tensor([self.step, self.seconds], dtype=torch.float64)
-        part = path.with_name(path.name + ".part")
         plain = {
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in tensors.items()
         }
-        save_file(plain, part, self._told())
-        part.replace(path)
+        with replacing(path) as part:
+            save_file(plain, part, self._told())
 
     def load(self, path: Path) -> None:
         """Take up what `save` wrote. Raises `UsageError` where the options were others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import time
@@ -16,8 +15,10 @@ from torch import Tensor
 from kinblend import load_backbone
 from kinblend.errors import UsageError
 from kinblend.evaluation.people import read_faces
+from kinblend.files import append_text, replacing
 from kinblend.identity.network import read_network, weights_file
 from kinblend.imaging import to_batch, to_pictures
+from kinblend.imaging.figures import new_figure, save_figure
 from kinblend_plugins.wplus.files import write_parts
 from kinblend_plugins.wplus.network import SIDE
 from kinblend_plugins.wplus.training.options import TrainOptions
@@ -96,8 +97,7 @@ def _run(session: Session, work: Path, say: Say) -> None:
 
 def _note(work: Path, session: Session, values: dict[str, float], say: Say) -> None:
     entry = {"step": session.step, "minutes": round(session.seconds / 60, 2), **values}
-    with (work / LOG).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
+    append_text(work / LOG, json.dumps(entry) + "\n")
     left = session.minutes - session.seconds / 60
     figures = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
     say(f"step {session.step}, {max(left, 0):.0f} minutes left; {figures}")
@@ -105,7 +105,8 @@ def _note(work: Path, session: Session, values: dict[str, float], say: Say) -> N
 
 def _measure(session: Session, work: Path, say: Say) -> None:
     found, sheet = session.measure()
-    to_pictures(sheet[None])[0].save(work / "sheets" / f"step-{session.step:07d}.png")
+    with replacing(work / "sheets" / f"step-{session.step:07d}.png") as part:
+        to_pictures(sheet[None])[0].save(part, "PNG")
     _note(work, session, {f"held out: {name}": value for name, value in found.items()}, say)
 
 
@@ -129,19 +130,16 @@ def _device(name: str) -> torch.device:
 
 def _curves(work: Path, say: Say) -> None:
     """Losses by minutes, where matplotlib is there."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        say("no curves: install matplotlib (kinblend[figures]) to draw them")
-        return
     entries: list[dict[str, Any]] = [json.loads(line) for line in (work / LOG).read_text("utf-8").splitlines()]
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    try:
+        figure = new_figure(9, 5)
+    except UsageError as error:
+        say(str(error))
+        return
     axes = figure.subplots()
     for name in sorted({name for entry in entries for name in entry} - {"step", "minutes"}):
         points = [(entry["minutes"], entry[name]) for entry in entries if name in entry]
         axes.plot(*zip(*points, strict=True), label=name)
     axes.set(xlabel="minutes", yscale="log")
     axes.legend(fontsize=8)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    (work / "curves.png").write_bytes(content.getvalue())
+    save_figure(figure, work / "curves.png")

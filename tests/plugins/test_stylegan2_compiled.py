@@ -30,7 +30,9 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @needs_a_compiler
 @pytest.mark.slow  # a C++ compiler works for seconds on every size and batch
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # of torch, by torch
+@pytest.mark.filterwarnings(
+    "ignore:.*torch.jit:DeprecationWarning", "ignore:The distutils package"
+)  # of torch, by torch
 def test_compiled_pictures_are_the_same(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     plain = load_backbone(pack)

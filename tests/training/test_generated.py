@@ -32,7 +32,8 @@ def looks(count: int, seed: int, older: float = 0.0) -> Looks:
         "gender": (0.5 + 0.4 * x[:, 1] + noise[:, 1]).clamp(0, 1),
         "beard": x[:, 2] + noise[:, 2],
     }
-    return Looks(v, v.clone(), values)
+    fine = torch.randn(count, 16, generator=numbers)  # tells nothing of the three
+    return Looks(v, fine, values)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_a_drawn_face_is_measured() -> None:
     draw.rectangle((80, 116, 170, 124), fill=(10, 10, 10))
     draw.rectangle((0, 0, 256, 40), fill=(10, 10, 10))
     found = look(picture, points)
-    assert found["glasses"] > 50 and found["hair"] > plain["hair"] + 100
+    assert found["glasses"] > 25 and found["hair"] > plain["hair"] + 100
     parts = np.zeros((128, 128), np.uint8)
     parts[:30], parts[118:, :20] = 17, 17
     with_parts = look(picture, points, lambda _: parts)

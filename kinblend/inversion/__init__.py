@@ -9,9 +9,10 @@ from kinblend.inversion.losses import (
     resized,
 )
 from kinblend.inversion.refine import Weights, refine
-from kinblend.inversion.whitening import Whitening
+from kinblend.inversion.whitening import SLOPE, Whitening, redone, undone
 
 __all__ = [
+    "SLOPE",
     "Weights",
     "Whitening",
     "feature_distance",
@@ -19,6 +20,8 @@ __all__ = [
     "identity_distance",
     "identity_features",
     "picture_distance",
+    "redone",
     "refine",
     "resized",
+    "undone",
 ]

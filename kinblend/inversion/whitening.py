@@ -13,14 +13,14 @@ SLOPE = 0.2  # of the mapping network's leaky ReLUs, in StyleGAN2 and what is di
 RIDGE = 1e-3  # added to the covariance, so that directions without variance are not blown up
 
 
-def undo(w: Tensor) -> Tensor:
-    """What went into the mapping network's last leaky ReLU, up to a factor."""
-    return torch.where(w >= 0, w, w / SLOPE)
+def undone(w: Tensor, slope: float = SLOPE) -> Tensor:
+    """Codes before the mapping network's last leaky ReLU, up to a factor."""
+    return torch.where(w < 0, w / slope, w)
 
 
-def redo(v: Tensor) -> Tensor:
-    """The leaky ReLU again."""
-    return torch.where(v >= 0, v, v * SLOPE)
+def redone(v: Tensor, slope: float = SLOPE) -> Tensor:
+    """And back."""
+    return torch.where(v < 0, v * slope, v)
 
 
 class Whitening(nn.Module):
@@ -38,7 +38,7 @@ class Whitening(nn.Module):
         super().__init__()
         centre, colour, spread = torch.zeros(dim), torch.eye(dim), torch.ones(dim)
         if w is not None:
-            v = undo(w.double())
+            v = undone(w.double())
             centre = v.mean(0)
             covariance = torch.cov(v.T) + RIDGE * torch.eye(dim, dtype=torch.double)
             colour = torch.linalg.cholesky(covariance).T
@@ -49,11 +49,11 @@ class Whitening(nn.Module):
 
     def to_w(self, u: Tensor) -> Tensor:
         """[..., D] → [..., D]."""
-        return redo(u @ self.colour + self.centre)
+        return redone(u @ self.colour + self.centre)
 
     def to_u(self, w: Tensor) -> Tensor:
         """[..., D] → [..., D]."""
-        v = (undo(w) - self.centre).flatten(0, -2)
+        v = (undone(w) - self.centre).flatten(0, -2)
         u: Tensor = torch.linalg.solve_triangular(self.colour, v, upper=True, left=False)
         return u.view(w.shape)
 

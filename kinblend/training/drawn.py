@@ -18,8 +18,9 @@ from kinblend.errors import UnsupportedError
 from kinblend.faces import predict_in_crop
 from kinblend.files import atomic_write
 from kinblend.imaging import to_pictures
+from kinblend.inversion import redone, undone
 from kinblend.training.directions import Directions
-from kinblend.training.gaussian import linear_reader, redone, undone
+from kinblend.training.gaussian import linear_reader
 from kinblend.training.generated import (
     RIDGE,
     Layers,

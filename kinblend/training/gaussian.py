@@ -11,18 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SLOPE = 0.2  # of StyleGAN's leaky ReLUs, for negative values
 JITTER = 1e-6
-
-
-def undone(codes: Tensor, slope: float = SLOPE) -> Tensor:
-    """Codes before the mapping network's last leaky ReLU, up to a factor."""
-    return torch.where(codes < 0, codes / slope, codes)
-
-
-def redone(codes: Tensor, slope: float = SLOPE) -> Tensor:
-    """And back."""
-    return torch.where(codes < 0, codes * slope, codes)
 
 
 def linear_reader(x: Tensor, y: Tensor, strength: float, weights: Tensor | None = None) -> tuple[Tensor, float]:

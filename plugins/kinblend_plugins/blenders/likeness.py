@@ -40,8 +40,18 @@ class LikenessBlender(Blender):
             return torch.full_like(father, share)
         # Brothers and sisters have the same weights, whatever their seeds; they need not be sought again.
         if self._last is None or not (torch.equal(father, self._last[0]) and torch.equal(mother, self._last[1])):
-            self._last = father.clone(), mother.clone(), self._seek(father, mother)
+            self._last = father.clone(), mother.clone(), self._sought(father, mother)
         return self._last[2].clone()
+
+    def _sought(self, father, mother):
+        """On one thread: on a busy machine sums over two came out in another order, and the same seed must give the
+        same bytes."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return self._seek(father, mother)
+        finally:
+            torch.set_num_threads(threads)
 
     @torch.inference_mode(False)
     def _seek(self, father, mother):

@@ -8,7 +8,7 @@ import torch
 from published import in_nvidias_names, toy, write_nvidia
 from safetensors.torch import load_file
 
-from kinblend import load_backbone, write_description
+from kinblend import DevicePool, load_backbone, write_description
 from kinblend.errors import CheckpointError, LatentShapeError, PackError, UsageError
 from kinblend.imaging import to_pictures
 from kinblend.importing import import_pack
@@ -139,6 +139,15 @@ def test_two_faces_together_are_encoded_as_each_alone(pack: Path) -> None:
     together, alone = backbone.encode(faces), [backbone.encode([face])[0] for face in faces]
     for one, other in zip(together, alone, strict=True):
         assert torch.equal(one.code, other.code)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_gives_nearly_the_same_code(precision: str, pack: Path) -> None:
+    faces = TestWPlusEncoder.faces[:1]
+    [exact] = load_backbone(pack, encoder_options={"refine": 2}).encode(faces)
+    [rounded] = load_backbone(pack, DevicePool(precision=precision), encoder_options={"refine": 2}).encode(faces)
+    spread = load_backbone(pack).encoder.networks.space.spread
+    assert ((rounded.code - exact.code) / spread).square().mean() < 0.05
 
 
 def test_pictures_of_another_size_are_refused(pack: Path) -> None:

@@ -60,9 +60,11 @@ class WPlusEncoder(Encoder):
         if images.ndim != 4 or tuple(images.shape[1:]) != (3, SIDE, SIDE):
             raise LatentShapeError(f"this encoder takes images [n, 3, {SIDE}, {SIDE}], not {list(images.shape)}")
         networks = self.networks
-        images = images.to(networks.network.to_w.weight)
-        whitened, offsets = networks.network(images, identity_features(networks.identity, images))
-        return networks.space.codes(whitened, offsets).float().cpu()
+        like = networks.network.to_w.weight
+        images = images.to(like.device, torch.float32)
+        features = identity_features(networks.identity, images)
+        whitened, offsets = networks.network(images.to(like.dtype), features)
+        return networks.space.codes(whitened.float(), offsets.float()).cpu()
 
     def encode_faces(self, faces: Sequence[AlignedFace]) -> list[Latent]:
         """Latents of aligned faces, refined by as many steps as the options say."""

@@ -79,9 +79,9 @@ class EncoderNetwork(nn.Module):
     def forward(self, pictures: Tensor, identity: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """identity: what `identity_features` gives of the same pictures."""
         scene = self.scene_places(self.scene(pictures)).flatten(1)
-        face, small, embedding = identity
+        face, small, embedding = (part.to(scene.dtype) for part in identity)
         features = [scene, self.face_places(face).flatten(1), small.flatten(1), embedding * 4]
-        x = self.read(self.norm(torch.cat([part.to(scene.dtype) for part in features], 1)))
+        x = self.read(self.norm(torch.cat(features, 1)))
         x = x + self.think(x)
         offsets = self.to_offsets(F.gelu(self.to_rank(x))).unflatten(1, (self.layers, self.dim))
         return self.to_w(x), offsets * OFFSETS

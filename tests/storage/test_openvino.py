@@ -140,10 +140,10 @@ HOSTILE = {
 @pytest.mark.parametrize("what", sorted(HOSTILE))
 def test_a_hostile_file_is_refused_at_once_and_in_one_sentence(what: str) -> None:
     xml, weights = HOSTILE[what]().encode(), bytes(honest().weights)
-    begun, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begun, before = time.thread_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(CheckpointError) as caught:
         read_openvino(xml, weights, "small.xml")
-    assert time.process_time() - begun < 1
+    assert time.thread_time() - begun < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
     assert str(caught.value).startswith("small.xml")
     assert "\n" not in str(caught.value)

@@ -115,11 +115,11 @@ def write(source: Path, out: Path, layers: int, age: Tensor, sex: Tensor, middle
     shared = {"plain": True, "calibrated": True, "method": "published"}
     positions = {"at": POSITIONS.tolist(), **curves, "beside": "gender", "ends": [0.0, 1.0]}
     about["age"] = shared | {
-        "plus": "older", "unit": "years", "sd": 8.0, "mean": 30.0, "bias": 0.0, "r2": 0.87, "curve": positions,
+        "plus": "older", "unit": "years", "sd": 8.0, "mean": 30.0, "bias": 0.0, "curve": positions,
         "source": "omertov/encoder4editing (MIT), calibrated by kinblend",
     }  # fmt: skip
     about["gender"] = shared | {
-        "plus": "more male", "unit": "", "sd": 0.5, "mean": 0.5, "bias": -middle / SEX_STEP, "r2": 0.7,
+        "plus": "more male", "unit": "", "sd": 0.5, "mean": 0.5, "bias": -middle / SEX_STEP,
         "words": {"female": -1.0, "male": 1.0}, "source": "nima-kam/interfacegan (MIT), orthogonal to age",
     }  # fmt: skip
     # The direction of age takes beards along, and taking them once more spoils the picture.

@@ -158,4 +158,5 @@ def read_packed(path: Path, space: LatentSpace) -> Packed:
 
 def _note(facts: dict) -> str:
     unit = f", 1 is {facts['sd']:.0f} {facts['unit']}" if facts["unit"] else ""
-    return f"+ is {facts['plus']}{unit}; R² {facts['r2']:.2f} on faces held out"
+    known = f"R² {facts['r2']:.2f} on faces held out" if "r2" in facts else f"from {facts['source']}"
+    return f"+ is {facts['plus']}{unit}; {known}"

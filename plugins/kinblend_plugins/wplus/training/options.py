@@ -21,7 +21,9 @@ class TrainOptions(BaseModel):
     photos: Path | None = Field(
         None, description="zip or folder of FFHQ-aligned photographs, learned from without codes"
     )
-    photo_share: float = Field(0.25, ge=0, le=1, description="share of steps through the picture that take photographs")
+    photo_share: float = Field(
+        0.25, ge=0, le=1, description="share of the steps through the picture that take photographs"
+    )
     start: bool = Field(False, description="go on from the encoder that the pack has, rather than from nothing")
     code_minutes: float = Field(25, ge=0, description="minutes of learning codes")
     picture_minutes: float = Field(60, ge=0, description="minutes of learning through the picture")

@@ -34,7 +34,7 @@ HELD_OUT = 0.5
 class Way:
     """How pictures are encoded: what `encode_trios` was told. suffix: of the cache's folder.
 
-    encoder_options: as JSON. encoder_files: SHA-256 of the encoder's own files in the pack, joined.
+    encoder_options: all of them, as JSON. encoder_files: SHA-256 of the encoder's own files in the pack, joined.
     """
 
     backbone: str
@@ -90,10 +90,13 @@ def encode_trios(
 
     from kinblend.backbone import load_backbone
 
-    pack = load_backbone(backbone).pack
+    loaded = load_backbone(backbone, encoder_options=encoder_options or {})
+    pack = loaded.pack
     space, files = pack.space, pack.description["files"]
+    # With the defaults, so that a version with others does not take what an earlier one kept.
+    options = loaded.encoder.options
     hashes = "".join(files[name]["sha256"] for name in sorted(files) if name.startswith("encoder"))
-    way = Way(backbone, identity, aligned, mirrored, json.dumps(dict(encoder_options or {}), sort_keys=True), hashes)
+    way = Way(backbone, identity, aligned, mirrored, options.model_dump_json(), hashes)
     folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}{way.suffix}"
     folder.mkdir(parents=True, exist_ok=True)
     pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})

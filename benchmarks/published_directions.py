@@ -86,7 +86,13 @@ def main() -> None:
     photographed = photographed[:: -(-len(photographed) // words.couples) or 1]
     children = photographed or drawn
     middle = sum(float((child[:SEX_LAYERS] @ axes.sex).mean()) for child in children) / len(children)
-    seen = [look(engine, some, axes, seed) for seed, some in ((2, drawn), (3, photographed)) if some]
+    kept = words.out.with_suffix(".looks.safetensors")
+    if not kept.is_file():
+        looks = [look(engine, some, axes, seed) for seed, some in ((2, drawn), (3, photographed)) if some]
+        save_file({f"{i}.{k}": v.clone() for i, some in enumerate(looks) for k, v in vars(some).items()}, kept)
+    found = load_file(kept)
+    names = ("position", "side", "years", "features")
+    seen = [Looks(*(found[f"{i}.{name}"] for name in names)) for i in range(len(found) // len(names))]
     curves = {name: curve(seen[-1], side) for name, side in (("low", -1.0), ("high", 1.0))}
     weight, bias, error = reader(seen)
     write(words, engine.backbone.space.layers, axes, middle, curves, weight, bias)
@@ -138,15 +144,21 @@ def look(engine: Engine, children: Sequence[Tensor], axes: Axes, seed: int) -> L
 
 
 def curve(seen: Looks, side: float) -> list[float]:
-    """Years at each of `POSITIONS`: a local straight line through what was seen of one sex, never falling."""
+    """Years at each of `POSITIONS`: a local straight line through what was seen of one sex, never falling.
+
+    Beyond what was seen the last year that was goes on.
+    """
     chosen, years = seen.side == side, []
-    for position in POSITIONS:
+    low, high = (float(end) for end in seen.position[chosen].aminmax())
+    for position in POSITIONS.clamp(low + WIDTH, high - WIDTH):
         away = seen.position[chosen] - position
         weight = torch.exp(-0.5 * (away / WIDTH).square()).sqrt()
         line = torch.stack([torch.ones_like(away), away], 1) * weight[:, None]
         found = torch.linalg.lstsq(line, (even(seen.years[chosen]) * weight)[:, None]).solution
         years.append(found[0, 0])
-    rising = uneven(torch.stack(years)).clamp(0.3, 90).cummax(0).values
+    found, middle = uneven(torch.stack(years)).clamp(0.3, 90), len(years) // 2
+    older, younger = found[middle:].cummax(0).values, found[: middle + 1].flip(0).cummin(0).values.flip(0)
+    rising = torch.cat([younger[:-1], older])
     return (rising + torch.arange(len(rising)) * 2e-3).tolist()
 
 

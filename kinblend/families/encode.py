@@ -110,10 +110,10 @@ def encode_trios(
     kept = [t for t in trios if all(isinstance(results[p], Path) for p in (t.father, t.mother, t.child))]
     if not kept:
         raise InputError("no trio has three pictures with a usable face; see the list of what was lost")
-    loaded = {picture: load_file(result) for picture, result in results.items() if isinstance(result, Path)}
+    kept_files = {picture: load_file(result) for picture, result in results.items() if isinstance(result, Path)}
 
     def each(what: str, role: str) -> Tensor:
-        return torch.stack([loaded[getattr(trio, role)][what] for trio in kept])
+        return torch.stack([kept_files[getattr(trio, role)][what] for trio in kept])
 
     encoded = Trios(
         **{role: each("code", role) for role in PICTURES},

@@ -151,7 +151,6 @@ class Editor(Plugin, ABC):
     """Moves latents along named attributes."""
 
     kind: ClassVar[str] = "editor"
-    draws: bool = False  # whether targets are checked on pictures: the projector's network is then leased as well
 
     @abstractmethod
     def attributes(self) -> Mapping[str, str]:

@@ -241,12 +241,7 @@ class Engine:
         check_cancelled()
         self.backbone.space.require(latent.space)
         projector = self.backbone.projector
-        drawing = projector.module if editor.draws else None
-        with (
-            self.pool.lease(editor.module, "editor"),
-            self.pool.lease(drawing, "projector"),
-            blame(editor.title, LatentError),
-        ):
+        with self.pool.lease(editor.module, "editor"), blame(editor.title, LatentError):
             strengths = strengths_for(editor, latent.code, edits)
             moved, clamped = self._plausible(editor.edit(latent.code[None], strengths)[0], latent.code[None])
         with blame(projector.title):

@@ -1,19 +1,14 @@
 """The editor. Source: Shen et al., InterFaceGAN, 2020 (sections 2.2 and 2.3, conditional manipulation)."""
 
-from functools import cached_property
-
 import torch
 
 from kinblend import Editor
 from kinblend.errors import UnsupportedError, UsageError
 from kinblend_plugins.interfacegan.directions import read_direction
 from kinblend_plugins.interfacegan.packed import Direction, Packed, read_packed
-from kinblend_plugins.interfacegan.seen import looker
 
 SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
 ROUNDS = 8  # in which targets are approached together
-LOOKS = 3  # at a picture of the edited face, where a target is checked by it
-STEP, FARTHEST = 1.5, 2.5  # standard deviations by which a look may change a strength, and all looks together
 
 
 class DirectionEditor(Editor):
@@ -34,7 +29,6 @@ class DirectionEditor(Editor):
         self._directions = {**self._packed.directions, **self._given}
         for name in options.keep:
             self._known(name)
-        self.draws = any(direction.seen for direction in self._directions.values())
         first, last = options.layers or (0, self.space.layers - 1)
         if not 0 <= first <= last < self.space.layers:
             raise UsageError(f"layers {first}-{last}: use 0 to {self.space.layers - 1}")
@@ -104,27 +98,7 @@ class DirectionEditor(Editor):
             edited = self._packed.undo(self.edit(code[None], found))[0]
             for name, goal in solved.items():
                 found[name] = self._corrected(name, goal, edited, found[name])
-        return self._as_seen(code, targets, found)
-
-    def _as_seen(self, code, targets, strengths):
-        """Strengths corrected by what pictures of the edited code show, where a direction can tell."""
-        shown = {name: goal for name, goal in targets.items() if self._known(name).seen and goal.unit}
-        if not shown or self._look is None:
-            return strengths
-        found = dict(strengths)
-        for _ in range(LOOKS):
-            codes = self.edit(code[None], found)
-            features, edited = self._look(codes), self._packed.undo(codes)[0]
-            for name, goal in shown.items():
-                direction = self._known(name)
-                away = direction.strength_from(edited, float(direction.seen.value(features)[0]), goal.value)
-                wanted = found[name] + min(max(away, -STEP), STEP)
-                found[name] = min(max(wanted, strengths[name] - FARTHEST), strengths[name] + FARTHEST)
         return found
-
-    @cached_property
-    def _look(self):
-        return looker(self.context)
 
     def _corrected(self, name, goal, edited, strength):
         """A strength that brings an attribute nearer to its target than `strength`, which made the code `edited`."""

@@ -13,7 +13,6 @@ from kinblend import LatentSpace
 from kinblend.errors import PackError
 from kinblend_plugins.interfacegan.curve import Curve, interpolate
 from kinblend_plugins.interfacegan.directions import to_code_shape
-from kinblend_plugins.interfacegan.seen import Seen
 
 # Targets that are words, in standard deviations from the mean of all faces, for files that name none of their own:
 # where two groups of equal size make up most of a scale's variance, each group's mean lies about one standard
@@ -32,8 +31,8 @@ class Direction:
     from the mean; None where nothing is known of it. path: the change at each of `knots`, float32 [K, L, D], where
     no one step fits all. facts: as `kinblend.training.directions` describes. curve: what a reading in standard
     deviations means in the attribute's own unit, where that is calibrated; beside: the attribute that it depends on.
-    seen: the attribute as pictures show it. slope: of the leaky ReLU that is undone in the codes it is given; a
-    direction whose facts say "plain" reads and moves codes as they were before.
+    slope: of the leaky ReLU that is undone in the codes it is given; a direction whose facts say "plain" reads and
+    moves codes as they were before.
     """
 
     step: Tensor
@@ -44,7 +43,6 @@ class Direction:
     facts: dict = field(default_factory=dict)
     curve: Curve | None = None
     beside: "Direction | None" = None
-    seen: Seen | None = None
     slope: float = 1.0
 
     @property
@@ -78,13 +76,6 @@ class Direction:
             return self.curve.value(self._deviations(codes) + strength, self._others(codes))
         even, grown = self._even(self.reading(codes)) + strength * self.facts["sd"], self.facts.get("grown", 0.0)
         return torch.where(even < grown, grown * (even / max(grown, 1.0) - 1).exp(), even)
-
-    def strength_from(self, code: Tensor, seen: float, value: float) -> float:
-        """The strength from what a picture of a code [L, D] shows to a value, both in the attribute's own unit."""
-        assert self.curve is not None
-        others = self._others(code[None])
-        here, there = (float(self.curve.deviations(one, others)[0]) for one in (seen, value))
-        return there - here
 
     def strength_to(self, code: Tensor, value: float) -> float:
         """The strength that takes a code [L, D] to a value in the attribute's own unit."""
@@ -160,7 +151,6 @@ def read_packed(path: Path, space: LatentSpace) -> Packed:
             tensors.get(f"{name}.up") if name in facts else None,
             facts.get(name, {}),
             Curve.of(facts.get(name, {}).get("curve")),
-            seen=_seen(facts.get(name, {}), tensors.get(f"{name}.seen")),
             slope=slope,
         )
         for name, tensor in tensors.items()
@@ -168,12 +158,6 @@ def read_packed(path: Path, space: LatentSpace) -> Packed:
     }
     beside = {name: found.get(facts[name]["curve"].get("beside")) for name in found if found[name].curve}
     return Packed(found | {name: replace(found[name], beside=other) for name, other in beside.items()}, slope)
-
-
-def _seen(facts: dict, weight: Tensor | None) -> Seen | None:
-    if weight is None or "seen" not in facts or "curve" not in facts:
-        return None
-    return Seen(weight, float(facts["seen"]["bias"]), float(facts["seen"]["grown"]))
 
 
 def _note(facts: dict) -> str:

@@ -31,7 +31,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from kinblend import Engine, Latent
+from kinblend import Context, Editor, Engine, Latent
+from kinblend.backbone import make_plugin
 from kinblend.evaluation.people import read_faces
 from kinblend.imaging import to_pictures
 
@@ -40,6 +41,8 @@ YOUNGER_LAYERS, OLDER_LAYERS, SEX_LAYERS = 8, 16, 12  # the coarsest, of 23
 SIZE = 256  # px of the pictures that are judged
 SEX_STEP = 3.0  # of the published direction, from the middle to where a face is seen as a girl's or a boy's
 PLACES = ((-7.0, -4.5), (-5.0, -2.5), (-2.5, 1.0), (1.5, 6.5))  # along the direction of age; one is drawn in each
+# What these directions take along: the young pout, the old get glasses.
+HELD = {"smile": "both", "mouth": "both", "glasses": "more"}
 GROWN = 20.0  # years
 WIDTH = 0.45  # of the Gaussian by which ages are averaged along the direction
 POSITIONS = torch.arange(-8, 8.01, 0.5)
@@ -55,13 +58,6 @@ class Axes:
     def position(self, code: Tensor) -> float:
         """Where a code [L, D] lies along the direction of age."""
         return float((code[:YOUNGER_LAYERS] @ self.age).mean())
-
-    def moved(self, code: Tensor, side: float, move: float) -> Tensor:
-        """A code [L, D] of one sex (−1 or 1), and so much older."""
-        moved = code.clone()
-        moved[:SEX_LAYERS] += side * SEX_STEP * self.sex
-        moved[: OLDER_LAYERS if move > 0 else YOUNGER_LAYERS] += move * self.age
-        return moved
 
 
 @dataclass(frozen=True)
@@ -82,9 +78,12 @@ def main() -> None:
     found = photographed_couples(engine, words.faces, words.codes) if words.faces else drawn_couples(engine)
     children = list(islice(found, words.couples))
     middle = sum(float((child[:SEX_LAYERS] @ axes.sex).mean()) for child in children) / len(children)
-    seen = look(engine, children, axes)
+    space = engine.backbone.space
+    write(words, space.layers, axes, middle, {"low": POSITIONS.tolist(), "high": POSITIONS.tolist()})
+    editor = make_plugin("editor", "interfacegan", Context(space, {words.directions.name: words.out}))
+    seen = look(engine, editor, children, axes)
     curves = {name: curve(seen, side) for name, side in (("low", -1.0), ("high", 1.0))}
-    write(words, engine.backbone.space.layers, axes, middle, curves)
+    write(words, space.layers, axes, middle, curves)
     print(json.dumps({"at": POSITIONS.tolist(), **curves}))
 
 
@@ -117,7 +116,7 @@ def drawn_couples(engine: Engine, count: int = 160) -> Iterator[Tensor]:
         yield (calm[0] + calm[1]) / 2
 
 
-def look(engine: Engine, children: Sequence[Tensor], axes: Axes) -> Looks:
+def look(engine: Engine, editor: Editor, children: Sequence[Tensor], axes: Axes) -> Looks:
     """Each child as a girl and as a boy, at a place in each of `PLACES`."""
     judge, draw, source = first_judge(), engine.backbone.projector.preview(SIZE), torch.Generator().manual_seed(2)
     rows = []
@@ -125,10 +124,10 @@ def look(engine: Engine, children: Sequence[Tensor], axes: Axes) -> Looks:
         for side in (-1.0, 1.0):
             for low, high in PLACES:
                 move = low + (high - low) * float(torch.rand((), generator=source)) - axes.position(child)
-                moved = axes.moved(child, side, move)
                 with torch.inference_mode():
-                    [picture] = to_pictures(draw(moved[None]))
-                rows.append((axes.position(moved), side, judge(picture)[0]))
+                    moved = editor.edit(child[None], {"age": move, "gender": side})
+                    [picture] = to_pictures(draw(moved))
+                rows.append((axes.position(moved[0]), side, judge(picture)[0]))
     return Looks(*torch.tensor(rows).T)
 
 
@@ -178,7 +177,7 @@ def write(words: argparse.Namespace, layers: int, axes: Axes, middle: float, cur
     for name, (direction, _, unit) in (("age", spread["age"]), ("gender", spread["gender"])):
         tensors[f"{name}.reader"] = torch.zeros(layers, len(direction))
         tensors[f"{name}.reader"][: spread[name][1]] = direction / (direction @ direction) / unit / spread[name][1]
-    shared = {"plain": True, "calibrated": True, "method": "published"}
+    shared = {"plain": True, "calibrated": True, "method": "published", "holds": HELD}
     positions = {"at": POSITIONS.tolist(), **curves, "beside": "gender", "ends": [0.0, 1.0]}
     about["age"] = shared | {
         "plus": "older", "unit": "years", "sd": 8.0, "mean": 30.0, "bias": 0.0, "curve": positions,

@@ -177,3 +177,29 @@ def test_more_may_be_another_change_than_less(tmp_path: Path) -> None:
     up, down = (editor._known("age").change(given, strength) for strength in (1.5, -1.5))
     torch.testing.assert_close(up, -2 * down, atol=1e-4, rtol=0)
     assert "age.up" not in editor.attributes()
+
+
+@pytest.mark.parametrize("which", ["both", "more"])
+def test_what_an_edit_takes_along_is_brought_back(which: str, tmp_path: Path) -> None:
+    path = write_directions(tmp_path / "first.safetensors")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    about, tensors = json.loads(metadata["attributes"]), load_file(path)
+    tensors["age"][MOVED, 3] = -0.5  # the younger, the broader the smile
+    held = about | {"age": about["age"] | {"holds": {"smile": which}}}
+    editors = []
+    for name, facts in (("free", about), ("held", held)):
+        file = tmp_path / f"{name}.safetensors"
+        save_file(tensors, file, metadata | {"attributes": json.dumps(facts)})
+        editors.append(make_plugin("editor", "interfacegan", Context(SPACE, {"directions.safetensors": file})))
+    free, kept = editors
+    for strength in (-1.5, 1.5):
+        before, given = read(free, "smile", codes()), codes()
+        moved, stayed = (read(editor, "smile", editor.edit(given, {"age": strength})) for editor in editors)
+        if which == "both" or strength < 0:
+            torch.testing.assert_close(stayed, before, atol=1e-4, rtol=0)
+            assert (moved - before).abs().min() > 0.5
+        else:
+            torch.testing.assert_close(stayed, moved, atol=1e-4, rtol=0)
+        smiling = {"age": strength, "smile": 1.0}
+        torch.testing.assert_close(kept.edit(given, smiling), free.edit(given, smiling))

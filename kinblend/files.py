@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+from typing import IO
 
 from kinblend.errors import OutputError
 
@@ -132,6 +133,30 @@ def open_plain(path: str | Path) -> BufferedReader:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     raise OSError(errno.EINVAL, "it is a device, a FIFO or a socket, and no plain file", str(path))
+
+
+class BoundedReader:
+    """The rest of a stream, of which nobody can ask for more than there is, nor read a line without end."""
+
+    LINE = 2**20  # bytes
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        here = stream.tell()
+        self._stream, self._left = stream, stream.seek(0, 2) - here
+        stream.seek(here)
+
+    def read(self, size: int) -> bytes:
+        """So many bytes. Raises `EOFError`."""
+        self._left -= size
+        if self._left < 0 or size < 0:
+            raise EOFError
+        return self._stream.read(size)
+
+    def readline(self) -> bytes:
+        """A line of at most 1 MiB; one that is longer comes in parts."""
+        line = self._stream.readline(self.LINE)
+        self._left -= len(line)
+        return line
 
 
 def _start(path: Path) -> str:

@@ -14,7 +14,7 @@ OPENERS = {
     "PIL.Image.open": {"kinblend/imaging/decode.py"},
     "zipfile.ZipFile": {"kinblend/storage/archives.py"},
     "zipfile.is_zipfile": {"kinblend/storage/archives.py"},
-    "torch.load": {"kinblend/storage/pickles.py"},
+    "torch.load": set(),
     "torch.jit.load": set(),
     "torch.package.PackageImporter": set(),
     "numpy.load": {"kinblend/storage/tensors.py"},
@@ -25,9 +25,8 @@ OPENERS = {
 }
 # Modules that can do harm by being handed a file at all, and who may import them.
 MODULES = {
-    "pickle": {"kinblend/storage/pickles.py", "kinblend/storage/checkpoints.py"},
     "xml": {"kinblend/storage/openvino_xml.py"},
-    **{name: set() for name in ("dill", "joblib", "marshal", "shelve", "tarfile", "lxml", "yaml")},
+    **{name: set() for name in ("pickle", "dill", "joblib", "marshal", "shelve", "tarfile", "lxml", "yaml")},
 }
 
 

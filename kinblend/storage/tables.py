@@ -13,8 +13,10 @@ from kinblend.errors import InputError, UsageError
 from kinblend.files import atomic_write, open_plain
 
 SUFFIXES = (".parquet", ".csv")
-LONGEST_CELL = 10_000_000  # characters
-LARGEST = 2**30  # bytes of a CSV
+LONGEST_CELL = 1_000_000  # characters
+LARGEST = 2**28  # bytes of a CSV, and of all texts of a Parquet file
+MOST_ROWS, MOST_CELLS = 2_000_000, 8_000_000
+BATCH = 1000  # rows of a Parquet file that are unpacked at a time
 
 Kind = type[str] | type[int] | type[float]
 
@@ -47,20 +49,19 @@ def write_table(path: str | Path, columns: Mapping[str, Kind], rows: Sequence[Ma
 
 def csv_table(data: bytes, name: str) -> Table:
     """A CSV, UTF-8, with a line of columns; its cells are texts. name: what errors call it. Raises `InputError`."""
-    csv.field_size_limit(LONGEST_CELL)
+    reader = _csv_reader(data, name)
     try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        columns = list(reader.fieldnames or [])
-        return Table(columns, [(reader.line_num, row) for row in reader])
+        columns = next((row for row in reader if row), [])
+        return Table(columns, [(reader.line_num, _as_dict(columns, row)) for row in reader if row])
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{name} can't be read: {error}") from error
 
 
 def read_cells(path: str | Path) -> list[list[str]]:
     """A CSV whose first line is no list of columns: the cells of every line. Raises `InputError`."""
-    csv.field_size_limit(LONGEST_CELL)
+    reader = _csv_reader(_read(Path(path)), str(path))
     try:
-        return list(csv.reader(io.StringIO(_read(Path(path)).decode("utf-8-sig"), newline="")))
+        return list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} can't be read: {error}") from error
 

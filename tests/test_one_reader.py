@@ -21,7 +21,8 @@ OPENERS = {
     "numpy.fromfile": set(),
     "csv.reader": {"kinblend/storage/tables.py"},
     "csv.DictReader": {"kinblend/storage/tables.py"},
-    "pyarrow.parquet.read_table": {"kinblend/storage/tables.py"},
+    "pyarrow.parquet.ParquetFile": {"kinblend/storage/tables.py"},
+    **{f"pyarrow.{name}": set() for name in ("parquet.read_table", "dataset.dataset", "csv.read_csv")},
 }
 # Modules that can do harm by being handed a file at all, and who may import them.
 MODULES = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
@@ -61,7 +60,6 @@ def serve(
 
         def ready() -> None:
             put({"address": address}, as_json=as_json, rows=[[address]], head=["open this in a browser"])
-            sys.stdout.flush()
             say("Ctrl-C ends it")
 
         with suppress(KeyboardInterrupt):

@@ -18,6 +18,7 @@ class Limits:
     part_headers: int = 8  # of a part of a form …
     part_header_bytes: int = 2048  # … each so long: 16 KB together
     pixels: int = 8192 * 6144  # what cameras call fifty megapixels
+    kept_pixels: int = 16_000_000  # of a larger photograph, made smaller by a whole number
     waiting: int = 16  # jobs in the queue
     job_seconds: float = 300.0  # that one of them may take
     steps: int = 100  # that a strategy may take which seeks by looking at pictures

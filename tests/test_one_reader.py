@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted(
-    path for top in ("kinblend", "plugins", "examples", "benchmarks") for path in (ROOT / top).rglob("*.py")
-)
+SOURCES = sorted(path for top in ("kinblend", "plugins", "examples") for path in (ROOT / top).rglob("*.py"))
 
 # What opens a file of a kind, by its full name, and the only modules that may.
 OPENERS = {
@@ -19,6 +17,17 @@ OPENERS = {
     "torch.package.PackageImporter": set(),
     "numpy.load": {"kinblend/storage/tensors.py"},
     "numpy.fromfile": set(),
+    **{
+        f"safetensors.{name}": {"kinblend/tensor_files.py"}
+        for name in (
+            "safe_open",
+            "torch.load",
+            "torch.load_file",
+            "torch.load_model",
+            "numpy.load",
+            "numpy.load_file",
+        )
+    },
     "csv.reader": {"kinblend/storage/tables.py"},
     "csv.DictReader": {"kinblend/storage/tables.py"},
     "pyarrow.parquet.ParquetFile": {"kinblend/storage/tables.py"},

@@ -31,7 +31,7 @@ def fail(error: KinblendError | OSError) -> int:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    print(f"kinblend: {text}", file=sys.stderr)
+    print(f"kinblend: {shown(text)}", file=sys.stderr)
     return error.exit_code if isinstance(error, KinblendError) else 1
 
 
@@ -53,10 +53,15 @@ def _stdout() -> TextIO:
     return _data or sys.stdout
 
 
+def shown(text: str) -> str:
+    """Text from anywhere as a terminal may have it: control characters could move the cursor or hide what follows."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
+
+
 def say(text: str) -> None:
     """A line for people, on stderr; nothing when quiet."""
     if not _quiet:
-        print(text, file=sys.stderr)
+        print(shown(text), file=sys.stderr)
 
 
 def put(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:
@@ -66,14 +71,15 @@ def put(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: S
         return
     if not _stdout().isatty():
         for row in rows:
-            print("\t".join(row), file=_stdout(), flush=True)
+            print("\t".join(map(shown, row)), file=_stdout(), flush=True)
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(escape(shown(cell)) for cell in row))
     Console(file=_stdout()).print(table)
 
 

@@ -86,9 +86,9 @@ def encode_trios(
     Raises `InputError` when no trio is left.
     """
     import torch
-    from safetensors.torch import load_file
 
     from kinblend.backbone import load_backbone
+    from kinblend.tensor_files import load_file
 
     pack = load_backbone(backbone).pack
     space, files = pack.space, pack.description["files"]

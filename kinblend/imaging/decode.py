@@ -53,8 +53,8 @@ def decode_image(
 ) -> Image:
     """As `read_image`, from the bytes of a picture file.
 
-    name: what errors call it. most_pixels: how many it may have. keep: how many pixels are enough; a larger picture is
-    made smaller by a whole number. Raises `ImageError`.
+    name: what errors call it. most_pixels: how many it may have. keep: how many are enough; a larger picture is made
+    smaller by a whole number. Raises `ImageError`.
     """
     try:
         return _read(name, io.BytesIO(data), most_pixels, keep)

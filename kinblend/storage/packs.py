@@ -144,7 +144,8 @@ def add_files(
 def check_tensors(file: str | Path) -> None:
     """Raise `PackError` unless `file` is a safetensors file of finite tensors."""
     import torch
-    from safetensors import SafetensorError, safe_open
+
+    from kinblend.tensor_files import SafetensorError, safe_open
 
     path = Path(file)
     if not path.is_file():

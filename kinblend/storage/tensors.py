@@ -55,7 +55,7 @@ def _npy(path: Path, name: str) -> object:
 
 
 def _safetensors(path: Path, name: str) -> object:
-    from safetensors.torch import load_file
+    from kinblend.tensor_files import load_file
 
     tensors = load_file(path)
     return next(iter(tensors.values())) if len(tensors) == 1 else tensors.get(name)

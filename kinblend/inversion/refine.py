@@ -1,8 +1,8 @@
 """A picture → the code near W that reproduces it, by optimisation from a first guess.
 
 Wulff and Torralba 2020 (a Gaussian prior on whitened codes), Zhu et al. 2020 (staying in the domain of faces).
-Likeness alone would be met by a drawing of the person, so a code pays for leaving the cloud of samples, and its
-layers for differing from each other.
+Likeness alone would be met by a drawing of the person, so each step pulls the code back towards the mean of samples,
+and its layers pay for differing from each other.
 """
 
 from __future__ import annotations
@@ -31,13 +31,18 @@ PATIENCE, STALLED = 15, 1e-3  # steps without so much progress, as a share of th
 
 @dataclass(frozen=True)
 class Weights:
-    """What the terms of the loss count. rate, offset_rate: Adam's steps for whitened codes and offsets."""
+    """What the terms of the loss count.
+
+    decay: the share of the whitened code that each step takes away: the prior, decoupled from Adam's steps as weight
+    decay is by Loshchilov and Hutter 2019. In the loss, the prior would need hundreds of steps. rate, offset_rate:
+    Adam's steps for whitened codes and offsets.
+    """
 
     pixels: float = 1.0
-    identity: float = 3.0
-    features: float = 1.0
-    prior: float = 0.2
+    identity: float = 5.0
+    features: float = 2.0
     offsets: float = 0.05
+    decay: float = 0.03
     rate: float = 0.06
     offset_rate: float = 0.02
 
@@ -51,10 +56,13 @@ def refine(
     steps: int,
     progress: Callable[[int, float], bool | None] | None = None,
     weights: Weights = Weights(),
+    *,
+    coarse: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """The refined code [1, L, D], float32.
 
     draw: codes [1, L, D] → picture [1, 3, R, R], differentiable. target: float32 [1, 3, S, S] in [−1, 1], aligned.
+    coarse: as `draw`, but of smaller pictures, which the first half of the steps compares at S / 2, in less time.
     code: where to begin, [1, L, D]. steps: of Adam. progress: told step and loss; by returning False it ends the
     work.
     """
@@ -63,21 +71,18 @@ def refine(
         mean = code.mean(1)
         u = space.to_u(mean).requires_grad_()
         offsets = ((code - mean[:, None]) / space.spread).requires_grad_()
-        with torch.no_grad():
-            truth = identity_features(network, target)
-        where = head_weight(target.shape[-1]).to(target)
+        side = target.shape[-1]
+        stage = (
+            _Stage(draw, target, network) if coarse is None else _Stage(coarse, resized(target, side // 2), network)
+        )
         moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in (u, offsets)]
-        best, waited = float("inf"), 0
+        best, waited, switch = float("inf"), 0, 0 if coarse is None else steps // 2 + 1
         for step in range(1, steps + 1):
             check_cancelled()
-            picture = resized(draw(space.codes(u, offsets)).to(target), target.shape[-1])
-            features = identity_features(network, picture)
+            if step == switch:
+                stage, best, waited = _Stage(draw, target, network), float("inf"), 0
             loss = (
-                weights.pixels * picture_distance(picture, target, where)
-                + weights.identity * identity_distance(features, truth)
-                + weights.features * feature_distance(features, truth)
-                + weights.prior * u.square().mean(1)
-                + weights.offsets * offsets.square().mean((1, 2))
+                stage.distance(space.codes(u, offsets), weights) + weights.offsets * offsets.square().mean((1, 2))
             ).sum()
             gradients = torch.autograd.grad(loss, (u, offsets))
             pace = min(1.0, step / 3, (steps + 1 - step) / (0.5 * steps))
@@ -85,12 +90,38 @@ def refine(
                 (u, offsets), gradients, moments, (weights.rate, weights.offset_rate), strict=True
             ):
                 _adam(part, gradient, moment, step, rate * pace)
+            with torch.no_grad():
+                u.mul_(1 - weights.decay * pace)
             value = float(loss.detach())
             waited = 0 if value < best * (1 - STALLED) else waited + 1
             best = min(best, value)
-            if waited >= PATIENCE or (progress is not None and progress(step, value) is False):
+            if waited >= PATIENCE and step < switch:
+                switch = step + 1
+            elif waited >= PATIENCE:
+                break
+            if progress is not None and progress(step, value) is False:
                 break
         return space.codes(u, offsets).detach()
+
+
+class _Stage:
+    """A target as pictures of its size are compared with it."""
+
+    def __init__(self, draw: Callable[[Tensor], Tensor], target: Tensor, network: IdentityNetwork) -> None:
+        self.draw, self.target, self.network = draw, target, network
+        self.where = head_weight(target.shape[-1]).to(target)
+        with torch.no_grad():
+            self.features = identity_features(network, target)
+
+    def distance(self, codes: Tensor, weights: Weights) -> Tensor:
+        """Of the pictures of codes, [n]."""
+        pictures = resized(self.draw(codes).to(self.target), self.target.shape[-1])
+        features = identity_features(self.network, pictures)
+        return (
+            weights.pixels * picture_distance(pictures, self.target, self.where)
+            + weights.identity * identity_distance(features, self.features)
+            + weights.features * feature_distance(features, self.features)
+        )
 
 
 @torch.no_grad()

@@ -37,8 +37,9 @@ class Directions:
 
     tensors: `NAME` float32 [L, D], the change by one standard deviation of the attribute. `NAME.reader` [L, D]: its
         product with a code, plus `bias`, is the attribute in standard deviations from the mean. `NAME.path` [K, L, D]
-        for age: the change at each of `knots` years.
-    about: NAME → plus, unit, mean, sd, bias, r2 (on faces held out), accuracy, method, knots.
+        for age: the change at each of `knots` years. `NAME.up` [L, D]: the change where it is for more, if another.
+    about: NAME → plus, unit, mean, sd, bias, r2 (on faces held out), accuracy, method, knots; holds: attributes that
+        this one takes along, and whether they are to stay as they were ("both") or to grow no further ("more").
     """
 
     tensors: dict[str, Tensor]

@@ -43,16 +43,33 @@ def far(one: Tensor, other: Tensor) -> float:
 
 def test_steps_bring_the_picture_nearer(space: Whitening) -> None:
     truth, start = code(space, 1), code(space, 2)
-    found = refine(draw, space, identity_network(), draw(truth), start, 40, weights=Weights(prior=0.001))
+    found = refine(draw, space, identity_network(), draw(truth), start, 40, weights=Weights(decay=0))
     assert found.shape == start.shape
     assert far(found, truth) < 0.5 * far(start, truth)
 
 
-def test_a_stronger_prior_keeps_codes_nearer_to_the_mean(space: Whitening) -> None:
+def test_coarse_pictures_are_compared_first(space: Whitening) -> None:
+    sizes: list[str] = []
+
+    def coarse(codes: Tensor) -> Tensor:
+        sizes.append("coarse")
+        return resized(draw(codes), SIDE // 2)
+
+    def fine(codes: Tensor) -> Tensor:
+        sizes.append("fine")
+        return draw(codes)
+
+    truth, start = code(space, 1), code(space, 2)
+    found = refine(fine, space, identity_network(), draw(truth), start, 40, weights=Weights(decay=0), coarse=coarse)
+    assert sizes == ["coarse"] * 20 + ["fine"] * 20
+    assert far(found, truth) < 0.5 * far(start, truth)
+
+
+def test_decay_keeps_codes_nearer_to_the_mean(space: Whitening) -> None:
     truth, start = code(space, 1) * 3, code(space, 2)
     near, free = (
-        refine(draw, space, identity_network(), draw(truth), start, 30, weights=Weights(prior=prior)).mean(1)
-        for prior in (10.0, 0.0)
+        refine(draw, space, identity_network(), draw(truth), start, 30, weights=Weights(decay=decay)).mean(1)
+        for decay in (0.05, 0.0)
     )
     assert space.to_u(near).square().mean() < 0.5 * space.to_u(free).square().mean()
 

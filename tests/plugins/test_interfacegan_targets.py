@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from kinblend import Context, LatentSpace, Target
 from kinblend.backbone import make_plugin
@@ -146,9 +147,6 @@ class TestPackedContract(EditorContract):
 
 
 def test_a_plain_direction_is_added_to_codes_as_they_are_and_reaches_targets_all_the_same(tmp_path: Path) -> None:
-    from safetensors import safe_open
-    from safetensors.torch import load_file
-
     path = write_directions(tmp_path / "first.safetensors")
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["attributes"])
@@ -163,3 +161,45 @@ def test_a_plain_direction_is_added_to_codes_as_they_are_and_reaches_targets_all
     for code in given:
         strengths = plain.strengths_towards(code, {"age": Target(8.0, "years")})
         assert float(read(plain, "age", plain.edit(code[None], strengths))[0]) == pytest.approx(8.0, abs=0.5)
+
+
+def test_more_may_be_another_change_than_less(tmp_path: Path) -> None:
+    path = write_directions(tmp_path / "first.safetensors")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    about = json.loads(metadata["attributes"])
+    about["age"]["plain"] = True
+    tensors = load_file(path)
+    tensors["age.up"] = 2 * tensors["age"]
+    save_file(tensors, tmp_path / "up.safetensors", metadata | {"attributes": json.dumps(about)})
+    context = Context(SPACE, {"directions.safetensors": tmp_path / "up.safetensors"})
+    editor, given = make_plugin("editor", "interfacegan", context), codes()
+    up, down = (editor._known("age").change(given, strength) for strength in (1.5, -1.5))
+    torch.testing.assert_close(up, -2 * down, atol=1e-4, rtol=0)
+    assert "age.up" not in editor.attributes()
+
+
+@pytest.mark.parametrize("which", ["both", "more"])
+def test_what_an_edit_takes_along_is_brought_back(which: str, tmp_path: Path) -> None:
+    path = write_directions(tmp_path / "first.safetensors")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    about, tensors = json.loads(metadata["attributes"]), load_file(path)
+    tensors["age"][MOVED, 3] = -0.5  # the younger, the broader the smile
+    held = about | {"age": about["age"] | {"holds": {"smile": which}}}
+    editors = []
+    for name, facts in (("free", about), ("held", held)):
+        file = tmp_path / f"{name}.safetensors"
+        save_file(tensors, file, metadata | {"attributes": json.dumps(facts)})
+        editors.append(make_plugin("editor", "interfacegan", Context(SPACE, {"directions.safetensors": file})))
+    free, kept = editors
+    for strength in (-1.5, 1.5):
+        before, given = read(free, "smile", codes()), codes()
+        moved, stayed = (read(editor, "smile", editor.edit(given, {"age": strength})) for editor in editors)
+        if which == "both" or strength < 0:
+            torch.testing.assert_close(stayed, before, atol=1e-4, rtol=0)
+            assert (moved - before).abs().min() > 0.5
+        else:
+            torch.testing.assert_close(stayed, moved, atol=1e-4, rtol=0)
+        smiling = {"age": strength, "smile": 1.0}
+        torch.testing.assert_close(kept.edit(given, smiling), free.edit(given, smiling))

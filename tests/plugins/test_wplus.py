@@ -7,8 +7,10 @@ import pytest
 import torch
 from published import in_nvidias_names, toy, write_nvidia
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 from kinblend import DevicePool, load_backbone, write_description
+from kinblend.cli.app import app
 from kinblend.errors import CheckpointError, LatentShapeError, PackError, UsageError
 from kinblend.imaging import to_pictures
 from kinblend.importing import import_pack
@@ -30,6 +32,10 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return import_pack(folder / "net.pkl", folder / "packs", "toy").folder
 
 
+def pack_files(pack: Path) -> list[Path]:
+    return sorted(pack.glob("encoder-*.safetensors"))
+
+
 def options(generator: Path, **changes: object) -> TrainOptions:
     return TrainOptions(**{"backbone": str(generator), **SHORT, **changes})
 
@@ -42,7 +48,7 @@ def trained(generator: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pack(generator: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pack")
-    files = [*trained.glob("encoder-*.safetensors"), generator / "generator.safetensors"]
+    files = [*pack_files(trained), generator / "generator.safetensors"]
     for file in files:
         (folder / file.name).write_bytes(file.read_bytes())
     description = json.loads((generator / "pack.json").read_text()) | {"encoder": "wplus"}
@@ -172,3 +178,28 @@ def test_parts_are_read_as_they_were_written(tmp_path: Path, pack: Path) -> None
     found = read_parts(context, "part")
     assert set(found) == set(tensors)
     assert all(torch.equal(found[name].to(tensor), tensor) for name, tensor in tensors.items())
+
+
+def test_a_training_may_start_from_the_packs_encoder(pack: Path, tmp_path: Path) -> None:
+    short = {"start": True, "code_minutes": 0, "picture_minutes": 0.001, "picture_size": 16, "picture_rate": 1e-9}
+    files = sorted(train(options(pack, **short), tmp_path).glob("encoder-*.safetensors"))
+    before, after = ({k: v for f in some for k, v in load_file(f).items()} for some in (pack_files(pack), files))
+    assert set(before) == set(after)
+    weights = [name for name in before if name.endswith("weight")]
+    assert all(torch.allclose(before[name].float(), after[name].float(), atol=2e-3) for name in weights)
+
+
+def test_a_pack_without_an_encoder_is_no_start(generator: Path, tmp_path: Path) -> None:
+    with pytest.raises(PackError, match="encoder"):
+        train(options(generator, start=True), tmp_path)
+
+
+@pytest.mark.parametrize("named", [[], ["wplus"]])
+def test_flags_may_come_before_or_without_the_trainers_name(
+    named: list[str], generator: Path, tmp_path: Path
+) -> None:
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in {**SHORT, "picture_minutes": 0.01}.items()]
+    words = ["train", "encoder", *named, *flags, "--backbone", str(generator), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert list((tmp_path / "out").glob("encoder-*.safetensors"))

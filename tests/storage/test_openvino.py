@@ -143,7 +143,7 @@ def test_a_hostile_file_is_refused_at_once_and_in_one_sentence(what: str) -> Non
     begun, before = time.thread_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(CheckpointError) as caught:
         read_openvino(xml, weights, "small.xml")
-    assert time.thread_time() - begun < 1
+    assert time.thread_time() - begun < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
     assert str(caught.value).startswith("small.xml")
     assert "\n" not in str(caught.value)

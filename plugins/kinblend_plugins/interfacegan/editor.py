@@ -48,6 +48,8 @@ class DirectionEditor(Editor):
         for name, strength in strengths.items():
             if not self._is_plain(name):
                 moved = moved + self._change(name, before, strength)
+        for name, which in self._held(strengths).items():
+            moved = moved + self._inside(self._brought_back(self._known(name), which, before, moved))
         for name, direction in self._directions.items():
             if "unless" in direction.facts and name not in strengths:
                 moved = moved + self._inside(self._outgrown(direction, before, moved, strengths))
@@ -66,6 +68,19 @@ class DirectionEditor(Editor):
         whole = change.new_zeros(len(change), self.space.layers, self.space.dim)
         whole[:, self._layers] = change if change.shape[1] < self.space.layers else change[:, self._layers]
         return whole
+
+    def _held(self, strengths):
+        """Attributes that the edits take along: they stay as they are ("both") or grow no further ("more")."""
+        found = {}
+        for name in strengths:
+            found |= self._known(name).facts.get("holds", {})
+        return {name: which for name, which in found.items() if name in self._directions and name not in strengths}
+
+    def _brought_back(self, direction, which, codes, edited):
+        """What takes from edited codes [n, L, D] how far an attribute went along with the edits."""
+        gone = (direction.reading(edited) - direction.reading(codes)) / direction.facts["sd"]
+        gone = gone.clamp(min=0) if which == "more" else gone
+        return -(gone / (direction.step * direction.reader).sum())[:, None, None] * direction.step
 
     def _outgrown(self, direction, codes, edited, strengths):
         """What takes from edited codes [n, L, D] an attribute that they can't have any more: a beard at eight."""

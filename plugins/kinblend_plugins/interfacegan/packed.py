@@ -26,18 +26,20 @@ SLOPE = "slope"  # key of the metadata: of the mapping network's last leaky ReLU
 class Direction:
     """How one attribute is moved and read.
 
-    step: the change by one standard deviation, float32 [L, D]. reader: its product with a code, plus `bias`, is the
-    attribute in standard deviations from the mean; None where nothing is known of it. path: the change at each of
-    `knots`, float32 [K, L, D], where one step does not fit all. facts: as `kinblend.training.directions` describes.
-    curve: what a reading in standard deviations means in the attribute's own unit, where that is calibrated; beside:
-    the attribute that it depends on. slope: of the leaky ReLU that is undone in the codes it is given; a direction
-    whose facts say "plain" reads and moves codes as they were before.
+    step: the change by one standard deviation, float32 [L, D]. up: the same where a strength is positive; None where
+    `step` holds both ways. reader: its product with a code, plus `bias`, is the attribute in standard deviations
+    from the mean; None where nothing is known of it. path: the change at each of `knots`, float32 [K, L, D], where
+    no one step fits all. facts: as `kinblend.training.directions` describes. curve: what a reading in standard
+    deviations means in the attribute's own unit, where that is calibrated; beside: the attribute that it depends on.
+    slope: of the leaky ReLU that is undone in the codes it is given; a direction whose facts say "plain" reads and
+    moves codes as they were before.
     """
 
     step: Tensor
     note: str
     reader: Tensor | None = None
     path: Tensor | None = None
+    up: Tensor | None = None
     facts: dict = field(default_factory=dict)
     curve: Curve | None = None
     beside: "Direction | None" = None
@@ -64,7 +66,8 @@ class Direction:
     def change(self, codes: Tensor, strength: float) -> Tensor:
         """What an edit adds to codes [n, L, D]; on a path it depends on where each of them stands."""
         if self.path is None:
-            return (strength * self.step).expand_as(codes)
+            step = self.up if strength > 0 and self.up is not None else self.step
+            return (strength * step).expand_as(codes)
         return self._along(self.after(codes, strength)) - self._along(self.reading(codes))
 
     def after(self, codes: Tensor, strength: float) -> Tensor:
@@ -145,6 +148,7 @@ def read_packed(path: Path, space: LatentSpace) -> Packed:
             _note(facts[name]) if name in facts else metadata.get(name, ""),
             tensors.get(f"{name}.reader") if name in facts else None,
             tensors.get(f"{name}.path") if name in facts else None,
+            tensors.get(f"{name}.up") if name in facts else None,
             facts.get(name, {}),
             Curve.of(facts.get(name, {}).get("curve")),
             slope=slope,

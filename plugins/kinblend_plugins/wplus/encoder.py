@@ -78,12 +78,13 @@ class WPlusEncoder(Encoder):
     def _refined(self, pictures: Tensor, codes: Sequence[Tensor]) -> list[Tensor]:
         """Each face in a thread of its own, which is as fast together as alone."""
         assert self.context.projector is not None
-        draw = self.context.projector().preview(SIDE)
+        projector = self.context.projector()
+        draw, coarse = projector.preview(SIDE), projector.preview(SIDE // 2)
         done, total = count(1), self.options.refine * len(codes)
 
         def work(picture: Tensor, code: Tensor) -> Tensor:
             torch.set_num_threads(1)
-            return self._refine(draw, picture[None], code, lambda *_: tell_progress(next(done), total))
+            return self._refine(draw, coarse, picture[None], code, lambda *_: tell_progress(next(done), total))
 
         threads = torch.get_num_threads()
         try:
@@ -94,7 +95,9 @@ class WPlusEncoder(Encoder):
         finally:
             torch.set_num_threads(threads)  # what a thread sets is the default of those to come
 
-    def _refine(self, draw: Draw, picture: Tensor, code: Tensor, progress: Callable[[int, float], None]) -> Tensor:
+    def _refine(
+        self, draw: Draw, coarse: Draw, picture: Tensor, code: Tensor, progress: Callable[[int, float], None]
+    ) -> Tensor:
         networks = self.networks
         where = networks.space.centre.device
         found = refine(
@@ -105,6 +108,7 @@ class WPlusEncoder(Encoder):
             code.to(where),
             self.options.refine,
             progress,
+            coarse=coarse,
         )
         return found.cpu()
 

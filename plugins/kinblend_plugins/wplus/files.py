@@ -55,3 +55,8 @@ def write_parts(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> list[
         with replacing(file) as beside:
             save_file(part, beside)
     return files
+
+
+def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

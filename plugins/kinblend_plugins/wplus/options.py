@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-REFINE = 30  # docs/ffhq-mobile.md has likeness, realism and seconds by steps
+REFINE = 40  # docs/ffhq-mobile.md has likeness, realism and seconds by steps
 
 
 class EncoderOptions(BaseModel):

@@ -21,10 +21,17 @@ class TrainOptions(BaseModel):
     photos: Path | None = Field(
         None, description="zip or folder of FFHQ-aligned photographs, learned from without codes"
     )
+    photo_share: float = Field(
+        0.25, ge=0, le=1, description="share of the steps through the picture that take photographs"
+    )
+    start: bool = Field(False, description="go on from the encoder that the pack has, rather than from nothing")
     code_minutes: float = Field(25, ge=0, description="minutes of learning codes")
     picture_minutes: float = Field(60, ge=0, description="minutes of learning through the picture")
     code_batch: int = Field(32, ge=2, description="faces in a step of learning codes")
     picture_batch: int = Field(8, ge=2, description="faces in a step through the picture")
+    picture_size: int = Field(
+        256, ge=16, description="px of the pictures that are compared; 128 takes half the time where there is a head"
+    )
     code_rate: float = Field(6e-4, gt=0, description="learning rate for codes")
     picture_rate: float = Field(3e-4, gt=0, description="learning rate through the picture")
     identity: float = Field(5.0, ge=0, description="weight of the identity loss")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from kinblend.inversion import (
     resized,
 )
 from kinblend.tensor_files import load_file, safe_open
+from kinblend_plugins.wplus.files import below
 from kinblend_plugins.wplus.network import SIDE, EncoderNetwork
 from kinblend_plugins.wplus.training.augment import augment
 from kinblend_plugins.wplus.training.options import TrainOptions
@@ -63,8 +64,9 @@ class Session:
         )
         self.identity = identity.to(device)
         self.samples = [load_file(file) for file in files]
-        self.draw = projector.preview(SIDE)
-        self.weight = head_weight(SIDE).to(device)
+        self.side = min(options.picture_size, SIDE)
+        self.draw = projector.preview(self.side)
+        self.weight = head_weight(self.side).to(device)
         self.step, self.seconds = 0, 0.0
         self.mixed = options.precision == "bf16" or (options.precision == "auto" and _fast_bf16(device))
 
@@ -82,6 +84,12 @@ class Session:
     def through_picture(self) -> bool:
         """Whether codes have been learned long enough."""
         return self.seconds >= self.options.code_minutes * 60
+
+    def start(self, tensors: Mapping[str, Tensor]) -> None:
+        """Begin with the weights and the space of an encoder's file, as `tensors` gives them."""
+        self.space.load_state_dict(below(tensors, "space."))
+        self.network.load_state_dict(below(tensors, "network."))
+        self.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
 
     def learn(self) -> dict[str, float]:
         """One step; its losses by name."""
@@ -112,12 +120,12 @@ class Session:
 
     def _picture_losses(self, source: torch.Generator) -> dict[str, Tensor]:
         codes, pictures = self._batch(self.options.picture_batch, source)
-        if self.photos is not None and self.step % 4 == 3:
+        if self.photos is not None and torch.rand((), generator=source) < self.options.photo_share:
             codes, pictures = None, self._photos(self.options.picture_batch, source)
         whitened, offsets = self.encode(augment(pictures, source).to(self.device))
         losses = self._far(whitened, offsets, codes, 0.25)
-        truth = pictures.to(self.device)
-        shown = resized(self.draw(self.space.codes(whitened, offsets)), SIDE).to(self.device)
+        truth = resized(pictures.to(self.device), self.side)
+        shown = resized(self.draw(self.space.codes(whitened, offsets)), self.side).to(self.device)
         with torch.no_grad():
             theirs = identity_features(self.identity, truth)
         ours = identity_features(self.identity, shown)
@@ -182,7 +190,8 @@ class Session:
             found = self.space.codes(*self.encode(pictures))
         centre = self.space.to_w(torch.zeros_like(self.space.centre))
         unexplained = ((found - codes) / self.space.spread).square().mean()
-        shown = torch.cat([resized(self.draw(code[None]), SIDE).to(self.device) for code in found[:16]])
+        shown = torch.cat([resized(self.draw(code[None]), self.side).to(self.device) for code in found[:16]])
+        pictures = resized(pictures, self.side)
         theirs, ours = (identity_features(self.identity, some[:16]) for some in (pictures, shown))
         far = (nn.functional.normalize(ours[-1]) - nn.functional.normalize(theirs[-1])).norm(dim=1).median()
         r2 = 1 - unexplained / ((centre - codes) / self.space.spread).square().mean()
@@ -217,13 +226,13 @@ class Session:
             if (file.metadata() or {}) != self._told():
                 raise UsageError(f"{path} is of a training with other options; delete it, or name another --out")
         tensors = load_file(path)
-        self.network.load_state_dict(_below(tensors, "network."))
-        self.average = {name: tensor.to(self.device) for name, tensor in _below(tensors, "average.").items()}
+        self.network.load_state_dict(below(tensors, "network."))
+        self.average = {name: tensor.to(self.device) for name, tensor in below(tensors, "average.").items()}
         step, self.seconds = tensors["progress"].tolist()
         self.step = int(step)
         moments: dict[int, dict[str, Tensor]] = {}
         parameters = list(self.network.parameters())
-        for name, value in _below(tensors, "moments.").items():
+        for name, value in below(tensors, "moments.").items():
             number, key = name.split(".")
             # The optimiser takes for granted that moments lie in memory as their parameter does.
             like = parameters[int(number)]
@@ -261,10 +270,3 @@ def _fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-Say = Callable[[str], None]

@@ -19,7 +19,7 @@ from kinblend.files import append_text, replacing
 from kinblend.identity.network import read_network, weights_file
 from kinblend.imaging import to_batch, to_pictures
 from kinblend.imaging.figures import new_figure, save_figure
-from kinblend_plugins.wplus.files import write_parts
+from kinblend_plugins.wplus.files import read_parts, write_parts
 from kinblend_plugins.wplus.network import SIDE
 from kinblend_plugins.wplus.training.options import TrainOptions
 from kinblend_plugins.wplus.training.samples import prepare, read_age
@@ -69,7 +69,10 @@ def _session(options: TrainOptions, work: Path, say: Say) -> Session:
     age = None if options.age is None else read_age(options.age, projector)
     files = prepare(projector, work / "samples", options.samples, SIDE, options.seed, age, say)
     photos = None if options.photos is None else _photos(options.photos)
-    return Session(options, projector, read_network(weights_file()), files, photos, device)
+    session = Session(options, projector, read_network(weights_file()), files, photos, device)
+    if options.start:
+        session.start(read_parts(backbone.context, "encoder"))
+    return session
 
 
 def _run(session: Session, work: Path, say: Say) -> None:

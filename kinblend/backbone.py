@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +21,7 @@ from kinblend.interfaces import (
     Plugin,
     ProjectionProgress,
     Projector,
+    network_of,
 )
 from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec
@@ -93,13 +94,14 @@ class Backbone:
 
         faces = [crop if isinstance(crop, AlignedFace) else AlignedFace(to_picture(crop)) for crop in crops]
         encoder = self.encoder
-        drawing = self.projector.module if encoder.draws else None
+        drawing = network_of(self.projector) if encoder.draws else None
         with (
-            self.pool.lease(encoder.module, "encoder"),
+            self.pool.lease(network_of(encoder), "encoder"),
             self.pool.lease(drawing, "projector"),
             blame(encoder.title, LatentError),
         ):
-            return self.pool.batched(encoder.encode_faces, faces)
+            copies = [replace(face, image=face.image.copy()) for face in faces]
+            return [latent.copy() for latent in self.pool.batched(encoder.encode_faces, copies)]
 
     def render(
         self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
@@ -110,9 +112,10 @@ class Backbone:
         """
         for latent in latents:
             self.space.require(latent.space)
-        with self.pool.lease(self.projector.module, "projector"), blame(self.projector.title, LatentError):
-            render = partial(self.projector.render, noise=noise, seed=seed, size=size)
-            return self.pool.batched(render, latents)
+        projector = self.projector
+        with self.pool.lease(network_of(projector), "projector"), blame(projector.title, LatentError):
+            render = partial(projector.render, noise=noise, seed=seed, size=size)
+            return self.pool.batched(render, [latent.copy() for latent in latents])
 
     def project(
         self,
@@ -133,9 +136,9 @@ class Backbone:
             check_cancelled()
             return None if progress is None else progress(now)
 
-        picture = to_picture(crop)
-        with self.pool.lease(self.projector.module, "projector"), blame(self.projector.title, LatentError):
-            return self.projector.project(picture, start=start, steps=steps, seed=seed, progress=tell)
+        picture, projector, start = to_picture(crop), self.projector, start and start.copy()
+        with self.pool.lease(network_of(projector), "projector"), blame(projector.title, LatentError):
+            return projector.project(picture, start=start, steps=steps, seed=seed, progress=tell)
 
 
 def choose_backbone(name: str | Path | None = None) -> str | Path:
@@ -188,8 +191,24 @@ def make_plugin(kind: str, name: str, context: Context, options: Mapping[str, An
         plugin = spec.load()(parsed, context)
     if not isinstance(plugin, _CLASSES[kind]):
         raise PluginError(f"{who} is a {type(plugin).__name__}, not a kinblend.{_CLASSES[kind].__name__}")
-    plugin.name, plugin.distribution = spec.name, distribution
+    with blame(who):
+        plugin.name, plugin.distribution = spec.name, distribution
+        _check_properties(plugin)
     return plugin
+
+
+def _check_properties(plugin: Plugin) -> None:
+    """Look at what will be relied on later. Raises `PluginError`, or what a property raises."""
+    kinds: dict[str, type] = {"space": LatentSpace}
+    if isinstance(plugin, Encoder):
+        kinds |= {"input_size": int, "side_by_side": bool, "draws": bool}
+    if isinstance(plugin, Projector):
+        kinds |= {"resolution": int}
+    for name, kind in kinds.items():
+        found = getattr(plugin, name)
+        if not isinstance(found, kind):
+            raise PluginError(f"{plugin.title} has a {type(found).__name__} as its {name}, not a {kind.__name__}")
+    network_of(plugin)
 
 
 def _check_plugin(pack: Pack, kind: str, options: Mapping[str, Any]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 
 class KinblendError(Exception):
@@ -130,9 +133,43 @@ class PluginError(KinblendError):
     """A plugin is broken."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """The user's own Ctrl-C. A plugin that handles signals itself raises this one when it has ended its work."""
+
+
+@contextmanager
+def own_interrupts() -> Iterator[None]:
+    """Within, in the main thread, Ctrl-C raises `Interrupted`, and any other `KeyboardInterrupt` is a plugin's."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    raise Interrupted
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether this is the user's own Ctrl-C, as far as one can tell; in a thread of its own it never is."""
+    if isinstance(error, Interrupted):
+        return True
+    ours = signal.getsignal(signal.SIGINT) is _interrupt
+    main = threading.current_thread() is threading.main_thread()
+    return isinstance(error, KeyboardInterrupt) and main and not ours
+
+
 @contextmanager
 def blame(who: str, *kinds: type[KinblendError]) -> Iterator[None]:
-    """Within, whatever fails becomes a `PluginError` about `who`. Our own errors pass, but for those of `kinds`."""
+    """Within, whatever fails becomes a `PluginError` about `who`: `sys.exit()` and the like, too.
+
+    Our own errors pass, but for those of `kinds`; and so does the user's own Ctrl-C.
+    """
     try:
         yield
     except PluginError:
@@ -141,11 +178,15 @@ def blame(who: str, *kinds: type[KinblendError]) -> Iterator[None]:
         if not isinstance(error, kinds):
             raise
         raise PluginError(f"{who} gave what it may not: {error}. Tell its authors, or use another") from error
-    except Exception as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         raise PluginError(f"{who} failed: {one_line(error)}. Tell its authors, or use another") from error
 
 
 def one_line(error: BaseException) -> str:
     """An exception's kind and text, without line breaks."""
-    text = " ".join(str(error).split())
+    text = ""
+    with suppress(BaseException):  # a stranger's exception may fail at this as well
+        text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

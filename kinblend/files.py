@@ -10,15 +10,18 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+from typing import IO, BinaryIO
 
 from kinblend.errors import OutputError
 
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # of file systems that know no locks
 
 _PART = re.compile(r"[0-9a-f]{12}\.part$")
 
@@ -108,6 +111,54 @@ def append_text(path: str | Path, text: str) -> None:
         file.write(text.encode())
 
 
+def open_for_writing(path: str | Path, *, append: bool = False) -> BinaryIO:
+    """A file to be written in pieces, anew or at its end; a link in its place is not followed.
+
+    Raises what `check_target` does.
+    """
+    check_target(path)
+    how = os.O_APPEND if append else os.O_TRUNC
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | how | _NO_LINK | _NO_WAITING, 0o666), "wb")
+
+
+@contextmanager
+def locked(folder: str | Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Within, no other process holds this folder, which is made where there is none. It may be removed meanwhile.
+
+    waiting: called once where another process holds it. The lock ends with its process, however that ends.
+    """
+    import fcntl
+
+    path = Path(folder)
+    while True:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+            if not _is_still(path, descriptor):  # whoever held it removed the folder
+                continue
+            yield
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    held = os.fstat(descriptor)
+    try:
+        now = path.stat()
+    except OSError:
+        return False
+    return (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino)
+
+
 def leftovers(paths: Iterable[Path]) -> list[Path]:
     """What lies beside these files since a process was killed that wrote one of them with `replacing`."""
     starts: dict[Path, set[str]] = {}
@@ -132,6 +183,30 @@ def open_plain(path: str | Path) -> BufferedReader:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     raise OSError(errno.EINVAL, "it is a device, a FIFO or a socket, and no plain file", str(path))
+
+
+class BoundedReader:
+    """The rest of a stream, of which nobody can ask for more than there is, nor read a line without end."""
+
+    LINE = 2**20  # bytes
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        here = stream.tell()
+        self._stream, self._left = stream, stream.seek(0, 2) - here
+        stream.seek(here)
+
+    def read(self, size: int) -> bytes:
+        """So many bytes. Raises `EOFError`."""
+        self._left -= size
+        if self._left < 0 or size < 0:
+            raise EOFError
+        return self._stream.read(size)
+
+    def readline(self) -> bytes:
+        """A line of at most 1 MiB; one that is longer comes in parts."""
+        line = self._stream.readline(self.LINE)
+        self._left -= len(line)
+        return line
 
 
 def _start(path: Path) -> str:

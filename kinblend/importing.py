@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -10,10 +11,13 @@ from typing import Any
 
 from kinblend.backbone import load_backbone
 from kinblend.errors import CheckpointError, UsageError, blame
+from kinblend.files import locked
 from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec, check_name
 from kinblend.storage.packs import Pack, annotate, open_pack
 from kinblend.storage.sealed import file_sha256
+
+_TEMPORARY = re.compile(r"\.[^.]+\.[a-z0-9_]{8}")  # as `tempfile.mkdtemp` names them here
 
 Importer = Callable[[Path, Path, str], Path | None]
 
@@ -40,17 +44,35 @@ def import_pack(
         raise UsageError(f"{out} exists already; remove it or choose another --name")
     importers = load_plugins()["importer"]
     specs = [importers.get(importer)] if importer else list(importers)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        made = folder / "pack"
-        _convert(checkpoint, made, name, specs)
-        notes: dict[str, Any] = {"name": name, "checkpoint": {"sha256": file_sha256(checkpoint), **(origin or {})}}
-        _try(annotate(open_pack(made), notes | ({"licence": licence} if licence else {})))
-        made.rename(out)
-        return open_pack(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    sha256, expected = file_sha256(checkpoint), (origin or {}).get("sha256_of_publisher")
+    if expected not in (None, sha256):
+        raise CheckpointError(f"{checkpoint} is not what its publisher gave: its SHA-256 differs; fetch it again")
+    with locked(out.parent):
+        _remove_strays(out.parent)
+        if out.exists():
+            raise UsageError(f"{out} exists already; remove it or choose another --name")
+        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        try:
+            made = folder / "pack"
+            _convert(checkpoint, made, name, specs)
+            notes: dict[str, Any] = {"name": name, "checkpoint": {"sha256": sha256, **(origin or {})}}
+            _try(annotate(open_pack(made), notes | ({"licence": licence} if licence else {})))
+            made.rename(out)
+            return open_pack(out)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_strays(home: Path) -> None:
+    """Remove the folders of imports that were killed. Waits for imports that are at work."""
+    with locked(home):
+        _remove_strays(home)
+
+
+def _remove_strays(home: Path) -> None:
+    for path in home.iterdir():
+        if _TEMPORARY.fullmatch(path.name) and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def default_name(checkpoint: Path) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kinblend.errors import LatentError, UnsupportedError, blame
+from kinblend.errors import LatentError, PluginError, UnsupportedError, blame
 from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
 
 if TYPE_CHECKING:
@@ -73,6 +73,17 @@ class Plugin:
     def title(self) -> str:
         """Who this is, for messages: "blender 'average' of kinblend 0.1.0"."""
         return f"{self.kind} '{self.name}' of {self.distribution or '?'}"
+
+
+def network_of(plugin: Plugin) -> nn.Module | None:
+    """A plugin's `module`. Raises `PluginError` where that fails, or is no network."""
+    from torch import nn
+
+    with blame(plugin.title):
+        module = plugin.module
+    if module is not None and not isinstance(module, nn.Module):
+        raise PluginError(f"{plugin.title} has a {type(module).__name__} as its module, not a torch.nn.Module")
+    return module
 
 
 class Encoder(Plugin, ABC):

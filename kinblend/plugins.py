@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from kinblend import hookspecs
-from kinblend.errors import DuplicateNameError, PluginError, one_line
-from kinblend.registry import KINDS, PluginSpec, Registry
+from kinblend.errors import DuplicateNameError, PluginError, is_interrupt, one_line
+from kinblend.registry import KINDS, PluginSpec, Registry, contained
 
 if TYPE_CHECKING:
     from kinblend.storage.sources import PackSource
@@ -40,7 +41,7 @@ class Plugins:
         self.reports: list[PluginReport] = []
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
-        for point in sorted(entry_points(group=GROUP) if points is None else points, key=_load_order):
+        for point in sorted(_found(self.reports) if points is None else points, key=_load_order):
             self._load(point)
 
     def __getitem__(self, kind: str) -> Registry:
@@ -56,21 +57,22 @@ class Plugins:
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             try:
                 impl.function(**{name: arguments[name] for name in impl.argnames})
-            except Exception as error:
-                raise PluginError(
-                    f"plugin '{impl.plugin_name}' failed in {hook}: {type(error).__name__}: {error}"
-                ) from error
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
+                raise PluginError(f"plugin '{impl.plugin_name}' failed in {hook}: {one_line(error)}") from error
 
     def _load(self, point: EntryPoint) -> None:
-        distribution = point.dist.name if point.dist else "?"
-        version = point.dist.version if point.dist else "?"
-        report = PluginReport(point.name, point.value, distribution, version)
+        report = PluginReport(point.name, point.value, *_distribution(point))
         try:
-            module = point.load()
-            self._check_hook_names(module)
-            self._register(point.name, module)
-        # SystemExit is no Exception, and a plugin that calls sys.exit() must not end the tool.
-        except (Exception, SystemExit) as error:
+            with contained():
+                module = point.load()
+                self._check_hook_names(module)
+                self._register(point.name, module)
+        # Whatever a plugin raises, but the user's own Ctrl-C, leaves the others and the tool as they were.
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             report = replace(report, error=one_line(error))
         self.reports.append(report)
 
@@ -130,9 +132,31 @@ def _collector(found: list[PluginSpec], source: str) -> Callable[[PluginSpec], N
     return lambda spec: found.append(replace(spec, source=source))
 
 
+def _found(reports: list[PluginReport]) -> list[EntryPoint]:
+    """The entry points of all distributions, but for those whose metadata can't be read: they are reported."""
+    with suppress(Exception):
+        return list(entry_points(group=GROUP))
+    points: dict[tuple[str, str], EntryPoint] = {}
+    for place in distributions():
+        try:
+            points |= {(point.name, point.value): point for point in place.entry_points.select(group=GROUP)}
+        except Exception as error:
+            where = str(getattr(place, "_path", "?"))
+            reports.append(PluginReport("?", "?", where, "?", f"its metadata can't be read: {one_line(error)}"))
+    return list(points.values())
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    """Name and version of the distribution that brings a plugin; "?" where it does not say."""
+    with suppress(Exception):
+        if point.dist is not None:
+            return str(point.dist.name or "?"), str(point.dist.version or "?")
+    return "?", "?"
+
+
 def _load_order(point: EntryPoint) -> tuple[bool, str, str]:
     # Our own distribution first, so that a stranger who takes a built-in's name is the one refused.
-    distribution = point.dist.name if point.dist else ""
+    distribution, _ = _distribution(point)
     return distribution != "kinblend", distribution, point.name
 
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from kinblend.errors import DuplicateNameError, OptionError, PluginError, UnknownPluginError, UsageError
+from kinblend.errors import (
+    DuplicateNameError,
+    OptionError,
+    PluginError,
+    UnknownPluginError,
+    UsageError,
+    blame,
+    is_interrupt,
+    one_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +72,16 @@ class PluginSpec:
         """The class or function itself. Raises `PluginError` if it can't be imported."""
         return self._import(self.target)
 
+    def function(self) -> Callable[..., Any]:
+        """The function itself; what it raises, but our own errors, becomes a `PluginError` that names it."""
+        target = self.load()
+
+        def guarded(*arguments: Any, **named: Any) -> Any:
+            with blame(f"'{self.name}' of plugin '{self.source}'"):
+                return target(*arguments, **named)
+
+        return guarded
+
     def options_model(self) -> type[BaseModel]:
         """The pydantic model of its options; an empty one where it has none."""
         from pydantic import BaseModel
@@ -81,16 +108,76 @@ class PluginSpec:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"])) or "options"
             raise OptionError(f"'{self.name}' refuses {key}={_shortened(first['input'])}: {first['msg']}") from error
+        except BaseException as error:  # a validator of the plugin's own may raise anything
+            if is_interrupt(error):
+                raise
+            raise PluginError(f"the options of '{self.name}' ({self.source}) failed: {one_line(error)}") from error
+
+    def options_schema(self) -> dict[str, Any]:
+        """The JSON schema of its options. A default that JSON can't hold is left out.
+
+        Raises `PluginError` where there is none.
+        """
+        model = self.options_model()
+        with blame(f"the options of '{self.name}' ({self.source})"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydantic's, about such a default
+            schema: dict[str, Any] = json.loads(json.dumps(model.model_json_schema()))
+        return schema
 
     def _import(self, path: str) -> Any:
         module, _, attribute = path.partition(":")
         try:
-            return getattr(import_module(module), attribute)
-        except (Exception, SystemExit) as error:
+            with contained():
+                return getattr(import_module(module), attribute)
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             raise PluginError(
-                f"'{self.name}' of plugin '{self.source}' can't be imported from {path}: "
-                f"{type(error).__name__}: {error}"
+                f"'{self.name}' of plugin '{self.source}' can't be imported from {path}: {one_line(error)}"
             ) from error
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """While a plugin's module is imported: what it prints goes to stderr, and the folder we stand in, the streams and
+    the handler of Ctrl-C are as before afterwards."""
+    streams, folder = (sys.stdout, sys.stderr), ""
+    with suppress(OSError):  # it may have been removed
+        folder = os.getcwd()  # noqa: PTH109
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    sys.stdout = cast(TextIO, _Echo(sys.stderr))
+    sys.stderr = sys.stdout
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = streams
+        with suppress(OSError):
+            os.chdir(folder or ".")
+        if main and handler is not None and signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
+
+
+class _Echo(io.TextIOBase):
+    """A stream that writes where another does, and can be closed without closing that one."""
+
+    def __init__(self, target: TextIO) -> None:
+        self._target = target
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):  # a closed terminal is no reason to lose a plugin
+            self._target.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._target.flush()
+
+    def isatty(self) -> bool:
+        return self._target.isatty()
+
+    def fileno(self) -> int:
+        return self._target.fileno()
 
 
 def _no_options() -> type[BaseModel]:
@@ -106,7 +193,10 @@ def check_name(kind: str, name: str) -> None:
 
 
 def _shortened(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:40]} … {text[-10:]}"
 
 

@@ -54,6 +54,10 @@ class Latent:
     def __post_init__(self) -> None:
         check_tensor(self.code, (self.space.layers, self.space.dim), "the latent code")
 
+    def copy(self) -> Latent:
+        """The same numbers in tensors of its own: whoever writes into these changes no other latent."""
+        return Latent(self.code.clone(), self.space, {name: value.clone() for name, value in self.detail.items()})
+
 
 @dataclass(frozen=True)
 class WeightMap:

@@ -52,8 +52,9 @@ def finished(client: httpx2.Client, answer: dict) -> dict:
 class Server:
     """`kinblend serve` in a process of its own."""
 
-    def __init__(self, *words: str, **environ: str) -> None:
-        command = [sys.executable, "-m", "kinblend.cli", "serve", "--port", "0", "--json", *words]
+    def __init__(self, *words: str, code: str = "", **environ: str) -> None:
+        start = ["-c", code] if code else ["-m", "kinblend.cli"]
+        command = [sys.executable, *start, "serve", "--port", "0", "--json", *words]
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the server)
         streams = {"stdout": subprocess.PIPE, "stderr": self.log}
         self.process = subprocess.Popen(command, text=True, env=os.environ | environ, **streams)
@@ -70,6 +71,7 @@ class Server:
     def close(self) -> None:
         """Wait for its end."""
         self.process.wait(30)
+        self.words = self.said()
         self.process.stdout.close()
         self.log.close()
 

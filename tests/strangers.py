@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -53,3 +55,31 @@ def here(*words: object, **environ: object) -> tuple[int, str, str]:
     ):
         main()
     return int(end.value.code or 0), out.getvalue(), error.getvalue()
+
+
+_APART = """
+import json, resource, sys, time
+{imports}
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+import torch; torch.ones(2).mul(2); before = peak()
+for path in json.loads(sys.argv[1]):
+    for read in ({readers},):
+        begun = time.monotonic()
+        try:
+            said = "read " + type(read(path)).__name__
+        except Exception as error:
+            said = type(error).__name__ + ": " + str(error)
+        print(json.dumps([said, peak() - before, time.monotonic() - begun]), flush=True)
+"""
+
+
+def read_apart(imports: str, readers: Sequence[str], paths: Sequence[Path]) -> list[tuple[str, int, float]]:
+    """What functions make of files, each of every file, in a process of its own.
+
+    For each: "read TYPE" or the error, by how many bytes the process's memory had grown at most by then, and seconds.
+    """
+    code = _APART.format(imports=imports, readers=", ".join(readers))
+    command = [sys.executable, "-c", code, json.dumps([str(path) for path in paths])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]

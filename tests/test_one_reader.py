@@ -5,29 +5,38 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted(
-    path for top in ("kinblend", "plugins", "examples", "benchmarks") for path in (ROOT / top).rglob("*.py")
-)
+SOURCES = sorted(path for top in ("kinblend", "plugins", "examples") for path in (ROOT / top).rglob("*.py"))
 
 # What opens a file of a kind, by its full name, and the only modules that may.
 OPENERS = {
     "PIL.Image.open": {"kinblend/imaging/decode.py"},
     "zipfile.ZipFile": {"kinblend/storage/archives.py"},
     "zipfile.is_zipfile": {"kinblend/storage/archives.py"},
-    "torch.load": {"kinblend/storage/pickles.py"},
+    "torch.load": set(),
     "torch.jit.load": set(),
     "torch.package.PackageImporter": set(),
     "numpy.load": {"kinblend/storage/tensors.py"},
     "numpy.fromfile": set(),
+    **{
+        f"safetensors.{name}": {"kinblend/tensor_files.py"}
+        for name in (
+            "safe_open",
+            "torch.load",
+            "torch.load_file",
+            "torch.load_model",
+            "numpy.load",
+            "numpy.load_file",
+        )
+    },
     "csv.reader": {"kinblend/storage/tables.py"},
     "csv.DictReader": {"kinblend/storage/tables.py"},
-    "pyarrow.parquet.read_table": {"kinblend/storage/tables.py"},
+    "pyarrow.parquet.ParquetFile": {"kinblend/storage/tables.py"},
+    **{f"pyarrow.{name}": set() for name in ("parquet.read_table", "dataset.dataset", "csv.read_csv")},
 }
 # Modules that can do harm by being handed a file at all, and who may import them.
 MODULES = {
-    "pickle": {"kinblend/storage/pickles.py", "kinblend/storage/checkpoints.py"},
     "xml": {"kinblend/storage/openvino_xml.py"},
-    **{name: set() for name in ("dill", "joblib", "marshal", "shelve", "tarfile", "lxml", "yaml")},
+    **{name: set() for name in ("pickle", "dill", "joblib", "marshal", "shelve", "tarfile", "lxml", "yaml")},
 }
 
 

@@ -21,11 +21,12 @@ def main() -> None:
     """Run the command line; ends with the exit code of the error, if there was one."""
     from kinblend.cli.app import app
     from kinblend.cli.output import fail
-    from kinblend.errors import KinblendError
+    from kinblend.errors import KinblendError, own_interrupts
 
     begin()
     try:
-        app()
+        with own_interrupts():
+            app()
     except BrokenPipeError:
         sys.exit(1)
     except (KinblendError, OSError) as error:

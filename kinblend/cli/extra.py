@@ -10,7 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from kinblend.cli.guarded import App
+from kinblend.cli.guarded import App, PluginCommand
+from kinblend.errors import blame
 from kinblend.registry import PluginSpec
 
 
@@ -37,8 +38,11 @@ class Later(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
         app = App(add_completion=False, pretty_exceptions_enable=False)
-        app.command(self.spec.name, help=self.spec.summary)(self.spec.load())
-        return typer.main.get_command(app).make_context(info_name, args, *rest, **extra)
+        app.command(self.spec.name, cls=PluginCommand, help=self.spec.summary)(self.spec.load())
+        with blame(f"command '{self.spec.name}' of plugin '{self.spec.source}'"):
+            command: Any = typer.main.get_command(app)
+        command.source = self.spec.source
+        return command.make_context(info_name, args, *rest, **extra)
 
 
 def _registered() -> list[PluginSpec]:

@@ -112,7 +112,7 @@ def demographics(
     cache = StageCache.of(load_settings().home / "demographics", analyser, release, aligned)
     with bar("demographics", None, quiet) as show:
         rows = work.demographics(
-            found, spec.load(), cache, aligned=aligned, progress=lambda done, of: show(done, total=of)
+            found, spec.function(), cache, aligned=aligned, progress=lambda done, of: show(done, total=of)
         )
     write_table(out, work.COLUMNS, rows)
     figures = work.summary(rows)

@@ -9,6 +9,8 @@ import typer
 from typer.core import TyperCommand
 from typer.models import CommandFunctionType
 
+from kinblend.cli.output import data_apart
+from kinblend.errors import KinblendError, PluginError, one_line
 from kinblend.files import inputs_kept
 
 OUTPUTS = frozenset({"out", "report", "plot"})  # parameters that name what is written; all others may name inputs
@@ -18,8 +20,27 @@ class GuardedCommand(TyperCommand):
     """A command whose inputs can't be written over while it runs."""
 
     def invoke(self, ctx: Any) -> Any:
-        with inputs_kept(inputs_named(ctx.params, ctx.args)):
+        with inputs_kept(inputs_named(ctx.params, ctx.args)), data_apart():
             return super().invoke(ctx)
+
+
+class PluginCommand(TyperCommand):
+    """A command that a plugin brings: it prints where it likes. source: the plugin, for messages."""
+
+    source = ""
+
+    def invoke(self, ctx: Any) -> Any:
+        with inputs_kept(inputs_named(ctx.params, ctx.args)):
+            try:
+                return super().invoke(ctx)
+            except (KinblendError, OSError):
+                raise
+            except Exception as error:
+                if type(error).__module__.partition(".")[0] in ("click", "typer"):  # usage, and how commands end
+                    raise
+                raise PluginError(
+                    f"command '{self.name}' of plugin '{self.source}' failed: {one_line(error)}"
+                ) from error
 
 
 class App(typer.Typer):

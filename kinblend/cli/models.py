@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +15,8 @@ from kinblend.cli import flags
 from kinblend.cli.guarded import App
 from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.progress import bar
-from kinblend.errors import DownloadError, OfflineError, UsageError
-from kinblend.files import inputs_kept
+from kinblend.errors import DownloadError, OfflineError, OutputError, UsageError
+from kinblend.files import inputs_kept, locked
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _READERS = {
     "directions.safetensors": ("editor", "interfacegan"),
     "heredity.safetensors": ("blender", "likeness"),
 }
+
+_KINDS = ("encoder", "blender", "editor", "projector")
 
 app = App(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
 
@@ -84,25 +87,45 @@ def pull(
 
     settings = load_settings()
     source, importer = find_download(name, load_plugins().packs)
+    folder = settings.home / "downloads" / name
     if name in installed(settings.packs):
-        say(f"{name} is installed already")
-        return _tell(_find(name), as_json)
+        return _tell_installed(name, folder, as_json)
     if settings.offline:
         raise OfflineError(
             f"pack '{name}' must be downloaded, and KINBLEND_OFFLINE forbids the network; {_by_hand(source)}"
         )
     check_folder(settings.packs)
-    folder = settings.home / "downloads" / name
-    checkpoint = _download(source, folder, quiet)
-    say(f"importing {checkpoint.name} …")
-    origin = source.downloads[0].origin
-    pack = import_pack(checkpoint, settings.packs, name, importer, origin, licence=source.licence)
-    shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
+    for place in (folder.parent, folder):
+        if place.is_symlink():
+            raise OutputError(f"{place} is a link, which is not followed; remove it")
+    with locked(folder, lambda: say(f"another process is pulling {name}; waiting for it …")):
+        if name in installed(settings.packs):
+            return _tell_installed(name, folder, as_json)
+        checkpoint = _download(source, folder, quiet)
+        say(f"importing {checkpoint.name} …")
+        origin = source.downloads[0].origin
+        pack = import_pack(checkpoint, settings.packs, name, importer, origin, licence=source.licence)
+        shutil.rmtree(folder)
+    _remove_empty(folder.parent)
     if source.licence:
         say(f"licence: {source.licence}")
     return _tell(pack, as_json)
+
+
+def _tell_installed(name: str, folder: Path, as_json: bool) -> None:
+    from kinblend.importing import remove_strays
+
+    say(f"{name} is installed already")
+    remove_strays(load_settings().packs)
+    if folder.is_dir() and not folder.is_symlink():  # of a process that was killed after the import
+        shutil.rmtree(folder, ignore_errors=True)
+        _remove_empty(folder.parent)
+    _tell(_find(name), as_json)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # another pull is at work in it
+        folder.rmdir()
 
 
 def _download(source: PackSource, folder: Path, quiet: bool) -> Path:
@@ -208,15 +231,18 @@ def _shipped(name: str, pack: Pack) -> bool:
 def _try_out(pack: Pack, files: Mapping[str, Path], without: Collection[str], encoder: str) -> None:
     """Let the plugins that will read the files read them."""
     from kinblend.backbone import load_backbone, make_plugin
+    from kinblend.interfaces import network_of
+    from kinblend.plugins import load_plugins
     from kinblend.storage.packs import check_tensors
 
     for file in files.values():
         check_tensors(file)
-    readers = {_READERS[name] for name in files if name in _READERS} | ({("encoder", encoder)} if encoder else set())
-    if not readers:
-        return
+    readers = {_READERS[name] for name in files if name in _READERS}
+    readers |= {(kind, spec.name) for kind in _KINDS for spec in load_plugins()[kind] if spec.weights in files}
+    own = {"projector": pack.description["projector"], "encoder": encoder or pack.description["encoder"]}
+    readers |= {(kind, name) for kind, name in own.items() if name}
     with inputs_kept():  # of the trial alone: the pack's files are what is changed afterwards
-        context = load_backbone(pack.folder).context
         kept = {name: path for name, path in pack.files.items() if name not in without}
-        for kind, name in readers:
-            make_plugin(kind, name, replace(context, files={**kept, **files}))
+        context = replace(load_backbone(pack.folder).context, files={**kept, **files})
+        for kind, name in sorted(readers):
+            network_of(make_plugin(kind, name, context))

@@ -7,14 +7,16 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from kinblend.errors import KinblendError
 from kinblend.files import check_target
 
 _quiet = False
+_data: TextIO | None = None  # where stdout was, while a command works
 
 
 def be_quiet(wanted: bool) -> bool:
@@ -29,32 +31,56 @@ def fail(error: KinblendError | OSError) -> int:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    print(f"kinblend: {text}", file=sys.stderr)
+    print(f"kinblend: {shown(text)}", file=sys.stderr)
     return error.exit_code if isinstance(error, KinblendError) else 1
+
+
+@contextmanager
+def data_apart() -> Iterator[None]:
+    """Within, what anybody prints goes to stderr; stdout is for `put` and `wrote` alone."""
+    global _data
+    before = _data
+    _data = _stdout()
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _data.flush()
+        _data = before
+
+
+def _stdout() -> TextIO:
+    return _data or sys.stdout
+
+
+def shown(text: str) -> str:
+    """Text from anywhere as a terminal may have it: control characters could move the cursor or hide what follows."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
 
 
 def say(text: str) -> None:
     """A line for people, on stderr; nothing when quiet."""
     if not _quiet:
-        print(text, file=sys.stderr)
+        print(shown(text), file=sys.stderr)
 
 
 def put(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:
     """`data` as JSON, or `rows` on stdout: a table under `head` on a terminal, else tab-separated lines."""
     if as_json:
-        print(json.dumps(data, indent=2, sort_keys=True))
+        print(json.dumps(data, indent=2, sort_keys=True), file=_stdout(), flush=True)
         return
-    if not sys.stdout.isatty():
+    if not _stdout().isatty():
         for row in rows:
-            print("\t".join(row))
+            print("\t".join(map(shown, row)), file=_stdout(), flush=True)
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        table.add_row(*(escape(shown(cell)) for cell in row))
+    Console(file=_stdout()).print(table)
 
 
 def wrote(paths: Sequence[Path], as_json: bool) -> None:
@@ -63,7 +89,7 @@ def wrote(paths: Sequence[Path], as_json: bool) -> None:
     if as_json:
         put({"files": files}, as_json=True)
     else:
-        print("\n".join(files))
+        print("\n".join(files), file=_stdout())
 
 
 def check_file(path: Path) -> None:

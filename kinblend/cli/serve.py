@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
@@ -35,6 +34,9 @@ def serve(
     judge: Annotated[
         bool, typer.Option("--judge/--no-judge", help="Say which age and sex an independent network sees.")
     ] = False,
+    proxy: Annotated[
+        str | None, typer.Option(help="Address of a reverse proxy whose X-Forwarded-For is believed; default: none.")
+    ] = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
@@ -61,16 +63,19 @@ def serve(
 
         def ready() -> None:
             put({"address": address}, as_json=as_json, rows=[[address]], head=["open this in a browser"])
-            sys.stdout.flush()
             say("Ctrl-C ends it")
 
         with suppress(KeyboardInterrupt):
-            _run(app, listening, ready)
+            _run(app, listening, ready, proxy)
 
 
-def _run(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
+def _run(app: FastAPI, listening: socket.socket, ready: Callable[[], None], proxy: str | None) -> None:
     """Serve until a signal ends it. ready: called once it answers, and once it knows how to end."""
     import uvicorn
+
+    from kinblend.web.protocol import timed
+
+    limits = app.state.services.limits
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -78,7 +83,15 @@ def _run(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> N
             ready()
 
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=CLOSING, server_header=False
+        app,
+        http=timed(limits.header_seconds),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=CLOSING,
+        server_header=False,
+        proxy_headers=proxy is not None,  # uvicorn would believe everybody on the loopback
+        forwarded_allow_ips=proxy,
+        limit_concurrency=limits.connections,
     )
     Server(config).run([listening])
 

@@ -52,7 +52,7 @@ def group(kind: str) -> App:
         from kinblend.plugins import load_plugins
 
         spec = load_plugins()[kind].get(name)
-        schema = spec.options_model().model_json_schema()
+        schema = spec.options_schema()
         data = {"name": spec.name, "summary": spec.summary, "plugin": spec.source, "options": schema}
         fields = schema.get("properties", {})
         rows = [

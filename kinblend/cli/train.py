@@ -158,7 +158,7 @@ def _generated(engine: Engine, plan: Plan, analyser: str, parts: Path | None, ou
     from kinblend.training.drawn import open_studio, train_generated
     from kinblend.training.looks import read_parser
 
-    see = load_plugins()["analyser"].get(analyser).load()
+    see = load_plugins()["analyser"].get(analyser).function()
     parser = read_parser(parts) if parts else None
     studio = open_studio(engine.backbone, see, plan, out.with_suffix(".part.safetensors"), parser)
     with bar("look", plan.pictures, quiet) as show:

@@ -182,9 +182,11 @@ class _Bench:
         try:
             with blame(f"benchmark '{name}' of {plugins.distribution_of(spec)}"):
                 work = spec.load()(self.backbone, batch, self.pool.precision)
-                yield self._one(work, self._few, batch=batch)
+                taken = self._one(work, self._few, batch=batch)
         except UnsupportedError as error:
             self.say(f"{name} {self.pool.precision} is left out: {error}")
+        else:
+            yield taken
 
     @property
     def _few(self) -> int:

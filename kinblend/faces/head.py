@@ -126,9 +126,10 @@ def angles(rotation: NDArray[Any]) -> tuple[float, float, float]:
 def _model() -> NDArray[Any]:
     """The model, float64 [68, 3]: x to the picture's right, y down, z away from the camera."""
     import numpy as np
-    from safetensors.numpy import load_file
 
-    points: NDArray[Any] = load_file(MODEL)["points"].astype(np.float64)
+    from kinblend.tensor_files import load_file
+
+    points: NDArray[Any] = load_file(MODEL, "np")["points"].astype(np.float64)
     return points
 
 

@@ -86,9 +86,9 @@ def encode_trios(
     Raises `InputError` when no trio is left.
     """
     import torch
-    from safetensors.torch import load_file
 
     from kinblend.backbone import load_backbone
+    from kinblend.tensor_files import load_file
 
     loaded = load_backbone(backbone, encoder_options=encoder_options or {})
     pack = loaded.pack

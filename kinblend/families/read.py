@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kinblend.errors import InputError
+from kinblend.errors import InputError, PluginError, blame
 from kinblend.families.people import KinshipSet
 from kinblend.plugins import load_plugins
 
@@ -21,11 +21,15 @@ def read_families(path: str | Path, format: str | None = None) -> tuple[str, Kin
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist")
-    registry = load_plugins()["dataset"]
+    plugins = load_plugins()
+    registry = plugins["dataset"]
     specs = [registry.get(format)] if format else list(registry)
     for spec in specs:
         reader: Reader = spec.load()
-        found = reader(path)
+        with blame(f"reader '{spec.name}' of {plugins.distribution_of(spec)}"):
+            found = reader(path)
+            if not isinstance(found, KinshipSet | None):
+                raise PluginError(f"it gave a {type(found).__name__}, not a kinblend.KinshipSet")
         if found is not None:
             return spec.name, found
     names = ", ".join(spec.name for spec in specs)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, InputError
 from kinblend.families.splits import split_families
+from kinblend.storage.latents import read_space
 from kinblend.storage.sealed import read_sealed, write_sealed
 from kinblend.types import LatentSpace
 
@@ -57,7 +58,8 @@ class Trios:
         return self.splits or [drawn[family] for family in self.families]
 
 
-TENSORS = ("father", "mother", "child", "embedding", "father_embedding", "mother_embedding")
+PICTURES = ("father", "mother", "child")
+TENSORS = (*PICTURES, "embedding", "father_embedding", "mother_embedding")
 NAMES = ("families", "splits", "houses", "children")
 
 
@@ -75,12 +77,37 @@ def load_trios(path: str | Path, space: LatentSpace | None = None) -> Trios:
     tensors, header = read_sealed(path, "trios")
     try:
         known: dict[str, Any] = {name: header[name] for name in (*NAMES, "groups", "identity") if name in header}
-        trios = Trios(space=LatentSpace(**header["space"]), **(known | tensors))
+        trios = Trios(space=read_space(path, header.get("space")), **(known | tensors))
     except (KeyError, TypeError) as error:
         raise CorruptFileError(f"{path} is incomplete: {error}") from error
+    if problem := _problem(trios):
+        raise CorruptFileError(f"{path}: {problem}; encode the list of trios again")
     if space is not None:
         space.require(trios.space, f"file of trios ({path})")
     return trios
+
+
+def _problem(trios: Trios) -> str:
+    """What of a file does not fit together; "" for nothing."""
+    import torch
+
+    code = (trios.space.layers, trios.space.dim)
+    for name in TENSORS:
+        tensor = getattr(trios, name)
+        shape = code if name in PICTURES else tensor.shape[1:] if tensor is not None else ()
+        if tensor is not None and (tensor.dtype != torch.float32 or tensor.shape != (len(trios.father), *shape)):
+            return f"its tensor {name} is {tensor.dtype} of shape {list(tensor.shape)}"
+    lists = {name: getattr(trios, name) for name in NAMES if name == "families" or getattr(trios, name)}
+    if not isinstance(trios.groups, dict) or not isinstance(trios.identity, str):
+        return "its groups are no lists of texts"
+    for name, values in (lists | trios.groups).items():
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            return f"its {name!r:.60} are no list of texts"
+        if len(values) != len(trios.father):
+            return f"it has {len(trios.father)} trios, but {len(values)} {name!r:.60}"
+    if not set(trios.splits) <= {"train", "val", "test"}:
+        return "its splits are others than train, val and test"
+    return ""
 
 
 def join_trios(several: Sequence[Trios], seed: int = 0) -> Trios:

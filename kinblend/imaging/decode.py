@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,9 +17,12 @@ from kinblend.files import open_plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL.Image import Image
+    from PIL.Image import Image, Transpose
 
 MOST_PIXELS = 64_000_000  # cameras call 8192 × 6144 fifty megapixels
+MOST_SIDE = 65_535  # what JPEG can have; each row of a picture takes memory of its own
+STRIP = 2**20  # pixels that are converted at a time
+ORIENTATION = 0x0112  # EXIF's tag
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -27,7 +32,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
 
     JPEG, PNG, WebP, TIFF, BMP, GIF (its first frame) and PPM. Grey, palette, CMYK and 16-bit pictures and those of
     another colour space than sRGB are converted. Raises `ImageError`, which names the file, for anything else and for
-    more than 64 megapixels.
+    more than 64 megapixels or 65,535 pixels each way.
     """
     file = Path(path)
     try:
@@ -43,13 +48,16 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         raise ImageError(f"{file} can't be read: {error.strerror or error}") from error
 
 
-def decode_image(data: bytes, name: str = "the picture", *, most_pixels: int = MOST_PIXELS) -> Image:
+def decode_image(
+    data: bytes, name: str = "the picture", *, most_pixels: int = MOST_PIXELS, keep: int | None = None
+) -> Image:
     """As `read_image`, from the bytes of a picture file.
 
-    name: what errors call it. most_pixels: how many it may have. Raises `ImageError`.
+    name: what errors call it. most_pixels: how many it may have. keep: how many are enough; a larger picture is made
+    smaller by a whole number. Raises `ImageError`.
     """
     try:
-        return _read(name, io.BytesIO(data), most_pixels)
+        return _read(name, io.BytesIO(data), most_pixels, keep)
     except OSError as error:
         raise ImageError(f"{name} can't be read: {error}") from error
 
@@ -71,17 +79,19 @@ def to_picture(image: Image | NDArray[Any]) -> Image:
     if not isinstance(image, pil.Image):
         raise ImageError(f"a {type(image).__name__} is no picture; give a path, a PIL picture or a uint8 array")
     try:
-        return _plain(_upright(image))
+        return _plain(image)
+    except KinblendError:
+        raise
     except Exception as error:
         raise ImageError(f"the picture is truncated or damaged: {error}; get the original again") from error
 
 
-def _read(file: str, stream: BinaryIO, most_pixels: int) -> Image:
+def _read(file: str, stream: BinaryIO, most_pixels: int, keep: int | None = None) -> Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, about size and odd EXIF: both are handled here
         _refuse_by_name(file, stream.read(64))
         stream.seek(0)
-        return _decode(file, stream, most_pixels)
+        return _decode(file, stream, most_pixels, keep)
 
 
 def _refuse_by_name(file: str, head: bytes) -> None:
@@ -99,7 +109,7 @@ def _refuse_by_name(file: str, head: bytes) -> None:
     raise ImageError(f"{file} is {kind} picture, which kinblend doesn't read; save it as JPEG or PNG and try again")
 
 
-def _decode(file: str, stream: BinaryIO, most_pixels: int) -> Image:
+def _decode(file: str, stream: BinaryIO, most_pixels: int, keep: int | None) -> Image:
     from PIL import Image as pil
     from PIL import UnidentifiedImageError
 
@@ -116,13 +126,23 @@ def _decode(file: str, stream: BinaryIO, most_pixels: int) -> Image:
         raise ImageError(f"{file} is damaged: {error}; get the original file again") from error
     if image.width * image.height > most_pixels:
         raise _too_large(file, image.width * image.height, most_pixels)
+    if max(image.size) > MOST_SIDE:
+        raise ImageError(f"{file} is {image.width}×{image.height} pixels; at most {MOST_SIDE} are read each way")
     try:
+        factor = 1 if keep is None else math.ceil(math.sqrt(image.width * image.height / keep))
+        if factor > 1:
+            image.draft(None, (image.width // factor, image.height // factor))
         image.load()
-        return _plain(_upright(image))
+        factor = 1 if keep is None else math.ceil(math.sqrt(image.width * image.height / keep))
+        return _reduced(_plain(image), factor)
     except KinblendError:
         raise
     except Exception as error:
         raise ImageError(f"{file} is truncated or damaged: {error}; get the original file again") from error
+
+
+def _reduced(image: Image, factor: int) -> Image:
+    return image.reduce(factor) if factor > 1 else image
 
 
 def _too_large(file: str, pixels: int, most: int) -> ImageError:
@@ -131,62 +151,106 @@ def _too_large(file: str, pixels: int, most: int) -> ImageError:
     )
 
 
-def _upright(image: Image) -> Image:
-    """Apply the EXIF orientation; unreadable EXIF counts as none."""
-    from PIL import ImageOps
+def _orientation(image: Image) -> Transpose | None:
+    """How to turn a picture by its EXIF orientation; unreadable EXIF counts as none."""
+    from PIL.Image import Transpose
 
+    ways = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
     try:
-        return ImageOps.exif_transpose(image)
+        return ways.get(image.getexif().get(ORIENTATION, 1))
     except Exception:
-        return image
+        return None
 
 
 def _plain(image: Image) -> Image:
-    """Any mode → RGB in a fresh picture that carries no metadata."""
+    """Any mode → upright RGB in a fresh picture that carries no metadata.
+
+    In strips: beside the picture and what becomes of it no third of that size is in memory.
+    """
     from PIL import Image as pil
 
-    check_cancelled()
-    image = _in_srgb(_eight_bits(image))
-    check_cancelled()
+    turn, convert, white = _orientation(image), _to_srgb(image), _white(image)
     plain = pil.new("RGB", image.size, "white")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        plain.paste(image, mask=image.getchannel("A"))
-    else:
-        plain.paste(image.convert("RGB"))
-    return plain
+    for top, strip in _strips(image):
+        check_cancelled()
+        strip = convert(_eight_bits(strip, white))
+        if strip.has_transparency_data:
+            strip = strip.convert("RGBA")
+            plain.paste(strip, (0, top), strip.getchannel("A"))
+        else:
+            plain.paste(strip.convert("RGB"), (0, top))
+    del image  # a file's picture has no other owner then
+    return plain if turn is None else plain.transpose(turn)
 
 
-def _in_srgb(image: Image) -> Image:
-    """Colours of another space by the picture's own profile (Display P3, Adobe RGB, printers' CMYK) → sRGB.
+def _strips(image: Image) -> Iterator[tuple[int, Image]]:
+    """Parts of a picture as wide as it is, from top to bottom, each with its first row."""
+    height = max(1, STRIP // max(1, image.width))
+    for top in range(0, image.height, height):
+        yield top, image.crop((0, top, image.width, min(image.height, top + height)))
+
+
+def _to_srgb(image: Image) -> Callable[[Image], Image]:
+    """From colours of another space, by the picture's own profile (Display P3, Adobe RGB, printers' CMYK), to sRGB.
 
     An unreadable profile, or one that does not fit the picture, counts as none.
     """
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
-        return image
+        return lambda strip: strip
     from PIL import ImageCms
 
+    known = (ImageCms.PyCMSError, OSError, TypeError, ValueError)
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return image
+            return lambda strip: strip
         wanted = "RGBA" if image.mode == "RGBA" else "RGB"
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=wanted)
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return image
-    return image if converted is None else converted
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), image.mode, wanted)
+    except known:
+        return lambda strip: strip
+
+    def convert(strip: Image) -> Image:
+        try:
+            return ImageCms.applyTransform(strip, transform) or strip
+        except known:
+            return strip
+
+    return convert
 
 
-def _eight_bits(image: Image) -> Image:
+def _is_deep(image: Image) -> bool:
+    return image.mode == "F" or image.mode == "I" or image.mode.startswith("I;16")
+
+
+def _white(image: Image) -> float:
+    """The value that becomes 255, of grey of more than eight bits."""
+    if not _is_deep(image):
+        return 255.0
+    highest = max(float(_values(strip).max(initial=0)) for _, strip in _strips(image))
+    floats = 1.0 if highest <= 1 else 255.0  # by custom
+    return floats if image.mode == "F" else max(65535.0, highest)
+
+
+def _values(image: Image) -> NDArray[Any]:
+    import numpy as np
+
+    return np.nan_to_num(np.asarray(image).astype(np.float64))
+
+
+def _eight_bits(image: Image, white: float) -> Image:
     """Grey of more than eight bits → uint8; other modes stay. Pillow would cut the values at 255."""
     import numpy as np
     from PIL import Image as pil
 
-    if not (image.mode == "F" or image.mode == "I" or image.mode.startswith("I;16")):
+    if not _is_deep(image):
         return image
-    values = np.nan_to_num(np.asarray(image).astype(np.float64))
-    highest = float(values.max(initial=0))
-    floats = 1.0 if highest <= 1 else 255.0  # by custom
-    white = floats if image.mode == "F" else max(65535.0, highest)
-    return pil.fromarray(np.clip(np.rint(values * (255 / white)), 0, 255).astype(np.uint8))
+    return pil.fromarray(np.clip(np.rint(_values(image) * (255 / white)), 0, 255).astype(np.uint8))

@@ -12,7 +12,7 @@ from kinblend.cancelling import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PluginError, blame
 from kinblend.identity import similarity
-from kinblend.interfaces import Blend, Blender, Editor
+from kinblend.interfaces import Blend, Blender, Editor, network_of
 from kinblend.pipeline.judge import JUDGE, look
 from kinblend.pipeline.manifest import describe_run, finish
 from kinblend.pipeline.order import Order, checked_edits, opened, seeds_from, strengths_for
@@ -207,16 +207,18 @@ class Engine:
         [seed], space, projector = seeds_from(seed, 1), self.backbone.space, self.backbone.projector
         for latent in (father, mother):
             space.require(latent.space)
-        with self.pool.lease(strategy.module, "blender"), blame(strategy.title):
-            blend = strategy.blend(father.code, mother.code, seed)
+        # Strategies get copies: one that writes into its inputs must not change the parents of the next child.
+        with self.pool.lease(network_of(strategy), "blender"), blame(strategy.title):
+            blend = strategy.blend(father.code.clone(), mother.code.clone(), seed)
         if not isinstance(blend, Blend):
             raise PluginError(f"{strategy.title} gave a {type(blend).__name__}, not a kinblend.Blend")
         with blame(strategy.title, LatentError):
             child, clamped = self._plausible(blend.code, torch.stack([father.code, mother.code]))
-            shares = blend.weights or WeightMap(blend.code.new_full(blend.code.shape, blend.share), space)
+            weights = blend.weights and WeightMap(blend.weights.values.clone(), space)
+            shares = weights or WeightMap(child.code.new_full(child.code.shape, blend.share), space)
         with blame(projector.title):
-            detail = projector.blend_detail(father, mother, shares)
-        return Child(_UNRENDERED, replace(child, detail=detail), blend.weights, seed, clamped)
+            detail = projector.blend_detail(father.copy(), mother.copy(), WeightMap(shares.values.clone(), space))
+        return Child(_UNRENDERED, replace(child, detail=detail), weights, seed, clamped)
 
     def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, Edit | str]) -> Latent:
         """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.
@@ -231,9 +233,9 @@ class Engine:
         and the projector know how."""
         projector = self.backbone.projector
         with blame(projector.title, LatentError):
-            latent = replace(latent, code=projector.evenly_lit(latent.code[None])[0])
+            latent = replace(latent, code=projector.evenly_lit(latent.code[None].clone())[0].clone())
         with blame(editor.title):
-            strengths = editor.neutral(latent.code)
+            strengths = editor.neutral(latent.code.clone())
         return self._edit(latent, editor, strengths)[0] if strengths else latent
 
     def _edit(self, latent: Latent, editor: Editor, edits: Mapping[str, Edit]) -> tuple[Latent, float]:
@@ -241,17 +243,18 @@ class Engine:
         check_cancelled()
         self.backbone.space.require(latent.space)
         projector = self.backbone.projector
-        with self.pool.lease(editor.module, "editor"), blame(editor.title, LatentError):
-            strengths = strengths_for(editor, latent.code, edits)
-            moved, clamped = self._plausible(editor.edit(latent.code[None], strengths)[0], latent.code[None])
+        with self.pool.lease(network_of(editor), "editor"), blame(editor.title, LatentError):
+            strengths = strengths_for(editor, latent.code.clone(), edits)
+            wished = editor.edit(latent.code[None].clone(), strengths)[0]
+            moved, clamped = self._plausible(wished, latent.code[None])
         with blame(projector.title):
-            return replace(moved, detail=projector.edit_detail(latent, moved.code)), clamped
+            return replace(moved, detail=projector.edit_detail(latent.copy(), moved.code.clone())), clamped
 
     def _plausible(self, code: Tensor, beside: Tensor) -> tuple[Latent, float]:
         """A code, checked and brought back to where faces are; and how far that moved it."""
-        wished, projector = Latent(code, self.backbone.space), self.backbone.projector
+        wished, projector = Latent(code, self.backbone.space).copy(), self.backbone.projector
         with blame(projector.title, LatentError):
-            kept = replace(wished, code=projector.plausible(wished.code[None], beside)[0])
+            kept = replace(wished, code=projector.plausible(wished.code[None].clone(), beside.clone())[0]).copy()
         return kept, float((kept.code - wished.code).square().mean().sqrt())
 
 

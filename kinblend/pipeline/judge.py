@@ -35,7 +35,8 @@ def look(judge: str | None, pictures: Sequence[Image]) -> dict[str, Any]:
 
 def _ask(spec: PluginSpec, pictures: Sequence[Image]) -> list[dict[str, Any]]:
     with blame(f"analyser '{spec.name}'"):
-        return [_entry(guess) for _, guess in zip(pictures, spec.load()(pictures), strict=True)]
+        guesses = spec.load()([picture.copy() for picture in pictures])
+        return [_entry(guess) for _, guess in zip(pictures, guesses, strict=True)]
 
 
 def _entry(guess: Mapping[str, Any]) -> dict[str, Any]:

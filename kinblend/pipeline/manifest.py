@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.backbone import Backbone
 from kinblend.device import DevicePool, peak_rss
+from kinblend.errors import blame
 from kinblend.interfaces import Plugin
 from kinblend.pipeline.order import Order
 from kinblend.pipeline.result import Parent
@@ -86,11 +88,12 @@ def finish(
 
 def describe_plugin(plugin: Plugin) -> dict[str, Any]:
     """A plugin by its name, its options, the distribution it came in and the SHA-256 of its sources."""
-    module = sys.modules[type(plugin).__module__]
-    name = f"{module.__name__}:{type(plugin).__qualname__}"
-    record = {"class": name, "sha256": _sources_sha256(module.__file__, bool(module.__package__))}
-    options = _plain(plugin.options.model_dump())
-    return record | {"name": plugin.name, "from": plugin.distribution, "options": options}
+    with blame(plugin.title):
+        module = sys.modules[type(plugin).__module__]
+        name = f"{module.__name__}:{type(plugin).__qualname__}"
+        record = {"class": name, "sha256": _sources_sha256(module.__file__, bool(module.__package__))}
+        options = json.loads(json.dumps(_plain(plugin.options.model_dump())))
+        return record | {"name": plugin.name, "from": plugin.distribution, "options": options}
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 from kinblend.errors import PluginError
@@ -26,7 +27,7 @@ class Stages:
     def __call__(self, stage: str) -> Iterator[None]:
         if self._on_stage:
             self._on_stage(stage)
-        self._plugins.call("kinblend_before_stage", stage=stage, run=self._run)
+        self._plugins.call("kinblend_before_stage", stage=stage, run=deepcopy(self._run))
         started = time.perf_counter()
         try:
             yield
@@ -34,11 +35,11 @@ class Stages:
             self._report(stage, error)
             raise
         self.seconds[stage] = time.perf_counter() - started
-        self._plugins.call("kinblend_after_stage", stage=stage, run=self._run, seconds=self.seconds[stage])
+        self._plugins.call("kinblend_after_stage", stage=stage, run=deepcopy(self._run), seconds=self.seconds[stage])
 
     def _report(self, stage: str, error: Exception) -> None:
         """Tell plugins. One that fails in it must not hide the error that matters."""
         try:
-            self._plugins.call("kinblend_on_error", stage=stage, run=self._run, error=error)
+            self._plugins.call("kinblend_on_error", stage=stage, run=deepcopy(self._run), error=error)
         except PluginError as another:
             error.add_note(str(another))

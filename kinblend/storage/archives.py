@@ -24,6 +24,7 @@ MOST_MEMBER = 64 * 2**20  # bytes of one member, where the caller says nothing e
 GROWTH, MOST_SMALL = 20, 256 * 2**20  # times the file's size; and what any file may grow to
 CHUNK = 2**18
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # how others unpack takes as much memory as a file asks for
+LOCAL = struct.Struct("<4s22x2H")  # what stands before a member: its mark, … and the sizes of what follows
 ENCRYPTED = 0x1  # of a member's flags
 
 # What the standard library raises for files that are damaged, or made to be.
@@ -61,7 +62,8 @@ class Archive:
     """What `open_archive` gives. Nothing in it is ever written to a disk."""
 
     def __init__(self, path: Path, raw: BinaryIO, most: int) -> None:
-        self.path, self._left = path, most
+        self.path, self._raw, self._left = path, raw, most
+        self._size = raw.seek(0, 2)
         try:
             self._zip = zipfile.ZipFile(_Bounded(raw))
         except DAMAGE as error:
@@ -94,6 +96,22 @@ class Archive:
     def read(self, name: str, most: int = MOST_MEMBER) -> bytes:
         """A whole member, as `chunks` takes it."""
         return b"".join(self.chunks(name, most))
+
+    def extent(self, name: str) -> tuple[int, int]:
+        """Where in the zip a member that is not compressed lies: first byte and size. Raises `InputError`."""
+        info = self._info(name, self._size)
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise InputError(f"{name} in {self.path} is compressed; pack it without")
+        try:
+            self._raw.seek(info.header_offset)
+            head = self._raw.read(LOCAL.size)
+            mark, *_, name_size, extra_size = LOCAL.unpack(head)
+        except DAMAGE as error:
+            raise InputError(f"{name} in {self.path} is damaged: {error}; get the file again") from error
+        offset = info.header_offset + LOCAL.size + name_size + extra_size
+        if mark != b"PK\3\4" or offset + info.file_size > self._size or info.file_size != info.compress_size:
+            raise InputError(f"{name} in {self.path} lies outside of the file; get it again")
+        return offset, info.file_size
 
     def picture(self, name: str) -> Image:
         """A member as a picture, RGB, by the rules of `kinblend.imaging`. Raises `InputError`."""

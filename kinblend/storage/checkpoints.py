@@ -1,31 +1,37 @@
 """Reads published checkpoints without executing anything they hold.
 
-PyTorch files go through `torch.load(weights_only=True)`. NVIDIA's `.pkl` networks are pickles whose modules are
-rebuilt from source code inside the file; the reader here takes the `state` of each module and never looks at the
-source. Every global outside a short list is refused.
+NVIDIA's `.pkl` networks are pickles whose modules are rebuilt from source code inside the file; the reader here takes
+the `state` of each module and never looks at the source. Every global outside a short list is refused.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CheckpointError, InputError
 from kinblend.files import open_plain
 from kinblend.storage.archives import open_archive
-from kinblend.storage.pickles import Refused, load_plain, reason, refuse_unsound
+from kinblend.storage.pickles import MOST_ITEMS, Global, Refused, read_pickle, reason, refuse_unsound
+from kinblend.storage.torch_files import (
+    LEGACY,
+    ignore_state,
+    load_plain,
+    make_mapping,
+    read_legacy,
+    tensor_globals,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _MAX_BYTES = 8 * 1024**3
-_ARCHIVE = b"PK\x03\x04"
-_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how `torch.save` began its files before version 1.6
+MOST_NAME = 1000  # letters of a module's or tensor's name, with those it is in
+DTYPES = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"))  # of NumPy's scalars
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ def kind_of(path: str | Path) -> str:
     head = _head(path)
     if head.startswith(b"PK"):
         return "torch" if _may_be_torchs(path) else "zip"
-    if head == _LEGACY:
+    if head == LEGACY:
         return "torch"
     return "pickle" if head.startswith(b"\x80") else "other"
 
@@ -58,11 +64,8 @@ def read_torch(path: str | Path) -> Any:
     Raises `CheckpointError` for anything else, TorchScript included.
     """
     path = _existing(path)
-    archive = _head(path).startswith(_ARCHIVE)
-    if archive:
-        _refuse_torchscript(path)
     try:
-        return load_plain(path, mapped=archive)
+        return load_plain(path)
     # A hostile or damaged file can surface as nearly any exception; none of them may pass as a traceback.
     except Exception as error:
         raise CheckpointError(f"{path} is refused: {reason(error)}") from error
@@ -86,7 +89,7 @@ def read_nvidia(path: str | Path) -> dict[str, Network]:
     path = _existing(path)
     try:
         with open_plain(path) as file:
-            content = _Reader(file).load()
+            content = read_pickle(file, _globals())
         if not isinstance(content, dict):
             raise Refused(f"it is a {type(content).__name__}, not a dict of networks")
         networks = {str(k): _network(v) for k, v in content.items() if isinstance(v, _Persistent)}
@@ -98,76 +101,95 @@ def read_nvidia(path: str | Path) -> dict[str, Network]:
 
 
 class _Persistent:
-    """A module of an NVIDIA pickle: its class name and the state it was saved with."""
+    """A module of an NVIDIA pickle: the state it was saved with. The source of its class is not looked at."""
 
     def __init__(self, meta: Mapping[str, Any]) -> None:
         if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict):
             raise Refused("it has a persistence record without a state")
-        self.class_name = str(meta.get("class_name"))
         self.state: dict[str, Any] = meta["state"]
 
 
-class _Reader(pickle.Unpickler):
-    """An unpickler that knows the few globals an NVIDIA network needs and refuses every other."""
+@dataclass
+class _DType:
+    """A NumPy dtype of a file, of which only its name and its byte order count."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        known = _known_globals()
-        try:
-            return known[f"{module}.{name}"]
-        except KeyError:
-            raise Refused(f"it asks for {module}.{name}, which no weights need") from None
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise Refused("it refers to objects outside the file")
+    dtype: Any
 
 
-def _known_globals() -> dict[str, Any]:
+def _make_dtype(name: Any, *_: Any) -> _DType:
     import numpy as np
-    from torch import _utils
 
-    scalar = np.float64(0).__reduce__()[0]
-    return {
-        "torch_utils.persistence._reconstruct_persistent_obj": _Persistent,
-        "torch.storage._load_from_bytes": _load_storage,
-        "torch._utils._rebuild_tensor_v2": _utils._rebuild_tensor_v2,
-        "torch._utils._rebuild_parameter": _utils._rebuild_parameter,
-        "collections.OrderedDict": OrderedDict,
-        "dnnlib.util.EasyDict": _EasyDict,
-        "builtins.set": set,
-        "numpy.dtype": np.dtype,
-        "numpy.core.multiarray.scalar": scalar,
-        "numpy._core.multiarray.scalar": scalar,
-    }
+    if not isinstance(name, str) or name not in DTYPES:
+        raise Refused("it has a dtype that no network needs")
+    return _DType(np.dtype(name))
 
 
-class _EasyDict(dict[str, Any]):
-    """Stands in for NVIDIA's dict with attributes."""
+def _set_byte_order(made: _DType, state: Any) -> None:
+    order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
+    if order not in ("<", "|", "="):
+        raise Refused("it has a dtype that no network needs")
 
 
-def _load_storage(data: bytes) -> Any:
-    return load_plain(io.BytesIO(data))
+def _make_scalar(dtype: Any, data: Any) -> float:
+    import numpy as np
+
+    if not isinstance(dtype, _DType) or not isinstance(data, bytes) or len(data) != dtype.dtype.itemsize:
+        raise Refused("its items are in disorder")
+    value: float = np.frombuffer(data, dtype.dtype)[0].item()
+    return value
+
+
+def _load_storage(data: Any) -> Any:
+    if not isinstance(data, bytes):
+        raise Refused("its items are in disorder")
+    return read_legacy(io.BytesIO(data))
+
+
+@cache
+def _globals() -> dict[str, Global]:
+    found = [
+        *tensor_globals(),
+        Global("torch_utils.persistence._reconstruct_persistent_obj", _Persistent),
+        Global("torch.storage._load_from_bytes", _load_storage),
+        Global("dnnlib.util.EasyDict", make_mapping, ignore_state),
+        Global("numpy.dtype", _make_dtype, _set_byte_order),
+        Global("numpy.core.multiarray.scalar", _make_scalar),
+        Global("numpy._core.multiarray.scalar", _make_scalar),
+    ]
+    return {known.name: known for known in found}
 
 
 def _network(network: _Persistent) -> Network:
     """Parameters, buffers and settings, found by walking the modules' states."""
     tensors: dict[str, Tensor] = {}
     settings: dict[str, float | str | None] = {}
-    waiting, seen = [("", network)], {id(network)}
+    waiting, seen, looked_at = [("", network)], {id(network)}, 0
     while waiting:
         prefix, module = waiting.pop()
-        for name, value in module.state.items():
+        own, held = module.state, [_dict(module, group) for group in ("_parameters", "_buffers", "_modules")]
+        looked_at += len(own) + sum(map(len, held))
+        if looked_at > MOST_ITEMS:
+            raise Refused("it holds more than any network's file")
+        for name, value in own.items():
             if value is None or isinstance(value, (int, float, str)):
-                settings[prefix + str(name)] = value
-        for group in ("_parameters", "_buffers"):
-            tensors |= {prefix + str(name): value for name, value in _dict(module, group) if value is not None}
-        for name, child in _dict(module, "_modules"):
+                settings[_dotted(prefix, name)] = value
+        for group in held[:2]:
+            tensors |= {_dotted(prefix, name): value for name, value in group if value is not None}
+        for name, child in held[2]:
             if id(child) in seen:
                 raise Refused("a module of it is held twice, or holds itself")
             if isinstance(child, _Persistent):
                 seen.add(id(child))
-                waiting.append((f"{prefix}{name}.", child))
+                waiting.append((f"{_dotted(prefix, name)}.", child))
     refuse_unsound(tensors)
     return Network({name: tensor.detach().float() for name, tensor in tensors.items()}, settings)
+
+
+def _dotted(prefix: str, name: Any) -> str:
+    dotted = prefix + str(name)
+    if len(dotted) > MOST_NAME:
+        raise Refused("it has a longer name than any network")
+    return dotted
 
 
 def _dict(module: _Persistent, group: str) -> list[tuple[Any, Any]]:
@@ -202,14 +224,4 @@ def _may_be_torchs(path: Path) -> bool:
 
 def _head(path: Path) -> bytes:
     with open_plain(path) as file:
-        return file.read(len(_LEGACY))
-
-
-def _refuse_torchscript(path: Path) -> None:
-    try:
-        with open_archive(path) as archive:
-            names = archive.names()
-    except InputError as error:
-        raise CheckpointError(f"{path} is refused: {error}") from error
-    if any(name.endswith("constants.pkl") or "/code/" in name for name in names):
-        raise CheckpointError(f"{path} is TorchScript, which holds code; give the state dict instead")
+        return file.read(len(LEGACY))

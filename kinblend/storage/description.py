@@ -16,6 +16,12 @@ def _plain_name(name: str) -> str:
     return name
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("it must be printable")
+    return name
+
+
 FileName = Annotated[str, AfterValidator(_plain_name)]
 
 
@@ -34,12 +40,12 @@ class Description(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     version: Literal[1] = Field(alias="schema")
-    name: str = Field(min_length=1)
+    name: Annotated[str, AfterValidator(_printable)] = Field(min_length=1, max_length=100)
     encoder: str | None
     projector: str
-    layers: int = Field(ge=1)
-    dim: int = Field(ge=1)
-    resolution: int = Field(ge=1)
+    layers: int = Field(ge=1, le=100_000)
+    dim: int = Field(ge=1, le=100_000)
+    resolution: int = Field(ge=1, le=100_000)
     generator: FileName
     settings: dict[str, Any] = {}
     files: dict[FileName, File]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from kinblend.types import Latent, LatentSpace, WeightMap
 if TYPE_CHECKING:
     from torch import Tensor
 
+MOST_SIDE = 100_000  # layers, and dimensions of each
 _DETAIL = "detail."
 
 
@@ -58,11 +60,23 @@ def _take(path: str | Path, tensors: dict[str, Tensor], name: str) -> Tensor:
         raise CorruptFileError(f"{path} has no tensor '{name}'") from None
 
 
+def read_space(path: str | Path, fields: Any) -> LatentSpace:
+    """The latent space that the description in `path` names. Raises `CorruptFileError`."""
+    kinds = {"backbone": str, "layers": int, "dim": int, "sha256": str}
+    if not isinstance(fields, dict) or {name: type(value) for name, value in fields.items()} != kinds:
+        raise CorruptFileError(f"{path} does not say which latent space it belongs to")
+    found = LatentSpace(**fields)
+    # The name may be looked up among packs, and stands in messages: a path or a control character is none.
+    name = re.fullmatch(r"[^/\\\x00-\x1f\x7f-\x9f]{1,100}", found.backbone)
+    if not name or not found.backbone.isprintable() or not re.fullmatch("[0-9a-f]{64}", found.sha256):
+        raise CorruptFileError(f"{path} names a latent space that can't be one; make the file again")
+    if not (0 < found.layers <= MOST_SIDE and 0 < found.dim <= MOST_SIDE):
+        raise CorruptFileError(f"{path} names a latent space that can't be one; make the file again")
+    return found
+
+
 def _space(path: str | Path, header: dict[str, Any], needed: LatentSpace | None, what: str) -> LatentSpace:
-    try:
-        found = LatentSpace(**header["space"])
-    except (KeyError, TypeError) as error:
-        raise CorruptFileError(f"{path} does not say which latent space it belongs to") from error
+    found = read_space(path, header.get("space"))
     if needed is not None:
         needed.require(found, f"{what} ({path})")
     return found

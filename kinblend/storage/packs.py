@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.errors import PackError, PackNotFoundError, UsageError
-from kinblend.files import atomic_write
+from kinblend.files import atomic_write, check_target, locked
 from kinblend.storage.sealed import file_sha256
 from kinblend.types import LatentSpace
 
 DESCRIPTION = "pack.json"
 SCHEMA = 1
+_ADDED = ".added"  # how a file ends that is being added
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,12 @@ class Pack:
     @cached_property
     def files(self) -> dict[str, Path]:
         """Its files by name."""
-        return {name: self.folder / name for name in self.description["files"]}
+        return {name: self._place(name, about["sha256"]) for name, about in self.description["files"].items()}
+
+    def _place(self, name: str, sha256: str) -> Path:
+        """Where a file lies: one whose addition was ended before its last step, under the name it was given first."""
+        added = _added(self.folder, name, sha256)
+        return added if added.is_file() else self.folder / name
 
     @cached_property
     def space(self) -> LatentSpace:
@@ -133,18 +140,45 @@ def add_files(
         if not name.endswith(".safetensors") or Path(name).name != name:
             raise UsageError(f"{name!r} is not the plain name of a .safetensors file")
         check_tensors(file)
+    with locked(pack.folder):
+        return _add(open_pack(pack.folder), files, without, notes or {})
+
+
+def _add(pack: Pack, files: Mapping[str, Path], without: Iterable[str], notes: Mapping[str, Any]) -> Pack:
+    """Ended anywhere in it, the pack is the old or the new one: its description is the one thing that decides."""
+    pack = _settled(pack)
+    about: dict[str, Any] = {name: own for name, own in pack.description["files"].items() if name not in set(without)}
     for name, file in files.items():
-        target = pack.folder / name
+        data, target = file.read_bytes(), pack.folder / name
+        about[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         if not (target.exists() and target.samefile(file)):
-            atomic_write(target, file.read_bytes())
-    description = {key: value for key, value in pack.description.items() if key not in ("schema", "files")}
-    return write_description(pack.folder, description | dict(notes or {}), {*pack.files, *files} - set(without))
+            check_target(target)
+            atomic_write(_added(pack.folder, name, about[name]["sha256"]), data, durable=True)
+    text = json.dumps({**pack.description, **notes, "files": dict(sorted(about.items()))}, indent=2) + "\n"
+    atomic_write(pack.folder / DESCRIPTION, text.encode(), durable=True)
+    return _settled(open_pack(pack.folder))
+
+
+def _settled(pack: Pack) -> Pack:
+    """The pack with its files under their own names: what an addition has left to do, or left behind, is done."""
+    waiting = {path: pack.folder / name for name, path in pack.files.items() if path.name.endswith(_ADDED)}
+    for left in pack.folder.glob(f".*{_ADDED}"):
+        if left in waiting:
+            left.replace(waiting[left])
+        else:
+            left.unlink()
+    return open_pack(pack.folder)
+
+
+def _added(folder: Path, name: str, sha256: str) -> Path:
+    return folder / f".{name}.{sha256[:16]}{_ADDED}"
 
 
 def check_tensors(file: str | Path) -> None:
     """Raise `PackError` unless `file` is a safetensors file of finite tensors."""
     import torch
-    from safetensors import SafetensorError, safe_open
+
+    from kinblend.tensor_files import SafetensorError, safe_open
 
     path = Path(file)
     if not path.is_file():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, NonFiniteError
 from kinblend.files import atomic_write, open_plain
+from kinblend.tensor_files import safe_open
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,30 +39,24 @@ def read_sealed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], dict[
     kinds: what the file may hold ("latent", "weight map").
     Raises `CorruptFileError` and `NonFiniteError`.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if Path(path).is_dir():
-        raise CorruptFileError(f"{path} is a folder; name a file in it")
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise CorruptFileError(f"{path} does not exist") from None
     # A flipped bit in the header can surface as nearly anything the reader raises.
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise CorruptFileError(f"{path} is not a readable safetensors file: {error}") from error
     try:
         header = json.loads(metadata[KEY])
         written, schema = header.pop("sha256"), header["schema"]
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptFileError(f"{path} was not written by kinblend, or its header is damaged") from error
     if _digest(tensors, header) != written:
         raise CorruptFileError(f"{path} was altered after it was written: its SHA-256 differs")
     if schema != SCHEMA:
-        raise CorruptFileError(f"{path} has schema {schema}; this kinblend reads schema {SCHEMA}")
+        raise CorruptFileError(f"{path} has schema {schema!r:.20}; this kinblend reads schema {SCHEMA}")
     if header.get("kind") not in kinds:
-        raise CorruptFileError(f"{path} holds a {header.get('kind')}, not a {kinds[0]}")
+        raise CorruptFileError(f"{path} holds a {header.get('kind')!s:.40}, not a {kinds[0]}")
     _refuse_non_finite(path, tensors)
     return tensors, header
 

@@ -11,11 +11,13 @@ class Download:
     """One file to fetch.
 
     url: http(s) address. sha256: 64 hex digits, or None where the publisher gives none (it is recorded then).
+    mirrors: addresses to try where that one fails, in this order.
     """
 
     url: str
     filename: str
     sha256: str | None = None
+    mirrors: tuple[str, ...] = ()
 
     @property
     def origin(self) -> dict[str, str | None]:

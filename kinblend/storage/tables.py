@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from kinblend.errors import InputError, UsageError
 from kinblend.files import atomic_write, open_plain
 
 SUFFIXES = (".parquet", ".csv")
-LONGEST_CELL = 10_000_000  # characters
-LARGEST = 2**30  # bytes of a CSV
+LONGEST_CELL = 1_000_000  # characters
+LARGEST = 2**28  # bytes of a CSV, and of all texts of a Parquet file
+MOST_ROWS, MOST_CELLS = 2_000_000, 8_000_000
+LONGEST_TEXT = 100_000  # characters of a Parquet file's
+BATCH = 1000  # rows of a Parquet file that are unpacked at a time
 
 Kind = type[str] | type[int] | type[float]
 
@@ -47,28 +51,41 @@ def write_table(path: str | Path, columns: Mapping[str, Kind], rows: Sequence[Ma
 
 def csv_table(data: bytes, name: str) -> Table:
     """A CSV, UTF-8, with a line of columns; its cells are texts. name: what errors call it. Raises `InputError`."""
-    csv.field_size_limit(LONGEST_CELL)
-    try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        columns = list(reader.fieldnames or [])
-        return Table(columns, [(reader.line_num, row) for row in reader])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{name} can't be read: {error}") from error
+    lines = _csv_lines(data, name)
+    _, columns = next(lines, (0, []))
+    rows: list[tuple[int, dict[Any, Any]]] = []
+    for number, cells in lines:
+        if len(rows) * len(columns) > MOST_CELLS:
+            raise InputError(f"{name} has more than {MOST_CELLS} cells; give several tables")
+        row: dict[Any, Any] = dict(zip_longest(columns, cells[: len(columns)]))
+        rows.append((number, row | {None: cells[len(columns) :]} if len(cells) > len(columns) else row))
+    return Table(columns, rows)
 
 
 def read_cells(path: str | Path) -> list[list[str]]:
     """A CSV whose first line is no list of columns: the cells of every line. Raises `InputError`."""
-    csv.field_size_limit(LONGEST_CELL)
-    try:
-        return list(csv.reader(io.StringIO(_read(Path(path)).decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} can't be read: {error}") from error
+    return [cells for _, cells in _csv_lines(_read(Path(path)), str(path), empty=True)]
 
 
 def csv_rows(data: bytes, name: str) -> list[dict[str, str]]:
     """The rows of `csv_table`; a row that lacks cells has "" for them, and cells beyond the columns are left out."""
     table = csv_table(data, name)
     return [{column: row.get(column) or "" for column in table.columns} for _, row in table.rows]
+
+
+def _csv_lines(data: bytes, name: str, *, empty: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """The number of each line and its cells; those without cells only where `empty`. Raises `InputError`."""
+    # Looked at before anything is made of them: a separator may take a hundred times its byte in memory.
+    if data.count(b",") > MOST_CELLS or data.count(b"\n") + data.count(b"\r") > 2 * MOST_ROWS:
+        raise InputError(f"{name} has more than {MOST_ROWS} rows or {MOST_CELLS} cells; give several tables")
+    csv.field_size_limit(LONGEST_CELL)
+    try:
+        reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        for row in reader:
+            if row or empty:
+                yield reader.line_num, row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{name} can't be read: {error}") from error
 
 
 def _read(path: Path) -> bytes:
@@ -87,10 +104,63 @@ def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-        return Table(table.column_names, list(enumerate(table.to_pylist(), start=1)))
+        with open_plain(path) as stream:
+            with pq.ParquetFile(stream, pre_buffer=False) as file:
+                texts = _check_parquet(path, file)
+            stream.seek(0)
+            # What recurs is unpacked once for each batch, else a few bytes of a file could take all memory.
+            with pq.ParquetFile(stream, read_dictionary=texts, pre_buffer=False) as file:
+                rows = list(enumerate(_parquet_rows(path, file), start=1))
+                return Table(file.schema_arrow.names, rows)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} can't be read: {error}") from error
+
+
+def _check_parquet(path: Path, file: Any) -> list[str]:
+    """The paths of the columns that hold texts. Raises `InputError` where a column is odd, or there are too many
+    rows."""
+    for field in file.schema_arrow:
+        if not _is_plain(field.type):
+            raise InputError(
+                f"{path}: column {field.name!r} holds {field.type}; give texts, numbers and lists of texts"
+            )
+    about = file.metadata
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    values = sum(group.column(n).num_values for group in groups for n in range(about.num_columns))
+    if about.num_rows > MOST_ROWS or max(values, about.num_rows * about.num_columns) > MOST_CELLS:
+        raise InputError(f"{path} has more than {MOST_ROWS} rows or {MOST_CELLS} cells; give several tables")
+    leaves = [about.schema.column(number) for number in range(about.num_columns)]
+    return [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+
+
+def _is_plain(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_list(kind) or pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    known = (pa.types.is_string, pa.types.is_large_string, pa.types.is_primitive, pa.types.is_null)
+    return any(is_known(kind) for is_known in known)
+
+
+def _parquet_rows(path: Path, file: Any) -> Iterator[dict[str, Any]]:
+    """The rows, some at a time. Raises `InputError` where their texts are longer than those of any table."""
+    left = LARGEST
+    for batch in file.iter_batches(batch_size=BATCH):
+        for column in batch.columns:
+            words = getattr(getattr(column, "values", column), "dictionary", None)
+            if words is not None and max((len(word or "") for word in words.to_pylist()), default=0) > LONGEST_TEXT:
+                raise InputError(f"{path} has a text of more than {LONGEST_TEXT} characters; leave that column out")
+        for row in batch.to_pylist():
+            left -= sum(_letters(value) for value in row.values())
+            if left < 0:
+                raise InputError(f"{path} has texts of more than {LARGEST} characters; give several tables")
+            yield row
+
+
+def _letters(value: Any) -> int:
+    if isinstance(value, list):
+        return sum(map(_letters, value))
+    return len(value) if isinstance(value, str) else 0
 
 
 def _to_csv(columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.errors import InputError, NonFiniteError
-from kinblend.storage.pickles import NotFinite, Refused, load_plain, reason, refuse_unsound
+from kinblend.storage.pickles import NotFinite, Refused, reason, refuse_unsound
+from kinblend.storage.torch_files import load_plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +55,7 @@ def _npy(path: Path, name: str) -> object:
 
 
 def _safetensors(path: Path, name: str) -> object:
-    from safetensors.torch import load_file
+    from kinblend.tensor_files import load_file
 
     tensors = load_file(path)
     return next(iter(tensors.values())) if len(tensors) == 1 else tensors.get(name)

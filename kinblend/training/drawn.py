@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
 from kinblend.errors import UnsupportedError
@@ -19,6 +19,7 @@ from kinblend.faces import predict_in_crop
 from kinblend.files import atomic_write
 from kinblend.imaging import to_pictures
 from kinblend.inversion import redone, undone
+from kinblend.tensor_files import load_file
 from kinblend.training.directions import Directions
 from kinblend.training.gaussian import linear_reader
 from kinblend.training.generated import (
@@ -309,7 +310,7 @@ def _towards(known: Directions, v: Tensor, name: str, goal: Tensor) -> Tensor:
 
 
 def _rows(path: Path, about: dict[str, str]) -> list[dict[str, float]]:
-    from safetensors import safe_open
+    from kinblend.tensor_files import safe_open
 
     if not path.is_file():
         return []

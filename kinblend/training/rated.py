@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
 from kinblend.backbone import Backbone
@@ -14,6 +14,7 @@ from kinblend.errors import UnsupportedError
 from kinblend.faces import predict_in_crop
 from kinblend.files import atomic_write, replacing
 from kinblend.storage.archives import open_archive
+from kinblend.tensor_files import load_file
 from kinblend.training.attributes import MEANINGS, Attribute, RatedFaces
 from kinblend.training.directions import Directions, Method, fit_directions
 from kinblend.training.measures import COLOURS, MEASURES, complexion, measure
@@ -77,7 +78,7 @@ def _keep(part: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> N
 
 
 def _resume(part: Path, metadata: dict[str, str]) -> tuple[list[Tensor], list[Tensor]]:
-    from safetensors import safe_open
+    from kinblend.tensor_files import safe_open
 
     if not part.is_file():
         return [], []

@@ -17,7 +17,6 @@ from kinblend.web.problems import ProblemError
 
 OWNER, PASS = "kinblend-owner", "kinblend-pass"  # cookies
 OPEN = ("/healthz", "/readyz", "/login", "/static/")
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,7 @@ class Access:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the server."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return _is_loopback(self.host)
 
     @property
     def pass_value(self) -> str:
@@ -67,8 +63,7 @@ class Access:
 
     def _check_name(self, headers: Headers) -> None:
         """A page of another site whose name was made to point here (DNS rebinding) calls us by that name."""
-        name = urlsplit(f"//{headers.get('host', '')}").hostname if headers.get("host") else None
-        if self.is_local and name not in LOOPBACK_NAMES:
+        if self.is_local and not _is_loopback(_host_in(f"//{headers.get('host', '')}")):
             raise ProblemError(403, "wrong-host", "This server answers to localhost and 127.0.0.1 only")
 
     def _is_let_in(self, headers: Headers) -> bool:
@@ -83,8 +78,30 @@ def _check_origin(headers: Headers) -> None:
     origin = headers.get("origin")
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise ProblemError(403, "other-site", "This was asked for by a page of another site")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if origin is not None and _place_in(origin) != headers.get("host"):
         raise ProblemError(403, "other-site", "This was asked for by a page of another site")
+
+
+def _is_loopback(name: str | None) -> bool:
+    """Whether a host's name or address is this machine's alone. No other site's name can be made an address."""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _host_in(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def _place_in(address: str) -> str | None:
+    try:
+        return urlsplit(address).netloc
+    except ValueError:
+        return None
 
 
 def owner_of(headers: Headers) -> str:

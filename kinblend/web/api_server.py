@@ -25,7 +25,7 @@ async def strategies(services: ServicesDep) -> list[StrategyAnswer]:
             chance=studio.chance.get(spec.name),
             available=not studio.lacking[spec.name],
             note=studio.lacking[spec.name] or None,
-            options=spec.options_model().model_json_schema(),
+            options=spec.options_schema(),
         )
         for spec in plugins["blender"]
     ]

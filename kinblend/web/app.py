@@ -57,7 +57,7 @@ def create_app(
     answer_problems(app)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     app.add_middleware(Sized, limits=limits)
-    app.add_middleware(Guarded, access=access, rates=services.rates)
+    app.add_middleware(Guarded, access=access, rates=services.rates, address_rates=services.address_rates)
     app.add_middleware(Measured, metrics=services.metrics)
     app.add_middleware(Headed)
     return app

@@ -50,7 +50,7 @@ class Field:
 
 def fields_of(spec: PluginSpec) -> list[Field]:
     """The controls for what a plugin can be told, files left out: a browser has no business naming files here."""
-    schema = spec.options_model().model_json_schema()
+    schema = spec.options_schema()
     definitions = schema.get("$defs", {})
     found = (_field(name, value, definitions) for name, value in schema.get("properties", {}).items())
     return [field for field in found if field is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kinblend.web.access import Access, owner_of
 from kinblend.web.limits import Limits
 from kinblend.web.metrics import Metrics
-from kinblend.web.problems import ProblemError, problem
+from kinblend.web.problems import RETRY_AFTER, ProblemError, problem
 from kinblend.web.rates import Rates
 
 CONTENT_POLICY = (
@@ -19,6 +21,9 @@ CONTENT_POLICY = (
     "media-src 'self' blob: mediastream:; font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+TOO_SLOW = "The request took too long to come; try again"
+TOO_MUCH = "Too much is being sent at once; try again"
+FREE = ("/static/", "/healthz", "/readyz", "/metrics")  # asked for by programs that watch, and by every page
 HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -71,8 +76,8 @@ class Measured:
 class Guarded:
     """Lets in who may, as often as they may."""
 
-    def __init__(self, app: ASGIApp, access: Access, rates: Rates) -> None:
-        self._app, self._access, self._rates = app, access, rates
+    def __init__(self, app: ASGIApp, access: Access, rates: Rates, address_rates: Rates) -> None:
+        self._app, self._access, self._rates, self._address_rates = app, access, rates, address_rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,25 +94,27 @@ class Guarded:
         await self._app(scope, receive, send)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
-        path = scope["path"]
+        path, address = scope["path"], scope["client"][0] if scope.get("client") else ""
         self._access.check(scope["method"], path, headers)
-        if path.startswith(("/api/", "/login")):
-            seconds = self._rates.take(self._client(scope, headers))
+        if not path.startswith(FREE):
+            # Whoever takes another name with every request still comes from one address.
+            seconds = self._address_rates.take(address) or self._rates.take(self._client(address, headers))
             if seconds:
                 detail = f"Too many requests; try again in {seconds:.0f} s"
                 raise ProblemError(429, "too-many-requests", detail, {"Retry-After": f"{seconds:.0f}"})
 
-    def _client(self, scope: Scope, headers: Headers) -> str:
+    def _client(self, address: str, headers: Headers) -> str:
         """On the loopback all have one address, and only their own harm to do: there the cookie tells them apart."""
-        address = scope["client"][0] if scope.get("client") else ""
         return f"{address} {owner_of(headers)}" if self._access.is_local else address
 
 
 class Sized:
-    """Refuses a body that is too large: at once where it says so, else when it has come to be."""
+    """Refuses a body that is too large: at once where it says so, else when it has come to be. And one that takes too
+    long to come, and one for which all others leave no room."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app, self._limits = app, limits
+        self._held = 0  # bytes of all bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -118,16 +125,30 @@ class Sized:
         most = self._limits.request_bytes if is_form else self._limits.json_bytes
         detail = f"A request has at most {most / 2**20:.0f} MB; send less"
         claimed = headers.get("content-length", "0")
-        if not claimed.isdecimal() or int(claimed) > most:
+        if not re.fullmatch("[0-9]{1,18}", claimed) or int(claimed) > most:
             await problem(413, "too-large", detail, {"Connection": "close"})(scope, receive, send)
             return
 
+        end, whole = 0.0, False
+
         async def counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
+            nonlocal read, whole, end
+            end = end or asyncio.get_running_loop().time() + self._limits.body_seconds
+            try:
+                async with asyncio.timeout_at(None if whole else end):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, TOO_SLOW, {"Connection": "close"}) from None
+            size = len(message.get("body", b""))
+            whole = whole or not message.get("more_body", False)
+            read, self._held = read + size, self._held + size
             if read > most:
                 raise HTTPException(413, detail)
+            if self._held > self._limits.uploads_bytes:
+                raise HTTPException(503, TOO_MUCH, {"Retry-After": str(RETRY_AFTER)})
             return message
 
-        await self._app(scope, counted, send)
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            self._held -= read

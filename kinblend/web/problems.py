@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
-from kinblend.errors import FaceError, ImageError, InputError, KinblendError, UsageError
+from kinblend.errors import FaceError, ImageError, InputError, KinblendError, ModelError, UsageError
 from kinblend.web.work import GivenUpError, QueueFullError
 
 RETRY_AFTER = 2  # seconds
@@ -57,6 +57,8 @@ def from_error(error: KinblendError) -> ProblemError:
         return ProblemError(503, kind, detail, {"Retry-After": str(RETRY_AFTER)})
     if isinstance(error, GivenUpError):
         return ProblemError(409, kind, detail)
+    if isinstance(error, ModelError):  # whose text names files of this machine
+        return ProblemError(422, kind, "This needs a model that is not installed on this server; choose another way")
     refused = isinstance(error, (ImageError, FaceError, InputError, UsageError))
     return ProblemError(422 if refused else 500, kind, detail)
 
@@ -74,6 +76,7 @@ _MEANS = {
     403: "Asked from another site, or by another name than this server's",
     404: "There is no such thing, or it is gone already",
     409: "Not in this state",
+    408: "The request took too long to come",
     413: "Too large",
     415: "Not of this kind",
     422: "Readable, but it won't do; the detail says why",

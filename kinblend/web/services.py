@@ -37,6 +37,8 @@ class Services:
         self.studio, self.limits, self.access = studio, limits, access
         self.names, self.metrics = Names(), Metrics()
         self.rates = Rates(limits.requests_per_second, limits.burst)
+        share = limits.address_share
+        self.address_rates = Rates(share * limits.requests_per_second, share * limits.burst)
         self.photos: Shelf[Photo] = Shelf(limits.photos_each, limits.store_bytes // 2, limits.lifetime)
         self.families: Shelf[Family] = Shelf(limits.families_each, limits.store_bytes // 2, limits.lifetime)
         self.worker = Worker(limits.waiting, self.metrics.worked, limits.job_seconds)

@@ -98,7 +98,7 @@ class Studio:
 
         The photo has no name yet. Raises `InputError`.
         """
-        image = decode_image(data, "the photograph", most_pixels=self._limits.pixels)
+        image = decode_image(data, "the photograph", most_pixels=self._limits.pixels, keep=self._limits.kept_pixels)
         try:
             parent = self.engine.parent(image, face)
         except SeveralFacesError:

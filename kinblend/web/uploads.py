@@ -66,6 +66,7 @@ class _Reader:
         self._limits, self._files = limits, files
         self._part = _Part()
         self._header, self._value = b"", b""
+        self._count = 0
 
     def parser(self, boundary: bytes) -> python_multipart.MultipartParser:
         callbacks = {f"on_{name}": getattr(self, f"_{name}") for name in _CALLS}
@@ -78,6 +79,9 @@ class _Reader:
         )
 
     def _part_begin(self) -> None:
+        self._count += 1
+        if self._count > self._limits.parts:
+            raise ProblemError(422, "too-many-parts", f"A form has at most {self._limits.parts} parts; send fewer")
         self._part = _Part()
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:

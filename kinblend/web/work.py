@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 from kinblend.cancelling import cancellable
-from kinblend.errors import KinblendError, UsageError
+from kinblend.errors import KinblendError, UsageError, one_line
 
 T = TypeVar("T")
 ENDING = 20.0  # seconds that the running job may take to end
@@ -68,9 +68,9 @@ class Job(Generic[T]):
         except GivenUpError as error:
             self.future.set_exception(error)
             return "given up"
-        # Whatever goes wrong belongs to who asked; the thread goes on.
+        # Whatever goes wrong belongs to who asked; the thread goes on, and so does the loop that waits.
         except BaseException as error:
-            self.future.set_exception(error)
+            self.future.set_exception(error if isinstance(error, Exception) else KinblendError(one_line(error)))
             return "failed"
         return "done"
 

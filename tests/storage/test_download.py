@@ -1,8 +1,14 @@
 """Downloads from a real server on this machine: resumed, checked, retried."""
 
 import hashlib
+import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +19,7 @@ from published import write_nvidia
 from recipes import state_dict
 from strangers import Site
 
-from kinblend.errors import DownloadError
+from kinblend.errors import DownloadError, OutputError
 from kinblend.storage import download
 from kinblend.storage.download import fetch
 from kinblend.storage.sources import Download
@@ -32,6 +38,10 @@ class Server(ThreadingHTTPServer):
     resumes = True
     tag = '"1"'
     kind = "application/octet-stream"
+    way = "length"  # how the end of an answer is told: "length", "chunked", "close"
+    shift = 0  # bytes by which an answer starts elsewhere than it was asked to
+    more: dict[str, str] = {}
+    slow = 0.0  # seconds before an answer
 
     @property
     def address(self) -> str:
@@ -40,9 +50,11 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         server = self.server
+        time.sleep(server.slow)
         asked = self.headers.get("Range")
         server.ranges.append(asked)
         if server.codes:
@@ -51,17 +63,35 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_error(404)
         content, start = server.files[self.path], 0
         if asked and server.resumes and self.headers.get("If-Range", server.tag) == server.tag:
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            start = int(asked.removeprefix("bytes=").rstrip("-")) + server.shift
+            if start >= len(content):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return None
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         else:
             self.send_response(200)
-        self.send_header("Content-Length", str(len(content) - start))
+        if server.way == "length":
+            self.send_header("Content-Length", str(len(content) - start))
+        if server.way == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
         self.send_header("Content-Type", server.kind)
-        self.send_header("ETag", server.tag)
+        if server.tag:
+            self.send_header("ETag", server.tag)
+        for name, value in server.more.items():
+            self.send_header(name, value)
         self.end_headers()
-        body = content[start:]
-        self.wfile.write(body[: server.cuts.pop(0)] if server.cuts else body)
+        body, cut = content[start:], server.cuts.pop(0) if server.cuts else None
+        if server.way != "chunked":
+            self.wfile.write(body[:cut])
+            self.close_connection = True
+            return None
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(body[:cut]), body[:cut]))
+        self.wfile.write(b"" if cut is not None else b"0\r\n\r\n")
+        self.close_connection = True
         return None
 
     def log_message(self, *_: object) -> None:
@@ -150,6 +180,117 @@ def test_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         fetch(Download("http://127.0.0.1:9/f.bin", "f.bin"), tmp_path)
 
 
+@pytest.mark.parametrize("way", ["length", "chunked", "close"])
+def test_finding_12_a_cut_answer_is_noticed_however_its_end_is_told(way: str, server: Server, tmp_path: Path) -> None:
+    server.way, server.cuts = way, [400_000]
+    assert fetch(source(server), tmp_path).read_bytes() == CONTENT
+    assert len(server.ranges) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["f.bin"]
+
+
+def test_finding_12_a_file_whose_end_nobody_tells_is_not_taken_on_trust(server: Server, tmp_path: Path) -> None:
+    server.way, server.cuts = "close", [400_000]
+    with pytest.raises(DownloadError, match="does not say how long the file is"):
+        fetch(source(server, None), tmp_path)
+    assert not list(tmp_path.iterdir())
+    server.way, server.cuts = "chunked", [400_000]
+    assert fetch(source(server, None), tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("shift", [-1, 1, 5000, -300_000])
+def test_finding_12_another_part_than_was_asked_for_begins_anew(shift: int, server: Server, tmp_path: Path) -> None:
+    server.cuts, server.shift = [400_000], shift
+    assert fetch(source(server, None), tmp_path).read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=400000-", None]
+
+
+@pytest.mark.parametrize(
+    ("tag", "more"),
+    [
+        ("", {}),
+        ('W/"1"', {}),
+        ("", {"Last-Modified": formatdate(usegmt=True)}),
+        ("no quotes", {}),
+    ],
+)
+def test_finding_12_without_a_strong_validator_nothing_is_put_together(
+    tag: str, more: dict[str, str], server: Server, tmp_path: Path
+) -> None:
+    server.tag, server.more, server.cuts = tag, more, [500_000, 0, 0, 0]
+    with pytest.raises(DownloadError):
+        fetch(source(server, None), tmp_path)
+    server.files["/f.bin"] = CONTENT[::-1]
+    assert fetch(source(server, None), tmp_path).read_bytes() == CONTENT[::-1]
+    assert "bytes=500000-" not in server.ranges
+
+
+def test_finding_12_an_old_date_is_a_strong_validator(server: Server, tmp_path: Path) -> None:
+    server.tag, server.cuts = "", [500_000]
+    server.more = {"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    assert fetch(source(server, None), tmp_path).read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=500000-"]
+
+
+def test_finding_12_with_a_sha256_what_is_there_is_used_in_any_case(server: Server, tmp_path: Path) -> None:
+    server.tag, server.cuts = "", [500_000]
+    assert fetch(source(server), tmp_path).read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=500000-"]
+
+
+def test_finding_12_an_interrupt_while_hashing_costs_nothing(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: Path) -> str:
+        raise KeyboardInterrupt
+
+    for sha256 in (SHA, None):
+        with monkeypatch.context() as patched:
+            patched.setattr(download, "file_sha256", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                fetch(source(server, sha256), tmp_path)
+        asked = len(server.ranges)
+        assert fetch(source(server, sha256), tmp_path).read_bytes() == CONTENT
+        assert len(server.ranges) == asked
+        (tmp_path / "f.bin").unlink()
+
+
+def test_finding_12_a_finished_file_is_hashed_again(server: Server, tmp_path: Path) -> None:
+    fetch(source(server), tmp_path)
+    (tmp_path / "f.bin").write_bytes(CONTENT[:-1] + b"x")
+    assert fetch(source(server), tmp_path).read_bytes() == CONTENT
+    assert len(server.ranges) == 2
+
+
+@pytest.mark.parametrize("name", ["f.bin", "f.bin.part", "f.bin.part.tag"])
+def test_finding_12_a_link_is_not_followed(name: str, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / name).symlink_to(tmp_path / "mine")
+    with pytest.raises(OutputError, match="is a link"):
+        fetch(source(server), tmp_path / "to")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_finding_12_more_than_was_said_an_encoding_and_a_note_of_somebody(server: Server, tmp_path: Path) -> None:
+    server.more = {"Content-Encoding": "gzip"}
+    with pytest.raises(DownloadError, match="encoding"):
+        fetch(source(server), tmp_path)
+    server.more = {}
+    for note in ("{", "[]", '{"url": 3}', json.dumps({"url": server.address + "/f.bin", "validator": "a\r\nX: y"})):
+        (tmp_path / "f.bin.part").write_bytes(CONTENT[:100])
+        (tmp_path / "f.bin.part.tag").write_text(note)
+        assert fetch(source(server, None), tmp_path).read_bytes() == CONTENT
+        (tmp_path / "f.bin").unlink()
+
+
+def test_mirrors_are_tried_in_turn(server: Server, tmp_path: Path) -> None:
+    mirrors = (f"{server.address}/none", f"{server.address}/f.bin")
+    found = fetch(Download(f"{server.address}/nowhere", "f.bin", SHA, mirrors), tmp_path)
+    assert found.read_bytes() == CONTENT
+    with pytest.raises(DownloadError, match=r"nowhere answered 404.*none answered 404"):
+        fetch(Download(f"{server.address}/nowhere", "g.bin", SHA, mirrors[:1]), tmp_path)
+
+
 PLUGIN = """
 import kinblend
 @kinblend.hookimpl
@@ -176,3 +317,42 @@ def test_models_pull_fetches_imports_and_verifies(server: Server, tmp_path: Path
     asked = len(server.ranges)
     assert "installed already" in site.kinblend("models", "pull", "tiny").stderr
     assert len(server.ranges) == asked
+
+
+@pytest.fixture
+def tiny(server: Server, tmp_path: Path) -> Site:
+    """A site where the pack "tiny" can be pulled."""
+    write_nvidia(tmp_path / "g.pkl", state_dict("stylegan2_ada_64"))
+    server.files["/g.pkl"] = content = (tmp_path / "g.pkl").read_bytes()
+    site = Site(tmp_path / "site")
+    site.add("tiny", PLUGIN.format(url=f"{server.address}/g.pkl", sha=hashlib.sha256(content).hexdigest()))
+    return site
+
+
+def test_finding_12_two_pulls_at_once_share_one_download(server: Server, tiny: Site) -> None:
+    server.slow = 1.0
+    command = [sys.executable, "-m", "kinblend.cli", "models", "pull", "tiny"]
+    both = [subprocess.Popen(command, env=tiny.environ, stdout=-1, stderr=-1, text=True) for _ in range(2)]
+    ended = [(*process.communicate(timeout=120), process.returncode) for process in both]
+    assert [code for _, _, code in ended] == [0, 0], ended
+    assert sum("waiting for it" in error for _, error, _ in ended) == 1
+    assert len(server.ranges) == 1
+    assert [path.name for path in (tiny.folder / "home").iterdir()] == ["packs"]
+    assert tiny.kinblend("models", "verify", "tiny").returncode == 0
+
+
+def test_finding_12_a_pull_that_is_killed_leaves_nothing_behind_after_the_next(server: Server, tiny: Site) -> None:
+    packs = tiny.folder / "home" / "packs"
+    (packs / ".tiny.abcd1234" / "pack").mkdir(parents=True)
+    (packs / ".mine").mkdir()
+    command = [sys.executable, "-m", "kinblend.cli", "models", "pull", "tiny"]
+    for wait in (1.0, 3.0, 4.5):
+        process = subprocess.Popen(command, env=tiny.environ, stdout=-1, stderr=-1, text=True)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    done = tiny.kinblend("models", "pull", "tiny")
+    assert done.returncode == 0, done.stderr
+    assert tiny.kinblend("models", "verify", "tiny").returncode == 0
+    assert [path.name for path in (tiny.folder / "home").iterdir()] == ["packs"]
+    assert sorted(path.name for path in packs.iterdir()) == [".mine", "tiny"]

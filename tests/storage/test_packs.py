@@ -123,3 +123,55 @@ def test_a_large_file_is_hashed_once(pack: Pack, tmp_path: Path, monkeypatch: py
     (tmp_path / "notes.json").write_text("damaged")
     verified.verify_for_use(pack, tmp_path / "notes.json")
     assert len(hashed) == 2
+
+
+def test_finding_20_an_addition_that_is_ended_anywhere_leaves_the_old_or_the_new_pack(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step of it that touches a file fails in turn."""
+    for name, value in (("one", 1.0), ("two", 2.0)):
+        save_file({"v": torch.full((3,), value)}, tmp_path / name)
+    add_files(pack, {"blender.safetensors": tmp_path / "one"})
+    old = sealed_in(pack.folder)
+    replace = Path.replace
+    for fails in range(1, 9):
+        counted = iter(range(1, 99))
+
+        def ended(path: Path, target: Path, fails: int = fails, counted: Any = counted) -> Path:
+            if next(counted) == fails:
+                raise KeyboardInterrupt
+            return replace(path, target)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", ended)
+            new = {"blender.safetensors": tmp_path / "two", "heredity.safetensors": tmp_path / "one"}
+            try:
+                add_files(pack, new)
+                done = True
+            except KeyboardInterrupt:
+                done = False
+        opened = open_pack(pack.folder)
+        opened.verify()
+        assert sealed_in(pack.folder) == old or set(opened.files) == {"generator.safetensors", *new}
+        add_files(open_pack(pack.folder), {"blender.safetensors": tmp_path / "one"}, ["heredity.safetensors"])
+        assert sealed_in(pack.folder) == old
+        assert not list(pack.folder.glob(".*"))
+        if done:
+            return
+    raise AssertionError("it never came to its end")
+
+
+def sealed_in(folder: Path) -> dict[str, str]:
+    return {name: about["sha256"] for name, about in open_pack(folder).description["files"].items()}
+
+
+def test_finding_20_a_file_that_the_packs_own_plugins_need_is_tried_first(tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(load_backbone("morphable").pack.folder, tmp_path / "pack")
+    before = sealed_in(tmp_path / "pack")
+    save_file({"w": torch.ones(3)}, tmp_path / "detail.safetensors")
+    for name in set(before) - {"generator.safetensors"}:
+        code, _, error = here("models", "add", tmp_path / "pack", tmp_path / "detail.safetensors", "--as", name)
+        assert code != 0 and error.count("\n") == 1, (name, code, error)
+        assert sealed_in(tmp_path / "pack") == before

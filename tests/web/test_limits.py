@@ -1,6 +1,7 @@
 """What is too much is refused in words, and costs others nothing."""
 
 import threading
+import time
 
 import pytest
 from fastapi.testclient import TestClient
@@ -26,6 +27,13 @@ def app():
 def running(app):
     with TestClient(app, base_url=HERE) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def rested(app) -> None:
+    """Nobody has asked for anything yet."""
+    for rates in (app.state.services.rates, app.state.services.address_rates):
+        rates._buckets.clear()
 
 
 def form(*parts: tuple[bytes, bytes]) -> dict:
@@ -112,6 +120,41 @@ def test_with_a_token_one_enters_by_header_or_by_the_door() -> None:
         client.cookies.clear()
         assert client.post("/login", data={"token": TOKEN}).headers["location"] == "/"
         assert client.get("/").status_code == 200
+
+
+def test_finding_16_whoever_changes_the_name_still_has_one_address() -> None:
+    """With a new cookie, or a new X-Forwarded-For, for every request; and the page itself counts."""
+    limits = Limits(requests_per_second=0.5, burst=10.0)
+    app = create_app(load_settings(), limits=limits)
+    with TestClient(app, base_url=HERE) as client:
+        for path in ("/", "/api/v1/strategies", "/login"):
+            app.state.services.address_rates._buckets.clear()
+            answers = []
+            for number in range(80):
+                client.cookies.clear()
+                names = {"Cookie": f"kinblend-owner={number:032d}", "X-Forwarded-For": f"10.0.0.{number}"}
+                answers.append(client.get(path, headers=names).status_code)
+            assert answers.count(429) >= 30, path
+        assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["[", "[::1", "]", "[x]", "a@b", "", "\xff", "localhost:x", "[::1]extra", "//", "%00"]
+)
+def test_finding_22_no_name_or_origin_is_an_error_of_the_server(host: str, client: TestClient) -> None:
+    for name in ("Host", "Origin", "Referer", "Cookie", "Accept", "Authorization", "Content-Type"):
+        for start in ("", "http://", "Bearer "):
+            headers = {name: (start + host).encode("latin-1")}
+            assert client.get("/", headers=headers).status_code < 500
+            assert client.post("/api/v1/children", headers=headers, content=b"{}").status_code < 500
+
+
+def test_finding_25_many_small_parts_are_refused_at_once(client: TestClient) -> None:
+    parts = [(b'Content-Disposition: form-data; name="%d"' % n, b"x") for n in range(6000)]
+    begun = time.monotonic()
+    refused = client.post("/api/v1/photos", **form(*parts))
+    assert refused.status_code == 422 and "at most 16 parts" in refused.json()["detail"]
+    assert time.monotonic() - begun < 2
 
 
 def test_finding_08_a_foreign_cookie_keeps_clients_apart(app, running: TestClient) -> None:

@@ -1,8 +1,10 @@
 """`kinblend serve`, a process of its own."""
 
+import contextlib
 import signal
 import socket
 import time
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -83,3 +85,69 @@ def test_an_interrupt_ends_it_without_a_word() -> None:
     assert server.process.wait(60) == 0
     assert server.said() == ""
     server.close()
+
+
+def test_finding_22_every_loopback_address_answers_by_its_own_name() -> None:
+    with Server("--quiet", "--host", "127.0.0.2") as server:
+        assert server.address.startswith("http://127.0.0.2:")
+        assert httpx2.get(server.address).status_code == 200
+
+
+def limited(**limits: float) -> str:
+    """Python code that is `kinblend` with other limits."""
+    return (
+        f"import functools, kinblend.web.app as app\napp.Limits = functools.partial(app.Limits, **{limits!r})\n"
+        "from kinblend.cli import main\nmain()\n"
+    )
+
+
+def test_finding_16_a_header_of_a_proxy_counts_only_where_one_is_named() -> None:
+    with (
+        Server("--quiet", code=limited(requests_per_second=0.1, burst=5.0)) as server,
+        httpx2.Client(base_url=server.address, timeout=WAIT) as client,
+    ):
+        addresses = [{"X-Forwarded-For": f"10.0.{number}.1"} for number in range(40)]
+        answers = [client.get("/api/v1/attributes", headers=address).status_code for address in addresses]
+    assert answers.count(429) >= 30
+
+
+def test_finding_17_unfinished_uploads_and_half_open_requests_end() -> None:
+    """In a server with short limits: its memory stays, and it answers meanwhile."""
+    code = limited(uploads_bytes=30 * 2**20, body_seconds=4.0, header_seconds=2.0, burst=1000.0)
+    with Server("--quiet", code=code) as server:
+        port = int(server.address.rstrip("/").rpartition(":")[2])
+        whole, until = request(bytes(9 * 2**20)), time.monotonic() + WAIT
+        while httpx2.get(server.address + "readyz").status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        before = memory_of(server.process.pid)
+        uploads = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        for line in uploads:
+            line.settimeout(20)
+            with contextlib.suppress(OSError):  # the server may have had enough
+                line.sendall(whole[:-1000])
+        heads = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        for line in heads:
+            line.settimeout(20)
+            line.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+        assert httpx2.get(server.address).status_code == 200
+        assert memory_of(server.process.pid) - before < 150 * 2**20
+        answers = [answer_of(line) for line in uploads]
+        assert {answer[:3] for answer in answers} <= {"408", "503", "409", ""}, answers
+        assert any(answer == "503" for answer in answers) and any(answer == "408" for answer in answers)
+        assert all(answer_of(line) == "" for line in heads)  # closed
+        assert httpx2.get(server.address + "healthz").status_code == 200
+    assert "Traceback" not in server.words
+
+
+def answer_of(line: socket.socket) -> str:
+    """The status that comes, "" where the connection is closed."""
+    with line, contextlib.suppress(OSError):
+        return line.recv(100).partition(b" ")[2][:3].decode()
+    return ""
+
+
+def memory_of(process: int) -> int:
+    """Resident bytes."""
+    lines = (Path("/proc") / str(process) / "status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) * 1024

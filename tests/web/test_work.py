@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kinblend.errors import KinblendError
 from kinblend.web.work import GivenUpError, Job, QueueFullError, Worker
 
 LONG = 10.0  # seconds nothing here comes near
@@ -75,7 +76,7 @@ def test_work_that_fails_takes_only_itself_down(worker: Worker, seen: list) -> N
     def fail(job: Job[None]) -> None:
         raise SystemExit("a stranger's exit")
 
-    with pytest.raises(SystemExit):
+    with pytest.raises(KinblendError, match="SystemExit: a stranger's exit"):
         worker.submit("bad", fail).future.result(LONG)
     assert worker.submit("good", lambda job: 7).future.result(LONG) == 7
     assert seen[0] == ("bad", "failed")

@@ -107,9 +107,9 @@ def _write_latents(
     if options.backbone is None:
         return {}
     import torch
-    from safetensors.torch import load_file
 
     from kinblend.backbone import load_backbone
+    from kinblend.tensor_files import load_file
 
     space = asdict(load_backbone(options.backbone).space)
     places: dict[Path, tuple[str, int]] = {}

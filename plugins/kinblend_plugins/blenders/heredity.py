@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,6 +10,7 @@ from torch.nn import functional as F
 from kinblend import build_network, check_weights
 from kinblend.errors import CheckpointError
 from kinblend.files import replacing
+from kinblend.tensor_files import SafetensorError, safe_open
 
 
 class Heredity(nn.Module):

@@ -82,8 +82,7 @@ def build_edits(tensors: dict[str, Tensor], steps: dict[str, Tensor]) -> Edits:
 def _read(path: Path) -> dict[str, Tensor]:
     """A state dict; the report's own files wrap it as `model_state_dict` and put `model.` before every name."""
     if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from kinblend.tensor_files import SafetensorError, load_file
 
         try:
             content: object = load_file(path)

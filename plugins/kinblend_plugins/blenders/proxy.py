@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinblend import Trios, build_network, weighted_sum
 from kinblend.files import replacing
+from kinblend.tensor_files import load_file
 
 Bridge = Callable[[Tensor], Tensor]
 

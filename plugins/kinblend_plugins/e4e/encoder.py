@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from kinblend import Context, Encoder, build_network
 from kinblend.errors import CheckpointError, LatentShapeError, PackError
+from kinblend.tensor_files import SafetensorError, load_file
 from kinblend_plugins.e4e.network import Encoder4Editing
 
 if TYPE_CHECKING:

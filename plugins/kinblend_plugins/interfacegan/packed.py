@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from kinblend import LatentSpace
 from kinblend.errors import PackError
+from kinblend.tensor_files import SafetensorError, safe_open
 from kinblend_plugins.interfacegan.curve import Curve, interpolate
 from kinblend_plugins.interfacegan.directions import to_code_shape
 

@@ -10,12 +10,12 @@ from typing import Annotated, NamedTuple
 import torch
 import torch.nn.functional as F
 import typer
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from kinblend.errors import PackError
 from kinblend.files import replacing
+from kinblend.tensor_files import SafetensorError, load_file
 from kinblend_plugins.mobilestylegan import strips
 from kinblend_plugins.mobilestylegan.generator import Generator, build
 from kinblend_plugins.mobilestylegan.heads import Head, narrowed

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from kinblend import Context, Latent, Noise, ProjectionProgress, Projector
@@ -19,6 +18,7 @@ from kinblend.errors import LatentShapeError, PackError, UsageError
 from kinblend.identity import identity_network
 from kinblend.imaging import to_batch
 from kinblend.inversion import Whitening, refine
+from kinblend.tensor_files import SafetensorError, safe_open
 from kinblend_plugins.mobilestylegan.generator import build
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ class Morphable(nn.Module):
     @classmethod
     def load(cls, path: Path) -> Morphable:
         """From `generator.safetensors`."""
-        from safetensors.torch import load_file
+        from kinblend.tensor_files import load_file
 
         return cls(load_file(path))
 

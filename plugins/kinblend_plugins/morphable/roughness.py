@@ -50,7 +50,7 @@ class Roughness:
     @classmethod
     def load(cls, path: Path) -> Roughness:
         """From `detail.safetensors`."""
-        from safetensors.torch import load_file
+        from kinblend.tensor_files import load_file
 
         return cls(load_file(path))
 

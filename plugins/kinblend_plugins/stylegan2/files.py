@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from kinblend import Context
 from kinblend.errors import PackError
+from kinblend.tensor_files import SafetensorError, safe_open
 
 
 def read_tensors(context: Context, file: str, only: str | None = None) -> dict[str, Tensor]:

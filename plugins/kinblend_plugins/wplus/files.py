@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from kinblend import Context
 from kinblend.errors import PackError
 from kinblend.files import replacing
+from kinblend.tensor_files import SafetensorError, safe_open
 
 LIMIT = 15 << 20  # bytes of a part
 

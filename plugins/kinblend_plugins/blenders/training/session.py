@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kinblend import Trios, weighted_sum
 from kinblend.errors import UsageError
 from kinblend.files import replacing
+from kinblend.tensor_files import load_file, safe_open
 from kinblend_plugins.blenders.bridge import Projection
 from kinblend_plugins.blenders.learned import read_weights
 from kinblend_plugins.blenders.proxy import Bridge

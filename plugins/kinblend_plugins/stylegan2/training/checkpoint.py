@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from kinblend.errors import PackError, UsageError
+from kinblend.tensor_files import load
 from kinblend_plugins.stylegan2.training.augment import Probability
 from kinblend_plugins.stylegan2.training.session import Progress, Session
 

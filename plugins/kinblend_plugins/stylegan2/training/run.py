@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kinblend.errors import UsageError
+from kinblend.errors import Interrupted, UsageError
 from kinblend.files import append_text
 from kinblend_plugins.stylegan2.training import checkpoint, faces
 from kinblend_plugins.stylegan2.training.export import export
@@ -33,14 +33,14 @@ def train(options: Any, out: Path, progress: Callable[[str], None] | None = None
 
     options: of `options.TrainOptions`, or a `Recipe`. Called again with the same `out` it goes on from the last
     checkpoint. progress: told how it goes. Interrupted by Ctrl-C or SIGTERM it finishes the step, writes a checkpoint
-    and raises `KeyboardInterrupt`. Returns `out`. Raises `OptionError`, `InputError`, `UsageError`.
+    and raises `Interrupted`. Returns `out`. Raises `OptionError`, `InputError`, `UsageError`.
     """
     recipe = options if isinstance(options, Recipe) else Recipe(**options.model_dump())
     run = Run(recipe, Path(out), progress or (lambda _: None))
     with interruption() as stop:
         run.go(stop)
     if stop.is_set():
-        raise KeyboardInterrupt
+        raise Interrupted
     if not run.session.progress.step:
         raise UsageError(f"nothing was trained in {run.out} yet; give --minutes and --images more than 0")
     export(run.session, run.out)
@@ -152,7 +152,7 @@ def interruption() -> Iterator[threading.Event]:
 
     def handle(number: int, frame: object) -> None:
         if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise Interrupted
         stop.set()
 
     for kind in kinds:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kinblend import Projector
@@ -24,6 +23,7 @@ from kinblend.inversion import (
     picture_distance,
     resized,
 )
+from kinblend.tensor_files import load_file, safe_open
 from kinblend_plugins.wplus.files import below
 from kinblend_plugins.wplus.network import SIDE, EncoderNetwork
 from kinblend_plugins.wplus.training.augment import augment

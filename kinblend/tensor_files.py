@@ -1,0 +1,123 @@
+"""The one reader of safetensors files: the header is looked at before any tensor is.
+
+`safe_open`, `load_file` and `load` stand in for the package's own functions of these names and take what those take.
+Plugins use these, too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeGuard
+
+from kinblend.errors import CorruptFileError
+from kinblend.files import open_plain
+
+MOST_HEADER = 16 * 2**20  # bytes
+MOST_SEPARATORS = 2_000_000  # in it; what stands between them takes a hundred times its bytes in memory
+MOST_TENSORS, MOST_DIMS = 100_000, 8
+METADATA = "__metadata__"
+SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+
+SafetensorError = CorruptFileError  # what is raised here in its place
+
+
+@contextmanager
+def safe_open(path: str | Path, framework: str = "pt") -> Iterator[Any]:
+    """The open file: `metadata()`, `keys()`, `get_tensor(name)`, `get_slice(name)`. Its tensors are read on demand.
+
+    framework: "pt" for tensors of torch, "np" for arrays.
+    Raises `CorruptFileError` where it is no plain file, is damaged, nests its header, has more than 100,000 tensors
+    or one of a dtype that is not read (float8, say).
+    """
+    import safetensors
+
+    check_header(path)
+    try:
+        with safetensors.safe_open(str(path), framework=framework) as file:
+            yield file
+    except safetensors.SafetensorError as error:
+        raise CorruptFileError(f"{path} is no readable safetensors file: {error}; get it again") from error
+
+
+def load_file(path: str | Path, framework: str = "pt") -> dict[str, Any]:
+    """All tensors of a file by name, on the CPU. Raises `CorruptFileError`, as `safe_open` does."""
+    with safe_open(path, framework) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it has no other)
+
+
+def load(data: bytes, name: str = "the file") -> dict[str, Any]:
+    """All tensors of a file's content. name: what errors call it. Raises `CorruptFileError`."""
+    import io
+
+    from safetensors import SafetensorError as Unreadable
+    from safetensors.torch import load
+
+    _check(io.BytesIO(data), len(data), name)
+    try:
+        return load(data)
+    except Unreadable as error:
+        raise CorruptFileError(f"{name} is no readable safetensors file: {error}; get it again") from error
+
+
+def check_header(path: str | Path) -> None:
+    """Raise `CorruptFileError` unless a file's header describes tensors that can be read and lie in the file."""
+    if Path(path).is_dir():
+        raise CorruptFileError(f"{path} is a folder; name a file in it")
+    try:
+        with open_plain(path) as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            _check(file, size, str(path))
+    except FileNotFoundError:
+        raise CorruptFileError(f"{path} does not exist") from None
+    except OSError as error:
+        raise CorruptFileError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _check(file: IO[bytes], size: int, name: str) -> None:
+    begin = file.read(8)
+    length = struct.unpack("<Q", begin)[0] if len(begin) == 8 else -1
+    if not 2 <= length <= min(MOST_HEADER, size - 8):
+        raise CorruptFileError(f"{name} is no safetensors file, or ends early; get it again")
+    text = file.read(length)
+    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_SEPARATORS:
+        raise CorruptFileError(f"{name} has a header of more parts than any file of weights")
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CorruptFileError(f"{name} has a header that can't be read; get it again") from error
+    if not isinstance(header, dict) or len(header) > MOST_TENSORS:
+        raise CorruptFileError(f"{name} has a header of no, or of too many tensors")
+    notes = header.pop(METADATA, {})
+    if not isinstance(notes, dict) or not all(isinstance(note, str) for note in notes.values()):
+        raise CorruptFileError(f"{name} has notes that are no texts")
+    for tensor, entry in header.items():
+        if problem := _problem(entry, size - 8 - length):
+            raise CorruptFileError(f"{name}: its tensor {_shortened(tensor)} {problem}")
+
+
+def _problem(entry: Any, held: int) -> str:
+    """What is wrong with a tensor's entry in the header; "" for nothing."""
+    if not isinstance(entry, dict):
+        return "is not described"
+    dtype, shape, place = (entry.get(key, "") for key in ("dtype", "shape", "data_offsets"))
+    if not isinstance(dtype, str) or dtype not in SIZES:
+        return f"has the dtype {_shortened(dtype)}; {', '.join(SIZES)} are read"
+    if not _naturals(shape) or len(shape) > MOST_DIMS or not _naturals(place) or len(place) != 2:
+        return "is described in a way that is not read"
+    if not place[0] <= place[1] <= held or place[1] - place[0] != math.prod(shape) * SIZES[dtype]:
+        return "lies outside of the file, or has another size than its shape"
+    return ""
+
+
+def _naturals(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(number) is int and 0 <= number < 2**62 for number in value)
+
+
+def _shortened(name: Any) -> str:
+    return repr(str(name)[:60])

@@ -22,7 +22,7 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -87,10 +87,11 @@ def main() -> None:
     print(json.dumps({"at": places.tolist()} | curves))
 
 
-def photographed_couples(engine: Engine, trios: Path) -> Iterator[Tensor]:
-    """Codes [L, D] of the means of fathers and mothers, calm."""
-    known, editor, space = load_trios(trios), engine.editor(), engine.backbone.space
-    for couple in zip(known.father, known.mother, strict=True):
+def photographed_couples(engine: Engine, trios: Sequence[Path]) -> Iterator[Tensor]:
+    """Codes [L, D] of the means of fathers and mothers, calm: one couple of each file in turn."""
+    editor, space = engine.editor(), engine.backbone.space
+    files = [zip(known.father, known.mother, strict=True) for known in map(load_trios, trios)]
+    for couple in chain.from_iterable(zip(*files, strict=False)):
         father, mother = (engine.neutral(Latent(code, space), editor).code for code in couple)
         yield (father + mother) / 2
 
@@ -187,7 +188,7 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--backbone")
     parser.add_argument("--couples", type=int, default=80, help="at most")
     parser.add_argument(
-        "--trios", type=Path, help="couples of photographs, as `kinblend families encode` writes them"
+        "--trios", type=Path, nargs="+", help="couples of photographs, as `kinblend families encode` writes them"
     )
     parser.add_argument("--out", type=Path, default=Path("directions.safetensors"))
     return parser.parse_args()

@@ -69,6 +69,7 @@ def bench(
             check_file(path)
     settings = load_settings(device=device, memory_budget=memory_budget)
     from kinblend.backbone import choose_backbone
+    from kinblend.evaluation.charts import check_plot
     from kinblend.evaluation.charts import plot as draw
     from kinblend.evaluation.speed import Plan, known_steps
     from kinblend.evaluation.speed import bench as run
@@ -76,6 +77,8 @@ def bench(
     unknown = sorted(set(step or ()) - set(known_steps()))
     if unknown:
         raise UsageError(f"there is no step {unknown[0]!r}; use {', '.join(known_steps())}")
+    if plot is not None:
+        check_plot(plot, step or known_steps())
     if threads is not None:
         import torch
 

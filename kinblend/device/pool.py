@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from kinblend.cancelling import check_cancelled
 from kinblend.device.memory import DeviceMemory, asked_for, is_out_of_memory, memory_of
 from kinblend.device.precision import dtype_of, parse_precision
 from kinblend.device.sizes import format_size, parse_size
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 REMEMBERED = 1000  # leases whose record is kept
+OFTEN = 0.1  # seconds after which a thread that waits asks whether it still has to
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -44,6 +46,39 @@ class LeaseRecord:
     moved_bytes: int
 
 
+class Turns:
+    """One thread at a time, in the order in which they ask; the thread whose turn it is may ask again."""
+
+    def __init__(self) -> None:
+        self._changed, self._waiting = threading.Condition(), deque[int]()
+        self._depth = 0  # how often the first in line has asked
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Wait for this thread's turn. Raises what `check_cancelled` does, if the wait is given up."""
+        me = threading.get_ident()
+        with self._changed:
+            if not (self._depth and self._waiting[0] == me):
+                self._waiting.append(me)
+                try:
+                    while self._waiting[0] != me:
+                        self._changed.wait(OFTEN)
+                        check_cancelled()
+                except BaseException:
+                    self._waiting.remove(me)
+                    self._changed.notify_all()
+                    raise
+            self._depth += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._depth -= 1
+                if not self._depth:
+                    self._waiting.popleft()
+                    self._changed.notify_all()
+
+
 class DevicePool:
     """`with DevicePool(device="auto", budget="2GiB") as pool: with pool.lease(module) as m: …`
 
@@ -57,8 +92,11 @@ class DevicePool:
     Modules stay on the device while the budget allows and leave least recently used first; one that is too large
     comes in pieces if it can (see `Visit`). What modules make of their weights to be faster counts, and they do
     without where the budget has no room for it. On exit every module is back on the CPU with the very numbers it came
-    with: a lease in half precision rounds copies, and a lease is no place to train. Leases nest and may be taken from
-    several threads.
+    with: a lease in half precision rounds copies, and a lease is no place to train.
+
+    Leases nest and may be taken from several threads. With a budget the threads take turns, in the order in which
+    they ask: what fits for one of them then fits for all. So a thread must not wait, within a lease, for another
+    that asks for one.
     """
 
     def __init__(
@@ -75,6 +113,7 @@ class DevicePool:
         self.records: list[LeaseRecord] = []
         self._resident: OrderedDict[int, Visit] = OrderedDict()
         self._lock = threading.RLock()
+        self._turns = Turns()
 
     def __enter__(self) -> DevicePool:
         return self
@@ -105,26 +144,30 @@ class DevicePool:
 
         module: None (a plugin without a network) is lent as it is. name: for the records, and to look up its
         precision.
-        Raises `DeviceMemoryError` if the budget can't hold it beside what is leased already.
+        Raises `DeviceMemoryError` if the budget can't hold it beside what this thread has leased already.
         """
         if module is None:
             yield None
             return
-        name, started = name or type(module).__name__, time.perf_counter()
-        with self._lock:
-            known = self._resident.get(id(module))
-            before = known.moved if known else 0
-            visit = self._admit(module, name)
-            visit.leases += 1
-            self.memory.peak(anew=True)
-        try:
-            yield module
-        finally:
+        name = name or type(module).__name__
+        with nullcontext() if self.budget is None else self._turns.take():
+            started = time.perf_counter()
             with self._lock:
-                visit.leases -= 1
-                if not visit.leases:
-                    visit.rest()
-                self._record(LeaseRecord(name, time.perf_counter() - started, visit.size, 0, visit.moved - before))
+                known = self._resident.get(id(module))
+                before = known.moved if known else 0
+                visit = self._admit(module, name)
+                visit.leases += 1
+                self.memory.peak(anew=True)
+            try:
+                yield module
+            finally:
+                with self._lock:
+                    visit.leases -= 1
+                    if not visit.leases:
+                        visit.rest()
+                    self._record(
+                        LeaseRecord(name, time.perf_counter() - started, visit.size, 0, visit.moved - before)
+                    )
 
     def batched(self, work: Callable[[Sequence[A]], list[R]], items: Sequence[A]) -> list[R]:
         """The results of `work`, called with all items; where memory runs out, with half as many at a time.

@@ -50,8 +50,8 @@ class Visit:
     """`come`, then `leave`. Several leases may share one visit.
 
     module: names in `keep_float32`, on any of its modules, that module's own tensors that are not rounded.
-    room: the bytes it may take. A module that needs more comes in pieces where it can: its `parts` are modules that
-        are used only by being called, and each is on the device for the time of its call.
+    room: the bytes it may take. A module that needs more comes in pieces where it can: its `device_parts` are modules
+        that are used only by being called, and each is on the device for the time of its call.
     derives: whether its modules may keep there what they make of their weights to be faster. Those that do say how
         much it is (`derived_bytes(device, dtype)`) and let it go (`allow_derived(False)`).
     """
@@ -59,7 +59,7 @@ class Visit:
     def __init__(self, module: nn.Module, dtype: torch.dtype, memory: DeviceMemory, room: int | None = None) -> None:
         self.module, self.dtype, self.memory, self.leases = module, dtype, memory, 0
         slots = list(_slots(module, dtype, memory))
-        parts: Sequence[nn.Module] = getattr(module, "parts", ())
+        parts: Sequence[nn.Module] = getattr(module, "device_parts", ())
         in_pieces = room is not None and sum(slot.size for slot in slots) > room and bool(parts)
         self.pieces = [(part, list(_slots(part, dtype, memory))) for part in parts] if in_pieces else []
         away = {(id(slot.owner), slot.name) for _, piece in self.pieces for slot in piece}

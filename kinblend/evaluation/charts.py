@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kinblend.imaging.figures import new_figure, save_figure
+from kinblend.errors import UsageError
+from kinblend.imaging.figures import check_figure, new_figure, save_figure
+
+DRAWN = {"synthesize": "size", "batch": "batch"}  # a step and what it is drawn against
+
+
+def check_plot(path: Path, steps: Sequence[str]) -> None:
+    """Raise `UsageError` where `plot` could not draw these steps, or not there."""
+    if not set(DRAWN) & set(steps):
+        raise UsageError(f"--plot draws the steps {' and '.join(DRAWN)}: measure one of these, or leave --plot out")
+    check_figure(path)
 
 
 def plot(report: Mapping[str, Any], path: Path) -> None:
@@ -15,9 +25,11 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
     Raises `UsageError` where matplotlib is missing.
     """
     seconds, unit = ("cpu_seconds", "CPU ms") if report["hardware"]["threads"] == 1 else ("seconds", "ms")
-    figure = new_figure(10, 7)
-    rows = figure.subplots(2, 2)
-    for axes, step, across in ((rows[:, 0], "synthesize", "size"), (rows[:, 1], "batch", "batch")):
+    steps = [step for step in DRAWN if any(case["step"] == step for case in report["cases"])]
+    figure = new_figure(5 * len(steps), 7)
+    rows = figure.subplots(2, len(steps), squeeze=False)
+    for column, step in enumerate(steps):
+        axes, across = rows[:, column], DRAWN[step]
         for precision in dict.fromkeys(case["precision"] for case in report["cases"]):
             cases = [case for case in report["cases"] if (case["step"], case["precision"]) == (step, precision)]
             x = [case[across] for case in cases]

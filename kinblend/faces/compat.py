@@ -1,6 +1,7 @@
-"""facenet-pytorch without torchvision, and torchvision next to a torch that its compiled operators do not fit.
+"""facenet-pytorch without torchvision and requests; torchvision beside a torch that its operators do not fit.
 
-All that MTCNN needs of torchvision is `batched_nms`; importing the whole takes two seconds and 90 MB.
+All that MTCNN needs of torchvision is `batched_nms`; importing the whole takes two seconds and 90 MB. requests is
+imported and never used; urllib3, which comes with it, binds a socket to see whether there is IPv6.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def import_mtcnn() -> Any:
 def import_facenet() -> Any:
     """The module facenet_pytorch."""
     if "facenet_pytorch" not in sys.modules:
-        with _in_place_of_torchvision():
+        with _stand_ins():
             import facenet_pytorch
     import facenet_pytorch
 
@@ -49,13 +50,16 @@ def import_torchvision() -> Any:
 
 
 @contextmanager
-def _in_place_of_torchvision() -> Iterator[None]:
-    """Within, `import torchvision` finds modules with what facenet-pytorch asks for, and nothing else."""
+def _stand_ins() -> Iterator[None]:
+    """Within, imports of torchvision and requests find modules with what facenet-pytorch asks for alone."""
     parts = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
-    modules = {name: ModuleType(name) for name in (*parts, "torchvision.ops", "torchvision.ops.boxes")}
+    others = ("torchvision.ops", "torchvision.ops.boxes", "requests", "requests.adapters")
+    modules = {name: ModuleType(name) for name in (*parts, *others)}
     modules["torchvision.ops.boxes"].__dict__["batched_nms"] = batched_nms
     modules["torchvision.transforms"].__dict__["functional"] = modules["torchvision.transforms.functional"]
-    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "torchvision"}
+    modules["requests.adapters"].__dict__["HTTPAdapter"] = object
+    replaced = ("torchvision", "requests")
+    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in replaced}
     for name in before:
         del sys.modules[name]
     sys.modules.update(modules)

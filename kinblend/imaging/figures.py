@@ -8,6 +8,8 @@ from typing import Any
 from kinblend.errors import UsageError
 from kinblend.files import replacing
 
+KINDS = (".png", ".svg")
+
 
 def new_figure(width: float, height: float) -> Any:
     """An empty figure, in inches, that draws to files alone. Raises `UsageError`."""
@@ -18,9 +20,20 @@ def new_figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), dpi=80, layout="constrained")
 
 
+def check_figure(path: Path) -> None:
+    """Raise `UsageError` where no figure could be saved under this name."""
+    new_figure(1, 1)
+    if path.suffix not in KINDS:
+        raise UsageError(f"{path.name} says no kind of picture that figures are saved as: use .png or .svg")
+
+
 def save_figure(figure: Any, path: Path) -> Path:
-    """Write it as PNG or SVG, by its name; as PNG the same bytes for the same figure."""
-    kind = path.suffix.removeprefix(".") or "png"
+    """Write it as PNG or SVG, by its name; as PNG the same bytes for the same figure.
+
+    Raises `UsageError` as `check_figure` does.
+    """
+    check_figure(path)
+    kind = path.suffix.removeprefix(".")
     with replacing(path) as part:
         figure.savefig(part, format=kind, metadata={"Software": None} if kind == "png" else None)
     return path

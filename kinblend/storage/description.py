@@ -39,7 +39,7 @@ class Description(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow")
 
-    version: Literal[1] = Field(alias="schema")
+    version: Literal[1, 2] = Field(alias="schema")
     name: Annotated[str, AfterValidator(_printable)] = Field(min_length=1, max_length=100)
     encoder: str | None
     projector: str

@@ -16,7 +16,8 @@ from kinblend.storage.sealed import file_sha256
 from kinblend.types import LatentSpace
 
 DESCRIPTION = "pack.json"
-SCHEMA = 1
+SCHEMA = 2
+UNSEALED = 1  # the schema before, of which a description holds no hash of itself
 _ADDED = ".added"  # how a file ends that is being added
 
 
@@ -85,7 +86,8 @@ def open_pack(folder: str | Path) -> Pack:
     """Open the pack in `folder`. Raises `PackNotFoundError` and `PackError`."""
     path = Path(folder) / DESCRIPTION
     try:
-        description = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        description = json.loads(text)
     except FileNotFoundError:
         raise PackNotFoundError(f"{folder} is no model pack: it has no {DESCRIPTION}") from None
     except NotADirectoryError:
@@ -95,9 +97,19 @@ def open_pack(folder: str | Path) -> Pack:
     from kinblend.storage.description import check_description
 
     check_description(path, description)
+    if description["schema"] != UNSEALED and text != _text(description):
+        raise PackError(f"{path} was altered: its SHA-256 differs; pull or import the pack again")
     pack = Pack(Path(folder), description)
     pack.check_sizes()
     return pack
+
+
+def _text(description: Mapping[str, Any]) -> str:
+    """What `pack.json` holds: the description and the SHA-256 of all the rest of it."""
+    said = {**description, "schema": SCHEMA}
+    said.pop("sha256", None)
+    digest = hashlib.sha256(json.dumps(said, indent=2).encode()).hexdigest()
+    return json.dumps({**said, "sha256": digest}, indent=2) + "\n"
 
 
 def write_description(folder: str | Path, description: Mapping[str, Any], files: Iterable[str]) -> Pack:
@@ -112,14 +124,14 @@ def write_description(folder: str | Path, description: Mapping[str, Any], files:
         name: {"sha256": file_sha256(folder / name), "bytes": (folder / name).stat().st_size}
         for name in sorted(files)
     }
-    text = json.dumps({"schema": SCHEMA, **description, "files": sealed}, indent=2) + "\n"
+    text = _text({"schema": SCHEMA, **description, "files": sealed})
     atomic_write(folder / DESCRIPTION, text.encode())
     return open_pack(folder)
 
 
 def annotate(pack: Pack, notes: Mapping[str, Any]) -> Pack:
     """Add to a pack's description; its files stay as they are."""
-    atomic_write(pack.folder / DESCRIPTION, (json.dumps({**pack.description, **notes}, indent=2) + "\n").encode())
+    atomic_write(pack.folder / DESCRIPTION, _text({**pack.description, **notes}).encode())
     return open_pack(pack.folder)
 
 
@@ -154,7 +166,7 @@ def _add(pack: Pack, files: Mapping[str, Path], without: Iterable[str], notes: M
         if not (target.exists() and target.samefile(file)):
             check_target(target)
             atomic_write(_added(pack.folder, name, about[name]["sha256"]), data, durable=True)
-    text = json.dumps({**pack.description, **notes, "files": dict(sorted(about.items()))}, indent=2) + "\n"
+    text = _text({**pack.description, **notes, "files": dict(sorted(about.items()))})
     atomic_write(pack.folder / DESCRIPTION, text.encode(), durable=True)
     return _settled(open_pack(pack.folder))
 

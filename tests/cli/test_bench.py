@@ -116,6 +116,17 @@ def test_the_picture_of_a_report(pack: Path, tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "p.svg").read_text()
 
 
+def test_finding_27_what_cannot_be_drawn_is_refused_before_the_work(pack: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    words = ["bench", "--backbone", str(pack), "--rounds", "1"]
+    code, _, error = here(*words, "--step", "blend", "--plot", str(tmp_path / "p.png"))
+    assert (code, "--plot draws the steps synthesize and batch" in error) == (2, True), error
+    code, _, error = here(*words, "--step", "batch", "--plot", str(tmp_path / "p.txt"))
+    assert (code, "use .png or .svg" in error) == (2, True), error
+    assert here(*words, "--step", "batch", "--batch", "1", "--plot", str(tmp_path / "p.png"))[0] == 0
+    assert (tmp_path / "p.png").stat().st_size > 1000
+
+
 def test_words_that_are_off(pack: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("1 / 0")
     (tmp_path / "empty.py").touch()

@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from published import toy
 from torch import Tensor, nn
 
 from kinblend import DevicePool
+from kinblend.cancelling import cancellable
 from kinblend.errors import DeviceMemoryError, UsageError
 from kinblend_plugins.stylegan2 import winograd
 from kinblend_plugins.stylegan2.generator import build
@@ -28,10 +30,10 @@ class Chain(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.full((16,), 2.0))
-        self.parts = nn.ModuleList(nn.Linear(16, 16) for _ in range(4))
+        self.device_parts = nn.ModuleList(nn.Linear(16, 16) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
-        for part in self.parts:
+        for part in self.device_parts:
             x = part(x) * self.scale
         return x
 
@@ -119,7 +121,7 @@ def test_a_module_larger_than_the_budget_comes_in_pieces() -> None:
         assert pool.records[0].bytes == pool.records[0].peak_bytes == piece + 64
         # Four pieces and the scale, and the first piece of the call that failed.
         assert [record.moved_bytes for record in pool.records] == [5 * piece + 64, 5 * piece]
-    assert not chain.parts[0]._forward_hooks
+    assert not chain.device_parts[0]._forward_hooks
     with DevicePool(budget=piece, memory=memory) as pool, pytest.raises(DeviceMemoryError, match=str(piece + 64)):
         pool.lease(chain).__enter__()
 
@@ -209,3 +211,43 @@ def test_what_is_made_of_weights_counts_and_is_done_without_where_it_does_not_fi
             assert generator.convs[-1]._wide is not None  # there is no budget that it could burst
     with DevicePool(budget=plain + wide, memory=FakeMemory(), precision="bf16") as pool, pool.lease(generator):
         assert pool.resident_bytes < plain  # in half precision there is nothing of the kind
+
+
+def test_finding_27_what_a_network_calls_its_parts_is_its_own_affair() -> None:
+    network = linear(8)
+    network.parts = ["nose", "mouth"]
+    with DevicePool("cpu", budget=4 * KIB) as pool, pytest.raises(DeviceMemoryError, match="8192"):
+        pool.lease(network).__enter__()
+
+
+def test_finding_26_threads_that_share_a_budget_wait_for_each_other() -> None:
+    pairs = [(linear(4), linear(4)) for _ in range(8)]
+    given = torch.ones(1, 4)
+    expected = [(a(given) + b(given)).tolist() for a, b in pairs]
+    with DevicePool("cpu", budget=8 * KIB) as pool:
+
+        def work(pair: tuple[nn.Module, nn.Module]) -> list:
+            with pool.lease(pair[0]) as a, pool.lease(pair[1]) as b:
+                assert a is not None
+                assert b is not None
+                assert pool.resident_bytes <= 8 * KIB
+                return (a(given) + b(given)).tolist()
+
+        for _ in range(20):
+            with ThreadPoolExecutor(8) as threads:
+                assert list(threads.map(work, pairs)) == expected
+
+
+def test_finding_26_waiting_for_a_turn_can_be_given_up() -> None:
+    def give_up() -> None:
+        raise TimeoutError
+
+    def ask() -> None:
+        with cancellable(give_up), pool.lease(linear(1)):
+            pass
+
+    with DevicePool("cpu", budget="1MiB") as pool, ThreadPoolExecutor(1) as threads:
+        with pool.lease(linear(1)), pytest.raises(TimeoutError):
+            threads.submit(ask).result(10)
+        with pool.lease(linear(1)):
+            pass  # whoever gave up is no longer in line

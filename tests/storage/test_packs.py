@@ -76,7 +76,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "sha256": lambda d: d["files"]["generator.safetensors"].update(sha256="short"),
     "projector": lambda d: d.update(projector=3),
     "missing": lambda d: d.pop("dim"),
-    "schema": lambda d: d.update(schema=2),
+    "schema": lambda d: d.update(schema=3),
     "path": lambda d: d["files"].update({"../x.safetensors": d["files"]["generator.safetensors"]}),
     "settings": lambda d: d.update(settings=[]),
 }
@@ -92,10 +92,23 @@ def test_a_description_that_is_off(name: str, pack: Pack) -> None:
 
 
 def test_a_plugin_that_is_not_there_is_named(pack: Pack) -> None:
-    description = json.loads((pack.folder / "pack.json").read_text()) | {"projector": "nobodys"}
+    description = json.loads((pack.folder / "pack.json").read_text()) | {"projector": "nobodys", "schema": 1}
     (pack.folder / "pack.json").write_text(json.dumps(description))
     with pytest.raises(PackError, match="needs the projector 'nobodys'"):
         load_backbone(pack.folder)
+
+
+def test_every_flipped_bit_of_a_description_is_refused(pack: Pack) -> None:
+    path = pack.folder / "pack.json"
+    content = path.read_bytes()
+    for bit in range(0, 8 * len(content), 3):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        with pytest.raises(PackError):
+            open_pack(pack.folder)
+    path.write_bytes(content.replace(b"\n", b"\r\n"))
+    assert open_pack(pack.folder).description == pack.description
 
 
 @pytest.mark.parametrize("large", [0, 10**9], ids=["large", "small"])

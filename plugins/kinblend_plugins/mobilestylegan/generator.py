@@ -49,7 +49,9 @@ class Generator(nn.Module):
         size: where it is given and there is a head for it, a picture of the smallest size with a head that is no
         smaller. Without gradients on a CPU, `strips` makes the same picture faster.
         """
-        in_pieces = self.constant.dtype != self.first.weight.dtype  # so `parts` must be called to have their weights
+        in_pieces = (
+            self.constant.dtype != self.first.weight.dtype
+        )  # so `device_parts` must be called to have their weights
         if codes.device.type == "cpu" and not in_pieces and not self.is_watched(codes):
             return strips.draw(self, codes, noise, size)
         return self.layered(codes, noise, size)
@@ -72,7 +74,7 @@ class Generator(nn.Module):
         return len(self.levels) if head is None else head.start
 
     @property
-    def parts(self) -> list[nn.Module]:
+    def device_parts(self) -> list[nn.Module]:
         """Modules that may come to a small device one after the other."""
         return [self.mapping, self.first, *self.levels, self.picture]
 

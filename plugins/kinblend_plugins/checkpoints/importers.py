@@ -17,6 +17,7 @@ from torch import Tensor
 from kinblend import Network, check_weights, kind_of, read_nvidia, read_torch, write_description
 from kinblend.errors import CheckpointError
 from kinblend.files import replacing
+from kinblend_plugins.checkpoints.ffhq import copy_directions, is_ffhq
 
 DIM = 512
 MOST_STEPS = 9  # of the generator, 4 to 1024 px
@@ -36,7 +37,7 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
     if not isinstance(average, Tensor) or tuple(average.shape) != (layers, DIM):
         raise CheckpointError(f"{checkpoint} needs a latent_avg of shape [{layers}, {DIM}]")
     parts = {"generator": _with_noises(generator, resolution), "encoder": encoder | {"latent_avg": average}}
-    return _write(checkpoint, out, name, resolution, parts, "encoder4editing")
+    return _write(checkpoint, out, name, resolution, parts, "encoder4editing", average=average.mean(0))
 
 
 def import_rosinality(checkpoint: Path, out: Path, name: str) -> Path | None:
@@ -53,7 +54,8 @@ def import_rosinality(checkpoint: Path, out: Path, name: str) -> Path | None:
     if isinstance(average, Tensor) and average.numel() == DIM:
         generator["latent_avg"] = average.reshape(DIM)
     generator = _with_noises(generator, resolution)
-    return _write(checkpoint, out, name, resolution, {"generator": generator}, "stylegan2-pytorch")
+    mean, parts = generator.get("latent_avg"), {"generator": generator}
+    return _write(checkpoint, out, name, resolution, parts, "stylegan2-pytorch", average=mean)
 
 
 def import_nvidia(checkpoint: Path, out: Path, name: str) -> Path | None:
@@ -76,7 +78,8 @@ def import_nvidia(checkpoint: Path, out: Path, name: str) -> Path | None:
         raise CheckpointError(f"{checkpoint}: G_ema is no StyleGAN2 generator: it has no synthesis.b4.*")
     settings = {"conv_clamp": _clamp(checkpoint, networks["G_ema"])}
     parts = {"generator": generator}
-    return _write(checkpoint, out, name, max(sizes), parts, "stylegan2-ada-pytorch", settings)
+    mean = generator.get("mapping.w_avg")
+    return _write(checkpoint, out, name, max(sizes), parts, "stylegan2-ada-pytorch", settings, average=mean)
 
 
 def _write(
@@ -87,8 +90,11 @@ def _write(
     parts: Mapping[str, Mapping[str, Tensor]],
     source: str,
     settings: Mapping[str, Any] | None = None,
+    average: Tensor | None = None,
 ) -> Path:
+    """Write the parts, and directions where the generator's mean w, `average`, is that of StyleGAN2-FFHQ."""
     out.mkdir(parents=True, exist_ok=True)
+    files = [f"{part}.safetensors" for part in parts]
     for part, tensors in parts.items():
         check_weights(checkpoint, tensors)
         with replacing(out / f"{part}.safetensors") as target:
@@ -105,7 +111,9 @@ def _write(
         "settings": dict(settings or {}),
         "source": source,
     }
-    write_description(out, description, [f"{part}.safetensors" for part in parts])
+    if average is not None and is_ffhq(_layers(resolution), average):
+        files.append(copy_directions(out))
+    write_description(out, description, files)
     return out
 
 

@@ -44,8 +44,8 @@ def import_pack(
         raise UsageError(f"{out} exists already; remove it or choose another --name")
     importers = load_plugins()["importer"]
     specs = [importers.get(importer)] if importer else list(importers)
-    sha256, expected = file_sha256(checkpoint), (origin or {}).get("sha256_of_publisher")
-    if expected not in (None, sha256):
+    expected = (origin or {}).get("sha256_of_publisher")
+    if expected not in (None, file_sha256(checkpoint)):
         raise CheckpointError(f"{checkpoint} is not what its publisher gave: its SHA-256 differs; fetch it again")
     with locked(out.parent):
         _remove_strays(out.parent)
@@ -55,6 +55,7 @@ def import_pack(
         try:
             made = folder / "pack"
             _convert(checkpoint, made, name, specs)
+            sha256 = expected or file_sha256(checkpoint)
             notes: dict[str, Any] = {"name": name, "checkpoint": {"sha256": sha256, **(origin or {})}}
             _try(annotate(open_pack(made), notes | ({"licence": licence} if licence else {})))
             made.rename(out)

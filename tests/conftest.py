@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 
 import pytest
 import torch
@@ -14,6 +15,9 @@ with contextlib.suppress(ImportError):
 
 # Whatever packs a developer has pulled: tests that name no backbone mean the embedded one.
 os.environ.setdefault("KINBLEND_BACKBONE", "morphable")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so the processes that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -149,7 +149,6 @@ def test_findings_05_and_06_no_other_module_writes_files() -> None:
         "kinblend/files.py",
         "kinblend/evaluation/timing.py",
         "kinblend/imaging/figures.py",
-        "kinblend/storage/download.py",
         "kinblend/storage/packages.py",
         "plugins/kinblend_plugins/stylegan2/training/checkpoint.py",
     }

@@ -40,10 +40,11 @@ class ArchiveMember:
 
 
 @contextmanager
-def open_archive(path: str | Path, *, most: int | None = None) -> Iterator[Archive]:
+def open_archive(path: str | Path, *, most: int | None = None, listing: int = MOST_LISTING) -> Iterator[Archive]:
     """An open zip, for the time of the `with` block.
 
     most: bytes that may be read of it in all, unpacked; by default 20 times its size, or 256 MiB where that is more.
+    listing: bytes that its list of members may have; reading it takes a second for four million.
     Raises `InputError` where it is no zip, is damaged, has more than 200,000 members, or states that it unpacks to
     more than `most`.
     """
@@ -55,17 +56,17 @@ def open_archive(path: str | Path, *, most: int | None = None) -> Iterator[Archi
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror or error}") from error
     with raw:
-        yield Archive(path, raw, _limit(raw) if most is None else most)
+        yield Archive(path, raw, _limit(raw) if most is None else most, listing)
 
 
 class Archive:
     """What `open_archive` gives. Nothing in it is ever written to a disk."""
 
-    def __init__(self, path: Path, raw: BinaryIO, most: int) -> None:
+    def __init__(self, path: Path, raw: BinaryIO, most: int, listing: int = MOST_LISTING) -> None:
         self.path, self._raw, self._left = path, raw, most
         self._size = raw.seek(0, 2)
         try:
-            self._zip = zipfile.ZipFile(_Bounded(raw))
+            self._zip = zipfile.ZipFile(_Bounded(raw, listing))
         except DAMAGE as error:
             raise InputError(f"{path} can't be read as a zip: {error}") from error
         self.members = [ArchiveMember(i.filename, i.file_size) for i in self._zip.infolist() if not i.is_dir()]
@@ -147,13 +148,13 @@ class Archive:
 class _Bounded:
     """A file of which nobody reads much at once: the list of members comes in one piece, as long as the file says."""
 
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
+    def __init__(self, raw: IO[bytes], most: int) -> None:
+        self._raw, self._most = raw, most
         self.seek, self.tell, self.seekable, self.close = raw.seek, raw.tell, raw.seekable, raw.close
 
     def read(self, size: int = -1) -> bytes:
-        data = self._raw.read(size if 0 <= size <= MOST_LISTING else MOST_LISTING + 1)
-        if len(data) > MOST_LISTING:
+        data = self._raw.read(size if 0 <= size <= self._most else self._most + 1)
+        if len(data) > self._most:
             raise zipfile.BadZipFile("its list of members is too long")
         return data
 

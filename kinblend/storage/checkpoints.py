@@ -19,6 +19,7 @@ from kinblend.storage.archives import open_archive
 from kinblend.storage.pickles import MOST_ITEMS, Global, Refused, read_pickle, reason, refuse_unsound
 from kinblend.storage.torch_files import (
     LEGACY,
+    LISTING,
     ignore_state,
     load_plain,
     make_mapping,
@@ -216,7 +217,7 @@ def _existing(path: str | Path) -> Path:
 def _may_be_torchs(path: Path) -> bool:
     """Whether a zip is of `torch.save`, or too damaged to tell."""
     try:
-        with open_archive(path) as archive:
+        with open_archive(path, listing=LISTING) as archive:
             return any(name.endswith("data.pkl") for name in archive.names())
     except InputError:
         return True

@@ -113,7 +113,7 @@ def _read_parquet(path: Path) -> Table:
                 rows = list(enumerate(_parquet_rows(path, file), start=1))
                 return Table(file.schema_arrow.names, rows)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} can't be read: {error}") from error
+        raise InputError(f"{path} can't be read: {' '.join(str(error).split())}") from error
 
 
 def _check_parquet(path: Path, file: Any) -> list[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ZIP = b"PK\x03\x04"
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how `torch.save` began its files before version 1.6
 MARK, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+LISTING = 2 * 2**20  # bytes of the list of members of a file: about 20,000 tensors
 MOST_PICKLE = 64 * 2**20  # bytes of a file without the values of its tensors
 MOST_DIMS = 16
 MOST_STORAGES = 100_000
@@ -67,7 +68,7 @@ def load_plain(path: Path) -> Any:
         file.seek(0)
         if not head.startswith(ZIP):
             return read_legacy(file)
-    with open_archive(path, most=path.stat().st_size) as archive:
+    with open_archive(path, most=path.stat().st_size, listing=LISTING) as archive:
         return _Zipped(archive).value()
 
 

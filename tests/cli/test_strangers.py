@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hostile.checkpoints import hostile
 from published import Call
-from storage.test_checkpoints import hostile
 from strangers import Site, here
 
 from kinblend.cli.demo import FATHER, MOTHER, example

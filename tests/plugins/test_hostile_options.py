@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from storage.test_checkpoints import hostile
+from hostile.checkpoints import hostile
 
 from kinblend import Context, LatentSpace
 from kinblend.backbone import make_plugin

@@ -180,6 +180,21 @@ def test_parts_are_read_as_they_were_written(tmp_path: Path, pack: Path) -> None
     assert all(torch.equal(found[name].to(tensor), tensor) for name, tensor in tensors.items())
 
 
+def test_parts_of_two_encoders_are_not_taken_for_one(
+    tmp_path: Path, pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kinblend_plugins.wplus.files.LIMIT", 20)
+    for name, count in (("new", 3), ("old", 4)):
+        (tmp_path / name).mkdir()
+        write_parts(tmp_path / name, "part", {f"t{n}": torch.randn(8) for n in range(count)})
+    files = {f"part-0{n}.safetensors": tmp_path / ("new", "old")[n == 2] / f"part-0{n}.safetensors" for n in range(3)}
+    known = load_backbone(pack)
+    with pytest.raises(PackError, match="parts of two different parts"):
+        read_parts(type(known.context)(known.space, files), "part")
+    assert len(write_parts(tmp_path / "old", "part", {"t": torch.ones(8)})) == 1
+    assert [file.name for file in (tmp_path / "old").iterdir()] == ["part-00.safetensors"]
+
+
 def test_a_training_may_start_from_the_packs_encoder(pack: Path, tmp_path: Path) -> None:
     short = {"start": True, "code_minutes": 0, "picture_minutes": 0.001, "picture_size": 16, "picture_rate": 1e-9}
     files = sorted(train(options(pack, **short), tmp_path).glob("encoder-*.safetensors"))

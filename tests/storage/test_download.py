@@ -209,13 +209,14 @@ def test_finding_12_another_part_than_was_asked_for_begins_anew(shift: int, serv
     [
         ("", {}),
         ('W/"1"', {}),
-        ("", {"Last-Modified": formatdate(usegmt=True)}),
+        ("", {"Last-Modified": "now"}),
         ("no quotes", {}),
     ],
 )
 def test_finding_12_without_a_strong_validator_nothing_is_put_together(
     tag: str, more: dict[str, str], server: Server, tmp_path: Path
 ) -> None:
+    more = {name: formatdate(usegmt=True) for name in more}
     server.tag, server.more, server.cuts = tag, more, [500_000, 0, 0, 0]
     with pytest.raises(DownloadError):
         fetch(source(server, None), tmp_path)

@@ -1,13 +1,12 @@
 """Safetensors files of anybody's making: read, or refused in one sentence that names the file."""
 
-import json
 import os
-import struct
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from hostile.tensors import HEADERS, entry, written
 from safetensors.torch import save_file
 from strangers import here, read_apart
 
@@ -18,42 +17,6 @@ from kinblend.storage.latents import load_latent
 from kinblend.storage.packs import check_tensors
 from kinblend.storage.sealed import write_sealed
 from kinblend.tensor_files import load, load_file, safe_open
-
-
-def written(path: Path, header: object, data: bytes = b"", length: int | None = None) -> Path:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + data)
-    return path
-
-
-def entry(dtype: object = "F32", shape: object = (1,), place: object = (0, 4)) -> dict[str, object]:
-    return {"w": {"dtype": dtype, "shape": shape, "data_offsets": place}}
-
-
-HEADERS = {
-    "nothing": (b"", b""),
-    "a list": ([], b""),
-    "deep": (b"[" * 100_000, b""),
-    "deep in a dict": (b'{"w":' * 50_000 + b"1" + b"}" * 50_000, b""),
-    "many parts": (b'{"w":[' + b"[]," * 3_000_000 + b"[]]}", b""),
-    "float8": (entry("F8_E4M3", [4]), b"1234"),
-    "float8, another": (entry("F8_E5M2", [4]), b"1234"),
-    "an unknown dtype": (entry("\x1b[31mX"), b"1234"),
-    "no text for a dtype": (entry(["F32"]), b"1234"),
-    "a shape of texts": (entry(shape=["1"]), b"1234"),
-    "a negative shape": (entry(shape=[-1, -1]), b"1234"),
-    "a shape of floats": (entry(shape=[1.0]), b"1234"),
-    "a large shape": (entry(shape=[2**31, 2**31, 2**31]), b"1234"),
-    "many dimensions": (entry(shape=[1] * 5000), b"1234"),
-    "a place outside": (entry(place=[0, 400], shape=[100]), b"1234"),
-    "a place backwards": (entry(place=[4, 0]), b"1234"),
-    "no place": ({"w": {"dtype": "F32", "shape": [1]}}, b"1234"),
-    "a number": ({"w": 1}, b"1234"),
-    "notes of numbers": ({"__metadata__": {"a": 1}}, b""),
-    "notes of lists": ({"__metadata__": [1]}, b""),
-    "a gap": ({**entry(place=[4, 8])}, b"12345678"),
-    "overlapping": ({**entry(), "v": entry()["w"]}, b"1234"),
-}
 
 
 @pytest.mark.parametrize("name", HEADERS)

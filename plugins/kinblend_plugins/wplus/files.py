@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from kinblend.errors import PackError
 from kinblend.files import replacing
 from kinblend.tensor_files import SafetensorError, safe_open
 
+WRITTEN = "written"  # key of the metadata: the SHA-256 of the whole that a part is of
 LIMIT = 15 << 20  # bytes of a part
 
 
@@ -26,23 +28,28 @@ def read_parts(context: Context, name: str) -> dict[str, Tensor]:
     if not files:
         raise PackError(f"the pack of '{context.space.backbone}' has no {name}.safetensors; pull or import it again")
     tensors: dict[str, Tensor] = {}
+    written = set()
     for path in files:
         try:
             with safe_open(path, framework="pt") as content:
                 tensors |= {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
+                written.add((content.metadata() or {}).get(WRITTEN, ""))
         except (OSError, SafetensorError) as error:
             raise PackError(f"{path} can't be read: {error}; pull or import its pack again") from error
+    if len(written) > 1:
+        raise PackError(f"{files[0].parent} holds parts of two different {name}s: write or import them again")
     return tensors
 
 
 def write_parts(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> list[Path]:
     """Write tensors as float16 to `NAME-00.safetensors` …, each below 16 MiB; returns the files.
 
+    They take the place of those that are there, one after the other: ended in between, `read_parts` refuses them.
     Small integers (counters) stay as they are. No single tensor may exceed the limit.
     """
     parts: list[dict[str, Tensor]] = [{}]
     room = LIMIT
-    for key, tensor in tensors.items():
+    for key, tensor in sorted(tensors.items()):
         small = tensor.detach().cpu().to(torch.float16) if tensor.is_floating_point() else tensor.detach().cpu()
         size = small.numel() * small.element_size()
         if size > room and parts[-1]:
@@ -51,10 +58,23 @@ def write_parts(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> list[
         parts[-1][key] = small.clone(memory_format=torch.contiguous_format)
         room -= size
     files = [folder / f"{name}-{number:02d}.safetensors" for number in range(len(parts))]
+    written = {WRITTEN: _digest(parts)}
     for file, part in zip(files, parts, strict=True):
         with replacing(file) as beside:
-            save_file(part, beside)
+            save_file(part, beside, written)
+    for old in set(folder.glob(f"{name}-[0-9][0-9].safetensors")) - set(files):
+        old.unlink()
     return files
+
+
+def _digest(parts: Sequence[Mapping[str, Tensor]]) -> str:
+    """SHA-256 of all tensors, 64 hex digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for key, tensor in part.items():
+            digest.update(f"\0{key}\0{list(tensor.shape)}\0".encode())
+            digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

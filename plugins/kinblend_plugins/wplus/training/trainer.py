@@ -53,8 +53,6 @@ def train(options: TrainOptions, out: Path, progress: Say | None = None) -> Path
         if session.step:
             session.save(checkpoint)
     _measure(session, work, say)
-    for old in out.glob("encoder-*.safetensors"):
-        old.unlink()
     write_parts(out, "encoder", session.tensors())
     _curves(work, say)
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 NEEDED = ("fastapi", "uvicorn", "jinja2", "python_multipart", "prometheus_client")
 CLOSING = 5  # seconds that open streams get
+SWITCH = 0.001  # seconds after which the thread that computes lets the one that answers go first; usually 0.005
 
 
 def serve(
@@ -93,6 +95,7 @@ def _run(app: FastAPI, listening: socket.socket, ready: Callable[[], None], prox
         forwarded_allow_ips=proxy,
         limit_concurrency=limits.connections,
     )
+    sys.setswitchinterval(SWITCH)
     Server(config).run([listening])
 
 

@@ -144,6 +144,8 @@ def _size(part: Path) -> int:
 
 def _stream(url: str, source: Download, part: Path, on_bytes: OnBytes | None) -> bool:
     """Append to `part` what is missing; whether the file is whole now."""
+    if not url.startswith(("https://", "http://")):
+        raise DownloadError(f"{url} is no http(s) address; the plugin that names it has to be mended")
     have, note = _resumable(url, source, part)
     if have and have == note.total:
         return True
@@ -152,7 +154,7 @@ def _stream(url: str, source: Download, part: Path, on_bytes: OnBytes | None) ->
         request.add_header("Range", f"bytes={have}-")
         if note.validator:
             request.add_header("If-Range", note.validator)
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # nosec B310 (http and https alone)
         _check_answer(url, answer)
         resumed = answer.status == 206
         if resumed:

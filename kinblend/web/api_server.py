@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fastapi import APIRouter, Response
+from pydantic import TypeAdapter
 
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER
 from kinblend.web.problems import ProblemError, documented, problem
 from kinblend.web.services import Owner, ServicesDep
+from kinblend.web.studio import Studio
 from kinblend.web.wishes import AttributeAnswer, StrategyAnswer
 
 router = APIRouter()
 
 
-@router.get("/api/v1/strategies", tags=["server"], responses=documented())
-async def strategies(services: ServicesDep) -> list[StrategyAnswer]:
+@router.get("/api/v1/strategies", tags=["server"], responses=documented(), response_model=list[StrategyAnswer])
+async def strategies(services: ServicesDep) -> Response:
     """All blenders, those of third parties too, and the JSON schema of their options."""
-    plugins, studio = load_plugins(), services.studio
-    return [
+    return Response(_strategies(services.studio), media_type="application/json")
+
+
+@lru_cache(maxsize=4)  # an app has one
+def _strategies(studio: Studio) -> bytes:
+    """All blenders as JSON, which takes longer to make than to send."""
+    plugins = load_plugins()
+    found = [
         StrategyAnswer(
             name=spec.name,
             summary=spec.summary,
@@ -29,6 +39,7 @@ async def strategies(services: ServicesDep) -> list[StrategyAnswer]:
         )
         for spec in plugins["blender"]
     ]
+    return TypeAdapter(list[StrategyAnswer]).dump_json(found)
 
 
 @router.get("/api/v1/attributes", tags=["server"], responses=documented())

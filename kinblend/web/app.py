@@ -16,7 +16,7 @@ from starlette.types import Scope
 from kinblend.settings import Settings
 from kinblend.web import api_children, api_events, api_photos, api_server, pages
 from kinblend.web.access import Access
-from kinblend.web.guards import Guarded, Headed, Measured, Sized
+from kinblend.web.guards import Guarded, Headed, Measured, Paced, Sized
 from kinblend.web.limits import Limits
 from kinblend.web.problems import Problem, answer_problems
 from kinblend.web.services import Services
@@ -60,6 +60,7 @@ def create_app(
     app.add_middleware(Guarded, access=access, rates=services.rates, address_rates=services.address_rates)
     app.add_middleware(Measured, metrics=services.metrics)
     app.add_middleware(Headed)
+    app.add_middleware(Paced)
     return app
 
 

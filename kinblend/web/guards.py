@@ -52,6 +52,22 @@ class Headed:
         await self._app(scope, receive, headed if scope["type"] == "http" else send)
 
 
+class Paced:
+    """Lets requests begin one after the other, with a pass of the event loop in between.
+
+    However many there are, those of programs that watch are answered at once.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app, self._turn = app, asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(FREE):
+            async with self._turn:
+                await asyncio.sleep(0)
+        await self._app(scope, receive, send)
+
+
 class Measured:
     """Counts and times the answers."""
 

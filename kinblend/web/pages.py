@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 
 from kinblend.pipeline.request import OLDEST, SEX_TARGETS, USUAL_AGE, USUAL_SEX, YOUNGEST
@@ -42,7 +42,7 @@ templates.env.trim_blocks = templates.env.lstrip_blocks = True
 @router.get("/")
 async def index(request: Request, services: ServicesDep) -> Response:
     """The one page of the app."""
-    response = templates.TemplateResponse(request, "index.html", _context(services))
+    response = HTMLResponse(_page(services))
     if not owner_of(request.headers):
         response.set_cookie(OWNER, new_owner(), httponly=True, samesite="strict")
     return response
@@ -63,6 +63,12 @@ async def enter(request: Request, services: ServicesDep) -> Response:
     response = RedirectResponse("/", 303)
     response.set_cookie(PASS, services.access.pass_value, httponly=True, samesite="strict")
     return response
+
+
+@lru_cache(maxsize=4)  # an app has one
+def _page(services: Services) -> str:
+    """The page, which is the same for everybody."""
+    return templates.env.get_template("index.html").render(_context(services))
 
 
 def _context(services: Services) -> dict[str, object]:

@@ -12,10 +12,14 @@ from pathlib import Path
 
 @dataclass
 class Outcome:
-    """tries: how many. failures: a line for each that was not survived. note: the worst that was measured."""
+    """tries: how many. failures: a line for each that was not survived. note: the worst that was measured.
+
+    late: what took longer than it may, which says nothing where others use the machine.
+    """
 
     tries: int = 0
     failures: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
     note: str = ""
 
     def count(self, survived: bool, failure: object) -> None:

@@ -284,6 +284,13 @@ def test_finding_12_more_than_was_said_an_encoding_and_a_note_of_somebody(server
         (tmp_path / "f.bin").unlink()
 
 
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/f", "data:,x", "nowhere"])
+def test_other_addresses_than_http_are_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="no http"):
+        fetch(Download(url, "f.bin"), tmp_path)
+    assert not list(tmp_path.rglob("f.bin*"))
+
+
 def test_mirrors_are_tried_in_turn(server: Server, tmp_path: Path) -> None:
     mirrors = (f"{server.address}/none", f"{server.address}/f.bin")
     found = fetch(Download(f"{server.address}/nowhere", "f.bin", SHA, mirrors), tmp_path)

@@ -154,7 +154,7 @@ def _stream(url: str, source: Download, part: Path, on_bytes: OnBytes | None) ->
         request.add_header("Range", f"bytes={have}-")
         if note.validator:
             request.add_header("If-Range", note.validator)
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # nosec B310 (http and https alone)
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # nosec B310
         _check_answer(url, answer)
         resumed = answer.status == 206
         if resumed:

@@ -139,12 +139,16 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def own_interrupts() -> Iterator[None]:
-    """Within, in the main thread, Ctrl-C raises `Interrupted`, and any other `KeyboardInterrupt` is a plugin's."""
+    """Within, in the main thread, Ctrl-C raises `Interrupted`, and any other `KeyboardInterrupt` is a plugin's.
+
+    Where Ctrl-C is ignored, as in what a shell starts in the background, it stays so.
+    """
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+    known = before in (signal.default_int_handler, signal.SIG_IGN)
+    if threading.current_thread() is not threading.main_thread() or not known:
         yield
         return
-    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt if before is signal.default_int_handler else _ignore)
     try:
         yield
     finally:
@@ -155,11 +159,15 @@ def _interrupt(number: int, frame: Any) -> NoReturn:
     raise Interrupted
 
 
+def _ignore(number: int, frame: Any) -> None:
+    """Ctrl-C of nobody: a handler, so that one can tell whose a `KeyboardInterrupt` is."""
+
+
 def is_interrupt(error: BaseException) -> bool:
     """Whether this is the user's own Ctrl-C, as far as one can tell; in a thread of its own it never is."""
     if isinstance(error, Interrupted):
         return True
-    ours = signal.getsignal(signal.SIGINT) is _interrupt
+    ours = signal.getsignal(signal.SIGINT) in (_interrupt, _ignore)
     main = threading.current_thread() is threading.main_thread()
     return isinstance(error, KeyboardInterrupt) and main and not ours
 

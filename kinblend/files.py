@@ -23,7 +23,10 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # of file systems that know no locks
 
-_PART = re.compile(r"[0-9a-f]{12}\.part$")
+# How the name of a part ends: the process that writes it, six digits, and six digits of chance.
+_PART = re.compile(r"([0-9a-f]{6})[0-9a-f]{6}\.part$")
+
+_strays: dict[Path, list[Path]] = {}  # parts of processes that are gone, by the folders that were looked through
 
 # Device and inode of each input of the command that runs; None outside of one, where nothing is looked after.
 _inputs: set[tuple[int, int]] | None = None
@@ -76,13 +79,15 @@ def check_target(path: str | Path) -> None:
 def replacing(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
     """Write to the path that this gives: it takes the place of `path` when the block ends without an error.
 
-    A reader sees the old file or the new one, never a part. The file has the permissions that the umask leaves.
+    A reader sees the old file or the new one, never a part; what a process left that was killed while it wrote to
+    `path` is removed. The file has the permissions that the umask leaves.
     durable: wait until the disk has it. Raises what `check_target` does.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     check_target(path)
-    part = path.with_name(f"{_start(path)}{secrets.token_hex(6)}.part")
+    _remove_strays(path)
+    part = path.with_name(f"{_start(path)}{os.getpid() & 0xFFFFFF:06x}{secrets.token_hex(3)}.part")
     mode = _create(part)
     try:
         yield part
@@ -171,6 +176,46 @@ def leftovers(paths: Iterable[Path]) -> list[Path]:
             if part and path.name[: part.start()] in starts[folder]:
                 found.append(path)
     return found
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left of any file in a folder that nobody but kinblend writes into."""
+    for path in _left_by_the_dead(folder):
+        path.unlink(missing_ok=True)
+
+
+def _remove_strays(path: Path) -> None:
+    """Remove what killed processes left of this file. A folder is looked through once in a process."""
+    folder = path.parent.absolute()
+    if folder not in _strays:
+        _strays[folder] = _left_by_the_dead(folder)
+    for stray in list(_strays[folder]):
+        part = _PART.search(stray.name)
+        if part and stray.name[: part.start()] == _start(path):
+            _strays[folder].remove(stray)
+            with suppress(OSError):
+                stray.unlink()
+
+
+def _left_by_the_dead(folder: Path) -> list[Path]:
+    """Parts in a folder whose process is gone. Only where one can ask for a process without ending it."""
+    if os.name != "posix":
+        return []
+    try:
+        parts = [(path, part) for path in folder.iterdir() if (part := _PART.search(path.name))]
+    except OSError:
+        return []
+    return [path for path, part in parts if not _lives(int(part[1], 16))]
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # somebody else's
+    return True
 
 
 def open_plain(path: str | Path) -> BufferedReader:

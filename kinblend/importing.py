@@ -45,7 +45,7 @@ def import_pack(
     importers = load_plugins()["importer"]
     specs = [importers.get(importer)] if importer else list(importers)
     expected = (origin or {}).get("sha256_of_publisher")
-    if expected not in (None, file_sha256(checkpoint)):
+    if expected is not None and expected != file_sha256(checkpoint):
         raise CheckpointError(f"{checkpoint} is not what its publisher gave: its SHA-256 differs; fetch it again")
     with locked(out.parent):
         _remove_strays(out.parent)

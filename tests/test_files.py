@@ -15,7 +15,16 @@ from PIL import Image
 
 from kinblend import Latent, save_latent
 from kinblend.errors import OutputError
-from kinblend.files import append_text, atomic_write, inputs_kept, keep_inputs, leftovers, open_plain, replacing
+from kinblend.files import (
+    append_text,
+    atomic_write,
+    inputs_kept,
+    keep_inputs,
+    leftovers,
+    open_plain,
+    remove_leftovers,
+    replacing,
+)
 from kinblend.imaging.encode import write_png
 from kinblend.storage.tables import write_table
 from kinblend_plugins.blenders.heredity import Heredity, save_heredity
@@ -129,6 +138,22 @@ def test_what_a_killed_process_leaves_can_be_told_from_other_files(tmp_path: Pat
         (tmp_path / name).touch()
     [left] = leftovers([tmp_path / "a.png", tmp_path / "nowhere" / "b"])
     assert left.name.startswith(".a.png.") and left.stat().st_size == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody can ask whether a process lives")
+def test_what_a_killed_process_left_goes_when_its_file_is_written(tmp_path: Path) -> None:
+    code = "import os, sys\nfrom kinblend.files import replacing\n"
+    code += "held = [replacing(name) for name in sys.argv[1:]]\nfor one in held:\n    one.__enter__()\nos._exit(9)"
+    subprocess.run([sys.executable, "-c", code, *map(str, (tmp_path / "a.png", tmp_path / "b.png"))], check=False)
+    mine = tmp_path / f".a.png.{os.getpid():06x}abcdef.part"  # of somebody who is at work
+    for path in (mine, tmp_path / ".a.png.part"):
+        path.touch()
+    assert len(list(tmp_path.iterdir())) == 4
+    atomic_write(tmp_path / "a.png", b"x")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"a.png", ".a.png.part", mine.name} < names and len(names) == 4
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", ".a.png.part", mine.name}
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "device", "folder"])

@@ -36,7 +36,8 @@ class Whitening(nn.Module):
 
     def __init__(self, dim: int, w: Tensor | None = None) -> None:
         super().__init__()
-        centre, colour, spread = torch.zeros(dim), torch.eye(dim), torch.ones(dim)
+        # On the meta device torch.eye would import the compiler, which takes two seconds.
+        centre, colour, spread = torch.zeros(dim), torch.zeros(dim, dim).fill_diagonal_(1), torch.ones(dim)
         if w is not None:
             v = undone(w.double())
             centre = v.mean(0)

@@ -15,7 +15,7 @@ from torch import Tensor
 from kinblend import load_backbone
 from kinblend.errors import UsageError
 from kinblend.evaluation.people import read_faces
-from kinblend.files import append_text, replacing
+from kinblend.files import append_text, remove_leftovers, replacing
 from kinblend.identity.network import read_network, weights_file
 from kinblend.imaging import to_batch, to_pictures
 from kinblend.imaging.figures import new_figure, save_figure
@@ -42,6 +42,8 @@ def train(options: TrainOptions, out: Path, progress: Say | None = None) -> Path
     say = progress or (lambda _: None)
     work = out / "training"
     (work / "sheets").mkdir(parents=True, exist_ok=True)
+    for folder in (work, work / "sheets", work / "samples"):
+        remove_leftovers(folder)
     session = _session(options, work, say)
     checkpoint = work / CHECKPOINT
     if checkpoint.is_file():

@@ -16,7 +16,7 @@ class KinblendError(Exception):
 
 
 class UsageError(KinblendError):
-    """The words are off: an unknown name, an option out of range, flags that contradict."""
+    """Invalid usage: an unknown name, an option out of range, flags that contradict each other."""
 
     exit_code = 2
 

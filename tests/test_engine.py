@@ -243,7 +243,7 @@ def test_an_editor_that_fails_is_named(how: str, engine: Engine, strangers: None
         ({"father": 3}, InputError, "is no picture"),
     ],
 )
-def test_words_that_are_off(words: dict, kind: type[KinblendError], reason: str, engine: Engine) -> None:
+def test_invalid_usage(words: dict, kind: type[KinblendError], reason: str, engine: Engine) -> None:
     arguments = {"father": example(FATHER), "mother": example(MOTHER)} | words
     with pytest.raises(kind, match=reason):
         engine.run(**arguments)

@@ -29,7 +29,7 @@ app = App(
     name="kinblend",
     cls=Commands,
     help="Predict how a child of two people might look.",
-    epilog="Exit codes: 0 done, 1 the work failed, 2 the words are off, 3 an input was refused, "
+    epilog="Exit codes: 0 done, 1 the work failed, 2 invalid usage, 3 an input was refused, "
     "4 a model is missing or does not verify.",
     no_args_is_help=True,
     add_completion=False,

@@ -127,7 +127,7 @@ def test_finding_27_what_cannot_be_drawn_is_refused_before_the_work(pack: Path, 
     assert (tmp_path / "p.png").stat().st_size > 1000
 
 
-def test_words_that_are_off(pack: Path, tmp_path: Path) -> None:
+def test_invalid_usage(pack: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("1 / 0")
     (tmp_path / "empty.py").touch()
     for words, says in (

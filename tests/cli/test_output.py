@@ -141,7 +141,7 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_words_that_are_off(words: list[str], code: int, reason: str, tmp_path: Path) -> None:
+def test_invalid_usage(words: list[str], code: int, reason: str, tmp_path: Path) -> None:
     out = [] if words[0] in ("models", "train") else ["--out", tmp_path / "out"]
     found, _, error = here(*words, *out, KINBLEND_HOME=tmp_path / "home")
     assert found == code, error

@@ -70,7 +70,7 @@ def test_sizes(text: str | float, size: int) -> None:
     assert parse_size(text) == size
 
 
-def test_words_that_are_off() -> None:
+def test_invalid_usage() -> None:
     assert format_size(1536) == "1.5 KiB"
     for make in (
         lambda: parse_size("many"),

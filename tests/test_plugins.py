@@ -42,6 +42,14 @@ def test_a_broken_plugin_is_named_and_the_others_work(kind: str, tmp_path: Path,
     assert "\n" not in (errors["z-broken"] or "")
 
 
+def test_a_module_with_a_name_like_a_hooks_is_no_hook(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "kinblend_helpers.py").write_text("HALF = 0.5\n")
+    (tmp_path / "helped.py").write_text("import kinblend_helpers\nkinblend_share = kinblend_helpers.HALF\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    [report] = Plugins([EntryPoint("helped", "helped", "kinblend")]).reports
+    assert report.error is None
+
+
 def test_a_taken_entry_point_leaves_the_first_plugin_whole(tmp_path: Path, monkeypatch) -> None:
     """Its lifecycle hooks too, which live in the plugin manager."""
     hooked = GOOD + "seen = []\n@kinblend.hookimpl\ndef kinblend_before_stage(stage):\n    seen.append(stage)\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -171,7 +173,9 @@ def encode(
             encoder_options=options,
         )
     save_trios(out, encoded)
-    atomic_write(report, "".join(f'"{one.picture}","{one.reason}"\n' for one in lost).encode())
+    rows = io.StringIO()
+    csv.writer(rows, lineterminator="\n").writerows((one.picture, one.reason) for one in lost)
+    atomic_write(report, rows.getvalue().encode())
     say(f"{len(encoded)} of {len(listed)} trios; {len(lost)} pictures were lost, see {report}")
     wrote([out], as_json)
 

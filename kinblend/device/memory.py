@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -129,7 +128,11 @@ def memory_of(name: str) -> DeviceMemory:
 
 
 def peak_rss() -> int:
-    """The most memory this process ever had resident, in bytes."""
+    """The most memory this process ever had resident, in bytes; 0 where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

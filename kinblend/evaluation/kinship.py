@@ -47,9 +47,10 @@ def scores(found: Tensor, truth: Tensor, others: Tensor) -> Scores:
     less = (likeness < own[:, None]).float() + 0.5 * (likeness == own[:, None]).float()
     among = others.float()
     count = among.sum(1)
+    rank = torch.where(count > 0, 1 + count - (less * among).sum(1), torch.nan)  # none without anybody to compare
     return Scores(
         _kept((less * among).sum(1) / count, own),
-        _kept(1 + count - (less * among).sum(1), own),
+        _kept(rank, own),
         own,
         _kept((likeness.nan_to_num() * among).sum(1) / count, own),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from safetensors.torch import save, save_file
 from torch import Tensor
 
 from kinblend.backbone import Backbone
-from kinblend.errors import UnsupportedError
+from kinblend.errors import CorruptFileError, UnsupportedError
 from kinblend.faces import predict_in_crop
 from kinblend.files import atomic_write, replacing
 from kinblend.storage.archives import open_archive
-from kinblend.tensor_files import load_file
+from kinblend.storage.sealed import file_sha256
+from kinblend.tensor_files import SafetensorError, load_file, safe_open
 from kinblend.training.attributes import MEANINGS, Attribute, RatedFaces
 from kinblend.training.directions import Directions, Method, fit_directions
 from kinblend.training.measures import COLOURS, MEASURES, complexion, measure
@@ -55,7 +57,8 @@ def _encode(
     """Codes [n, L, D], and measures with complexions [n, 11], kept in `part` on the way; it counts for this very
     backbone only."""
     numbers = len(MEASURES) + COLOURS
-    metadata = {"space": backbone.space.sha256, "faces": str(len(faces.files)), "numbers": str(numbers)}
+    listed = hashlib.sha256(repr((file_sha256(faces.archive), faces.files)).encode()).hexdigest()
+    metadata = {"space": backbone.space.sha256, "faces": listed, "numbers": str(numbers)}
     codes, measured = _resume(part, metadata)
     with open_archive(faces.archive) as archive:
         for file in faces.files[len(codes) :]:
@@ -78,12 +81,13 @@ def _keep(part: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> N
 
 
 def _resume(part: Path, metadata: dict[str, str]) -> tuple[list[Tensor], list[Tensor]]:
-    from kinblend.tensor_files import safe_open
-
     if not part.is_file():
         return [], []
-    with safe_open(str(part), framework="pt") as file:
-        if file.metadata() != metadata:
-            return [], []
-    tensors = load_file(part)
+    try:
+        with safe_open(str(part), framework="pt") as file:
+            if file.metadata() != metadata:
+                return [], []
+        tensors = load_file(part)
+    except (CorruptFileError, SafetensorError):
+        return [], []
     return list(tensors["codes"]), list(tensors["measured"])

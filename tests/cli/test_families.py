@@ -1,5 +1,6 @@
 """`kinblend families trios` and `encode` on real pictures: what is lost is listed, and nothing is done twice."""
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def test_trios_are_encoded_once_and_what_is_lost_is_listed(tmp_path: Path) -> No
     lost = (tmp_path / "trios.lost.csv").read_text()
     assert "text.jpg" in lost
     assert "none.jpg" in lost
+    assert all(len(row) == 2 for row in csv.reader(lost.splitlines()))
     first = load_trios(tmp_path / "trios.safetensors")
     assert (tuple(first.father.shape), first.families) == ((1, 4, 512), ["A"])
     kept = sorted((tmp_path / "home" / "families").glob("*/*"))

@@ -77,6 +77,13 @@ def test_scores_of_the_truth_of_its_opposite_and_of_chance() -> None:
     torch.testing.assert_close(chance.rank, 1 + others.sum(1) * (1 - chance.auc))
 
 
+def test_whoever_is_compared_with_nobody_has_no_rank() -> None:
+    trios = made(8)
+    alone = torch.zeros(8, 8, dtype=torch.bool)
+    found = scores(trios.embedding, trios.embedding, alone)
+    assert found.rank.isnan().all() and found.auc.isnan().all()
+
+
 def test_siblings_are_other_children_of_the_house() -> None:
     trios = made(6)
     found = siblings(trios, trios)

@@ -47,6 +47,22 @@ def judged(found: Tensor, trios: Trios) -> float:
     return float(auc(found[rows], of_children(trios)[rows], rows).mean())
 
 
+def test_what_is_no_better_than_the_parents_mean_is_never_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_trios(tmp_path / "trios.safetensors", families(60))
+
+    def spoiled(both: Tensor, *_: object) -> Heredity:
+        heredity = Heredity(both.shape[1], "dlib")
+        with torch.no_grad():
+            heredity.change.weight.copy_(-2 * torch.eye(both.shape[1]))  # the opposite of the parents
+        return heredity
+
+    monkeypatch.setattr("kinblend_plugins.blenders.training.heredity.learn", spoiled)
+    out = train(HeredityOptions(trios=tmp_path / "trios.safetensors"), tmp_path / "h.safetensors")
+    assert not load_heredity(out).change.weight.any()
+
+
 def test_it_learns_what_is_handed_down(trios: Path, tmp_path: Path) -> None:
     told: list[str] = []
     heredity = load_heredity(train(HeredityOptions(trios=trios), tmp_path / "h.safetensors", told.append))

@@ -74,6 +74,13 @@ def psnr(a, b, where=...):
     return 10 * np.log10(255**2 / np.square(difference).mean())
 
 
+def test_the_child_of_somebody_and_themselves_has_their_skin(backbone, parents):
+    father, _ = parents
+    same = child(backbone, father, father, 0.5)
+    before, after = (latent.detail["residual"].float() for latent in (father, same))
+    assert float((after - before).abs().max()) < 0.02 * float(before.abs().max())
+
+
 def child(backbone, father, mother, share):
     weights = WeightMap(torch.full((backbone.space.layers, backbone.space.dim), share), backbone.space)
     code = kinblend.weighted_sum(father.code, mother.code, weights.values)

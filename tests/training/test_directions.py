@@ -16,6 +16,7 @@ from kinblend.errors import InputError, UnsupportedError
 from kinblend.training.attributes import Attribute, Meaning, read_rated
 from kinblend.training.directions import fit_directions
 from kinblend.training.measures import COLOURS, complexion, measure
+from kinblend.training.rated import _keep, _resume
 from kinblend.training.regression import conditional_means, hats
 
 SPACE = LatentSpace("toy", 3, 16, "0" * 64)
@@ -229,3 +230,12 @@ def test_archives_and_ratings_that_do_not_fit(tmp_path: Path):
         read_rated(tmp_path / "r.csv", tmp_path / "r.csv")
     (tmp_path / "r.csv").write_text("stimulus,age\n1,30\n")
     assert read_rated(tmp_path / "faces.zip", tmp_path / "r.csv").ratings == {"age": [30.0]}
+
+
+def test_codes_of_other_faces_are_not_gone_on_from(tmp_path: Path) -> None:
+    part = tmp_path / "d.part.safetensors"
+    _keep(part, {"codes": torch.ones(2, 4, 8), "measured": torch.ones(2, 3)}, {"faces": "a"})
+    assert len(_resume(part, {"faces": "a"})[0]) == 2
+    assert _resume(part, {"faces": "b"}) == ([], [])
+    part.write_bytes(part.read_bytes()[:50])
+    assert _resume(part, {"faces": "a"}) == ([], [])

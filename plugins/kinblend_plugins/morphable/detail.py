@@ -36,13 +36,25 @@ def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Te
     share = _uncovered(shares_of_parts(model, weights), father, mother)
     names = [regions.NAMES.index(name) for name in ("forehead", "cheeks")]
     skin = model.part_windows[names].sum(0, keepdim=True)
-    gain = LIVELY * skin * (1 / torch.hypot(share, 1 - share) - 1)
     ours, theirs = (parent.detail["residual"].float()[None] for parent in (father, mother))
     size = max(ours.shape[-1], theirs.shape[-1])
-    ours, theirs, share, gain = (resize(x, size) for x in (ours, theirs, share[None], gain[None]))
+    ours, theirs, share, skin = (resize(x, size) for x in (ours, theirs, share[None], skin[None]))
+    alike = _correlation(_pores(ours) * skin, _pores(theirs) * skin)
+    kept = (share**2 + (1 - share) ** 2 + 2 * alike * share * (1 - share)).sqrt()
     mixed = theirs + (ours - theirs) * share
-    coarse = F.avg_pool2d(mixed, size // PORES)
-    return (mixed + gain * (mixed - resize(coarse, size)))[0].half()
+    return (mixed + LIVELY * skin * (1 / kept - 1) * _pores(mixed))[0].half()
+
+
+def _pores(residual: Tensor) -> Tensor:
+    """What is finer than a 1/PORES of a residual [1, 3, S, S]."""
+    size = residual.shape[-1]
+    return residual - resize(F.avg_pool2d(residual, size // PORES), size)
+
+
+def _correlation(first: Tensor, second: Tensor) -> float:
+    """Of two textures without a mean, 0 to 1: 1 for a person and themselves, about 0 for two people."""
+    norms = float(first.norm() * second.norm())
+    return max(0.0, float((first * second).sum()) / norms) if norms else 1.0
 
 
 def _uncovered(share: Tensor, father: Latent, mother: Latent) -> Tensor:

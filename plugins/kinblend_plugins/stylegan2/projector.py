@@ -5,7 +5,6 @@ Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -126,7 +125,9 @@ class StyleGAN2Projector(Projector):
             share = float(weights.values[layer].mean())
             ours, theirs = ((person.detail or stored)[name].float() for person in (father, mother))
             mixed = ours * share + theirs * (1 - share)
-            blended[name] = (mixed / math.hypot(share, 1 - share)).half()
+            # Maps that have nothing in common lose contrast when they are mixed, equal ones do not.
+            contrast = ours.std() * share + theirs.std() * (1 - share)
+            blended[name] = (mixed * (contrast / mixed.std().clamp_min(1e-6))).half()
         return blended
 
     def project(

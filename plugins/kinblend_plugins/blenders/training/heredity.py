@@ -48,7 +48,8 @@ def train(options: HeredityOptions, out: Path, progress: Say | None = None) -> P
             return float(auc(found[held], child[held], families[held]).mean())
 
     say(f"mean of the parents: AUC {judge('val', both):.4f} on validation families")
-    best, highest = Heredity(both.shape[1], trios.identity), 0.0
+    best = Heredity(both.shape[1], trios.identity)  # the parents' mean: what is learned has to be better
+    highest = judge("val", best(both))
     for penalty in PENALTIES:
         heredity = learn(both[rows], child[rows], families[rows], trios.identity, penalty, options.seed)
         found = judge("val", heredity(both))

@@ -69,6 +69,8 @@ async def alive() -> dict[str, str]:
 @router.get("/readyz", tags=["server"], response_model=dict[str, str], responses={503: documented(503)[503]})
 async def ready(services: ServicesDep) -> dict[str, str] | Response:
     """The models are loaded and the queue has room."""
+    if services.failed:
+        return problem(503, "not-ready", "The models could not be loaded; the server's log says why")
     if not services.studio.ready:
         return problem(503, "not-ready", "The models are being loaded", {"Retry-After": "2"})
     if len(services.worker) >= services.limits.waiting:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, TypeVar
 
@@ -24,6 +26,7 @@ from kinblend.web.studio import Studio
 from kinblend.web.wishes import Order
 from kinblend.web.work import GivenUpError, Job, Worker
 
+LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 Made = tuple[Result, list[bytes]]
 SWEEP = 5.0  # seconds between looks for what is too old
@@ -35,6 +38,7 @@ class Services:
 
     def __init__(self, studio: Studio, limits: Limits, access: Access) -> None:
         self.studio, self.limits, self.access = studio, limits, access
+        self.failed = False  # the models could not be loaded
         self.names, self.metrics = Names(), Metrics()
         self.rates = Rates(limits.requests_per_second, limits.burst)
         share = limits.address_share
@@ -54,7 +58,8 @@ class Services:
     async def at_work(self) -> AsyncIterator[None]:
         """The thread runs and old things go, for the time of the `async with` block."""
         self.worker.start()
-        self.worker.submit("warm", lambda job: self.studio.warm(job.check), math.inf)
+        warming = self.worker.submit("warm", lambda job: self.studio.warm(job.check), math.inf)
+        warming.future.add_done_callback(self._warmed)
         sweeping = asyncio.create_task(self._sweep())
         try:
             yield
@@ -63,6 +68,12 @@ class Services:
             with suppress(asyncio.CancelledError):
                 await sweeping
             await asyncio.to_thread(self.worker.stop)
+
+    def _warmed(self, future: Future[None]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None and not isinstance(error, GivenUpError):
+            self.failed = True
+            LOG.error("the models could not be loaded: %s", one_line(error))
 
     async def see(self, owner: str, data: bytes, request: Request, face: int | None = None) -> tuple[Photo, bool]:
         """A photograph, looked at; and whether it was known already. Raises `InputError`."""

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from guests import HERE, photograph
 
+from kinblend.errors import ModelError
 from kinblend.settings import load_settings
 from kinblend.web.access import Access
 from kinblend.web.app import create_app
@@ -176,3 +177,18 @@ def test_finding_09_what_clients_call_their_methods_takes_no_memory() -> None:
         text = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
     lines = [line for line in text.splitlines() if line.startswith("kinblend_http_requests_total")]
     assert len(lines) < 6 and 'method="other"' in text and "X1" not in text
+
+
+def test_models_that_cannot_be_loaded_are_told(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    def fail(*_: object) -> None:
+        raise ModelError("the landmarks are gone")
+
+    monkeypatch.setattr("kinblend.web.studio.detect", fail)
+    with TestClient(create_app(load_settings()), base_url=HERE) as client:
+        until = time.monotonic() + 60
+        while "could not be loaded" not in client.get("/readyz").text:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert client.get("/readyz").status_code == 503 and client.get("/healthz").status_code == 200
+        assert "landmarks" not in client.get("/readyz").text
+    assert "the models could not be loaded" in caplog.text and "the landmarks are gone" in caplog.text

@@ -11,7 +11,7 @@ from kinblend.families.people import Defect, Family, KinshipSet, Member, Nuclear
 
 
 def kinship_json(found: KinshipSet, folder: Path) -> str:
-    """The set; pictures, which must lie below `folder`, relative to it."""
+    """The set; pictures, which must lie below `folder`, relative to it, and the photographs they were cut from."""
     families = [
         {
             "name": family.name,
@@ -31,7 +31,10 @@ def kinship_json(found: KinshipSet, folder: Path) -> str:
         for family in found.families
     ]
     defects = [[str(each.file), each.line, each.kind, each.reason] for each in found.defects]
-    return json.dumps({"families": families, "defects": defects}, indent=1, ensure_ascii=False) + "\n"
+    pictures = [picture for person in found.people() for picture in person.pictures]
+    named = {p.relative_to(folder).as_posix(): name for p in pictures if (name := _photograph(found, p))}
+    content = {"families": families, "defects": defects, "photographs": named}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def load_kinship_set(path: Path) -> KinshipSet:
@@ -40,9 +43,15 @@ def load_kinship_set(path: Path) -> KinshipSet:
         data = json.loads(path.read_text("utf-8"))
         families = tuple(_family(each, path.parent) for each in data["families"])
         defects = tuple(Defect(Path(file), line, kind, reason) for file, line, kind, reason in data["defects"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        # Folders of earlier versions do not say.
+        named = {path.parent / name: str(photograph) for name, photograph in data.get("photographs", {}).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not what kinblend prepare wrote: {error}; run it again") from error
-    return KinshipSet(path.parent, families, defects)
+    return KinshipSet(path.parent, families, defects, named.get if named else None)
+
+
+def _photograph(found: KinshipSet, picture: Path) -> str | None:
+    return found.photograph(picture) if found.photograph else None
 
 
 def _family(data: dict[str, Any], folder: Path) -> Family:

@@ -150,4 +150,5 @@ def _with_crops(found: KinshipSet, crops: dict[Path, Path], out: Path) -> Kinshi
             for name, person in family.people.items()
         }
         families.append(replace(family, people=people))
-    return KinshipSet(out, tuple(families), found.defects)
+    named = {crop: found.photograph(picture) for picture, crop in crops.items()} if found.photograph else {}
+    return KinshipSet(out, tuple(families), found.defects, named.get if any(named.values()) else None)

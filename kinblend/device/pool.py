@@ -156,6 +156,7 @@ class DevicePool:
                 known = self._resident.get(id(module))
                 before = known.moved if known else 0
                 visit = self._admit(module, name)
+                before = before if visit is known else 0  # in another precision it comes anew
                 visit.leases += 1
                 self.memory.peak(anew=True)
             try:

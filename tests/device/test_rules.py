@@ -251,3 +251,12 @@ def test_finding_26_waiting_for_a_turn_can_be_given_up() -> None:
             threads.submit(ask).result(10)
         with pool.lease(linear(1)):
             pass  # whoever gave up is no longer in line
+
+
+def test_a_module_that_comes_in_another_precision_has_moved_no_less_than_nothing() -> None:
+    module = linear(4)
+    with DevicePool("cpu", precision={"": "fp32", "half": "bf16"}, memory=FakeMemory()) as pool:
+        for name in ("", "half", "", "half"):
+            with pool.lease(module, name):
+                pass
+        assert [record.moved_bytes for record in pool.records] == [4096, 2048, 4096, 2048]

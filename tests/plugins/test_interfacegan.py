@@ -100,3 +100,19 @@ def test_errors_are_clear(tmp_path: Path) -> None:
     (tmp_path / "junk.npy").write_bytes(b"junk")
     with pytest.raises(KinblendError, match="can't be read"):
         editor(directions={"age": str(tmp_path / "junk.npy")})
+
+
+@pytest.mark.parametrize("kept", [("smile",), ("gender", "smile"), ("age",)])
+def test_what_is_kept_is_read_as_before(kept: tuple[str, ...]) -> None:
+    context = load_backbone("morphable").context
+    codes = 0.5 * torch.randn(4, context.space.layers, context.space.dim, generator=torch.Generator().manual_seed(2))
+    ours = make_plugin("editor", "interfacegan", context, {"keep": kept})
+    for name in ("age", "smile", "gender"):
+        if name in kept:
+            continue
+        moved = ours.edit(codes, {name: 1.5})
+        for other in kept:
+            before, after = (ours._known(other).deviations(ours._packed.undo(some)) for some in (codes, moved))
+            assert float((after - before).abs().max()) < 0.05
+        before, after = (ours._known(name).deviations(ours._packed.undo(some)) for some in (codes, moved))
+        assert float((after - before).min()) > 0.5

@@ -53,7 +53,10 @@ class DirectionEditor(Editor):
         for name, direction in self._directions.items():
             if "unless" in direction.facts and name not in strengths:
                 moved = moved + self._inside(self._outgrown(direction, before, moved, strengths))
-        return torch.where(moved == start, plain, self._packed.redo(moved)).to(codes)
+        edited = torch.where(moved == start, plain, self._packed.redo(moved))
+        return self._with_kept(before, edited, [name for name in self.options.keep if name not in strengths]).to(
+            codes
+        )
 
     def _is_plain(self, name):
         """Whether a direction is of codes as they are: a user's, or one that was published so."""
@@ -81,6 +84,17 @@ class DirectionEditor(Editor):
         gone = (direction.reading(edited) - direction.reading(codes)) / direction.facts["sd"]
         gone = gone.clamp(min=0) if which == "more" else gone
         return -(gone / (direction.step * direction.reader).sum())[:, None, None] * direction.step
+
+    def _with_kept(self, before, edited, names):
+        """Edited codes [n, L, D], moved until the attributes to keep are read as before; `before` is undone."""
+        kept = [(self._is_plain(name), self._known(name)) for name in names if self._known(name).reader is not None]
+        for _ in range(ROUNDS if kept else 0):
+            for plain, direction in kept:
+                undone, step = self._packed.undo(edited), self._inside(direction.step[None, self._layers])[0]
+                gone = direction.deviations(undone) - direction.deviations(before)
+                back = -(gone / (step * direction.reader).sum())[:, None, None] * step
+                edited = edited + back if plain else self._packed.redo(undone + back)
+        return edited
 
     def _outgrown(self, direction, codes, edited, strengths):
         """What takes from edited codes [n, L, D] an attribute that they can't have any more: a beard at eight."""
@@ -133,10 +147,10 @@ class DirectionEditor(Editor):
         return strengths
 
     def _without_kept(self, name, change):
-        """A change [n, l, D] without what it shares, in these layers, with the attributes to keep."""
+        """A change [n, l, D] without what it shares, in these layers, with attributes to keep that can't be read."""
         basis = []
         for other in self.options.keep:
-            if other == name:
+            if other == name or self._known(other).reader is not None:
                 continue
             kept = self._known(other).step[self._layers].clone()
             for axis in basis:

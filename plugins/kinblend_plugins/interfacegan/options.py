@@ -12,4 +12,7 @@ class DirectionOptions(BaseModel):
 
     directions: dict[str, Path] = Field({}, description="attribute → .pt, .npy or .safetensors file")
     layers: tuple[int, int] | None = Field(None, description="first and last layer the edit touches")
-    keep: tuple[str, ...] = Field((), description="attributes that must stay: directions are made orthogonal to them")
+    keep: tuple[str, ...] = Field(
+        (),
+        description="attributes that must stay: they are read as before; those that cannot be read, by orthogonal directions",
+    )

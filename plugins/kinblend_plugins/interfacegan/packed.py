@@ -52,7 +52,7 @@ class Direction:
 
     def reading(self, codes: Tensor) -> Tensor:
         """The attribute of codes [n, L, D], in its own unit: float32 [n]."""
-        deviations = self._deviations(codes)
+        deviations = self.deviations(codes)
         if self.curve is not None:
             return self.curve.value(deviations, self._others(codes))
         return deviations * self.facts["sd"] + self.facts["mean"]
@@ -73,14 +73,14 @@ class Direction:
     def after(self, codes: Tensor, strength: float) -> Tensor:
         """The attribute that an edit aims at, for codes [n, L, D], in its own unit: float32 [n]."""
         if self.curve is not None:
-            return self.curve.value(self._deviations(codes) + strength, self._others(codes))
+            return self.curve.value(self.deviations(codes) + strength, self._others(codes))
         even, grown = self._even(self.reading(codes)) + strength * self.facts["sd"], self.facts.get("grown", 0.0)
         return torch.where(even < grown, grown * (even / max(grown, 1.0) - 1).exp(), even)
 
     def strength_to(self, code: Tensor, value: float) -> float:
         """The strength that takes a code [L, D] to a value in the attribute's own unit."""
         if self.curve is not None:
-            here = self._deviations(code[None])
+            here = self.deviations(code[None])
             return float((self.curve.deviations(value, self._others(code[None])) - here)[0])
         here, there = self.reading(code[None]), torch.tensor([value])
         return float((self._even(there) - self._even(here))[0]) / self.facts["sd"]
@@ -95,7 +95,8 @@ class Direction:
     def _words(self, name: str) -> Mapping[str, float]:
         return self.facts.get("words", WORDS.get(name, {}))
 
-    def _deviations(self, codes: Tensor) -> Tensor:
+    def deviations(self, codes: Tensor) -> Tensor:
+        """The attribute of codes [n, L, D] in standard deviations from the mean: float32 [n]."""
         if self.facts.get("plain"):
             codes = torch.where(codes < 0, codes * self.slope, codes)
         return (codes * self.reader).sum((1, 2)) + self.facts["bias"]

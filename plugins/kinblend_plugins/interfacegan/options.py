@@ -14,5 +14,5 @@ class DirectionOptions(BaseModel):
     layers: tuple[int, int] | None = Field(None, description="first and last layer the edit touches")
     keep: tuple[str, ...] = Field(
         (),
-        description="attributes that must stay: they are read as before; those that cannot be read, by orthogonal directions",
+        description="attributes that stay as they are read, or, unread, orthogonal to the edit",
     )

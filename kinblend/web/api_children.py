@@ -35,7 +35,7 @@ async def preview(order: PreviewOrder, request: Request, services: ServicesDep, 
     """One child, small and at once: a JPEG of 256 px, from the parents' latents."""
     father, mother = services.parent(owner, order.father), services.parent(owner, order.mother)
     services.studio.check(order)
-    job = services.worker.submit("preview", lambda job: services.studio.preview(father, mother, order))
+    job = services.worker.submit("preview", lambda job: services.studio.preview(father, mother, order), owner=owner)
     return Response(await services.result_of(job, request), media_type="image/jpeg")
 
 
@@ -131,7 +131,9 @@ async def show_morph(order: Id, number: int, request: Request, services: Service
     """Father → child → mother: 13 pictures side by side in one JPEG."""
     family = services.born(owner, order, number)
     if number not in family.morphs:
-        job = services.worker.submit("morph", lambda job: pictures.morph(services.studio, family, number, job.check))
+        job = services.worker.submit(
+            "morph", lambda job: pictures.morph(services.studio, family, number, job.check), owner=owner
+        )
         family.morphs[number] = await services.result_of(job, request)
     return Response(family.morphs[number], media_type="image/jpeg")
 

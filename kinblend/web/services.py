@@ -81,7 +81,8 @@ class Services:
         known = self.photos.get(owner, name)
         if known is not None:
             return known, True
-        photo = await self.result_of(self.worker.submit("look", lambda job: self.studio.look(data, face)), request)
+        job = self.worker.submit("look", lambda job: self.studio.look(data, face), owner=owner)
+        photo = await self.result_of(job, request)
         photo.name = name
         self.photos.put(owner, name, photo)
         return photo, False
@@ -93,7 +94,8 @@ class Services:
             raise ProblemError(409, "nothing-to-choose", "This photograph has one face; there is nothing to choose")
         if face > len(photo.faces):
             raise ProblemError(422, "no-such-face", f"This photograph has {len(photo.faces)} faces")
-        chosen = await self.result_of(self.worker.submit("look", lambda job: self.studio.look(data, face)), request)
+        job = self.worker.submit("look", lambda job: self.studio.look(data, face), owner=owner)
+        chosen = await self.result_of(job, request)
         chosen.name, chosen.data, chosen.faces = photo.name, data, photo.faces
         self.photos.put(owner, photo.name, chosen)
         return chosen
@@ -132,7 +134,7 @@ class Services:
             return known
         self.studio.check(order, order.children)
         family, loop = Family(name, order, father, mother), asyncio.get_running_loop()
-        family.job = self.worker.submit("children", lambda job: self._carry_out(family, job, loop))
+        family.job = self.worker.submit("children", lambda job: self._carry_out(family, job, loop), owner=owner)
         family.job.future.add_done_callback(lambda _: loop.call_soon_threadsafe(_finish, family))
         self.families.put(owner, name, family)
         return family

@@ -1,4 +1,4 @@
-"""One thread does the engine's work, from one queue that has an end."""
+"""One thread does the engine's work, from one queue that has an end and lets clients take turns."""
 
 from __future__ import annotations
 
@@ -30,10 +30,13 @@ class TooLongError(UsageError):
 
 
 class Job(Generic[T]):
-    """One piece of work. kind: for the metrics. seconds: it may take. future: what comes of it."""
+    """One piece of work. kind: for the metrics. seconds: it may take. owner: the client. future: what comes of it."""
 
-    def __init__(self, kind: str, work: Callable[[Job[T]], T], worker: Worker, seconds: float) -> None:
-        self.kind = kind
+    def __init__(
+        self, kind: str, work: Callable[[Job[T]], T], worker: Worker, seconds: float, owner: str | None = None
+    ) -> None:
+        self.kind, self.owner = kind, owner
+        self.turn = 0  # how many of the same client wait before it
         self.future: Future[T] = Future()
         self._work = work
         self._worker = worker
@@ -109,14 +112,29 @@ class Worker:
             job.give_up()
         self._thread.join(ENDING)
 
-    def submit(self, kind: str, work: Callable[[Job[T]], T], seconds: float | None = None) -> Job[T]:
-        """Queue a piece of work. seconds: it may take. Raises `QueueFullError`."""
-        job = Job(kind, work, self, self._seconds if seconds is None else seconds)
+    def submit(
+        self,
+        kind: str,
+        work: Callable[[Job[T]], T],
+        seconds: float | None = None,
+        owner: str | None = None,
+    ) -> Job[T]:
+        """Queue a piece of work. seconds: it may take. owner: the client who asks; None: nobody's.
+
+        A client's first job goes before another client's second, and half of the queue is the most that one may take.
+        Raises `QueueFullError`.
+        """
+        job = Job(kind, work, self, self._seconds if seconds is None else seconds, owner)
         with self._changed:
+            job.turn = sum(other.owner == owner for other in self._waiting) if owner is not None else 0
             if len(self._waiting) >= self.limit or not self._open:
                 self._observe(kind, "refused")
                 raise QueueFullError(f"{len(self._waiting)} others are waiting; try again in a few seconds")
-            self._waiting.append(job)
+            if job.turn >= max(1, self.limit // 2):
+                self._observe(kind, "refused")
+                raise QueueFullError(f"{job.turn} orders of yours are waiting; try again in a few seconds")
+            later = (place for place, other in enumerate(self._waiting) if other.turn > job.turn)
+            self._waiting.insert(next(later, len(self._waiting)), job)
             self._changed.notify()
         return job
 

@@ -88,3 +88,20 @@ def test_nothing_is_taken_after_the_end() -> None:
     worker.stop()
     with pytest.raises(QueueFullError):
         worker.submit("late", lambda job: None)
+
+
+def test_clients_take_turns_and_none_takes_the_whole_queue() -> None:
+    worker, held, order = Worker(8), Held(), []
+    worker.start()
+    worker.submit("first", held)
+    assert held.begun.wait(LONG)
+    asked = [("a", n) for n in range(4)] + [("b", 0), ("c", 0), ("b", 1)]
+    jobs = [worker.submit("x", lambda job, name=name: order.append(name), owner=name[0]) for name in asked]
+    with pytest.raises(QueueFullError, match="4 orders of yours"):
+        worker.submit("x", lambda job: None, owner="a")
+    assert worker.ahead_of(jobs[4]) == 1
+    held.free.set()
+    for job in jobs:
+        job.future.result(LONG)
+    assert order == [("a", 0), ("b", 0), ("c", 0), ("a", 1), ("b", 1), ("a", 2), ("a", 3)]
+    worker.stop()

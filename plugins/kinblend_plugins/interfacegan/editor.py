@@ -48,11 +48,11 @@ class DirectionEditor(Editor):
         for name, strength in strengths.items():
             if not self._is_plain(name):
                 moved = moved + self._change(name, before, strength)
-        for name, which in self._held(strengths).items():
-            moved = moved + self._inside(self._brought_back(self._known(name), which, before, moved))
         for name, direction in self._directions.items():
             if "unless" in direction.facts and name not in strengths:
                 moved = moved + self._inside(self._outgrown(direction, before, moved, strengths))
+        for name, which in self._held(strengths).items():
+            moved = moved + self._inside(self._brought_back(self._known(name), which, before, moved))
         edited = torch.where(moved == start, plain, self._packed.redo(moved))
         return self._with_kept(before, edited, [name for name in self.options.keep if name not in strengths]).to(
             codes

@@ -76,8 +76,12 @@ COMMANDS = {
 
 
 def kills(share: float, folder: Path) -> Outcome:
-    """100 times SIGKILL over seven commands, each at a random moment of its run; two commands at a time."""
-    found = Outcome(note=", ".join(COMMANDS))
+    """100 times SIGKILL over seven commands, each at a random moment of its run; two commands at a time.
+
+    A smaller share leaves out the three that take longest; they have tests of their own that kill them.
+    """
+    names = [name for name in COMMANDS if share == 1 or COMMANDS[name].weight > 0.1]
+    found = Outcome(note=", ".join(names))
     make_inputs(folder / "inputs")
     with served(folder / "inputs") as address, ThreadPoolExecutor(2) as threads:
 
@@ -88,7 +92,7 @@ def kills(share: float, folder: Path) -> Outcome:
             site.add("tiny", PULLED.format(url=f"{address}/net.pkl", sha=sha))
             attack(site, command, max(1, round(KILLS * share * command.weight)), random.Random(name), found, name)
 
-        list(threads.map(try_one, reversed(COMMANDS)))
+        list(threads.map(try_one, reversed(names)))
     return found
 
 

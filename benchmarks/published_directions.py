@@ -42,7 +42,6 @@ SEX_STEP = 3.0  # of the published direction, from the middle to where a face is
 PLACES = ((-7.5, -4.5), (-5.0, -2.5), (-2.5, 1.0), (1.5, 9.0))  # along the direction of age; one is drawn in each
 # What these directions take along: the young pout, the old get glasses.
 HELD = {"smile": "both", "mouth": "both", "glasses": "more"}
-BEARDLESS = {"unless": {"age": 16.0}, "none": 0.03}  # nobody younger has more of a beard than most faces have
 WIDTH = 0.45  # of the Gaussian by which ages are averaged along the direction
 LEAST = (0.04, 0.5)  # years by which a curve rises a step of the direction, among the young and the old
 POSITIONS = torch.arange(-8, 8.01, 0.5)
@@ -177,7 +176,8 @@ def write(words: argparse.Namespace, layers: int, axes: Axes, middle: float, cur
         "bias": -middle / float(axes.sex @ axes.sex) / SEX_STEP,
         "words": {"female": -1.0, "male": 1.0}, "source": "nima-kam/interfacegan (MIT), orthogonal to age",
     }  # fmt: skip
-    about["beard"] |= BEARDLESS
+    # Taking beards from the young as well was tried: children of four came out older, and lost their surroundings.
+    about["beard"] = {key: value for key, value in about["beard"].items() if key not in ("unless", "none")}
     save_file(tensors, words.out, metadata | {"attributes": json.dumps(about)})
 
 

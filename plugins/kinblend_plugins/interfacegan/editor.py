@@ -8,6 +8,7 @@ from kinblend_plugins.interfacegan.directions import read_direction
 from kinblend_plugins.interfacegan.packed import Direction, Packed, read_packed
 
 SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
+FARTHEST = 2.5  # standard deviations by which a strength may be corrected
 ROUNDS = 8  # in which targets are approached together
 
 
@@ -122,11 +123,14 @@ class DirectionEditor(Editor):
 
     def strengths_towards(self, code, targets):
         found = dict(super().strengths_towards(code, targets))
+        first = dict(found)
         solved = {name: goal for name, goal in targets.items() if self._known(name).calibrated}
         for _ in range(ROUNDS if len(solved) > 0 else 0):
             edited = self._packed.undo(self.edit(code[None], found))[0]
             for name, goal in solved.items():
-                found[name] = self._corrected(name, goal, edited, found[name])
+                wanted = self._corrected(name, goal, edited, found[name])
+                # Edits that work against each other must not drive one another on and on.
+                found[name] = min(max(wanted, first[name] - FARTHEST), first[name] + FARTHEST)
         return found
 
     def _corrected(self, name, goal, edited, strength):

@@ -54,11 +54,12 @@ class Client(Thread):
 
     def run(self) -> None:
         actions = [self.order, self.cancel, self.flood, self.dawdle, self.pry]
-        while not self.over.is_set():
-            try:
-                self.draw.choice(actions)()
-            except (httpx2.TransportError, OSError) as error:
-                self.codes[type(error).__name__] += 1
+        with self.http:
+            while not self.over.is_set():
+                try:
+                    self.draw.choice(actions)()
+                except (httpx2.TransportError, OSError) as error:
+                    self.codes[type(error).__name__] += 1
 
     def told(self, answer: httpx2.Response) -> httpx2.Response:
         """Count an answer; one of the server's own errors is a fault, but for its being busy."""
@@ -130,7 +131,7 @@ def web_load(share: float, folder: Path) -> Outcome:
         said, _ = probe.communicate()
         over.set()
         for client in clients:
-            client.join(40)
+            client.join(120)  # an answer may take its whole timeout
         grown = resident(server.process.pid) - half
         open_files = {name for name in files_open(server.process.pid) if name.startswith(str(folder))}
         words = server.said()

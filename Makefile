@@ -18,7 +18,7 @@ test: .venv/dev
 	$(BIN)/pip check
 	$(BIN)/pytest
 
-# Hostile files, kills, broken plugins, load: a quarter of an hour on two cores. The table goes into SECURITY.md.
+# Hostile files, kills, broken plugins, load: half an hour on two cores. The table goes into SECURITY.md.
 # pip-audit asks the network for known faults of what is installed; where it gets no answer, the rest goes on.
 trust: .venv/trust
 	$(BIN)/bandit --quiet --severity-level medium --recursive kinblend plugins

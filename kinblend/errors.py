@@ -139,16 +139,12 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def own_interrupts() -> Iterator[None]:
-    """Within, in the main thread, Ctrl-C raises `Interrupted`, and any other `KeyboardInterrupt` is a plugin's.
-
-    Where Ctrl-C is ignored, as in what a shell starts in the background, it stays so.
-    """
+    """Within, in the main thread, Ctrl-C raises `Interrupted`, and any other `KeyboardInterrupt` is a plugin's."""
     before = signal.getsignal(signal.SIGINT)
-    known = before in (signal.default_int_handler, signal.SIG_IGN)
-    if threading.current_thread() is not threading.main_thread() or not known:
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
         yield
         return
-    signal.signal(signal.SIGINT, _interrupt if before is signal.default_int_handler else _ignore)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:
@@ -159,17 +155,14 @@ def _interrupt(number: int, frame: Any) -> NoReturn:
     raise Interrupted
 
 
-def _ignore(number: int, frame: Any) -> None:
-    """Ctrl-C of nobody: a handler, so that one can tell whose a `KeyboardInterrupt` is."""
-
-
 def is_interrupt(error: BaseException) -> bool:
     """Whether this is the user's own Ctrl-C, as far as one can tell; in a thread of its own it never is."""
     if isinstance(error, Interrupted):
         return True
-    ours = signal.getsignal(signal.SIGINT) in (_interrupt, _ignore)
+    # Where Ctrl-C is ignored, as in what a shell starts in the background, nobody but a plugin raises this.
+    told = signal.getsignal(signal.SIGINT) in (_interrupt, signal.SIG_IGN)
     main = threading.current_thread() is threading.main_thread()
-    return isinstance(error, KeyboardInterrupt) and main and not ours
+    return isinstance(error, KeyboardInterrupt) and main and not told
 
 
 @contextmanager

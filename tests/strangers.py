@@ -58,13 +58,13 @@ def here(*words: object, **environ: object) -> tuple[int, str, str]:
 
 
 _APART = """
-import json, resource, sys, time
+import json, sys, time
 {imports}
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-import torch; torch.ones(2).mul(2); before = peak()
+from memory import peak, start_anew
+import torch; torch.ones(2).mul(2)
 for path in json.loads(sys.argv[1]):
     for read in ({readers},):
-        begun = time.monotonic()
+        before, begun = start_anew(), time.monotonic()
         try:
             said = "read " + type(read(path)).__name__
         except Exception as error:
@@ -76,10 +76,12 @@ for path in json.loads(sys.argv[1]):
 def read_apart(imports: str, readers: Sequence[str], paths: Sequence[Path]) -> list[tuple[str, int, float]]:
     """What functions make of files, each of every file, in a process of its own.
 
-    For each: "read TYPE" or the error, by how many bytes the process's memory had grown at most by then, and seconds.
+    For each: "read TYPE" or the error, by how many bytes the process's memory grew at most for it, and seconds.
     """
     code = _APART.format(imports=imports, readers=", ".join(readers))
     command = [sys.executable, "-c", code, json.dumps([str(path) for path in paths])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    here = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    environ = os.environ | {"PYTHONPATH": here}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
     assert done.returncode == 0, done.stderr
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]

@@ -154,9 +154,8 @@ class DevicePool:
             started = time.perf_counter()
             with self._lock:
                 known = self._resident.get(id(module))
-                before = known.moved if known else 0
                 visit = self._admit(module, name)
-                before = before if visit is known else 0  # in another precision it comes anew
+                before = visit.moved if visit is known else 0  # in another precision it comes anew
                 visit.leases += 1
                 self.memory.peak(anew=True)
             try:

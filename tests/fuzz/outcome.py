@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from memory import peak, start_anew
 
 
 @dataclass
@@ -37,9 +38,8 @@ Threat = Callable[[float, Path], Outcome]
 def timed() -> Iterator[list[float]]:
     """Afterwards, in the list: CPU seconds of this thread, and bytes by which the process's memory grew."""
     found: list[float] = []
-    begun, before = time.thread_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before, begun = start_anew(), time.thread_time()
     try:
         yield found
     finally:
-        grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-        found += [time.thread_time() - begun, grown]
+        found += [time.thread_time() - begun, peak() - before]

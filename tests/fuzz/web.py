@@ -69,11 +69,12 @@ class Client(Thread):
         return answer
 
     def parents(self) -> dict[str, str]:
-        photos = {"father": photograph(FATHER, 320), "mother": photograph(MOTHER, 320)}
-        answers = {
-            role: self.told(self.http.post("/api/v1/photos", files={"photo": data})) for role, data in photos.items()
-        }
-        return {role: answer.json()["id"] for role, answer in answers.items() if answer.status_code in (200, 201)}
+        found = {}
+        for role, data in PHOTOS.items():
+            answer = self.told(self.http.post("/api/v1/photos", files={"photo": data}))
+            if answer.status_code in (200, 201):
+                found[role] = answer.json()["id"]
+        return found
 
     def order(self) -> None:
         """A child, asked for and left to be made."""

@@ -49,9 +49,8 @@ class Generator(nn.Module):
         size: where it is given and there is a head for it, a picture of the smallest size with a head that is no
         smaller. Without gradients on a CPU, `strips` makes the same picture faster.
         """
-        in_pieces = (
-            self.constant.dtype != self.first.weight.dtype
-        )  # so `device_parts` must be called to have their weights
+        # In pieces, `device_parts` have their weights on the device only while they are called.
+        in_pieces = self.constant.dtype != self.first.weight.dtype
         if codes.device.type == "cpu" and not in_pieces and not self.is_watched(codes):
             return strips.draw(self, codes, noise, size)
         return self.layered(codes, noise, size)

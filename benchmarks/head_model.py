@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from kinblend.faces.detect import detect
-from kinblend.faces.head import MODEL, RIGID, angles, fit_rotation
+from kinblend.faces.head_pose import MODEL, RIGID, angles, fit_rotation
 from kinblend.faces.landmarks import predict, square_for_predictor
 from kinblend.storage.archives import open_archive
 

@@ -25,10 +25,10 @@ from torch.nn import functional as F
 from kinblend import Engine, Latent
 from kinblend.errors import InputError
 from kinblend.evaluation.bootstrap import over_families
-from kinblend.evaluation.kinship import scores
+from kinblend.evaluation.retrieval import scores
 from kinblend.faces import find_face
 from kinblend.families.encode import SMALLEST, edges_held_out
-from kinblend.families.manifest import TrioFiles, read_trio_list
+from kinblend.families.trio_list import TrioFiles, read_trio_list
 from kinblend.identity import embed_faces, identity_network
 from kinblend.imaging import read_image, to_batch
 

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import torch
 
-from kinblend.faces.dlib_face import dlib_landmarks
+from kinblend.faces.dlib_detector import dlib_landmarks
 from kinblend.faces.upscale import enlarge
 from kinblend.families.prepare import PrepareOptions
-from kinblend.families.prepare.chunk import work_through
 from kinblend.families.prepare.run import CHUNK
-from kinblend.families.read import read_families
+from kinblend.families.prepare.worker import work_through
+from kinblend.families.readers import read_families
 from kinblend.imaging.decode import read_image
-from kinblend.storage.sealed import file_sha256
+from kinblend.storage.checksummed import file_sha256
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from kinblend import Backbone, load_backbone
-from kinblend_plugins.stylegan2 import strips
+from kinblend_plugins.stylegan2 import tiled
 from kinblend_plugins.stylegan2.generator import Generator, build
 from kinblend_plugins.stylegan2.optimize import project
 from kinblend_plugins.stylegan2.training.recipe import Recipe
@@ -35,7 +35,7 @@ def generator() -> Generator:
 @torch.inference_mode()
 def test_picture(benchmark: BenchmarkFixture, generator: Generator, count: int) -> None:
     codes, noises = torch.randn(count, generator.layers, 512), [conv.noise for conv in generator.convs]
-    assert benchmark(strips.draw, generator, codes, noises).shape == (count, 3, SIZE, SIZE)
+    assert benchmark(tiled.draw, generator, codes, noises).shape == (count, 3, SIZE, SIZE)
 
 
 def test_step_of_a_projection(benchmark: BenchmarkFixture, generator: Generator) -> None:

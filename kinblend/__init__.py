@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from kinblend.errors import KinblendError
     from kinblend.faces import align
     from kinblend.families.folders import folders_in, is_litter, list_pictures, unlisted
-    from kinblend.families.people import Defect, Family, KinshipSet, Member, NuclearFamily, Person
-    from kinblend.families.serial import load_kinship_set
+    from kinblend.families.kinship_json import load_kinship_set
+    from kinblend.families.model import Defect, Family, KinshipSet, Member, NuclearFamily, Person
     from kinblend.families.splits import split_families
     from kinblend.families.trios import Trios, join_trios, load_trios
     from kinblend.hookspecs import hookimpl
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from kinblend.storage.latents import load_latent, load_weight_map, save_latent, save_weight_map
     from kinblend.storage.networks import build_network
     from kinblend.storage.openvino import Graph, Node, Output, read_openvino
+    from kinblend.storage.pack_sources import Download, PackageDownload, PackSource
     from kinblend.storage.packs import Pack, open_pack, write_description
-    from kinblend.storage.sources import Download, PackageDownload, PackSource
     from kinblend.storage.tables import Table, read_cells, read_table
     from kinblend.storage.tensors import read_tensor
     from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
@@ -48,8 +48,8 @@ _HOMES = {
     "kinblend.errors": ("KinblendError",),
     "kinblend.faces": ("align",),
     "kinblend.families.folders": ("folders_in", "is_litter", "list_pictures", "unlisted"),
-    "kinblend.families.people": ("Defect", "Family", "KinshipSet", "Member", "NuclearFamily", "Person"),
-    "kinblend.families.serial": ("load_kinship_set",),
+    "kinblend.families.model": ("Defect", "Family", "KinshipSet", "Member", "NuclearFamily", "Person"),
+    "kinblend.families.kinship_json": ("load_kinship_set",),
     "kinblend.families.splits": ("split_families",),
     "kinblend.families.trios": ("Trios", "join_trios", "load_trios"),
     "kinblend.hookspecs": ("hookimpl",),
@@ -72,7 +72,7 @@ _HOMES = {
     "kinblend.storage.networks": ("build_network",),
     "kinblend.storage.openvino": ("Graph", "Node", "Output", "read_openvino"),
     "kinblend.storage.packs": ("Pack", "open_pack", "write_description"),
-    "kinblend.storage.sources": ("Download", "PackSource", "PackageDownload"),
+    "kinblend.storage.pack_sources": ("Download", "PackSource", "PackageDownload"),
     "kinblend.storage.tables": ("Table", "read_cells", "read_table"),
     "kinblend.storage.tensors": ("read_tensor",),
     "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "Target", "WeightMap"),

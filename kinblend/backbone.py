@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from kinblend.cancelling import check_cancelled
+from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PackError, PluginError, UnsupportedError, blame
 from kinblend.files import keep_inputs
@@ -26,9 +26,9 @@ from kinblend.interfaces import (
 from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec
 from kinblend.settings import load_settings
-from kinblend.storage.library import find_pack, preferred_pack
+from kinblend.storage.pack_index import find_pack, preferred_pack
 from kinblend.storage.packs import DESCRIPTION, Pack
-from kinblend.storage.verified import verify_for_use
+from kinblend.storage.verify_cache import verify_for_use
 from kinblend.types import AlignedFace, Latent, LatentSpace
 
 if TYPE_CHECKING:

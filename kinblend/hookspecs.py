@@ -10,7 +10,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from kinblend.registry import PluginSpec
-    from kinblend.storage.sources import PackSource
+    from kinblend.storage.pack_sources import PackSource
 
 hookspec = pluggy.HookspecMarker("kinblend")
 hookimpl = pluggy.HookimplMarker("kinblend")

@@ -16,7 +16,7 @@ from kinblend.errors import DuplicateNameError, PluginError, is_interrupt, one_l
 from kinblend.registry import KINDS, PluginSpec, Registry, contained
 
 if TYPE_CHECKING:
-    from kinblend.storage.sources import PackSource
+    from kinblend.storage.pack_sources import PackSource
 
 GROUP = "kinblend"
 

@@ -17,7 +17,7 @@ import kinblend
 from kinblend import Engine, PluginSpec, Target
 from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.errors import InputError, KinblendError, NoFaceError, OptionError, PluginError, UsageError
-from kinblend.pipeline.request import drawn_sex
+from kinblend.pipeline.age_and_sex import drawn_sex
 from kinblend.plugins import load_plugins
 from kinblend.registry import Registry
 

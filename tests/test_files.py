@@ -172,9 +172,9 @@ def test_findings_05_and_06_no_other_module_writes_files() -> None:
     # What writes into a folder of its own making, or to what is no file of the user's.
     known = {
         "kinblend/files.py",
-        "kinblend/evaluation/timing.py",
+        "kinblend/bench/timing.py",
         "kinblend/imaging/figures.py",
-        "kinblend/storage/packages.py",
+        "kinblend/storage/pip_download.py",
         "plugins/kinblend_plugins/stylegan2/training/checkpoint.py",
     }
     found = {

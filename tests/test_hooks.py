@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from strangers import Site
+from plugin_site import Site
 
 from kinblend import hookspecs, load_latent
 from kinblend.cli.demo import FATHER, MOTHER, example

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.encoded import load_encoded
 from kinblend.cli.output import check_folder, put, say
-from kinblend.cli.words import named_files
+from kinblend.cli.parsing import named_files
+from kinblend.cli.trio_files import load_encoded
 
 
 def analyze(
@@ -33,7 +33,7 @@ def analyze(
     check_folder(out)
     files = named_files(null or [], "--null")
     from kinblend.evaluation import weights as work
-    from kinblend.evaluation.inheritance import FIGURES, figures_of, write_analysis
+    from kinblend.evaluation.weight_report import FIGURES, figures_of, write_analysis
 
     loaded, together = load_encoded(trios, backbone, seed)
     rows, used = together.parts(seed)[part][:most], work.used_elements(together)

@@ -16,14 +16,14 @@ from kinblend.cli import (
     models,
     plugins,
     prepare,
+    registry_commands,
     run,
     serve,
     steps,
-    strategies,
     train,
 )
-from kinblend.cli.extra import Commands
-from kinblend.cli.guarded import App
+from kinblend.cli.command import App
+from kinblend.cli.plugin_commands import Commands
 
 app = App(
     name="kinblend",
@@ -50,7 +50,7 @@ app.add_typer(families.app, name="families")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 for kind in ("encoder", "blender", "editor", "projector", "trainer", "importer", "dataset", "analyser"):
-    app.add_typer(strategies.group(kind), name=f"{kind}s")
+    app.add_typer(registry_commands.group(kind), name=f"{kind}s")
 
 
 def _version(wanted: bool) -> None:

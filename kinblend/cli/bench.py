@@ -11,13 +11,13 @@ import typer
 from kinblend.cli import flags
 from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.cli.output import check_file, put, say
-from kinblend.cli.words import parse_sets
+from kinblend.cli.parsing import parse_sets
 from kinblend.errors import ModelError, UsageError
 from kinblend.files import atomic_write
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
-    from kinblend.evaluation.rival import Rival
+    from kinblend.bench.reference import Rival
 
 HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
 
@@ -69,10 +69,10 @@ def bench(
             check_file(path)
     settings = load_settings(device=device, memory_budget=memory_budget)
     from kinblend.backbone import choose_backbone
-    from kinblend.evaluation.charts import check_plot
-    from kinblend.evaluation.charts import plot as draw
-    from kinblend.evaluation.speed import Plan, known_steps
-    from kinblend.evaluation.speed import bench as run
+    from kinblend.bench.charts import check_plot
+    from kinblend.bench.charts import plot as draw
+    from kinblend.bench.runner import Plan, known_steps
+    from kinblend.bench.runner import bench as run
 
     unknown = sorted(set(step or ()) - set(known_steps()))
     if unknown:
@@ -103,8 +103,8 @@ def bench(
 
 def _rival(against: str | None, model: Path | None) -> Rival | None:
     """Raises `UsageError` where it can't be had."""
-    from kinblend.evaluation.openvino import OpenVINOGraph
-    from kinblend.evaluation.rival import Rival
+    from kinblend.bench.openvino import OpenVINOGraph
+    from kinblend.bench.reference import Rival
 
     if (against == "openvino") is not (model is not None):
         raise UsageError("write both: --against openvino --rival-model FILE")

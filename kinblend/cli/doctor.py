@@ -84,7 +84,7 @@ def _plugins() -> str:
 
 def _packs() -> str:
     from kinblend.plugins import load_plugins
-    from kinblend.storage.library import find_pack, installed
+    from kinblend.storage.pack_index import find_pack, installed
 
     home, sources = load_settings().packs, load_plugins().packs
     shipped = [name for name, source in sources.items() if source.folder is not None]

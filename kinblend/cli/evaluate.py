@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.encoded import load_encoded
-from kinblend.cli.guarded import App
+from kinblend.cli.command import App
 from kinblend.cli.output import check_folder, put, say
-from kinblend.cli.words import named_files, parse_sets
+from kinblend.cli.parsing import named_files, parse_sets
+from kinblend.cli.trio_files import load_encoded
 
 app = App(help="Measure backbones and blenders.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def backbone(
     quiet: flags.Quiet = False,
 ) -> None:
     """Reconstructions, children by every strategy, and edits, of people the backbone never saw."""
-    from kinblend.evaluation.people import read_faces
+    from kinblend.evaluation.face_dataset import read_faces
 
     options = parse_sets(sets or [], ("encoder", "projector"))
     people = read_faces(faces)
@@ -70,7 +70,7 @@ def blender(
     check_folder(out)
     files, inherited = named_files(weights or [], "--weights"), named_files(heredity or [], "--heredity")
     from kinblend.evaluation import blender as work
-    from kinblend.evaluation.tables import auc_rows, write_evaluation
+    from kinblend.evaluation.blender_report import auc_rows, write_evaluation
 
     loaded, all_trios = load_encoded(trios, backbone, seed)
     rows = work.test_rows(all_trios, seed, per_family)

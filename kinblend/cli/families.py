@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.guarded import App
+from kinblend.cli.command import App
 from kinblend.cli.output import check_file, put, say, wrote
+from kinblend.cli.parsing import parse_sets
 from kinblend.cli.progress import bar
-from kinblend.cli.words import parse_sets
 from kinblend.files import atomic_write, keep_inputs
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
-    from kinblend.families.people import KinshipSet
+    from kinblend.families.model import KinshipSet
 
 app = App(help="Prepare pictures of families.", no_args_is_help=True)
 
@@ -70,9 +70,9 @@ def trios(
     quiet: flags.Quiet = False,
 ) -> None:
     """Father, mother and child, a picture each: the list that training starts from. What is split is families."""
-    from kinblend.families.manifest import read_trio_list, write_trio_list
     from kinblend.families.pairing import pair, parse_pairing
     from kinblend.families.splits import parse_shares
+    from kinblend.families.trio_list import read_trio_list, write_trio_list
 
     amount, shares = parse_pairing(pairing), parse_shares(split)
     name, found = _read(path, format, out)
@@ -144,7 +144,7 @@ def encode(
     from kinblend.backbone import choose_backbone
     from kinblend.families.demographics import groups_of_pictures
     from kinblend.families.encode import encode_trios
-    from kinblend.families.manifest import read_trio_list
+    from kinblend.families.trio_list import read_trio_list
     from kinblend.families.trios import save_trios
     from kinblend.identity import identity_by_name
 
@@ -182,7 +182,7 @@ def encode(
 
 def _read(path: Path, format: str | None, *outs: Path | None) -> tuple[str, KinshipSet]:
     """The reader's name and the set. None of its files may be written over, nor any other in its folder."""
-    from kinblend.families.read import read_families
+    from kinblend.families.readers import read_families
 
     for out in outs:
         if out is not None:

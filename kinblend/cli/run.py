@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.child import Age, SexOption, describe_default, parse_request
+from kinblend.cli.age_and_sex import Age, SexOption, describe_default, parse_request
 from kinblend.cli.output import check_folder, put, say
+from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import stages
-from kinblend.cli.words import parse_edits, parse_sets
 from kinblend.errors import SeveralFacesError
 from kinblend.files import check_target
 from kinblend.settings import load_settings

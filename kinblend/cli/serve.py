@@ -75,7 +75,7 @@ def _run(app: FastAPI, listening: socket.socket, ready: Callable[[], None], prox
     """Serve until a signal ends it. ready: called once it answers, and once it knows how to end."""
     import uvicorn
 
-    from kinblend.web.protocol import timed
+    from kinblend.web.http_protocol import timed
 
     limits = app.state.services.limits
 

@@ -12,8 +12,8 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.output import check_file, check_folder, say, wrote
+from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import bar
-from kinblend.cli.words import parse_edits, parse_sets
 from kinblend.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.guarded import App
+from kinblend.cli.command import App
 from kinblend.cli.output import check_file, check_folder, put, say, wrote
+from kinblend.cli.parsing import read_value
 from kinblend.cli.progress import bar
-from kinblend.cli.words import read_value
 from kinblend.errors import UsageError, blame
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
     from kinblend.pipeline import Engine
     from kinblend.training.directions import Directions, Method
-    from kinblend.training.drawn import Plan
+    from kinblend.training.generated_faces import Plan
 
 ENCODER_TRAINER = "wplus"
 
@@ -126,7 +126,7 @@ def directions(
     if bool(generated) == bool(faces and ratings):
         raise UsageError("give rated faces (--faces, --ratings) or --generated N")
     if generated:
-        from kinblend.training.drawn import Plan
+        from kinblend.training.generated_faces import Plan
 
         engine = flags.open_engine(backbone, device, precision, memory_budget)
         found = _generated(engine, Plan(generated, couples, seed=seed), analyser, parts, out, quiet)
@@ -143,11 +143,11 @@ def directions(
 
 
 def _rated(faces: Path, ratings: Path, where: tuple[Any, ...], method: Method, out: Path, quiet: bool) -> Directions:
-    from kinblend.training.attributes import read_rated
+    from kinblend.training.rated_attributes import read_rated
 
     rated = read_rated(faces, ratings)
     engine = flags.open_engine(*where)
-    from kinblend.training.rated import train_directions
+    from kinblend.training.rated_faces import train_directions
 
     with bar("encode", len(rated.files), quiet) as show:
         return train_directions(engine.backbone, rated, out, method, lambda done, of: show(done, total=of), say)
@@ -155,8 +155,8 @@ def _rated(faces: Path, ratings: Path, where: tuple[Any, ...], method: Method, o
 
 def _generated(engine: Engine, plan: Plan, analyser: str, parts: Path | None, out: Path, quiet: bool) -> Directions:
     from kinblend.plugins import load_plugins
-    from kinblend.training.drawn import open_studio, train_generated
-    from kinblend.training.looks import read_parser
+    from kinblend.training.generated_faces import open_studio, train_generated
+    from kinblend.training.picture_measurements import read_parser
 
     see = load_plugins()["analyser"].get(analyser).function()
     parser = read_parser(parts) if parts else None

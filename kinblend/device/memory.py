@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kinblend.device.mapped import release
+from kinblend.device.mmap_release import release
 from kinblend.device.sizes import parse_size
 from kinblend.errors import UsageError
 

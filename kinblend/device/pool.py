@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from kinblend.cancelling import check_cancelled
+from kinblend.cancellation import check_cancelled
 from kinblend.device.memory import DeviceMemory, asked_for, is_out_of_memory, memory_of
+from kinblend.device.placement import Visit
 from kinblend.device.precision import dtype_of, parse_precision
 from kinblend.device.sizes import format_size, parse_size
-from kinblend.device.visit import Visit
 from kinblend.errors import DeviceMemoryError, UsageError
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from kinblend.errors import UnsupportedError, WeightsMissingError
-from kinblend.evaluation.people import couples
-from kinblend.evaluation.pictures import ms_ssim, psnr
+from kinblend.evaluation.face_dataset import couples
+from kinblend.evaluation.image_metrics import ms_ssim, psnr
 from kinblend.faces import faces_in
 from kinblend.identity import embed_faces
 from kinblend.imaging import to_batch

@@ -15,7 +15,7 @@ from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, WeightsMissingError
 from kinblend.evaluation.backbone import STRATEGIES
 from kinblend.evaluation.bootstrap import Estimate, over_families
-from kinblend.evaluation.kinship import Scores, candidates, scores, siblings
+from kinblend.evaluation.retrieval import Scores, candidates, scores, siblings
 from kinblend.families.trios import Trios, only
 from kinblend.identity import identity_by_name
 

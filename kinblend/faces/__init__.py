@@ -1,8 +1,8 @@
 """Finding a face, its landmarks, and cutting it out the way FFHQ was."""
 
 from kinblend.faces.alignment import align, align_with_landmarks
-from kinblend.faces.find import DetectedFace, faces_in, find_face
 from kinblend.faces.landmarks import landmarks_in_crop, predict_in_crop
+from kinblend.faces.select import DetectedFace, faces_in, find_face
 
 __all__ = [
     "DetectedFace",

@@ -114,7 +114,7 @@ def _detections(boxes: Any, probabilities: Any, points: Any, scales: NDArray[Any
 @cache
 def detector() -> Any:
     """MTCNN, loaded once."""
-    from kinblend.faces.compat import import_mtcnn
+    from kinblend.faces.facenet_shim import import_mtcnn
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from kinblend.bundled import package_file
+from kinblend.package_data import package_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -63,7 +63,7 @@ def _folder() -> Path:
 @cache
 def network() -> Any:
     """RRDBNet ×4: float32 [n, 3, H, W] in [0, 1] → [n, 3, 4H, 4W]. Raises `UsageError` and `ModelError`."""
-    from kinblend.faces.compat import import_torchvision
+    from kinblend.faces.facenet_shim import import_torchvision
 
     folder = _folder()
     import_torchvision()

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import ImageError, InputError
-from kinblend.families.people import KinshipSet
+from kinblend.families.model import KinshipSet
 from kinblend.families.prepare.cache import Made, StageCache, lost
-from kinblend.storage.sealed import file_sha256
+from kinblend.storage.checksummed import file_sha256
 from kinblend.storage.tables import Kind, read_table
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
 def _crop(picture: Path, aligned: bool) -> Image | str:
     """The face in FFHQ geometry, or why there is none."""
     from kinblend.faces.alignment import align
-    from kinblend.faces.find import faces_in
+    from kinblend.faces.select import faces_in
     from kinblend.imaging.decode import read_image
 
     try:

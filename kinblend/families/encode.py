@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import InputError
-from kinblend.families.manifest import PICTURES, TrioFiles
+from kinblend.families.trio_list import PICTURES, TrioFiles
 from kinblend.families.trios import Trios
 from kinblend.families.workers import in_processes
 from kinblend.files import atomic_write
-from kinblend.storage.sealed import file_sha256
+from kinblend.storage.checksummed import file_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from kinblend.families.people import Defect
+from kinblend.families.model import Defect
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
 LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from kinblend.errors import UsageError
-from kinblend.families.manifest import TrioFiles
-from kinblend.families.people import Family, KinshipSet, NuclearFamily, Person, Trio
+from kinblend.families.model import Family, KinshipSet, NuclearFamily, Person, Trio
 from kinblend.families.splits import USUAL, split_families
+from kinblend.families.trio_list import TrioFiles
 
 Pairing = Literal["min", "all"] | int
 

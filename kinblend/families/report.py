@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.errors import ImageError
-from kinblend.families.people import KinshipSet
+from kinblend.families.model import KinshipSet
 
 THUMBNAIL = 96  # px
 HEADLINES = (

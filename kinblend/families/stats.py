@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import Any
 
-from kinblend.families.people import Defect, Family, KinshipSet, NuclearFamily, Person, Role
+from kinblend.families.model import Defect, Family, KinshipSet, NuclearFamily, Person, Role
 
 ROLES: tuple[Role, ...] = ("father", "mother", "child")
 MOST = 10  # people and families listed as the most pictured ones

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, InputError
 from kinblend.families.splits import split_families
+from kinblend.storage.checksummed import read_sealed, write_sealed
 from kinblend.storage.latents import read_space
-from kinblend.storage.sealed import read_sealed, write_sealed
 from kinblend.types import LatentSpace
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from kinblend.errors import ModelError
-from kinblend.identity.chips import cut
+from kinblend.identity.crops import cut
 from kinblend.storage.checkpoints import read_torch
 from kinblend.storage.networks import build_network
 
@@ -56,6 +56,6 @@ def embed(pictures: Tensor) -> Tensor:
 
 
 def _empty() -> Any:
-    from kinblend.faces.compat import import_facenet
+    from kinblend.faces.facenet_shim import import_facenet
 
     return import_facenet().InceptionResnetV1(pretrained=None)

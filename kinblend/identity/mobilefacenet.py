@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from kinblend.errors import CheckpointError, ModelError
-from kinblend.identity.chips import cut
+from kinblend.identity.crops import cut
 from kinblend.settings import load_settings
 from kinblend.storage.checkpoints import read_torch
 from kinblend.storage.networks import build_network

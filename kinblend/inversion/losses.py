@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinblend.identity.chips import chips
-from kinblend.identity.network import MEAN, IdentityNetwork
+from kinblend.identity.crops import chips
+from kinblend.identity.dlib_resnet import MEAN, IdentityNetwork
 
 FEATURE_BLOCKS = (9, 12)  # of dlib's network: 128 × 8 × 8 and 256 × 4 × 4 go into them
 HALVINGS = (1, 2, 4, 8, 16)

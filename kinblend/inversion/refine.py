@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinblend.cancelling import check_cancelled
-from kinblend.identity.network import IdentityNetwork
+from kinblend.cancellation import check_cancelled
+from kinblend.identity.dlib_resnet import IdentityNetwork
 from kinblend.inversion.losses import (
     feature_distance,
     head_weight,

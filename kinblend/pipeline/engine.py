@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone, load_backbone, make_plugin
-from kinblend.cancelling import check_cancelled
+from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PluginError, blame
 from kinblend.identity import similarity
 from kinblend.interfaces import Blend, Blender, Editor, network_of
+from kinblend.pipeline.age_and_sex import Asked, ChildRequest, SexChoice
 from kinblend.pipeline.judge import JUDGE, look
 from kinblend.pipeline.manifest import describe_run, finish
-from kinblend.pipeline.order import Order, checked_edits, opened, seeds_from, strengths_for
-from kinblend.pipeline.people import People
-from kinblend.pipeline.request import Asked, ChildRequest, SexChoice
+from kinblend.pipeline.parents import People
+from kinblend.pipeline.request import Order, checked_edits, opened, seeds_from, strengths_for
 from kinblend.pipeline.result import Child, Parent, Result
 from kinblend.pipeline.stages import OnStage, Stages
 from kinblend.plugins import load_plugins
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from kinblend.pipeline.order import Edit, Picture
+    from kinblend.pipeline.request import Edit, Picture
 
 BLENDER, EDITOR = "average", "interfacegan"
 

@@ -16,9 +16,9 @@ from kinblend.backbone import Backbone
 from kinblend.device import DevicePool, peak_rss
 from kinblend.errors import blame
 from kinblend.interfaces import Plugin
-from kinblend.pipeline.order import Order
+from kinblend.pipeline.request import Order
 from kinblend.pipeline.result import Parent
-from kinblend.storage.sealed import file_sha256
+from kinblend.storage.checksummed import file_sha256
 from kinblend.types import Target
 
 if TYPE_CHECKING:

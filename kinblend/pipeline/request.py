@@ -1,148 +1,120 @@
-"""How old a child is to be, and of which sex: what was asked for, and what that means for one child."""
+"""What a run is asked for, checked before any work is done."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import UsageError
+from kinblend.errors import UnsupportedError, UsageError, blame
+from kinblend.imaging import to_picture
+from kinblend.interfaces import Blender, Editor
+from kinblend.pipeline.age_and_sex import Asked
 from kinblend.types import Target
 
 if TYPE_CHECKING:
-    from kinblend.interfaces import Editor
-    from kinblend.pipeline.order import Edit
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from torch import Tensor
 
-Sex = Literal["girl", "boy"]
-SexChoice = Literal["girl", "boy", "any"]
-Source = Literal["default", "option", "edit"]
+    from kinblend.pipeline.result import Parent
 
-ATTRIBUTES = {"age": "age", "sex": "gender"}  # the attributes that an editor knows them by
-SEX_TARGETS: Mapping[Sex, str] = {"girl": "female", "boy": "male"}
-YOUNGEST, OLDEST = 0.0, 80.0  # years
-USUAL_AGE = 8.0  # years
-USUAL_SEX: SexChoice = "any"
-WITHOUT = {
-    "age": "this backbone has no directions for age: the child has its parents' age",
-    "sex": "this backbone has no directions for gender: girl or boy is left to the blend",
-}
+    Picture = str | Path | Image | NDArray[Any] | Parent
+
+MOST_SEED = 2**63 - 1  # what generators take
+MOST_STRENGTH = 100.0  # of an edit, in units of its direction; three is a lot
+UNITS = {"y": "years"}  # as they are written behind a number: age=8y
+
+
+Edit = float | Target  # a strength, or what the attribute is to become
 
 
 @dataclass(frozen=True)
-class ChildRequest:
-    """Age and sex that children are to have.
+class Order:
+    """Two pictures and what is to be made of them.
 
-    age: 0 to 80 years; None leaves the age of the blend. sex: "any" draws it from each child's seed; None leaves the
-        blend as it is. by_default: which of "age" and "sex" nobody asked for; these give way to edits, and are left
-        out where the editor has no such targets.
-
-    Raises `UsageError`.
+    pictures, faces: the father's, then the mother's; paths, RGB pictures or people known already, and which face of
+    each.
+    edits: attribute → strength or target, the same for all children. seeds, asked: one for each child. neutral:
+    whether both parents' expressions are calmed and their heads turned ahead before they are blended. judge: the
+    analyser that looks at the children's pictures, if one does.
     """
 
-    age: float | None = None
-    sex: SexChoice | None = None
-    by_default: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        if self.age is not None:
-            object.__setattr__(self, "age", _checked_age(self.age))
-        if self.sex is not None and self.sex not in get_args(SexChoice):
-            raise UsageError(f"sex {self.sex!r}: use {', '.join(get_args(SexChoice))}")
-        if strange := set(self.by_default) - set(ATTRIBUTES):
-            raise UsageError(f"by_default {strange}: use {' and '.join(ATTRIBUTES)}")
-
-    @property
-    def named(self) -> dict[str, float | SexChoice]:
-        """What of the two is asked for."""
-        both = {"age": self.age, "sex": self.sex}
-        return {name: value for name, value in both.items() if value is not None}
-
-    def check(self, editor: Editor | None, edits: Iterable[str]) -> None:
-        """Raise `UsageError` for what is asked for twice, or is beyond the editor."""
-        for name in self.named:
-            if name in self.by_default:
-                continue
-            if ATTRIBUTES[name] in edits:
-                raise UsageError(f"{name} contradicts an edit of {ATTRIBUTES[name]}: ask for one of them")
-            if not _can(editor, name):
-                raise UsageError(f"{name} can't be asked for: {WITHOUT[name]}")
-
-    def for_child(self, editor: Editor | None, edits: Mapping[str, Edit], seed: int) -> Asked:
-        """What is asked of the child with that seed. edits: attribute → strength or target."""
-        left = {name: value for name, value in self.named.items() if ATTRIBUTES[name] not in edits}
-        missing = tuple(name for name in left if not _can(editor, name))
-        source: dict[str, Source] = {name: "default" if name in self.by_default else "option" for name in self.named}
-        source |= {name: "edit" for name in ATTRIBUTES if ATTRIBUTES[name] in edits}
-        age = self.age if "age" in left and "age" not in missing else None
-        sex = _sex(self.sex, seed) if "sex" in left and "sex" not in missing else None
-        return Asked(age, sex, dict(edits), source, missing, drawn=sex is not None and self.sex == "any")
+    pictures: tuple[str | Path | Image | Parent, str | Path | Image | Parent]
+    faces: tuple[int | None, int | None]
+    blender: Blender
+    editor: Editor | None
+    edits: Mapping[str, Edit]
+    seeds: tuple[int, ...]
+    asked: tuple[Asked, ...]
+    neutral: bool = True
+    judge: str | None = None
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of one child.
+def opened(picture: Picture) -> str | Path | Image | Parent:
+    """A path or a parent as it is; a picture from memory upright and in RGB. Raises `ImageError`."""
+    from kinblend.pipeline.result import Parent
 
-    age: in years; sex; None where nothing is asked. edits: the other edits. source: where each of "age" and "sex"
-    came from. missing: which of them were left out, because the editor has no such targets. drawn: whether the sex
-    was drawn from the seed.
-    """
-
-    age: float | None = None
-    sex: Sex | None = None
-    edits: Mapping[str, Edit] = field(default_factory=dict)
-    source: Mapping[str, Source] = field(default_factory=dict)
-    missing: Sequence[str] = ()
-    drawn: bool = False
-
-    @property
-    def all_edits(self) -> dict[str, Edit]:
-        """Every edit that makes this child of the blend: attribute → strength or target."""
-        found: dict[str, Edit] = dict(self.edits)
-        if self.age is not None:
-            found["age"] = Target(self.age, "years")
-        if self.sex is not None:
-            found["gender"] = Target(SEX_TARGETS[self.sex])
-        return found
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """As the manifest has it. A source is "default", "option" or "edit"; null where nothing was asked."""
-        return {
-            "age": self.age,
-            "age_from": self.source.get("age"),
-            "sex": self.sex,
-            "sex_from": self.source.get("sex"),
-            "sex_drawn": self.drawn,
-            "left_out": {name: WITHOUT[name] for name in self.missing},
-        }
+    return picture if isinstance(picture, (str, Path, Parent)) else to_picture(picture)
 
 
-def drawn_sex(seed: int) -> Sex:
-    """The sex of a child of whom any was asked: the last bit of the SHA-256 of its seed, written in decimal digits.
-
-    Girls and boys are equally likely, neighbouring seeds are independent, and nothing else that is drawn from the
-    seed goes along with it.
-    """
-    return "boy" if hashlib.sha256(str(seed).encode()).digest()[-1] & 1 else "girl"
-
-
-def _sex(choice: SexChoice | None, seed: int) -> Sex | None:
-    return drawn_sex(seed) if choice == "any" else choice
-
-
-def _can(editor: Editor | None, name: str) -> bool:
-    """Whether an editor has the targets for an age in years, or for a sex."""
-    targets = editor.targets().get(ATTRIBUTES[name], ()) if editor else ()
-    return set(targets) >= ({"years"} if name == "age" else set(SEX_TARGETS.values()))
-
-
-def _checked_age(age: float) -> float:
+def seeds_from(first: int, count: int) -> tuple[int, ...]:
+    """The seeds of so many children. Raises `UsageError`."""
     try:
-        years = float(age)
+        first, count = operator.index(first), operator.index(count)
+    except TypeError:
+        raise UsageError(f"seed and children are whole numbers, not {first!r} and {count!r}") from None
+    if count < 1:
+        raise UsageError(f"children must be at least 1, not {count}")
+    if not 0 <= first <= MOST_SEED - count:
+        raise UsageError(f"seed {first}: use 0 to {MOST_SEED - count}")
+    return tuple(range(first, first + count))
+
+
+def checked_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, Edit]:
+    """Edits as strengths and targets: -2, "-2", "8y" or "female".
+
+    Raises `UsageError` for an attribute the editor does not know, and for a value that is neither or out of range.
+    """
+    with blame(editor.title):
+        known, targets = dict(editor.attributes()), editor.targets()
+    found = {}
+    for name, value in edits.items():
+        if name not in known:
+            names = ", ".join(known) or "none; see `kinblend editors show`"
+            raise UsageError(f"{editor.title} can't move {name!r} of {editor.space.backbone}; it can move: {names}")
+        found[name] = value if isinstance(value, Target) else _edit(name, value)
+        _check_target(editor, name, found[name], targets.get(name, ()))
+    return found
+
+
+def strengths_for(editor: Editor, code: Tensor, edits: Mapping[str, Edit]) -> dict[str, float]:
+    """The strengths that make the edits of a code, float32 [L, D]. Raises `UsageError` where there is none."""
+    targets = {name: edit for name, edit in edits.items() if isinstance(edit, Target)}
+    found = dict(editor.strengths_towards(code, targets)) if targets else {}
+    return {name: found[name] if isinstance(edit, Target) else edit for name, edit in edits.items()}
+
+
+def _edit(name: str, value: Any) -> Edit:
+    text = value.strip() if isinstance(value, str) else value
+    unit = UNITS.get(text[-1:]) if isinstance(text, str) else None
+    try:
+        number = float(text[:-1] if unit else text)
     except (TypeError, ValueError):
-        years = math.nan
-    if not YOUNGEST <= years <= OLDEST:
-        raise UsageError(f"age {age!r}: use {YOUNGEST:g} to {OLDEST:g} years")
-    return years
+        if isinstance(text, str) and text.isalpha():
+            return Target(text)
+        raise UsageError(f"{name}={value!r}: give a strength (-2) or a target (8y)") from None
+    if not math.isfinite(number) or abs(number) > MOST_STRENGTH:
+        raise UsageError(f"{name}={value}: use −{MOST_STRENGTH:g} to {MOST_STRENGTH:g}")
+    return Target(number, unit) if unit else number
+
+
+def _check_target(editor: Editor, name: str, edit: Edit, known: Sequence[str]) -> None:
+    if isinstance(edit, Target) and (edit.unit or edit.value) not in known:
+        ours = f"in {' or '.join(known)}" if known else f"by strengths in standard deviations only ({name}=-2, say)"
+        raise UnsupportedError(
+            f"{name} of {editor.space.backbone} can't be set to {edit}; give a strength or a target: it is set {ours}"
+        )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kinblend.errors import CheckpointError, InputError
 from kinblend.files import open_plain
 from kinblend.storage.archives import open_archive
-from kinblend.storage.pickles import MOST_ITEMS, Global, Refused, read_pickle, reason, refuse_unsound
+from kinblend.storage.safe_pickle import MOST_ITEMS, Global, Refused, read_pickle, reason, refuse_unsound
 from kinblend.storage.torch_files import (
     LEGACY,
     LISTING,

@@ -21,8 +21,8 @@ from typing import Any, BinaryIO
 
 from kinblend.errors import DownloadError
 from kinblend.files import atomic_write, check_target, open_for_writing
-from kinblend.storage.sealed import file_sha256
-from kinblend.storage.sources import Download
+from kinblend.storage.checksummed import file_sha256
+from kinblend.storage.pack_sources import Download
 
 TRIES = 4  # in a row without a single new byte
 CHUNK = 1 << 18

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError
-from kinblend.storage.sealed import read_sealed, write_sealed
+from kinblend.storage.checksummed import read_sealed, write_sealed
 from kinblend.types import Latent, LatentSpace, WeightMap
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 
 from kinblend.errors import PackError, PackNotFoundError, UsageError
 from kinblend.files import atomic_write, check_target, locked
-from kinblend.storage.sealed import file_sha256
+from kinblend.storage.checksummed import file_sha256
 from kinblend.types import LatentSpace
 
 DESCRIPTION = "pack.json"

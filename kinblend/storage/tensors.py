@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.errors import InputError, NonFiniteError
-from kinblend.storage.pickles import NotFinite, Refused, reason, refuse_unsound
+from kinblend.storage.safe_pickle import NotFinite, Refused, reason, refuse_unsound
 from kinblend.storage.torch_files import load_plain
 
 if TYPE_CHECKING:

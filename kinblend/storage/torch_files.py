@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from kinblend.files import open_plain
 from kinblend.storage.archives import Archive, open_archive
-from kinblend.storage.pickles import UNSHARED, Global, Refused, make_set, read_pickle
+from kinblend.storage.safe_pickle import UNSHARED, Global, Refused, make_set, read_pickle
 
 if TYPE_CHECKING:
     import torch

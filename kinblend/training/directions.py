@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from kinblend.errors import ModelError
-from kinblend.training.attributes import Attribute
+from kinblend.training.rated_attributes import Attribute
 from kinblend.training.regression import choose_ridge, conditional_means, hats, r_squared, ridge
 
 Method = Literal["mean", "ridge", "svm"]

@@ -11,11 +11,10 @@ from pydantic import ValidationError
 from kinblend.errors import InputError
 from kinblend.web import pictures
 from kinblend.web.api_photos import form_of, picture
-from kinblend.web.people import Family
+from kinblend.web.multipart import read_form
 from kinblend.web.problems import ProblemError, documented
-from kinblend.web.services import Owner, Services, ServicesDep
-from kinblend.web.uploads import read_form
-from kinblend.web.wishes import (
+from kinblend.web.records import Family
+from kinblend.web.schemas import (
     ChildAnswer,
     ChildrenAnswer,
     DirectOrder,
@@ -25,6 +24,7 @@ from kinblend.web.wishes import (
     PreviewOrder,
     SeenAnswer,
 )
+from kinblend.web.services import Owner, Services, ServicesDep
 
 router = APIRouter(prefix="/api/v1", tags=["children"])
 _DONE: dict[int | str, dict[str, Any]] = {200: {"model": ChildrenAnswer, "description": "Done already"}}

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from kinblend.web.api_children import answer
-from kinblend.web.people import Family
 from kinblend.web.problems import documented
+from kinblend.web.records import Family
+from kinblend.web.schemas import Id
 from kinblend.web.services import Owner, ServicesDep
-from kinblend.web.wishes import Id
 
 router = APIRouter(prefix="/api/v1/children", tags=["children"])
 IN_QUEUE = 1.0  # seconds between events while others are ahead

@@ -6,11 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from kinblend.web.people import Photo
+from kinblend.web.multipart import read_form
 from kinblend.web.problems import ProblemError, documented
+from kinblend.web.records import Photo
+from kinblend.web.schemas import Choice, FaceSeen, Id, PhotoAnswer
 from kinblend.web.services import Owner, ServicesDep
-from kinblend.web.uploads import read_form
-from kinblend.web.wishes import Choice, FaceSeen, Id, PhotoAnswer
 
 router = APIRouter(prefix="/api/v1/photos", tags=["photos"])
 

@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER
+from kinblend.web.engine_service import Studio
 from kinblend.web.problems import ProblemError, documented, problem
+from kinblend.web.schemas import AttributeAnswer, StrategyAnswer
 from kinblend.web.services import Owner, ServicesDep
-from kinblend.web.studio import Studio
-from kinblend.web.wishes import AttributeAnswer, StrategyAnswer
 
 router = APIRouter()
 

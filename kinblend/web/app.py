@@ -16,12 +16,12 @@ from starlette.types import Scope
 from kinblend.settings import Settings
 from kinblend.web import api_children, api_events, api_photos, api_server, pages
 from kinblend.web.access import Access
-from kinblend.web.guards import Guarded, Headed, Measured, Paced, Sized
+from kinblend.web.engine_service import Studio
 from kinblend.web.limits import Limits
+from kinblend.web.middleware import Guarded, Headed, Measured, Paced, Sized
 from kinblend.web.problems import Problem, answer_problems
+from kinblend.web.schemas import DirectOrder
 from kinblend.web.services import Services
-from kinblend.web.studio import Studio
-from kinblend.web.wishes import DirectOrder
 
 
 def create_app(

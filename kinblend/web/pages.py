@@ -11,14 +11,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 
-from kinblend.pipeline.request import OLDEST, SEX_TARGETS, USUAL_AGE, USUAL_SEX, YOUNGEST
+from kinblend.pipeline.age_and_sex import OLDEST, SEX_TARGETS, USUAL_AGE, USUAL_SEX, YOUNGEST
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER, PASS, new_owner, owner_of
+from kinblend.web.engine_service import Studio
 from kinblend.web.forms import Field, fields_of
+from kinblend.web.labels import slider
+from kinblend.web.schemas import MOST_CHILDREN
 from kinblend.web.services import Services, ServicesDep
-from kinblend.web.studio import Studio
-from kinblend.web.wishes import MOST_CHILDREN
-from kinblend.web.words import slider
 
 HERE = Path(__file__).parent
 SEXES = (("girl", "Girl"), ("boy", "Boy"), ("any", "Either"))

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.imaging.encode import jpeg_bytes, png_bytes
-from kinblend.web.people import Family
-from kinblend.web.studio import PREVIEW, Studio
-from kinblend.web.wishes import LayerWeights
+from kinblend.web.engine_service import PREVIEW, Studio
+from kinblend.web.records import Family
+from kinblend.web.schemas import LayerWeights
 
 if TYPE_CHECKING:
     from PIL.Image import Image

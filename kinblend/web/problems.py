@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from kinblend.errors import FaceError, ImageError, InputError, KinblendError, ModelError, UsageError
-from kinblend.web.work import GivenUpError, QueueFullError
+from kinblend.web.jobs import GivenUpError, QueueFullError
 
 RETRY_AFTER = 2  # seconds
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")

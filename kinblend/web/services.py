@@ -15,16 +15,16 @@ from fastapi import Depends, Request
 from kinblend.errors import KinblendError, one_line
 from kinblend.pipeline import Result
 from kinblend.web.access import Access, owner_of
+from kinblend.web.engine_service import Studio
+from kinblend.web.jobs import GivenUpError, Job, Worker
 from kinblend.web.limits import Limits
-from kinblend.web.memory import give_back
+from kinblend.web.malloc import give_back
 from kinblend.web.metrics import Metrics
-from kinblend.web.people import Family, Photo
 from kinblend.web.problems import ProblemError, describe, from_error
 from kinblend.web.rates import Rates
+from kinblend.web.records import Family, Photo
+from kinblend.web.schemas import Order
 from kinblend.web.store import Names, Shelf
-from kinblend.web.studio import Studio
-from kinblend.web.wishes import Order
-from kinblend.web.work import GivenUpError, Job, Worker
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")

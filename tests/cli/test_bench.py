@@ -8,9 +8,9 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from published import toy
+from plugin_site import here
+from published_checkpoints import toy
 from safetensors.torch import save_file
-from strangers import here
 
 from kinblend import write_description
 from kinblend_plugins.stylegan2.names import to_nvidia

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from strangers import Site
+from plugin_site import Site
 
 from kinblend import load_trios
 from kinblend.cli.demo import example

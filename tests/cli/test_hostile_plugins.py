@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from strangers import Site, here
+from plugin_site import Site, here
 
 from kinblend import Engine
 from kinblend.cli.demo import FATHER, MOTHER, example

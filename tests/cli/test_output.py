@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 import typer
+from plugin_site import here
 from safetensors.torch import save_file
-from strangers import here
 
 from kinblend import write_description
 from kinblend.cli.app import app
-from kinblend.cli.words import parse_sets
+from kinblend.cli.parsing import parse_sets
 from kinblend.errors import UsageError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from strangers import here
+from plugin_site import here
 from toy_faces import write_faces
 
 from kinblend import Latent, load_backbone, save_latent
@@ -166,7 +166,7 @@ def test_finding_03_every_command_keeps_its_inputs() -> None:
     """Also those that plugins bring, and those that nobody has written yet."""
     from test_output import ALL
 
-    from kinblend.cli.guarded import GuardedCommand
+    from kinblend.cli.command import GuardedCommand
 
     assert len(ALL) > 30
     assert [name for name, command in ALL.items() if not isinstance(command, GuardedCommand)] == []

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from published import write_e4e
+from plugin_site import Site
+from published_checkpoints import write_e4e
 from recipes import cases, state_dict
-from strangers import Site
 
 from kinblend.cli.demo import FATHER, MOTHER, example
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from hostile.checkpoints import hostile
-from published import Call
-from strangers import Site, here
+from plugin_site import Site, here
+from published_checkpoints import Call
 
 from kinblend.cli.demo import FATHER, MOTHER, example
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from fake import FakeMemory
-from published import toy
+from published_checkpoints import toy
 from torch import Tensor, nn
 
 from kinblend import DevicePool
-from kinblend.cancelling import cancellable
+from kinblend.cancellation import cancellable
 from kinblend.errors import DeviceMemoryError, UsageError
 from kinblend_plugins.stylegan2 import winograd
 from kinblend_plugins.stylegan2.generator import build

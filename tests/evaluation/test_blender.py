@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from kinblend import LatentSpace, Trios, load_backbone
 from kinblend.errors import InputError
 from kinblend.evaluation.blender import evaluate, test_rows, usual_strategies
+from kinblend.evaluation.blender_report import auc_rows, write_evaluation
 from kinblend.evaluation.bootstrap import over_families
-from kinblend.evaluation.inheritance import figures_of, write_analysis
-from kinblend.evaluation.kinship import candidates, scores, siblings
-from kinblend.evaluation.tables import auc_rows, write_evaluation
+from kinblend.evaluation.retrieval import candidates, scores, siblings
+from kinblend.evaluation.weight_report import figures_of, write_analysis
 from kinblend.evaluation.weights import most_consistent, summarize, used_elements
 from kinblend.identity import identity_by_name
 

@@ -13,8 +13,8 @@ from kinblend.cli.demo import example
 from kinblend.errors import ModelError, UsageError
 from kinblend.faces.alignment import align, face_square
 from kinblend.faces.detect import detect, detect_many
-from kinblend.faces.dlib_face import dlib_landmarks
-from kinblend.faces.sharpness import true_size
+from kinblend.faces.dlib_detector import dlib_landmarks
+from kinblend.faces.resolution import true_size
 from kinblend.faces.upscale import PACKAGE, enlarge, network, read_ncnn, require
 
 pytestmark = pytest.mark.skipif(find_spec("openpeople") is None, reason="the example people are not installed")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from strangers import Site
+from plugin_site import Site
 
 from kinblend.cli.demo import example
 from kinblend.errors import UsageError

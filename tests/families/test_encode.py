@@ -11,7 +11,7 @@ from kinblend import Engine
 from kinblend.cli.demo import example
 from kinblend.faces import find_face
 from kinblend.families.encode import HELD_OUT, _groups, edges_held_out, encode_trios
-from kinblend.families.manifest import TrioFiles
+from kinblend.families.trio_list import TrioFiles
 from kinblend.identity import embed_faces
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import QUIRKS, plant
-from strangers import Site
+from planted_directions import QUIRKS, plant
+from plugin_site import Site
 
-from kinblend.families.read import read_families
+from kinblend.families.readers import read_families
 from kinblend.families.stats import statistics
 
 

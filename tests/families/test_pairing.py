@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinblend.errors import InputError, UsageError
-from kinblend.families.manifest import TrioFiles, read_trio_list, write_trio_list
+from kinblend.families.model import Family, KinshipSet, Member, NuclearFamily, Person
 from kinblend.families.pairing import combinations, pair, parse_pairing
-from kinblend.families.people import Family, KinshipSet, Member, NuclearFamily, Person
 from kinblend.families.splits import parse_shares, split_families
+from kinblend.families.trio_list import TrioFiles, read_trio_list, write_trio_list
 from kinblend.storage.tables import read_table
 
 few = st.integers(1, 7)

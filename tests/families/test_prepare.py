@@ -16,17 +16,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lifted import Head
+from head_poses import Head
 from PIL import Image
-from strangers import Site
+from plugin_site import Site
 
 from kinblend.cli.demo import example
 from kinblend.errors import InputError, KinblendError, UsageError
 from kinblend.families.encode import encode_trios
 from kinblend.families.pairing import pair
 from kinblend.families.prepare import Prepared, PrepareOptions, prepare
-from kinblend.families.read import read_families
-from kinblend.storage.sealed import read_sealed
+from kinblend.families.readers import read_families
+from kinblend.storage.checksummed import read_sealed
 from kinblend.storage.tables import read_table
 
 pytestmark = pytest.mark.skipif(find_spec("openpeople") is None, reason="the example people are not installed")

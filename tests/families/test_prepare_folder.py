@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from kinblend.errors import KinblendError, OutputError, UsageError
-from kinblend.families.people import Family, KinshipSet, Person
+from kinblend.families.model import Family, KinshipSet, Person
 from kinblend.families.prepare import PrepareOptions
 from kinblend.families.prepare.folder import check_folder, made
 from kinblend.families.prepare.outputs import Kept, Lost, write_outputs
 from kinblend.families.prepare.stages import Work
-from kinblend.families.read import read_families
+from kinblend.families.readers import read_families
 
 
 @pytest.fixture

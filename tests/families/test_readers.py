@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from kinblend.errors import InputError, UnknownPluginError
-from kinblend.families.manifest import TrioFiles, write_trio_list
-from kinblend.families.people import KinshipSet
-from kinblend.families.read import read_families
+from kinblend.families.model import KinshipSet
+from kinblend.families.readers import read_families
 from kinblend.families.stats import statistics
+from kinblend.families.trio_list import TrioFiles, write_trio_list
 from kinblend.storage.tables import write_table
 from kinblend_plugins.kinship.table import parse_list
 

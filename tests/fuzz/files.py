@@ -11,9 +11,9 @@ from zipfile import ZipFile
 import torch
 from fuzz.outcome import Outcome, timed
 from hostile import checkpoints, networks, pickles, pictures, tables, tensors, zips
-from published import in_nvidias_names, toy, write_nvidia
+from plugin_site import read_apart
+from published_checkpoints import in_nvidias_names, toy, write_nvidia
 from safetensors.torch import save_file
-from strangers import read_apart
 
 from kinblend import (
     Latent,
@@ -26,9 +26,9 @@ from kinblend import (
     save_weight_map,
 )
 from kinblend.backbone import load_backbone
+from kinblend.checkpoint_import import import_pack
 from kinblend.errors import ImageError, KinblendError
 from kinblend.imaging import decode_image
-from kinblend.importing import import_pack
 from kinblend.storage.packs import add_files
 
 MOST_SECONDS, MOST_BYTES = 10, 1e9
@@ -54,10 +54,10 @@ import os
 import pyarrow.parquet, torch
 from kinblend import Context, LatentSpace, load_latent, load_weight_map, open_archive
 from kinblend.backbone import make_plugin
-from kinblend.evaluation.people import read_faces
+from kinblend.evaluation.face_dataset import read_faces
 from kinblend.families.trios import load_trios
 from kinblend.imaging import read_image
-from kinblend.importing import import_pack
+from kinblend.checkpoint_import import import_pack
 from kinblend.storage.packs import check_tensors, open_pack
 from kinblend.storage.tables import read_cells, read_table
 import kinblend.plugins

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fuzz.outcome import Outcome
-from strangers import Site
+from plugin_site import Site
 
 RAISED = {
     "an error": "raise RuntimeError('x')",

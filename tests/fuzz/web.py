@@ -13,7 +13,7 @@ from threading import Event, Thread
 
 import httpx2
 from fuzz.outcome import Outcome
-from guests import Server, files_open, photograph
+from web_client import Server, files_open, photograph
 
 from kinblend.cli.demo import FATHER, MOTHER
 

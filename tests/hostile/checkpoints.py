@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import torch
-from published import Call
+from published_checkpoints import Call
 
 
 def _saved(value: object) -> bytes:

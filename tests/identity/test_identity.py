@@ -11,7 +11,7 @@ from kinblend.errors import ModelError
 from kinblend.faces import find_face
 from kinblend.faces.landmarks import predict
 from kinblend.identity import embed_faces, identity_network, similarity
-from kinblend.identity.network import FILE, read_network, weights_file
+from kinblend.identity.dlib_resnet import FILE, read_network, weights_file
 from kinblend.imaging import to_batch
 from kinblend.imaging.decode import read_image
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hostile.pictures import LARGE, REFUSED, mutations, png, saved
 from PIL import Image
-from strangers import read_apart
+from plugin_site import read_apart
 
 from kinblend.errors import ImageError
 from kinblend.imaging import decode_image, read_image

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kinblend.identity.network import identity_network
+from kinblend.identity.dlib_resnet import identity_network
 from kinblend.inversion import (
     Weights,
     Whitening,
@@ -99,7 +99,7 @@ def test_the_same_picture_is_the_same_person() -> None:
 
 
 def _chips(picture: Tensor) -> Tensor:
-    from kinblend.identity.chips import chips
+    from kinblend.identity.crops import chips
 
     return chips(picture)
 

@@ -1,95 +1,45 @@
-"""Age and sex of children: what is asked for, what wins, and what an editor can't do."""
-
-import itertools
+"""Edits: strengths, and targets that are numbers with a unit or words."""
 
 import pytest
+import torch
 
-from kinblend import Context, Editor, LatentSpace, Target
-from kinblend.errors import UsageError
-from kinblend.pipeline.request import ChildRequest, drawn_sex
-from kinblend.plugins import load_plugins
-
-CONTEXT = Context(LatentSpace("test", 4, 8, "0" * 64))
-BOTH = frozenset({"age", "sex"})
+from kinblend import Target, load_backbone
+from kinblend.backbone import make_plugin
+from kinblend.errors import UnsupportedError, UsageError
+from kinblend.pipeline.request import checked_edits, strengths_for
 
 
-class Able(Editor):
-    """Knows ages in years and both sexes, unless it is made with less."""
-
-    known = {"age": ("years",), "gender": ("female", "male")}
-
-    def attributes(self):
-        return dict.fromkeys(("age", "gender", "smile"), "a test")
-
-    def targets(self):
-        return self.known
-
-    def edit(self, codes, strengths):
-        return codes
+@pytest.fixture(scope="module")
+def editor():
+    return make_plugin("editor", "interfacegan", load_backbone("morphable").context)
 
 
-class Unable(Able):
-    known = {"gender": ("female",)}
+def test_every_way_to_write_an_edit(editor) -> None:
+    words = {"age": " 8.5y ", "gender": "female", "smile": "-1", "hair": 2}
+    assert checked_edits(editor, words) == {
+        "age": Target(8.5, "years"),
+        "gender": Target("female"),
+        "smile": -1.0,
+        "hair": 2.0,
+    }
+    assert [str(Target(8.5, "years")), str(Target("female"))] == ["8.5 years", "female"]
 
 
-def able(kind: type[Editor] = Able) -> Editor:
-    options = load_plugins()["editor"].get("interfacegan").parse_options({})
-    return kind(options, CONTEXT)
+@pytest.mark.parametrize("words", [{"gender": "blue"}, {"age": "old"}, {"smile": "8y"}, {"smile": Target("broad")}])
+def test_targets_that_an_attribute_does_not_have(words: dict, editor) -> None:
+    with pytest.raises(UnsupportedError, match="give a strength"):
+        checked_edits(editor, words)
 
 
-def test_age_and_sex_become_targets() -> None:
-    asked = ChildRequest(8, "boy").for_child(able(), {"smile": 1.0}, seed=0)
-    assert asked.all_edits == {"smile": 1.0, "age": Target(8.0, "years"), "gender": Target("male")}
-    assert (asked.record["age_from"], asked.record["sex_from"], asked.record["sex_drawn"]) == (
-        "option",
-        "option",
-        False,
-    )
+def test_a_number_and_junk_is_neither(editor) -> None:
+    with pytest.raises(UsageError, match="give a strength"):
+        checked_edits(editor, {"age": "8 y x"})
 
 
-def test_nothing_asked_leaves_the_blend() -> None:
-    asked = ChildRequest().for_child(None, {}, seed=0)
-    assert asked.all_edits == {}
-    assert (asked.record["age"], asked.record["age_from"], asked.record["sex"]) == (None, None, None)
-
-
-def test_any_is_drawn_fairly_and_by_the_childs_own_seed() -> None:
-    drawn = [drawn_sex(seed) for seed in range(4000)]
-    assert drawn == [drawn_sex(seed) for seed in range(4000)]
-    assert abs(drawn.count("girl") / 4000 - 0.5) < 0.03
-    alike = sum(one == other for one, other in itertools.pairwise(drawn))
-    assert abs(alike / 3999 - 0.5) < 0.03, "neighbours know nothing of each other"
-    asked = [ChildRequest(None, "any").for_child(able(), {}, seed) for seed in range(4)]
-    assert [one.sex for one in asked] == drawn[:4] and all(one.drawn for one in asked)
-
-
-def test_an_edit_beats_a_default_and_contradicts_an_option() -> None:
-    edits = {"age": -1.0, "gender": Target("male")}
-    asked = ChildRequest(8, "any", BOTH).for_child(able(), edits, seed=0)
-    assert asked.all_edits == edits
-    assert (asked.record["age_from"], asked.record["sex_from"]) == ("edit", "edit")
-    ChildRequest(8, "any", BOTH).check(able(), edits)
-    for request in (ChildRequest(age=8), ChildRequest(sex="girl")):
-        with pytest.raises(UsageError, match="contradicts an edit"):
-            request.check(able(), edits)
-
-
-def test_what_an_editor_has_no_targets_for_is_left_out_by_default_and_refused_when_asked_for() -> None:
-    usual = ChildRequest(8, "any", BOTH)
-    usual.check(able(Unable), {})
-    asked = usual.for_child(able(Unable), {}, seed=0)
-    assert asked.all_edits == {}
-    assert "its parents' age" in asked.record["left_out"]["age"] and "gender" in asked.record["left_out"]["sex"]
-    for request in (ChildRequest(age=8), ChildRequest(sex="girl")):
-        with pytest.raises(UsageError, match="no directions"):
-            request.check(able(Unable), {})
-
-
-@pytest.mark.parametrize("words", [{"age": 81}, {"age": -0.5}, {"age": float("nan")}, {"age": "x"}, {"sex": "man"}])
-def test_ages_and_sexes_that_will_not_do(words: dict) -> None:
-    with pytest.raises(UsageError):
-        ChildRequest(**words)
-
-
-def test_fractions_and_both_ends_are_ages() -> None:
-    assert [ChildRequest(age=age).age for age in (0, 1.5, 80)] == [0.0, 1.5, 80.0]
+def test_targets_are_solved_together_and_strengths_stay(editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(editor, "strengths_towards", lambda code, targets: asked.append(targets) or {"age": -1.5})
+    code = torch.zeros(editor.space.layers, editor.space.dim)
+    found = strengths_for(editor, code, {"smile": 0.5, "age": Target(8, "years")})
+    assert found == {"smile": 0.5, "age": -1.5}
+    assert asked == [{"age": Target(8, "years")}]

@@ -12,8 +12,8 @@ from kinblend import Context, LatentSpace, Trios, load_backbone
 from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, OptionError
 from kinblend_plugins.blenders.bridge import Projection, Render
+from kinblend_plugins.blenders.int8_state import pack
 from kinblend_plugins.blenders.network import HEADS, kind_of, make_network
-from kinblend_plugins.blenders.packed import pack
 from kinblend_plugins.blenders.proxy import distill, fidelity, load_proxy, save_proxy
 from kinblend_plugins.blenders.training import ablation
 from kinblend_plugins.blenders.training.child import ChildModel

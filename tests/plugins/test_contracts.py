@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from published import write_e4e
+from published_checkpoints import write_e4e
 from recipes import DATA, cases, state_dict
 
 from kinblend import Context, LatentSpace, align
+from kinblend.checkpoint_import import import_pack
 from kinblend.cli.demo import example
 from kinblend.faces import find_face
 from kinblend.imaging.decode import read_image
-from kinblend.importing import import_pack
 from kinblend.testing import EditorContract, EncoderContract, ProjectorContract
 
 

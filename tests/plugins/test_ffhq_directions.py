@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from published import in_nvidias_names, in_rosinalitys_names, toy, write_nvidia, write_rosinality
+from published_checkpoints import in_nvidias_names, in_rosinalitys_names, toy, write_nvidia, write_rosinality
 from safetensors.torch import load_file
 
 from kinblend import Engine, Latent
-from kinblend.importing import import_pack
+from kinblend.checkpoint_import import import_pack
 from kinblend.storage.packs import Pack
 from kinblend_plugins.checkpoints.ffhq import SHIPPED
 

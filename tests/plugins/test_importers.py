@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from published import in_nvidias_names, in_rosinalitys_names, record, toy, write_nvidia, write_rosinality
-from published import pickle_nvidia as pickled
+from plugin_site import Site
+from published_checkpoints import in_nvidias_names, in_rosinalitys_names, record, toy, write_nvidia, write_rosinality
+from published_checkpoints import pickle_nvidia as pickled
 from safetensors.torch import load_file
-from strangers import Site
 from torch import Tensor
 
 from kinblend import load_backbone
+from kinblend.checkpoint_import import default_name, import_pack
 from kinblend.errors import CheckpointError, KinblendError, UsageError
-from kinblend.importing import default_name, import_pack
 from kinblend.storage.packs import Pack
 
 CODES = torch.randn(1, 18, 512, generator=torch.Generator().manual_seed(1))

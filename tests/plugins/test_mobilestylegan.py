@@ -11,13 +11,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from openvino_files import DIM, LAYERS, WHEEL, Synthesis, mapping, write_files, write_wheel
+from plugin_site import here
 from recipes import DATA
 from safetensors.torch import load_file, save_file
-from strangers import here
 
 from kinblend import Backbone, DevicePool, load_backbone
+from kinblend.checkpoint_import import default_name, import_pack
 from kinblend.errors import CheckpointError
-from kinblend.importing import default_name, import_pack
 from kinblend.storage.packs import Pack
 from kinblend.testing import ProjectorContract
 from kinblend_plugins.mobilestylegan import importer

@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from strangers import Site
+from plugin_site import Site
 
 import kinblend
 from kinblend.imaging import to_pictures

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from published import write_e4e, write_nvidia
+from published_checkpoints import write_e4e, write_nvidia
 from recipes import cases, state_dict
 from record_references import inputs, kept
 from torch import Tensor
 
 from kinblend import Backbone, load_backbone
+from kinblend.checkpoint_import import default_name, import_pack
 from kinblend.errors import UnsupportedError
-from kinblend.importing import default_name, import_pack
 
 IMAGE, MAPPING = 1e-3, 1e-4  # what "the same" means, largest difference of any element
 

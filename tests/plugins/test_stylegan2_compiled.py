@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from published import toy
+from plugin_site import Site
+from published_checkpoints import toy
 from safetensors.torch import save_file
-from strangers import Site
 
 from kinblend import DevicePool, Latent, load_backbone, write_description
 from kinblend.errors import UsageError

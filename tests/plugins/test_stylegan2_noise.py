@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from published import in_nvidias_names, toy, write_nvidia
+from published_checkpoints import in_nvidias_names, toy, write_nvidia
 
 from kinblend import Latent, WeightMap, load_backbone
-from kinblend.importing import import_pack
+from kinblend.checkpoint_import import import_pack
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.7, 1.0])

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from plugin_site import Site
 from safetensors.torch import load_file, save_file
-from strangers import Site
 from torch.nn import functional as F
 from toy_faces import picture, pixels, session, tiny, write_faces
 
@@ -20,7 +20,7 @@ from kinblend.testing import EncoderContract, ProjectorContract
 from kinblend_plugins.stylegan2.names import to_nvidia, translate
 from kinblend_plugins.stylegan2.training.export import export, mean_code
 from kinblend_plugins.stylegan2.training.faces import read
-from kinblend_plugins.stylegan2.training.measure import reconstruct
+from kinblend_plugins.stylegan2.training.metrics import reconstruct
 from kinblend_plugins.stylegan2.training.options import TrainOptions
 from kinblend_plugins.stylegan2.training.session import Session
 

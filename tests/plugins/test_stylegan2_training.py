@@ -8,9 +8,9 @@ import torch
 from toy_faces import pixels, session, tiny
 
 from kinblend.errors import KinblendError, ModelError, OptionError
-from kinblend_plugins.stylegan2.training import blends, likeness
+from kinblend_plugins.stylegan2.training import blends, identity_loss
 from kinblend_plugins.stylegan2.training.faces import batch
-from kinblend_plugins.stylegan2.training.measure import measure
+from kinblend_plugins.stylegan2.training.metrics import measure
 from kinblend_plugins.stylegan2.training.networks import noises
 from kinblend_plugins.stylegan2.training.session import Session, check_finite
 
@@ -119,20 +119,20 @@ def test_the_identity_loss_reaches_generator_and_encoder_where_dlibs_network_is(
 
 
 def test_identity_is_zero_for_the_same_face_and_differentiable_for_another() -> None:
-    network = likeness.find(tiny(identity="on"), torch.device("cpu"))
+    network = identity_loss.find(tiny(identity="on"), torch.device("cpu"))
     assert network is not None
     faces = batch(pixels(4), 0, 4, 0, False, torch.device("cpu"))
-    assert float(likeness.distance(network, faces, faces).max()) < 1e-3
+    assert float(identity_loss.distance(network, faces, faces).max()) < 1e-3
     leaf = faces.clone().requires_grad_()
-    likeness.distance(network, leaf, faces.roll(1, 0)).sum().backward()
+    identity_loss.distance(network, leaf, faces.roll(1, 0)).sum().backward()
     assert float(leaf.grad.abs().sum()) > 0
 
 
 def test_a_machine_without_dlibs_file_trains_without_the_identity_loss(tmp_path: Path) -> None:
     nowhere = tmp_path / "none.dat"
-    assert likeness.find(tiny(identity="off"), torch.device("cpu")) is None
+    assert identity_loss.find(tiny(identity="off"), torch.device("cpu")) is None
     with pytest.raises(ModelError, match="--identity off"):
-        likeness.find(tiny(identity="on", identity_file=nowhere), torch.device("cpu"))
+        identity_loss.find(tiny(identity="on", identity_file=nowhere), torch.device("cpu"))
 
 
 @pytest.mark.parametrize(

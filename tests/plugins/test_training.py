@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from kinblend import Context, LatentSpace, Trios, load_backbone, load_trios, weighted_sum
 from kinblend.backbone import make_plugin
 from kinblend.errors import CorruptFileError, InputError, LatentSpaceError, UnsupportedError, UsageError
-from kinblend.families.manifest import read_trio_list
+from kinblend.families.trio_list import read_trio_list
 from kinblend.families.trios import save_trios
 from kinblend.plugins import load_plugins
 from kinblend_plugins.blenders.bridge import Projection, Render
+from kinblend_plugins.blenders.int8_state import pack, unpack
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
-from kinblend_plugins.blenders.packed import pack, unpack
 from kinblend_plugins.blenders.training import benchmark
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.session import Session

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hostile.zips import EPS, HOSTILE, MIB, packed
 from PIL import Image
-from strangers import here
+from plugin_site import here
 
 from kinblend.errors import InputError
 from kinblend.storage.archives import ArchiveMember, open_archive

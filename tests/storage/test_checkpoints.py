@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from hostile.checkpoints import hostile
-from published import write_nvidia
+from published_checkpoints import write_nvidia
 
 from kinblend.errors import CheckpointError
 from kinblend.storage.checkpoints import read_nvidia, read_torch

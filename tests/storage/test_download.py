@@ -15,14 +15,14 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from published import write_nvidia
+from plugin_site import Site
+from published_checkpoints import write_nvidia
 from recipes import state_dict
-from strangers import Site
 
 from kinblend.errors import DownloadError, OutputError
 from kinblend.storage import download
 from kinblend.storage.download import fetch
-from kinblend.storage.sources import Download
+from kinblend.storage.pack_sources import Download
 
 CONTENT = os.urandom(1_500_000)
 SHA = hashlib.sha256(CONTENT).hexdigest()

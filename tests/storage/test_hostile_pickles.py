@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from hostile.pickles import HOSTILE
-from published import Call, pickle_nvidia, record, write_nvidia
-from strangers import read_apart
+from plugin_site import read_apart
+from published_checkpoints import Call, pickle_nvidia, record, write_nvidia
 
 from kinblend.errors import CheckpointError
 from kinblend.storage.checkpoints import read_nvidia, read_torch
-from kinblend.storage.pickles import read_pickle
+from kinblend.storage.safe_pickle import read_pickle
 
 
 def test_finding_10_and_11_hostile_weights_take_neither_time_nor_memory(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from plugin_site import here
 from safetensors.torch import save_file
-from strangers import here
 
 from kinblend import load_backbone, open_pack, write_description
 from kinblend.errors import PackError, PackNotFoundError, UsageError
-from kinblend.storage import verified
+from kinblend.storage import verify_cache
 from kinblend.storage.packs import Pack, add_files
 
 
@@ -116,7 +116,7 @@ def test_a_flipped_bit_is_met_on_loading(
     large: int, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KINBLEND_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(verified, "LARGE", large)
+    monkeypatch.setattr(verify_cache, "LARGE", large)
     load_backbone(pack.folder)
     assert (tmp_path / "home" / "verified.json").exists() == (large == 0)
     path = pack.folder / "generator.safetensors"
@@ -128,13 +128,13 @@ def test_a_flipped_bit_is_met_on_loading(
 
 def test_a_large_file_is_hashed_once(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[str] = []
-    monkeypatch.setattr(verified, "LARGE", 0)
+    monkeypatch.setattr(verify_cache, "LARGE", 0)
     monkeypatch.setattr(Pack, "verify", lambda self, names: hashed.extend(names))
     for _ in range(2):
-        verified.verify_for_use(pack, tmp_path / "notes.json")
+        verify_cache.verify_for_use(pack, tmp_path / "notes.json")
     assert hashed == ["generator.safetensors"]
     (tmp_path / "notes.json").write_text("damaged")
-    verified.verify_for_use(pack, tmp_path / "notes.json")
+    verify_cache.verify_for_use(pack, tmp_path / "notes.json")
     assert len(hashed) == 2
 
 

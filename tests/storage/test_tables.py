@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from hostile.tables import HOSTILE, parquet
-from strangers import read_apart
+from plugin_site import read_apart
 
 from kinblend.errors import InputError
 from kinblend.storage.tables import csv_table, read_cells, read_table

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 from hostile.tensors import HEADERS, entry, written
+from plugin_site import here, read_apart
 from safetensors.torch import save_file
-from strangers import here, read_apart
 
 from kinblend import Latent, LatentSpace, read_tensor, save_latent
 from kinblend.errors import CorruptFileError, InputError, PackError
 from kinblend.families.trios import Trios, load_trios, save_trios
+from kinblend.storage.checksummed import write_sealed
 from kinblend.storage.latents import load_latent
 from kinblend.storage.packs import check_tensors
-from kinblend.storage.sealed import write_sealed
 from kinblend.tensor_files import load, load_file, safe_open
 
 

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from kinblend import Context, LatentSpace
 from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, UnsupportedError
-from kinblend.training.attributes import Attribute, Meaning, read_rated
 from kinblend.training.directions import fit_directions
-from kinblend.training.measures import COLOURS, complexion, measure
-from kinblend.training.rated import _keep, _resume
+from kinblend.training.face_measurements import COLOURS, complexion, measure
+from kinblend.training.rated_attributes import Attribute, Meaning, read_rated
+from kinblend.training.rated_faces import _keep, _resume
 from kinblend.training.regression import conditional_means, hats
 
 SPACE = LatentSpace("toy", 3, 16, "0" * 64)

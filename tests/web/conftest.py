@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the web extra is not installed")
 
 from fastapi.testclient import TestClient
-from guests import HERE, photograph
+from web_client import HERE, photograph
 
 from kinblend.cli.demo import FATHER, MOTHER
 from kinblend.settings import load_settings

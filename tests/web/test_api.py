@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from guests import as_file, couple, finished, nobody, photograph
 from PIL import Image
+from web_client import as_file, couple, finished, nobody, photograph
 
 from kinblend.cli.demo import FATHER, MOTHER
 

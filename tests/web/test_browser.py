@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from guests import WAIT, Server, as_file, couple, files_open, nobody, photograph
 from PIL import Image
+from web_client import WAIT, Server, as_file, couple, files_open, nobody, photograph
 
 from kinblend.cli.demo import FATHER, MOTHER
 

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from guests import WAIT, as_file
 from PIL import Image
 from torch import nn
+from web_client import WAIT, as_file
 
 from kinblend import load_backbone
 from kinblend.backbone import make_plugin
-from kinblend.cancelling import cancellable, check_cancelled
+from kinblend.cancellation import cancellable, check_cancelled
 from kinblend.imaging import decode_image
+from kinblend.web.jobs import GivenUpError, Job, TooLongError, Worker
 from kinblend.web.limits import Limits
-from kinblend.web.work import GivenUpError, Job, TooLongError, Worker
 from kinblend_plugins.stylegan2 import optimize
 from kinblend_plugins.stylegan2.generator import Generator
 

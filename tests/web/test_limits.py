@@ -5,7 +5,7 @@ import time
 
 import pytest
 from fastapi.testclient import TestClient
-from guests import HERE, photograph
+from web_client import HERE, photograph
 
 from kinblend.errors import ModelError
 from kinblend.settings import load_settings
@@ -183,7 +183,7 @@ def test_models_that_cannot_be_loaded_are_told(monkeypatch: pytest.MonkeyPatch, 
     def fail(*_: object) -> None:
         raise ModelError("the landmarks are gone")
 
-    monkeypatch.setattr("kinblend.web.studio.detect", fail)
+    monkeypatch.setattr("kinblend.web.engine_service.detect", fail)
     with TestClient(create_app(load_settings()), base_url=HERE) as client:
         until = time.monotonic() + 60
         while "could not be loaded" not in client.get("/readyz").text:

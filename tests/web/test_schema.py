@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from guests import WAIT, couple, finished, photograph
+from web_client import WAIT, couple, finished, photograph
 
 from kinblend.cli.demo import FATHER, MOTHER
 from kinblend.settings import load_settings

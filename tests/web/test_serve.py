@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from guests import WAIT, Server, photograph
-from strangers import here
+from plugin_site import here
+from web_client import WAIT, Server, photograph
 
 
 @pytest.fixture(scope="module")

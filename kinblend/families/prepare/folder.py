@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kinblend.errors import OutputError, UsageError
-from kinblend.families.people import KinshipSet
+from kinblend.families.model import KinshipSet
 from kinblend.files import atomic_write, leftovers
 
 MARK = "prepared.json"

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kinblend.families.people import KinshipSet
+from kinblend.families.kinship_json import kinship_json
+from kinblend.families.model import KinshipSet
 from kinblend.families.prepare.folder import claim, sweep, write_mark
 from kinblend.families.prepare.options import PrepareOptions
 from kinblend.families.prepare.sheet import sheet_names, write_sheets
 from kinblend.families.prepare.stages import Work, crop_suffix
-from kinblend.families.serial import kinship_json
 from kinblend.files import atomic_write
-from kinblend.storage.sealed import write_sealed
+from kinblend.storage.checksummed import write_sealed
 from kinblend.storage.tables import Kind, write_table
 
 SHARD = 1024  # latents in a file

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from kinblend.errors import InputError
 from kinblend.faces.upscale import require
-from kinblend.families.people import KinshipSet
-from kinblend.families.prepare.chunk import Job, Through, work_through
+from kinblend.families.model import KinshipSet
 from kinblend.families.prepare.folder import check_folder
 from kinblend.families.prepare.options import PrepareOptions
 from kinblend.families.prepare.outputs import Kept, Lost, write_outputs
 from kinblend.families.prepare.stages import Work
+from kinblend.families.prepare.worker import Job, Through, work_through
 from kinblend.families.workers import in_processes
 from kinblend.files import keep_inputs
-from kinblend.storage.sealed import file_sha256
+from kinblend.storage.checksummed import file_sha256
 
 CHUNK = 16  # pictures that go through the networks together
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import FaceError, ImageError
 from kinblend.families.prepare.cache import Made, Record, StageCache, lost
-from kinblend.families.prepare.judge import judge
 from kinblend.families.prepare.options import PrepareOptions
+from kinblend.families.prepare.quality_filter import judge
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -118,8 +118,8 @@ def _align(work: Work, options: PrepareOptions) -> Made:
     import numpy as np
 
     from kinblend.faces.alignment import align as cut
-    from kinblend.faces.dlib_face import dlib_landmarks
-    from kinblend.faces.head import fit_head
+    from kinblend.faces.dlib_detector import dlib_landmarks
+    from kinblend.faces.head_pose import fit_head
     from kinblend.faces.landmarks import predict, square_for_predictor
     from kinblend.imaging.decode import read_image
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from kinblend import Blend, Blender, WeightMap, build_network, check_weights, read_torch, weighted_sum
 from kinblend.errors import CheckpointError, OptionError, WeightsMissingError
 from kinblend_plugins.blenders.edits import Edits, split_state
+from kinblend_plugins.blenders.int8_state import unpack
 from kinblend_plugins.blenders.network import kind_of, make_network
-from kinblend_plugins.blenders.packed import unpack
 
 FILE = "blender.safetensors"
 

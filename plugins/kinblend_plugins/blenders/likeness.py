@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from kinblend import Blender
-from kinblend.cancelling import check_cancelled
+from kinblend.cancellation import check_cancelled
 from kinblend.errors import OptionError, UnsupportedError, WeightsMissingError
 from kinblend.identity import identity_by_name
 from kinblend_plugins.blenders.heredity import load_heredity

@@ -4,8 +4,8 @@ import torch
 
 from kinblend import Editor
 from kinblend.errors import UnsupportedError, UsageError
+from kinblend_plugins.interfacegan.direction_file import Direction, Packed, read_packed
 from kinblend_plugins.interfacegan.directions import read_direction
-from kinblend_plugins.interfacegan.packed import Direction, Packed, read_packed
 
 SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
 FARTHEST = 2.5  # standard deviations by which a strength may be corrected

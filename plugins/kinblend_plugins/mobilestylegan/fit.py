@@ -16,7 +16,7 @@ from torch import Tensor
 from kinblend.errors import PackError
 from kinblend.files import replacing
 from kinblend.tensor_files import SafetensorError, load_file
-from kinblend_plugins.mobilestylegan import strips
+from kinblend_plugins.mobilestylegan import tiled
 from kinblend_plugins.mobilestylegan.generator import Generator, build
 from kinblend_plugins.mobilestylegan.heads import Head, narrowed
 
@@ -105,7 +105,7 @@ def _small_pictures(generator: Generator, codes: Tensor, say: Callable[[str], No
 def _crops(generator: Generator, codes: Tensor, pictures: Sequence[Tensor], start: int, seed: int) -> list[Crop]:
     draw, found = torch.Generator().manual_seed(seed), []
     for code, picture in zip(codes, pictures, strict=True):
-        x = strips.feature_map(generator, code, start)
+        x = tiled.feature_map(generator, code, start)
         top, left = (int(torch.randint(x.shape[1] - SIDE + 1, (), generator=draw)) for _ in range(2))
         crop = x[:, top : top + SIDE, left : left + SIDE].half()  # a copy: the whole map is let go
         found.append(Crop(code, crop, top, left, picture))

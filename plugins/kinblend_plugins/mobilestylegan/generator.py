@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from kinblend import build_network
 from kinblend.errors import CheckpointError
-from kinblend_plugins.mobilestylegan import strips
+from kinblend_plugins.mobilestylegan import tiled
 from kinblend_plugins.mobilestylegan.heads import Head
 from kinblend_plugins.mobilestylegan.layers import SMALLEST, Convolution, Level, Mapping, ToPicture
 
@@ -52,7 +52,7 @@ class Generator(nn.Module):
         # In pieces, `device_parts` have their weights on the device only while they are called.
         in_pieces = self.constant.dtype != self.first.weight.dtype
         if codes.device.type == "cpu" and not in_pieces and not self.is_watched(codes):
-            return strips.draw(self, codes, noise, size)
+            return tiled.draw(self, codes, noise, size)
         return self.layered(codes, noise, size)
 
     def layered(self, codes: Tensor, noise: bool = True, size: int | None = None) -> Tensor:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from kinblend import Context, Latent, Noise, Projector, WeightMap
-from kinblend.cancelling import check_cancelled
+from kinblend.cancellation import check_cancelled
 from kinblend.errors import LatentShapeError, UsageError
 from kinblend.imaging import to_pictures
-from kinblend_plugins.morphable import detail, geometry, surround
+from kinblend_plugins.morphable import background, detail, geometry
 from kinblend_plugins.morphable.model import LAYERS, Morphable, resize
 from kinblend_plugins.morphable.options import ProjectorOptions
-from kinblend_plugins.morphable.roughness import Roughness
+from kinblend_plugins.morphable.residual_gain import Roughness
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -140,10 +140,10 @@ class MorphableProjector(Projector):
             return ground
         ground = geometry.sample(having["surround"], to_photo) / 127.5 - 1
         skin = geometry.sample(having["skin"][:, None], to_photo, "bilinear") / 255
-        change = surround.complexion_change(model, texture, having["tone"])
-        ground = surround.matched(ground, skin, change, to_frame)
+        change = background.complexion_change(model, texture, having["tone"])
+        ground = background.matched(ground, skin, change, to_frame)
         hair = geometry.sample(having["hair"][:, None], at, "bilinear") / 255
-        ground[:, :, rows, columns] = surround.joined(face, ground[:, :, rows, columns], window, hair)
+        ground[:, :, rows, columns] = background.joined(face, ground[:, :, rows, columns], window, hair)
         return ground
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from kinblend import open_archive, write_description
 from kinblend.errors import InputError
 from kinblend.files import replacing
-from kinblend_plugins.morphable import geometry, regions, roughness, skin
+from kinblend_plugins.morphable import geometry, regions, residual_gain, skin
 from kinblend_plugins.morphable.components import components, stored
 from kinblend_plugins.morphable.landmarks import find_shape
 from kinblend_plugins.morphable.model import BANDS, DETAIL, DIM, Morphable, bands, resize, unwarp
@@ -94,8 +94,8 @@ def fit_detail(model: Morphable, shapes: Tensor, textures: Sequence[Sequence[NDA
         vectors = [shapes[start : start + BATCH].flatten(1).float(), *parts]
         found = torch.stack([model.project(vector, layer) for layer, vector in enumerate(vectors)], dim=1)
         codes.append(found)
-        logs.append(roughness.amplitudes(parts[-1] - model.decode(found, len(BANDS))))
-    return roughness.fit(torch.cat(codes), torch.cat(logs))
+        logs.append(residual_gain.amplitudes(parts[-1] - model.decode(found, len(BANDS))))
+    return residual_gain.fit(torch.cat(codes), torch.cat(logs))
 
 
 def _frame(faces: Path, shapes: Tensor) -> _Frame:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kinblend import build_network
 from kinblend.errors import CheckpointError
-from kinblend_plugins.stylegan2 import strips
+from kinblend_plugins.stylegan2 import tiled
 from kinblend_plugins.stylegan2.layers import (
     MAPPING_RATE,
     Dense,
@@ -59,7 +59,7 @@ class Generator(nn.Module):
         """
         if self.is_watched(codes, *noises):
             return self.layered(codes, noises, size)
-        return strips.draw(self, codes, noises, size)
+        return tiled.draw(self, codes, noises, size)
 
     def layered(self, codes: Tensor, noises: Sequence[Tensor | None], size: int | None = None) -> Tensor:
         """As `forward`, layer by layer: what gradients and compilers go through."""

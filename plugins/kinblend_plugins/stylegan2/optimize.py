@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kinblend import ProjectionProgress
-from kinblend.cancelling import check_cancelled
+from kinblend.cancellation import check_cancelled
 from kinblend_plugins.stylegan2.generator import Generator
 
 RATE = 0.05  # Adam's

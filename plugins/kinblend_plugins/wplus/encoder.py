@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kinblend import AlignedFace, Context, Encoder, Latent, build_network
 from kinblend.errors import CheckpointError, LatentShapeError
-from kinblend.identity.network import IdentityNetwork, read_network, weights_file
+from kinblend.identity.dlib_resnet import IdentityNetwork, read_network, weights_file
 from kinblend.imaging import to_batch
 from kinblend.inversion import Whitening, identity_features, refine
 from kinblend.progress import tell_progress

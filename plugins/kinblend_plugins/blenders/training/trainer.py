@@ -17,7 +17,7 @@ from kinblend import Trios, load_backbone
 from kinblend.errors import UsageError
 from kinblend.files import append_text, atomic_write, replacing
 from kinblend_plugins.blenders.bridge import Projection, Render
-from kinblend_plugins.blenders.packed import pack
+from kinblend_plugins.blenders.int8_state import pack
 from kinblend_plugins.blenders.proxy import Bridge, distill, load_proxy, save_proxy
 from kinblend_plugins.blenders.training.ablation import ablate
 from kinblend_plugins.blenders.training.child import directions

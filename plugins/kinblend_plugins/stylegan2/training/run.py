@@ -20,7 +20,7 @@ from kinblend.errors import Interrupted, UsageError
 from kinblend.files import append_text
 from kinblend_plugins.stylegan2.training import checkpoint, faces
 from kinblend_plugins.stylegan2.training.export import export
-from kinblend_plugins.stylegan2.training.measure import measure, sheet
+from kinblend_plugins.stylegan2.training.metrics import measure, sheet
 from kinblend_plugins.stylegan2.training.recipe import Recipe
 from kinblend_plugins.stylegan2.training.session import Session, check_finite
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from kinblend.errors import KinblendError
-from kinblend_plugins.stylegan2.training import blends, faces, likeness, losses
+from kinblend_plugins.stylegan2.training import blends, faces, identity_loss, losses
 from kinblend_plugins.stylegan2.training.augment import Probability, augment
 from kinblend_plugins.stylegan2.training.draws import generator
 from kinblend_plugins.stylegan2.training.networks import Networks, noises
@@ -57,7 +57,7 @@ class Session:
         self.recipe, self.pixels, self.device = recipe, pixels, device
         self.dtype = dtype_of(recipe.precision, device)
         self.networks = Networks(recipe).to(device=device, memory_format=torch.channels_last)
-        self.identity = likeness.find(recipe, device)
+        self.identity = identity_loss.find(recipe, device)
         self.progress = Progress()
         self.probability = Probability(recipe.ada_target, recipe.ada_images)
         self.optimizers = {
@@ -136,7 +136,7 @@ class Session:
         loss = sum(getattr(recipe, name) * value for name, value in found.items())
         if self.identity is not None and self.progress.step % recipe.identity_every == 0:
             with self.autocast():
-                found["identity"] = likeness.distance(self.identity, again, real).square().mean()
+                found["identity"] = identity_loss.distance(self.identity, again, real).square().mean()
             loss = loss + recipe.identity_weight * found["identity"]
         if recipe.path_length and self.progress.step % recipe.path_every == 0:
             found["path"] = self._path_penalty(len(real))

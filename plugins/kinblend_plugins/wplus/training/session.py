@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kinblend import Projector
 from kinblend.errors import UsageError
 from kinblend.files import replacing
-from kinblend.identity.network import IdentityNetwork
+from kinblend.identity.dlib_resnet import IdentityNetwork
 from kinblend.inversion import (
     Whitening,
     feature_distance,

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from kinblend import load_backbone
 from kinblend.errors import UsageError
-from kinblend.evaluation.people import read_faces
+from kinblend.evaluation.face_dataset import read_faces
 from kinblend.files import append_text, remove_leftovers, replacing
-from kinblend.identity.network import read_network, weights_file
+from kinblend.identity.dlib_resnet import read_network, weights_file
 from kinblend.imaging import to_batch, to_pictures
 from kinblend.imaging.figures import new_figure, save_figure
 from kinblend_plugins.wplus.files import read_parts, write_parts

@@ -1,0 +1,70 @@
+"""`--age` and `--sex`: what they mean, and the line that says what was made where nobody asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from kinblend.errors import UsageError
+
+if TYPE_CHECKING:
+    from kinblend.pipeline.age_and_sex import ChildRequest, SexChoice
+
+PARENTS = "parents"
+HOW = "ask with --age N (0 to 80) or --age parents, --sex girl, boy or any"
+
+Age = Annotated[str | None, typer.Option("--age", help="Years, 0 to 80, or parents: as the blend is. Default: 8.")]
+SexOption = Annotated[
+    Literal["girl", "boy", "any"] | None,
+    typer.Option("--sex", help="any: drawn from each child's seed, which is the default."),
+]
+
+
+def parse_request(age: str | None, sex: SexChoice | None, edits: Mapping[str, Any]) -> ChildRequest:
+    """What the two flags ask for; what was not given is asked for by default.
+
+    edits: what `--edit` asks for. Raises `UsageError`, also where a flag and an edit are about the same.
+    """
+    from kinblend.pipeline.age_and_sex import ATTRIBUTES, USUAL_SEX, ChildRequest
+
+    given = {"age": age, "sex": sex}
+    for name, value in given.items():
+        if value is not None and ATTRIBUTES[name] in edits:
+            raise UsageError(f"--{name} {value} contradicts --edit {ATTRIBUTES[name]}=…: give one of them")
+    by_default = frozenset(name for name, value in given.items() if value is None)
+    return ChildRequest(_years(age), sex or USUAL_SEX, by_default)
+
+
+def describe_default(asked: Sequence[Mapping[str, Any]]) -> str:
+    """One line on what was made by default and how to ask otherwise; empty where nothing was.
+
+    asked: as the manifest has it, an entry for each child.
+    """
+    if "default" not in (asked[0]["age_from"], asked[0]["sex_from"]):
+        return ""
+    sexes = Counter(one["sex"] for one in asked)
+    who = " and ".join(_counted(count, sex or "child") for sex, count in sexes.items())
+    age = asked[0]["age"]
+    found = who if age is None else f"{who} of {age:g} years"
+    return "; ".join([found, *asked[0]["left_out"].values(), HOW])
+
+
+def _counted(count: int, name: str) -> str:
+    plural = "children" if name == "child" else f"{name}s"
+    return f"{count} {plural}" if count > 1 else f"a {name}"
+
+
+def _years(age: str | None) -> float | None:
+    from kinblend.pipeline.age_and_sex import USUAL_AGE
+
+    if age is None:
+        return USUAL_AGE
+    if age == PARENTS:
+        return None
+    try:
+        return float(age)
+    except ValueError:
+        raise UsageError(f"--age {age}: give years, 0 to 80, or {PARENTS}") from None

@@ -1,0 +1,124 @@
+"""`kinblend blenders list`, `kinblend blenders show NAME`, and the same for the other kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kinblend.cli import flags
+from kinblend.cli.command import App
+from kinblend.cli.output import put, say
+from kinblend.errors import KinblendError
+
+if TYPE_CHECKING:
+    from kinblend.backbone import Backbone
+    from kinblend.registry import PluginSpec
+
+
+def group(kind: str) -> App:
+    """The commands for one kind of plugin."""
+    app = App(help=f"List and show {kind}s.", no_args_is_help=True)
+
+    @app.command("list")
+    def list_all(backbone: flags.Backbone = None, as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
+        """List them, with those that lack weights on the backbone in use."""
+        from kinblend.plugins import load_plugins
+
+        specs = list(load_plugins()[kind])
+        lacking = _lacking(specs, backbone)
+        data = [
+            {
+                "name": s.name,
+                "summary": s.summary,
+                "plugin": s.source,
+                "available": s.name not in lacking,
+                "note": lacking.get(s.name),
+            }
+            for s in specs
+        ]
+        rows = [[s.name, s.summary, *([lacking.get(s.name, "")] if lacking else [])] for s in specs]
+        put(data, as_json=as_json, rows=rows, head=[kind, "what it does", *(["not available"] if lacking else [])])
+
+    @app.command("show")
+    def show(
+        name: Annotated[str, typer.Argument(help="Its name.")],
+        backbone: flags.Backbone = None,
+        as_json: flags.Json = False,
+        quiet: flags.Quiet = False,
+    ) -> None:
+        """Show one and the options it takes."""
+        from kinblend.plugins import load_plugins
+
+        spec = load_plugins()[kind].get(name)
+        schema = spec.options_schema()
+        data = {"name": spec.name, "summary": spec.summary, "plugin": spec.source, "options": schema}
+        fields = schema.get("properties", {})
+        rows = [
+            [_flag(kind, key), str(field.get("default", "")), str(field.get("description", ""))]
+            for key, field in fields.items()
+        ] or [["(no options)", "", ""]]
+        if kind == "editor":
+            data["attributes"] = known = _attributes(name, backbone)
+            rows += [[f"--edit {attribute}=…", "", note] for attribute, note in known.items()]
+        for key in (key for key, field in fields.items() if field.get("widget") == "layers"):
+            data["groups"] = groups = _groups(backbone)
+            rows += [[_flag(kind, f"{key}.{_word(name)}"), "", f"layers {span}"] for name, span in groups.items()]
+        put(data, as_json=as_json, rows=rows, head=["option", "default", spec.summary])
+
+    return app
+
+
+def _lacking(specs: Sequence[PluginSpec], backbone: str | None) -> dict[str, str]:
+    """Name → why it is not available on the backbone in use; asked only where one needs weights at all."""
+    loaded = _backbone(backbone) if any(spec.weights for spec in specs) else None
+    return {spec.name: loaded.lacks(spec) for spec in specs if loaded.lacks(spec)} if loaded else {}
+
+
+def _flag(kind: str, key: str) -> str:
+    """How an option is given: trainers take theirs as flags of their own."""
+    return f"--{key.replace('_', '-')}" if kind == "trainer" else f"--set {kind}.{key}="
+
+
+def _word(group: str) -> str:
+    """A group's name without spaces."""
+    return group.replace(" ", "-")
+
+
+def _attributes(editor: str, backbone: str | None) -> dict[str, str]:
+    """What an editor can move on the backbone in use, with its targets; nothing where it can't be made without
+    options."""
+    from kinblend.backbone import make_plugin
+    from kinblend.interfaces import Editor
+
+    loaded = _backbone(backbone)
+    try:
+        made = make_plugin("editor", editor, loaded.context) if loaded else None
+    except KinblendError as error:
+        say(f"its attributes are not known: {error}")
+        return {}
+    return _described(made.attributes(), made.targets()) if isinstance(made, Editor) else {}
+
+
+def _described(attributes: Mapping[str, str], targets: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {
+        name: f"{note}; targets: {', '.join(targets[name])}" if targets.get(name) else note
+        for name, note in attributes.items()
+    }
+
+
+def _groups(backbone: str | None) -> dict[str, Any]:
+    """The groups of layers of the backbone in use: name → "0-6"."""
+    loaded = _backbone(backbone)
+    return {name: f"{first}-{last}" for name, (first, last) in loaded.projector.parts().items()} if loaded else {}
+
+
+def _backbone(name: str | None) -> Backbone | None:
+    from kinblend.backbone import load_backbone
+
+    try:
+        return load_backbone(name)
+    except KinblendError as error:
+        say(f"the backbone is not known: {error}")
+        return None

@@ -1,0 +1,213 @@
+"""The engine at work for the web app. All of it but `check` runs in the worker's thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kinblend.errors import SeveralFacesError
+from kinblend.faces.detect import detect
+from kinblend.faces.select import foreground
+from kinblend.imaging import decode_image
+from kinblend.imaging.encode import jpeg_bytes
+from kinblend.pipeline import Child, Engine, Parent, Result
+from kinblend.plugins import load_plugins
+from kinblend.settings import Settings
+from kinblend.web.cost import check_cost
+from kinblend.web.forms import refuse_files
+from kinblend.web.limits import Limits
+from kinblend.web.records import Photo, Sighting
+from kinblend.web.schemas import PreviewOrder, Wishes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from kinblend.backbone import Backbone
+
+PREVIEW = 256  # px
+THUMBNAIL = 192
+MARGIN = 0.35  # round a face's box, of its longer side
+ENGINES = 4  # kept at a time, one for each set of projector options
+
+
+class Studio:
+    """Looks at photographs and makes children.
+
+    settings: backbone, device, blender and editor. limits: of photographs and of orders. judge: whether an
+        independent network says which age and sex it sees in the children.
+
+    Raises `ModelError` where the backbone is missing.
+    """
+
+    def __init__(self, settings: Settings, limits: Limits, judge: bool = False) -> None:
+        self.settings, self._limits, self._judge = settings, limits, judge
+        self._engines: dict[str, Engine] = {}
+        self.engine = self._engine({})
+        self.editor = self.engine.editor(settings.editor)
+        self.parts = dict(self.engine.backbone.projector.parts())
+        self.attributes = dict(self.editor.attributes())
+        targets = self.editor.targets()
+        self.units = {name: list(targets.get(name, ())) for name in self.attributes}
+        backbone = self.engine.backbone
+        self.lacking = {spec.name: backbone.lacks(spec) for spec in load_plugins()["blender"]}
+        self.chance: dict[str, bool] = {}
+        self.ready = False
+
+    def check(self, wishes: Wishes, children: int = 1) -> None:
+        """Raise `UsageError` for wishes that can't be fulfilled, or cost too much, before anyone waits for them."""
+        told = []
+        projector = str(self.engine.backbone.pack.description["projector"])
+        for kind, name, options in (
+            ("blender", wishes.blender, wishes.options),
+            ("projector", projector, wishes.projector),
+        ):
+            spec = load_plugins()[kind].get(name)
+            told.append(spec.parse_options(options))
+            refuse_files(spec, told[-1])
+        check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
+        if self.lacking.get(wishes.blender):
+            self.engine.blender(wishes.blender, wishes.options)  # some options do without weights
+        self.engine.asked(wishes.request, self.editor, wishes.edits, wishes.seed)
+
+    def warm(self, check: Callable[[], None]) -> None:
+        """Load every network once, and learn which strategies draw lots. check: may raise between steps."""
+        from PIL import Image as pil
+
+        from kinblend.faces.landmarks import predict_in_crop
+        from kinblend.identity import identity_network
+
+        grey = pil.new("RGB", (PREVIEW, PREVIEW), "grey")
+        backbone = self.engine.backbone
+        steps: list[Callable[[], object]] = [
+            lambda: detect(grey),
+            lambda: predict_in_crop(grey),
+            identity_network,
+            lambda: (backbone.encoder, backbone.projector),
+            *(partial(self._learn_chance, spec.name) for spec in load_plugins()["blender"]),
+        ]
+        for step in steps:
+            check()
+            step()
+        self.ready = True
+
+    def look(self, data: bytes, face: int | None = None) -> Photo:
+        """Who is in a photograph: the parent where that is clear, the faces to choose from where not.
+
+        The photo has no name yet. Raises `InputError`.
+        """
+        image = decode_image(data, "the photograph", most_pixels=self._limits.pixels, keep=self._limits.kept_pixels)
+        try:
+            parent = self.engine.parent(image, face)
+        except SeveralFacesError:
+            return Photo("", data, _sightings(image))
+        finally:
+            self.engine.forget()
+            self.engine.pool.records.clear()
+        return Photo("", face=face, parent=parent, crop=jpeg_bytes(parent.crop, synthetic=False))
+
+    def preview(self, father: Photo, mother: Photo, wishes: PreviewOrder) -> bytes:
+        """A child as a small JPEG, from latents alone."""
+        engine = self._engine(wishes.projector)
+        asked = engine.asked(wishes.request, self.editor, wishes.edits, wishes.seed)
+        blended = self._blended(engine, father, mother, wishes).latent
+        latent = engine.edit(blended, self.editor, asked.all_edits)
+        [picture] = engine.backbone.render([latent], seed=wishes.seed, size=PREVIEW)
+        engine.pool.records.clear()
+        return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
+
+    def run(
+        self, father: Parent, mother: Parent, wishes: Wishes, children: int, on_stage: Callable[[str], None]
+    ) -> tuple[Result, list[bytes]]:
+        """Children in full, and each as a JPEG for screens."""
+        result = self._engine(wishes.projector).run(
+            father,
+            mother,
+            wishes.blender,
+            wishes.options,
+            wishes.edits,
+            children,
+            wishes.seed,
+            age=wishes.age,
+            sex=wishes.sex,
+            by_default=wishes.request.by_default,
+            neutral=wishes.neutral,
+            judge=self._judge,
+            editor=self.settings.editor,
+            on_stage=on_stage,
+        )
+        return result, [jpeg_bytes(child.image) for child in result.children]
+
+    def calm(self, photo: Photo) -> Parent:
+        """The parent with a calm face, turned ahead; worked out once."""
+        assert photo.parent is not None
+        if photo.calm is None:
+            photo.calm = self.engine.neutral(photo.parent.latent, self.editor)
+        return replace(photo.parent, latent=photo.calm)
+
+    def backbone_for(self, wishes: Wishes) -> Backbone:
+        """The backbone whose projector has the options of these wishes."""
+        return self._engine(wishes.projector).backbone
+
+    def _blended(self, engine: Engine, father: Photo, mother: Photo, wishes: PreviewOrder) -> Child:
+        made_by = wishes.model_dump(exclude={"edits", "age", "sex"})
+        key = json.dumps([made_by, mother.face], sort_keys=True)
+        if key not in father.blends:
+            assert father.parent is not None and mother.parent is not None
+            parents = [self.calm(who) if wishes.neutral else who.parent for who in (father, mother)]
+            ours, theirs = (parent.latent for parent in parents if parent)
+            strategy = engine.blender(wishes.blender, wishes.options)
+            father.remember(key, engine.blend(ours, theirs, strategy, wishes.seed))
+        return father.blends[key]
+
+    def _engine(self, projector: Mapping[str, Any]) -> Engine:
+        """An engine with these projector options; all of them share one latent space."""
+        key, settings = json.dumps(projector, sort_keys=True), self.settings
+        if key not in self._engines:
+            while len(self._engines) >= ENGINES:
+                del self._engines[list(self._engines)[1]]  # the first one is ours, always
+            known: Any = settings.precision
+            self._engines[key] = Engine(
+                settings.backbone, settings.device, known, settings.memory_budget, projector_options=projector
+            )
+        return self._engines[key]
+
+    def _learn_chance(self, name: str) -> None:
+        """Does the seed change what this strategy gives, left to its defaults? Unknown where it can't be asked."""
+        import torch
+
+        space = self.engine.backbone.space
+        codes = torch.randn(2, space.layers, space.dim, generator=torch.Generator().manual_seed(0))
+        try:
+            strategy = self.engine.blender(name)
+            drawn = [strategy.blend(codes[0], codes[1], seed).code for seed in (0, 1)]
+        # A stranger's strategy may fail as it likes; then it is not known.
+        except Exception:
+            return
+        self.chance[name] = not torch.equal(*drawn)
+
+
+def _sightings(image: Image) -> list[Sighting]:
+    """The faces of a picture, left to right, as `find_face` numbers them."""
+    return [_sighting(image, face.box) for face in foreground(detect(image))]
+
+
+def _sighting(image: Image, box: tuple[float, float, float, float]) -> Sighting:
+    left, top, right, bottom = box
+    reach = max(right - left, bottom - top) * (0.5 + MARGIN)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    cut = image.crop((round(x - reach), round(y - reach), round(x + reach), round(y + reach)))
+    width, height = image.size
+    shares = tuple(
+        min(1.0, max(0.0, value)) for value in (left / width, top / height, right / width, bottom / height)
+    )
+    return Sighting(shares, jpeg_bytes(_at_most(cut, THUMBNAIL), synthetic=False))  # type: ignore[arg-type]
+
+
+def _at_most(picture: Image, side: int) -> Image:
+    if max(picture.size) > side:
+        picture = picture.copy()
+        picture.thumbnail((side, side))
+    return picture

@@ -1,0 +1,124 @@
+"""What is kept of a client: photographs that were looked at, and the families that came of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from kinblend.pipeline import Child, Parent, Result
+from kinblend.web.jobs import Job
+from kinblend.web.schemas import Order
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from kinblend.types import Latent
+
+BLENDS = 2  # children between blend and edit, kept so that a slider needs no second blend
+
+Status = Literal["queued", "running", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A face of a photograph with several. box: left, top, right, bottom, as shares of width and height."""
+
+    box: tuple[float, float, float, float]
+    picture: bytes  # JPEG
+
+
+@dataclass
+class Photo:
+    """A photograph. data: the file, kept only where a face must be chosen. faces: where there are several.
+
+    parent: once it is clear who is meant. crop: the parent's face as JPEG. calm: their latent with a calm face.
+    blends: recent children of this father, by all that made them.
+    """
+
+    name: str
+    data: bytes | None = None
+    faces: Sequence[Sighting] = ()
+    face: int | None = None
+    parent: Parent | None = None
+    crop: bytes = b""
+    calm: Latent | None = None
+    blends: dict[str, Child] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes held, about."""
+        latents = [child.latent for child in self.blends.values()] + ([self.calm] if self.calm else [])
+        files = [self.data or b"", self.crop, *(face.picture for face in self.faces)]
+        known = 0
+        if self.parent:
+            latents.append(self.parent.latent)
+            known = _pixels(self.parent.crop)
+        return _latents_size(latents) + known + sum(map(len, files))
+
+    def gone(self) -> None:
+        """Nothing more is needed: it is the last that held what it holds."""
+
+    def remember(self, key: str, child: Child) -> None:
+        """Keep a blend, the oldest giving way."""
+        while len(self.blends) >= BLENDS:
+            del self.blends[next(iter(self.blends))]
+        self.blends[key] = child
+
+
+@dataclass
+class Family:
+    """An order and how far it has come. Belongs to the event loop; the engine's thread only calls `told` through it.
+
+    pictures: the children as JPEG. changed: set, and made anew, whenever anything changes.
+    """
+
+    name: str
+    order: Order
+    father: Photo
+    mother: Photo
+    job: Job[tuple[Result, list[bytes]]] | None = None
+    status: Status = "queued"
+    stage: str | None = None
+    result: Result | None = None
+    pictures: Sequence[bytes] = ()
+    morphs: dict[int, bytes] = field(default_factory=dict)
+    problem: Mapping[str, Any] | None = None
+    listeners: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def size(self) -> int:
+        """Bytes held, about."""
+        born = [] if self.result is None else list(self.result.children)
+        pixels = sum(_pixels(child.image) for child in born)
+        files = sum(map(len, [*self.pictures, *self.morphs.values()]))
+        return _latents_size([child.latent for child in born]) + pixels + files
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.status in ("done", "failed")
+
+    def tell(self, **changes: Any) -> None:
+        """Change it, and wake those who wait for that."""
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def gone(self) -> None:
+        """End the work on it."""
+        if self.job is not None:
+            self.job.give_up()
+
+
+def _latents_size(latents: Sequence[Latent]) -> int:
+    """Bytes of their tensors; one that several share counts once."""
+    tensors = [tensor for latent in latents for tensor in (latent.code, *latent.detail.values())]
+    return sum({id(tensor): tensor.nbytes for tensor in tensors}.values())
+
+
+def _pixels(picture: Image) -> int:
+    return picture.width * picture.height * 3

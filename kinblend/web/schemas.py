@@ -1,0 +1,165 @@
+"""What clients may ask for, and what they are told: the models of the interface for programs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kinblend.pipeline.age_and_sex import OLDEST, USUAL_AGE, USUAL_SEX, YOUNGEST, ChildRequest, SexChoice
+from kinblend.web.problems import Problem
+
+MOST_SEED = 2**53 - 1 - 64  # what JavaScript counts exactly, and room for brothers and sisters
+MOST_CHILDREN = 8
+
+Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+Strength = Annotated[float, Field(ge=-100, le=100)]
+Aim = Annotated[
+    str, Field(pattern="^([0-9]{1,3}([.][0-9]{1,2})?y|[a-z]{1,32})$", description="years (8y), or a word (male)")
+]
+Years = Annotated[float, Field(ge=YOUNGEST, le=OLDEST)]
+
+
+class Wishes(BaseModel):
+    """How a child is made of two parents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    blender: str = Field("average", description="the strategy; see /api/v1/strategies")
+    options: dict[str, Any] = Field({}, description="its options")
+    projector: dict[str, Any] = Field({}, description="options of the backbone's projector, whose hair say")
+    age: Years | None = Field(USUAL_AGE, description="in years; null: as old as the blend of the parents")
+    sex: SexChoice | None = Field(
+        USUAL_SEX, description="any: drawn from each child's seed; null: as the blend of the parents is"
+    )
+    edits: dict[str, Strength | Aim] = Field(
+        {}, description="attribute → strength, or a target; one of age or gender takes the place of their defaults"
+    )
+    neutral: bool = Field(True, description="calm the parents' expressions and turn their heads ahead first")
+    seed: int = Field(0, ge=0, le=MOST_SEED, description="everything random is drawn from it")
+
+    @property
+    def request(self) -> ChildRequest:
+        """Age and sex, with which of them nobody asked for."""
+        return ChildRequest(self.age, self.sex, frozenset({"age", "sex"} - self.model_fields_set))
+
+
+class PreviewOrder(Wishes):
+    """One child, small and soon."""
+
+    father: Id
+    mother: Id
+
+
+class Order(PreviewOrder):
+    """Children of two photographs that were sent before."""
+
+    children: int = Field(1, ge=1, le=MOST_CHILDREN, description="how many; each has a seed of its own")
+
+
+class DirectOrder(Wishes):
+    """What the part `order` of a form with both photographs holds, as JSON."""
+
+    children: int = Field(1, ge=1, le=MOST_CHILDREN)
+    father_face: int | None = Field(
+        None, ge=1, le=99, description="which face, from the left, where there are several"
+    )
+    mother_face: int | None = Field(None, ge=1, le=99)
+
+
+class Choice(BaseModel):
+    """Which face of a photograph is meant."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    face: int = Field(ge=1, le=99, description="counted from the left")
+
+
+class FaceSeen(BaseModel):
+    """A face of a photograph that has several. box: left, top, right, bottom, as shares of width and height."""
+
+    number: int
+    box: tuple[float, float, float, float]
+    picture: str
+
+
+class PhotoAnswer(BaseModel):
+    """A photograph, looked at. ready: whether it is clear whose face is meant."""
+
+    id: str
+    ready: bool
+    face: int | None = Field(description="the face that was chosen, where there are several")
+    faces: list[FaceSeen] = Field(description="empty where there is but one face")
+    crop: str | None = Field(description="the face as it was cut out")
+
+
+class SeenAnswer(BaseModel):
+    """What an independent network sees in a child's picture: age in years; sex, and how sure it is, 0 to 1."""
+
+    age: float | None
+    sex: Literal["girl", "boy"] | None
+    sex_confidence: float | None
+
+
+class ChildAnswer(BaseModel):
+    """One child. similarity: the cosine between its face's embedding and each parent's, in [−1, 1].
+
+    age, sex: what was asked of it; null where nothing was.
+    """
+
+    number: int
+    seed: int
+    age: float | None
+    sex: Literal["girl", "boy"] | None
+    seen: SeenAnswer | None = Field(description="null unless the server asks a judge")
+    similarity: dict[Literal["father", "mother"], float]
+    picture: str
+    png: str
+    weights: str | None = Field(description="where its weight map is; null where the blend is no weighted sum")
+    morph: str
+
+
+class ChildrenAnswer(BaseModel):
+    """How far an order has come, and what came of it."""
+
+    id: str
+    status: Literal["queued", "running", "done", "failed"]
+    stage: str | None
+    ahead: int = Field(description="how many jobs wait before it")
+    events: str
+    children: list[ChildAnswer]
+    sheet: str | None
+    bundle: str | None
+    problem: Problem | None
+
+
+class LayerWeights(BaseModel):
+    """One layer of a weight map. values: the father's share of each dimension in use: 0 (mother) to 255 (father)."""
+
+    layer: int
+    part: str
+    share: float
+    values: list[int]
+
+
+class StrategyAnswer(BaseModel):
+    """A blender. options: the JSON schema of its options. chance: whether the seed changes its children.
+
+    note: why it is not available on this backbone, where it is not: it has no weights for it.
+    """
+
+    name: str
+    summary: str
+    origin: str
+    chance: bool | None
+    available: bool
+    note: str | None
+    options: dict[str, Any]
+
+
+class AttributeAnswer(BaseModel):
+    """What an editor can move. units: units and words in which a target can be given, beside a strength."""
+
+    name: str
+    note: str
+    units: list[str]

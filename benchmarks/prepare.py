@@ -21,7 +21,7 @@ from kinblend.faces.dlib_detector import dlib_landmarks
 from kinblend.faces.upscale import enlarge
 from kinblend.families.prepare import PrepareOptions
 from kinblend.families.prepare.run import CHUNK
-from kinblend.families.prepare.worker import work_through
+from kinblend.families.prepare.worker import run_stages
 from kinblend.families.readers import read_families
 from kinblend.imaging.decode import read_image
 from kinblend.storage.checksummed import file_sha256
@@ -54,7 +54,7 @@ def speed(pictures: list[Path], size: int, upscaler: str) -> dict[str, float]:
     done: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as cache:
         for place, chunk in enumerate(chunks):
-            for timing in work_through((chunk, cache, options))[1]:
+            for timing in run_stages((chunk, cache, options))[1]:
                 if place:
                     done.setdefault(timing.stage, []).append(timing.seconds / max(timing.pictures, 1))
     return {stage: round(len(seconds) / sum(seconds), 2) for stage, seconds in done.items() if sum(seconds)}

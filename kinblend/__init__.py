@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kinblend.device import DevicePool
     from kinblend.errors import KinblendError
     from kinblend.faces import align
-    from kinblend.families.folders import folders_in, is_litter, list_pictures, unlisted
+    from kinblend.families.folders import is_junk_file, list_pictures, subfolders, unlisted_files
     from kinblend.families.kinship_json import load_kinship_set
     from kinblend.families.model import Defect, Family, KinshipSet, Member, NuclearFamily, Person
     from kinblend.families.splits import split_families
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kinblend.pipeline import Child, Engine, Result
     from kinblend.registry import PluginSpec
     from kinblend.storage.archives import Archive, open_archive
-    from kinblend.storage.checkpoints import Network, check_weights, kind_of, read_nvidia, read_torch
+    from kinblend.storage.checkpoints import Network, checkpoint_format, read_nvidia, read_torch, validate_tensors
     from kinblend.storage.latents import load_latent, load_weight_map, save_latent, save_weight_map
     from kinblend.storage.networks import build_network
     from kinblend.storage.openvino import Graph, Node, Output, read_openvino
@@ -47,7 +47,7 @@ _HOMES = {
     "kinblend.device": ("DevicePool",),
     "kinblend.errors": ("KinblendError",),
     "kinblend.faces": ("align",),
-    "kinblend.families.folders": ("folders_in", "is_litter", "list_pictures", "unlisted"),
+    "kinblend.families.folders": ("subfolders", "is_junk_file", "list_pictures", "unlisted_files"),
     "kinblend.families.model": ("Defect", "Family", "KinshipSet", "Member", "NuclearFamily", "Person"),
     "kinblend.families.kinship_json": ("load_kinship_set",),
     "kinblend.families.splits": ("split_families",),
@@ -67,7 +67,7 @@ _HOMES = {
     "kinblend.pipeline": ("Child", "Engine", "Result"),
     "kinblend.registry": ("PluginSpec",),
     "kinblend.storage.archives": ("Archive", "open_archive"),
-    "kinblend.storage.checkpoints": ("Network", "check_weights", "kind_of", "read_nvidia", "read_torch"),
+    "kinblend.storage.checkpoints": ("Network", "validate_tensors", "checkpoint_format", "read_nvidia", "read_torch"),
     "kinblend.storage.latents": ("load_latent", "load_weight_map", "save_latent", "save_weight_map"),
     "kinblend.storage.networks": ("build_network",),
     "kinblend.storage.openvino": ("Graph", "Node", "Output", "read_openvino"),
@@ -119,12 +119,10 @@ __all__ = [
     "WeightMap",
     "align",
     "build_network",
-    "check_weights",
-    "folders_in",
+    "checkpoint_format",
     "hookimpl",
-    "is_litter",
+    "is_junk_file",
     "join_trios",
-    "kind_of",
     "list_pictures",
     "load_backbone",
     "load_kinship_set",
@@ -142,7 +140,9 @@ __all__ = [
     "save_latent",
     "save_weight_map",
     "split_families",
-    "unlisted",
+    "subfolders",
+    "unlisted_files",
+    "validate_tensors",
     "weighted_sum",
     "write_description",
 ]

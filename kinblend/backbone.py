@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
-from kinblend.errors import LatentError, PackError, PluginError, UnsupportedError, blame
+from kinblend.errors import LatentError, PackError, PluginError, UnsupportedError, wrap_plugin_errors
 from kinblend.files import keep_inputs
 from kinblend.interfaces import (
     Blender,
@@ -94,11 +94,11 @@ class Backbone:
 
         faces = [crop if isinstance(crop, AlignedFace) else AlignedFace(to_picture(crop)) for crop in crops]
         encoder = self.encoder
-        drawing = network_of(self.projector) if encoder.draws else None
+        drawing = network_of(self.projector) if encoder.uses_projector else None
         with (
             self.pool.lease(network_of(encoder), "encoder"),
             self.pool.lease(drawing, "projector"),
-            blame(encoder.title, LatentError),
+            wrap_plugin_errors(encoder.title, LatentError),
         ):
             copies = [replace(face, image=face.image.copy()) for face in faces]
             return [latent.copy() for latent in self.pool.batched(encoder.encode_faces, copies)]
@@ -113,7 +113,7 @@ class Backbone:
         for latent in latents:
             self.space.require(latent.space)
         projector = self.projector
-        with self.pool.lease(network_of(projector), "projector"), blame(projector.title, LatentError):
+        with self.pool.lease(network_of(projector), "projector"), wrap_plugin_errors(projector.title, LatentError):
             render = partial(projector.render, noise=noise, seed=seed, size=size)
             return self.pool.batched(render, [latent.copy() for latent in latents])
 
@@ -137,7 +137,7 @@ class Backbone:
             return None if progress is None else progress(now)
 
         picture, projector, start = to_picture(crop), self.projector, start and start.copy()
-        with self.pool.lease(network_of(projector), "projector"), blame(projector.title, LatentError):
+        with self.pool.lease(network_of(projector), "projector"), wrap_plugin_errors(projector.title, LatentError):
             return projector.project(picture, start=start, steps=steps, seed=seed, progress=tell)
 
 
@@ -187,11 +187,11 @@ def make_plugin(kind: str, name: str, context: Context, options: Mapping[str, An
     distribution = plugins.distribution_of(spec)
     parsed, who = spec.parse_options(options or {}), f"{kind} '{name}' of {distribution or '?'}"
     # Weights made inside a caller's inference mode could never be differentiated through.
-    with torch.inference_mode(False), blame(who):
+    with torch.inference_mode(False), wrap_plugin_errors(who):
         plugin = spec.load()(parsed, context)
     if not isinstance(plugin, _CLASSES[kind]):
         raise PluginError(f"{who} is a {type(plugin).__name__}, not a kinblend.{_CLASSES[kind].__name__}")
-    with blame(who):
+    with wrap_plugin_errors(who):
         plugin.name, plugin.distribution = spec.name, distribution
         _check_properties(plugin)
     return plugin
@@ -201,7 +201,7 @@ def _check_properties(plugin: Plugin) -> None:
     """Look at what will be relied on later. Raises `PluginError`, or what a property raises."""
     kinds: dict[str, type] = {"space": LatentSpace}
     if isinstance(plugin, Encoder):
-        kinds |= {"input_size": int, "side_by_side": bool, "draws": bool}
+        kinds |= {"input_size": int, "batch_invariant": bool, "uses_projector": bool}
     if isinstance(plugin, Projector):
         kinds |= {"resolution": int}
     for name, kind in kinds.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.backbone import load_backbone
-from kinblend.errors import CheckpointError, UsageError, blame
+from kinblend.errors import CheckpointError, UsageError, wrap_plugin_errors
 from kinblend.files import locked
 from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec, check_name
@@ -113,7 +113,7 @@ def _convert(checkpoint: Path, folder: Path, name: str, specs: Iterable[PluginSp
 
 def _converted(spec: PluginSpec, checkpoint: Path, folder: Path, name: str) -> bool:
     convert: Importer = spec.load()
-    with blame(f"importer '{spec.name}' of {load_plugins().distribution_of(spec)}"):
+    with wrap_plugin_errors(f"importer '{spec.name}' of {load_plugins().distribution_of(spec)}"):
         return convert(checkpoint, folder, name) is not None
 
 

@@ -166,7 +166,7 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 @contextmanager
-def blame(who: str, *kinds: type[KinblendError]) -> Iterator[None]:
+def wrap_plugin_errors(who: str, *kinds: type[KinblendError]) -> Iterator[None]:
     """Within, whatever fails becomes a `PluginError` about `who`: `sys.exit()` and the like, too.
 
     Our own errors pass, but for those of `kinds`; and so does the user's own Ctrl-C.
@@ -182,10 +182,10 @@ def blame(who: str, *kinds: type[KinblendError]) -> Iterator[None]:
     except BaseException as error:
         if is_interrupt(error):
             raise
-        raise PluginError(f"{who} failed: {one_line(error)}. Tell its authors, or use another") from error
+        raise PluginError(f"{who} failed: {summarize(error)}. Tell its authors, or use another") from error
 
 
-def one_line(error: BaseException) -> str:
+def summarize(error: BaseException) -> str:
     """An exception's kind and text, without line breaks."""
     text = ""
     with suppress(BaseException):  # a stranger's exception may fail at this as well

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kinblend.errors import LatentError, PluginError, UnsupportedError, blame
+from kinblend.errors import LatentError, PluginError, UnsupportedError, wrap_plugin_errors
 from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Context:
     projector: Callable[[], Projector] | None = field(default=None, compare=False)
 
     def layer_groups(self) -> Mapping[str, tuple[int, int]]:
-        """What groups of layers are about, with the first and last layer of each: `Projector.parts`, or StyleGAN's
-        groups where there is no backbone."""
-        return self.projector().parts() if self.projector else parts_of(self.space.layers)
+        """What groups of layers are about, with the first and last layer of each: `Projector.layer_groups`, or
+        StyleGAN's groups where there is no backbone."""
+        return self.projector().layer_groups() if self.projector else stylegan_layer_groups(self.space.layers)
 
 
 class Plugin:
@@ -79,7 +79,7 @@ def network_of(plugin: Plugin) -> nn.Module | None:
     """A plugin's `module`. Raises `PluginError` where that fails, or is no network."""
     from torch import nn
 
-    with blame(plugin.title):
+    with wrap_plugin_errors(plugin.title):
         module = plugin.module
     if module is not None and not isinstance(module, nn.Module):
         raise PluginError(f"{plugin.title} has a {type(module).__name__} as its module, not a torch.nn.Module")
@@ -91,8 +91,12 @@ class Encoder(Plugin, ABC):
 
     kind: ClassVar[str] = "encoder"
     input_size: int  # side of the square crops it takes, in pixels
-    side_by_side: bool = False  # whether faces that are encoded together get exactly the codes that each gets alone
-    draws: bool = False  # whether `encode_faces` draws pictures: the projector's network is then leased as well
+    batch_invariant: bool = (
+        False  # whether faces that are encoded together get exactly the codes that each gets alone
+    )
+    uses_projector: bool = (
+        False  # whether `encode_faces` draws pictures: the projector's network is then leased as well
+    )
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
@@ -142,7 +146,7 @@ class Blender(Plugin):
     def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
         """The child: father·w + mother·(1 − w), exactly the father at w = 1 and the mother at w = 0."""
         shares = self.weights(father, mother, seed)
-        with blame(self.title, LatentError):
+        with wrap_plugin_errors(self.title, LatentError):
             weights = WeightMap(shares, self.space)
         return Blend(weighted_sum(father, mother, shares), weights)
 
@@ -181,7 +185,7 @@ class Editor(Plugin, ABC):
         ("female", "male")}. By default none."""
         return {}
 
-    def strength_towards(self, code: Tensor, attribute: str, value: float | str, unit: str) -> float:
+    def strength_for_target(self, code: Tensor, attribute: str, value: float | str, unit: str) -> float:
         """The strength that brings one attribute of a code, float32 [L, D], to a target of `targets`.
 
         value, unit: a number in the attribute's own unit (8, "years"), or a word ("female", "").
@@ -189,15 +193,15 @@ class Editor(Plugin, ABC):
         """
         raise UnsupportedError(f"{self.name} can't set {attribute} to {Target(value, unit)}; give a strength")
 
-    def strengths_towards(self, code: Tensor, targets: Mapping[str, Target]) -> Mapping[str, float]:
+    def strengths_for_targets(self, code: Tensor, targets: Mapping[str, Target]) -> Mapping[str, float]:
         """The strengths that bring several attributes of a code, float32 [L, D], to their targets together.
 
         By default each by itself; override where moving one attribute changes another.
         Raises `UnsupportedError` for a target that is not one of `targets`.
         """
-        return {name: self.strength_towards(code, name, goal.value, goal.unit) for name, goal in targets.items()}
+        return {name: self.strength_for_target(code, name, goal.value, goal.unit) for name, goal in targets.items()}
 
-    def neutral(self, code: Tensor) -> Mapping[str, float]:
+    def neutral_strengths(self, code: Tensor) -> Mapping[str, float]:
         """Strengths that give a code, float32 [L, D], a calm expression and a head that faces ahead.
 
         What a face does at the moment of a photograph is not inherited. By default nothing is known of it: empty.
@@ -205,7 +209,7 @@ class Editor(Plugin, ABC):
         return {}
 
 
-def parts_of(layers: int) -> dict[str, tuple[int, int]]:
+def stylegan_layer_groups(layers: int) -> dict[str, tuple[int, int]]:
     """StyleGAN's coarse, middle and fine layers under what they are about: name → first and last layer."""
     ends = [min(layers, end) for end in ((4, 8, layers) if layers >= 9 else (1, (layers + 1) // 2, layers))]
     groups = zip(("shape", "features", "complexion and detail"), [0, *ends[:-1]], ends, strict=True)
@@ -274,12 +278,12 @@ class Projector(Plugin, ABC):
         with torch.inference_mode():
             return to_pictures(self.synthesize(codes, noise=noise, seed=seed, size=size))
 
-    def parts(self) -> Mapping[str, tuple[int, int]]:
+    def layer_groups(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, in words for people, with the first and last layer of each.
 
         By default the groups of StyleGAN (Karras et al. 2019, section 3), whatever the number of layers.
         """
-        return parts_of(self.space.layers)
+        return stylegan_layer_groups(self.space.layers)
 
     def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
         """The child's detail, blended by the mean share of the layers concerned. Without detail: empty."""
@@ -292,14 +296,14 @@ class Projector(Plugin, ABC):
         """
         return latent.detail
 
-    def plausible(self, codes: Tensor, beside: Tensor) -> Tensor:
+    def project_to_prior(self, codes: Tensor, reference: Tensor) -> Tensor:
         """Codes brought back to where faces are: float32 [n, L, D] → [n, L, D]. By default as they are.
 
-        beside: float32 [m, L, D], codes that are known to be faces, the parents' say: none of them would be moved.
+        reference: float32 [m, L, D], codes that are known to be faces, the parents' say: none of them would be moved.
         """
         return codes
 
-    def evenly_lit(self, codes: Tensor) -> Tensor:
+    def remove_lighting(self, codes: Tensor) -> Tensor:
         """Codes of the same faces without the light that came from one side: float32 [n, L, D] → [n, L, D].
 
         What the light did at the moment of a photograph is not inherited. By default nothing is known of it.

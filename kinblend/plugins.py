@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from kinblend import hookspecs
-from kinblend.errors import DuplicateNameError, PluginError, is_interrupt, one_line
+from kinblend.errors import DuplicateNameError, PluginError, is_interrupt, summarize
 from kinblend.registry import KINDS, PluginSpec, Registry, contained
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Plugins:
             except BaseException as error:
                 if is_interrupt(error):
                     raise
-                raise PluginError(f"plugin '{impl.plugin_name}' failed in {hook}: {one_line(error)}") from error
+                raise PluginError(f"plugin '{impl.plugin_name}' failed in {hook}: {summarize(error)}") from error
 
     def _load(self, point: EntryPoint) -> None:
         report = PluginReport(point.name, point.value, *_distribution(point))
@@ -73,7 +73,7 @@ class Plugins:
         except BaseException as error:
             if is_interrupt(error):
                 raise
-            report = replace(report, error=one_line(error))
+            report = replace(report, error=summarize(error))
         self.reports.append(report)
 
     def _check_hook_names(self, module: object) -> None:
@@ -142,7 +142,7 @@ def _found(reports: list[PluginReport]) -> list[EntryPoint]:
             points |= {(point.name, point.value): point for point in place.entry_points.select(group=GROUP)}
         except Exception as error:
             where = str(getattr(place, "_path", "?"))
-            reports.append(PluginReport("?", "?", where, "?", f"its metadata can't be read: {one_line(error)}"))
+            reports.append(PluginReport("?", "?", where, "?", f"its metadata can't be read: {summarize(error)}"))
     return list(points.values())
 
 

@@ -21,9 +21,9 @@ from kinblend.errors import (
     PluginError,
     UnknownPluginError,
     UsageError,
-    blame,
     is_interrupt,
-    one_line,
+    summarize,
+    wrap_plugin_errors,
 )
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class PluginSpec:
         target = self.load()
 
         def guarded(*arguments: Any, **named: Any) -> Any:
-            with blame(f"'{self.name}' of plugin '{self.source}'"):
+            with wrap_plugin_errors(f"'{self.name}' of plugin '{self.source}'"):
                 return target(*arguments, **named)
 
         return guarded
@@ -111,7 +111,7 @@ class PluginSpec:
         except BaseException as error:  # a validator of the plugin's own may raise anything
             if is_interrupt(error):
                 raise
-            raise PluginError(f"the options of '{self.name}' ({self.source}) failed: {one_line(error)}") from error
+            raise PluginError(f"the options of '{self.name}' ({self.source}) failed: {summarize(error)}") from error
 
     def options_schema(self) -> dict[str, Any]:
         """The JSON schema of its options. A default that JSON can't hold is left out.
@@ -119,7 +119,7 @@ class PluginSpec:
         Raises `PluginError` where there is none.
         """
         model = self.options_model()
-        with blame(f"the options of '{self.name}' ({self.source})"), warnings.catch_warnings():
+        with wrap_plugin_errors(f"the options of '{self.name}' ({self.source})"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydantic's, about such a default
             schema: dict[str, Any] = json.loads(json.dumps(model.model_json_schema()))
         return schema
@@ -133,7 +133,7 @@ class PluginSpec:
             if is_interrupt(error):
                 raise
             raise PluginError(
-                f"'{self.name}' of plugin '{self.source}' can't be imported from {path}: {one_line(error)}"
+                f"'{self.name}' of plugin '{self.source}' can't be imported from {path}: {summarize(error)}"
             ) from error
 
 

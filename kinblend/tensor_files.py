@@ -17,9 +17,9 @@ from typing import IO, Any, TypeGuard
 from kinblend.errors import CorruptFileError
 from kinblend.files import open_plain
 
-MOST_HEADER = 16 * 2**20  # bytes
-MOST_SEPARATORS = 2_000_000  # in it; what stands between them takes a hundred times its bytes in memory
-MOST_TENSORS, MOST_DIMS = 100_000, 8
+MAX_HEADER = 16 * 2**20  # bytes
+MAX_SEPARATORS = 2_000_000  # in it; what stands between them takes a hundred times its bytes in memory
+MAX_TENSORS, MAX_DIMS = 100_000, 8
 METADATA = "__metadata__"
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
@@ -82,16 +82,16 @@ def check_header(path: str | Path) -> None:
 def _check(file: IO[bytes], size: int, name: str) -> None:
     begin = file.read(8)
     length = struct.unpack("<Q", begin)[0] if len(begin) == 8 else -1
-    if not 2 <= length <= min(MOST_HEADER, size - 8):
+    if not 2 <= length <= min(MAX_HEADER, size - 8):
         raise CorruptFileError(f"{name} is no safetensors file, or ends early; get it again")
     text = file.read(length)
-    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_SEPARATORS:
+    if sum(map(text.count, (b",", b"[", b"{"))) > MAX_SEPARATORS:
         raise CorruptFileError(f"{name} has a header of more parts than any file of weights")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{name} has a header that can't be read; get it again") from error
-    if not isinstance(header, dict) or len(header) > MOST_TENSORS:
+    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
         raise CorruptFileError(f"{name} has a header of no, or of too many tensors")
     notes = header.pop(METADATA, {})
     if not isinstance(notes, dict) or not all(isinstance(note, str) for note in notes.values()):
@@ -108,7 +108,7 @@ def _problem(entry: Any, held: int) -> str:
     dtype, shape, place = (entry.get(key, "") for key in ("dtype", "shape", "data_offsets"))
     if not isinstance(dtype, str) or dtype not in SIZES:
         return f"has the dtype {_shortened(dtype)}; {', '.join(SIZES)} are read"
-    if not _naturals(shape) or len(shape) > MOST_DIMS or not _naturals(place) or len(place) != 2:
+    if not _naturals(shape) or len(shape) > MAX_DIMS or not _naturals(place) or len(place) != 2:
         return "is described in a way that is not read"
     if not place[0] <= place[1] <= held or place[1] - place[0] != math.prod(shape) * SIZES[dtype]:
         return "lies outside of the file, or has another size than its shape"

@@ -17,7 +17,7 @@ import kinblend
 from kinblend import Engine, PluginSpec, Target
 from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.errors import InputError, KinblendError, NoFaceError, OptionError, PluginError, UsageError
-from kinblend.pipeline.age_and_sex import drawn_sex
+from kinblend.pipeline.age_and_sex import draw_sex
 from kinblend.plugins import load_plugins
 from kinblend.registry import Registry
 
@@ -47,7 +47,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
         assert set(manifest.pop("cost")["seconds"]) == {"detect", "encode", "blend", "edit", "render", "compare"}
     assert manifests[0] == manifests[1]
     [asked] = manifests[0]["asked"]
-    assert (asked["age_from"], asked["sex"], asked["sex_from"]) == ("edit", drawn_sex(5), "default")
+    assert (asked["age_from"], asked["sex"], asked["sex_from"]) == ("edit", draw_sex(5), "default")
 
 
 @pytest.mark.parametrize("blender", ["average", "slerp"])
@@ -61,7 +61,7 @@ def test_parents_are_calmed_unless_taken_as_photographed(engine: Engine) -> None
     smiling = [example(person).with_name("amateur_selfie.jpg") for person in (FATHER, MOTHER)]
     editor = engine.editor()
     calm, taken = (
-        editor.neutral(engine.run(*smiling, neutral=neutral).children[0].latent.code).get("smile", 0.0)
+        editor.neutral_strengths(engine.run(*smiling, neutral=neutral).children[0].latent.code).get("smile", 0.0)
         for neutral in (True, False)
     )
     assert taken < -0.5  # there is a smile to be taken away
@@ -80,17 +80,19 @@ def test_children_of_an_age_and_a_sex(engine: Engine) -> None:
     editor, parents = engine.editor(), (example(FATHER), example(MOTHER))
     blend = engine.run(*parents).children[0].latent.code
     girl, boy = (engine.run(*parents, age=8, sex=sex).children[0].latent.code for sex in ("girl", "boy"))
-    older = editor.strengths_towards(blend, {"age": Target(8, "years")})["age"]
+    older = editor.strengths_for_targets(blend, {"age": Target(8, "years")})["age"]
     for child in (girl, boy):
-        assert abs(editor.strengths_towards(child, {"age": Target(8, "years")})["age"]) < abs(older) / 2
-    away = [editor.strength_towards(child, "gender", word, "") for child, word in ((girl, "male"), (boy, "female"))]
+        assert abs(editor.strengths_for_targets(child, {"age": Target(8, "years")})["age"]) < abs(older) / 2
+    away = [
+        editor.strength_for_target(child, "gender", word, "") for child, word in ((girl, "male"), (boy, "female"))
+    ]
     assert away[0] > 1 > -1 > away[1], "each is far from the other"
 
 
 def test_the_manifest_says_what_was_asked_of_each_child_and_what_a_judge_saw(engine: Engine) -> None:
     parents = example(FATHER), example(MOTHER)
     found = engine.run(*parents, children=3, age=8, sex="any", by_default=("age", "sex")).manifest
-    assert [one["sex"] for one in found["asked"]] == [drawn_sex(seed) for seed in (0, 1, 2)]
+    assert [one["sex"] for one in found["asked"]] == [draw_sex(seed) for seed in (0, 1, 2)]
     assert {(one["age"], one["age_from"], one["sex_drawn"]) for one in found["asked"]} == {(8.0, "default", True)}
     assert (found["seen"], found["judge_note"]) == (None, "no judge was asked")
     judged = engine.run(*parents, judge=True).manifest

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import InputError, UsageError, one_line
+from kinblend.errors import InputError, UsageError, summarize
 from kinblend.storage.archives import open_archive
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SPREAD = 0.5  # of the numbers in w: about that of StyleGAN2's mapping networks
 
 
 class OpenVINOGraph:
-    """What `Rival` asks for, made of a graph that takes w [1, D], the same for all layers.
+    """What `Reference` asks for, made of a graph that takes w [1, D], the same for all layers.
 
     model: an .xml file with its .bin beside it, or an archive of both, such as a wheel. It runs in fp32 on as many
     threads as torch may use. Raises `UsageError` where OpenVINO is not installed.
@@ -59,7 +59,7 @@ class OpenVINOGraph:
                 if shapes and shapes[0].is_static and list(shapes[0].to_shape()) == wanted:
                     return model
         except (OSError, InputError, RuntimeError) as error:
-            raise UsageError(f"{self._model} is no graph that OpenVINO reads: {one_line(error)}") from error
+            raise UsageError(f"{self._model} is no graph that OpenVINO reads: {summarize(error)}") from error
         raise UsageError(f"{self._model} has no graph that makes pictures of {resolution} px")
 
     def _graphs(self) -> Iterator[tuple[bytes, bytes]]:

@@ -72,9 +72,9 @@ def main(argument: str) -> None:
 
 def _import_command_line() -> None:
     import kinblend.cli.app  # noqa: F401
-    from kinblend.cli import begin
+    from kinblend.cli import configure_process
 
-    begin()
+    configure_process()
 
 
 def _networks() -> Sequence[tuple[str, Any]]:

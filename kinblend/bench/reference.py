@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.backbone import Backbone
 from kinblend.bench.timing import Work, measure
-from kinblend.errors import UsageError, one_line
+from kinblend.errors import UsageError, summarize
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Rival:
+class Reference:
     """What another implementation, a module or an object, makes of a pack.
 
     It has `synthesize(pack)`, and may have `encode(pack)`: each takes the `kinblend.Pack` and returns a function, of
@@ -28,7 +28,7 @@ class Rival:
         self._module = implementation
 
     @classmethod
-    def from_file(cls, path: Path) -> Rival:
+    def from_file(cls, path: Path) -> Reference:
         """The Python file that the user names. Raises `UsageError` where it won't do."""
         spec = importlib.util.spec_from_file_location("kinblend_rival", path) if path.is_file() else None
         if spec is None or spec.loader is None:
@@ -37,7 +37,7 @@ class Rival:
         try:
             spec.loader.exec_module(module)
         except Exception as error:
-            raise UsageError(f"{path} fails: {one_line(error)}") from error
+            raise UsageError(f"{path} fails: {summarize(error)}") from error
         if not hasattr(module, "synthesize"):
             raise UsageError(f"{path} has no function synthesize(pack)")
         return cls(module)

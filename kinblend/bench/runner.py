@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone, load_backbone
 from kinblend.bench.profile import profile
-from kinblend.bench.timing import Taken, cold, hardware, measure
+from kinblend.bench.timing import Measurement, cold, hardware, measure
 from kinblend.device import DevicePool
-from kinblend.errors import UnsupportedError, blame
+from kinblend.errors import UnsupportedError, wrap_plugin_errors
 from kinblend.pipeline import Engine
 from kinblend.plugins import load_plugins
 
 if TYPE_CHECKING:
-    from kinblend.bench.reference import Rival
+    from kinblend.bench.reference import Reference
     from kinblend.types import Latent
 
 BUILT_IN = ("load", "encode", "blend", "synthesize", "batch", "project", "run", "cold")
@@ -60,8 +60,8 @@ class Plan:
         return {f"{kind}_options": self.options.get(kind, {}) for kind in ("encoder", "projector")}
 
 
-def bench(plan: Plan, rival: Rival | None = None, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """The report: `hardware`, `backbone`, `cases`, and `against` where there is a rival."""
+def bench(plan: Plan, reference: Reference | None = None, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """The report: `hardware`, `backbone`, `cases`, and `against` where there is a reference."""
     report: dict[str, Any] = {"backbone": plan.backbone, "cases": []}
     for precision in plan.precisions:
         pool = DevicePool(plan.device, plan.memory_budget, precision)
@@ -70,8 +70,8 @@ def bench(plan: Plan, rival: Rival | None = None, say: Callable[[str], None] = p
             case = {"step": step, "precision": precision, **taken}
             say(f"{case['step']} {precision}: {case['seconds']:.3f} s")
             report["cases"].append(case)
-        if rival is not None:
-            report.setdefault("against", []).extend(rival.compare(_loaded(plan, pool), plan.rounds, precision))
+        if reference is not None:
+            report.setdefault("against", []).extend(reference.compare(_loaded(plan, pool), plan.rounds, precision))
         pool.release()
     return report
 
@@ -180,7 +180,7 @@ class _Bench:
         plugins = load_plugins()
         spec, batch = plugins["benchmark"].get(name), max(self.plan.batches)
         try:
-            with blame(f"benchmark '{name}' of {plugins.distribution_of(spec)}"):
+            with wrap_plugin_errors(f"benchmark '{name}' of {plugins.distribution_of(spec)}"):
                 work = spec.load()(self.backbone, batch, self.pool.precision)
                 taken = self._one(work, self._few, batch=batch)
         except UnsupportedError as error:
@@ -226,5 +226,5 @@ class _Bench:
         return self.plan.people is not None and self.backbone.pack.description["encoder"] is not None
 
 
-def _per_step(none: Taken, some: Taken, name: str) -> float:
+def _per_step(none: Measurement, some: Measurement, name: str) -> float:
     return float((getattr(some, name) - getattr(none, name)) / PROJECTED)

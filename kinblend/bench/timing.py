@@ -20,7 +20,7 @@ Work = Callable[[], object]
 
 
 @dataclass(frozen=True)
-class Taken:
+class Measurement:
     """What some work took.
 
     seconds: the median of all rounds, wall time. fastest: of all rounds.
@@ -38,50 +38,50 @@ class Taken:
     peak_device: int
 
 
-def measure(works: Sequence[Work], rounds: int, memory: DeviceMemory) -> list[Taken]:
+def measure(works: Sequence[Work], rounds: int, memory: DeviceMemory) -> list[Measurement]:
     """What each takes: called in turn, `rounds` times, after one call of each that does not count."""
     times: list[list[tuple[float, float]]] = [[] for _ in works]
     peaks, device_peaks = [0] * len(works), [0] * len(works)
     for turn in range(rounds + 1):
         for index, work in enumerate(works):
-            count_anew(memory)
+            reset_peak(memory)
             taken = _timed(work, memory)
             if turn:
                 times[index].append(taken)
-            peaks[index] = max(peaks[index], peak_now())
+            peaks[index] = max(peaks[index], peak_bytes_now())
             device_peaks[index] = max(device_peaks[index], memory.peak() if memory.device.type == "cuda" else 0)
     return [_summary(*case) for case in zip(times, peaks, device_peaks, strict=True)]
 
 
-def _summary(times: Sequence[tuple[float, float]], peak: int, device_peak: int) -> Taken:
+def _summary(times: Sequence[tuple[float, float]], peak: int, device_peak: int) -> Measurement:
     wall, cpu = zip(*times, strict=True)
-    return Taken(statistics.median(wall), min(wall), statistics.median(cpu), peak, device_peak)
+    return Measurement(statistics.median(wall), min(wall), statistics.median(cpu), peak, device_peak)
 
 
 def _timed(work: Work, memory: DeviceMemory) -> tuple[float, float]:
-    memory.finish()
+    memory.synchronize()
     wall, cpu = time.perf_counter(), time.process_time()
     work()
-    memory.finish()
+    memory.synchronize()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def count_anew(memory: DeviceMemory) -> None:
+def reset_peak(memory: DeviceMemory) -> None:
     """Begin to count peaks of memory again."""
-    memory.peak(anew=True)
+    memory.peak(reset=True)
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_now() -> int:
-    """The most memory this process had resident since `count_anew`, in bytes."""
+def peak_bytes_now() -> int:
+    """The most memory this process had resident since `reset_peak`, in bytes."""
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     return peak_rss()
 
 
-def cold(words: Sequence[str]) -> Taken:
+def cold(words: Sequence[str]) -> Measurement:
     """What a command takes in a process of its own. Raises `CalledProcessError`."""
     started = time.perf_counter()
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -93,7 +93,7 @@ def cold(words: Sequence[str]) -> Taken:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, list(words), stderr=error)
     seconds, peak = time.perf_counter() - started, usage.ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
-    return Taken(seconds, seconds, usage.ru_utime + usage.ru_stime, peak, 0)
+    return Measurement(seconds, seconds, usage.ru_utime + usage.ru_stime, peak, 0)
 
 
 def hardware(memory: DeviceMemory) -> dict[str, Any]:

@@ -20,28 +20,28 @@ KEPT, LARGE = 64 * 2**20, 32 * 2**20
 def main() -> None:
     """Run the command line; ends with the exit code of the error, if there was one."""
     from kinblend.cli.app import app
-    from kinblend.cli.output import fail
+    from kinblend.cli.output import print_error
     from kinblend.errors import KinblendError, own_interrupts
 
-    begin()
+    configure_process()
     try:
         with own_interrupts():
             app()
     except BrokenPipeError:
         sys.exit(1)
     except (KinblendError, OSError) as error:
-        sys.exit(fail(error))
+        sys.exit(print_error(error))
 
 
-def begin() -> None:
+def configure_process() -> None:
     """Set up this process, before torch is imported."""
     os.environ.setdefault(HUGE_PAGES, "1")
-    keep_memory()
+    tune_malloc()
     # At the end the interpreter looks for cycles among all objects that torch made: a third of a second for nothing.
     atexit.register(gc.freeze)
 
 
-def keep_memory() -> bool:
+def tune_malloc() -> bool:
     """Have glibc keep what is freed between two pictures: given back, huge pages are cleared again for each of them.
 
     Returns whether it will: not where the C library has no such setting, nor against a user's MALLOC_TRIM_THRESHOLD_.

@@ -11,7 +11,7 @@ import typer
 from kinblend.errors import UsageError
 
 if TYPE_CHECKING:
-    from kinblend.pipeline.age_and_sex import ChildRequest, SexChoice
+    from kinblend.pipeline.age_and_sex import AgeAndSex, SexChoice
 
 PARENTS = "parents"
 HOW = "ask with --age N (0 to 80) or --age parents, --sex girl, boy or any"
@@ -23,19 +23,19 @@ SexOption = Annotated[
 ]
 
 
-def parse_request(age: str | None, sex: SexChoice | None, edits: Mapping[str, Any]) -> ChildRequest:
+def parse_request(age: str | None, sex: SexChoice | None, edits: Mapping[str, Any]) -> AgeAndSex:
     """What the two flags ask for; what was not given is asked for by default.
 
     edits: what `--edit` asks for. Raises `UsageError`, also where a flag and an edit are about the same.
     """
-    from kinblend.pipeline.age_and_sex import ATTRIBUTES, USUAL_SEX, ChildRequest
+    from kinblend.pipeline.age_and_sex import ATTRIBUTES, DEFAULT_SEX, AgeAndSex
 
     given = {"age": age, "sex": sex}
     for name, value in given.items():
         if value is not None and ATTRIBUTES[name] in edits:
             raise UsageError(f"--{name} {value} contradicts --edit {ATTRIBUTES[name]}=…: give one of them")
     by_default = frozenset(name for name, value in given.items() if value is None)
-    return ChildRequest(_years(age), sex or USUAL_SEX, by_default)
+    return AgeAndSex(_years(age), sex or DEFAULT_SEX, by_default)
 
 
 def describe_default(asked: Sequence[Mapping[str, Any]]) -> str:
@@ -58,10 +58,10 @@ def _counted(count: int, name: str) -> str:
 
 
 def _years(age: str | None) -> float | None:
-    from kinblend.pipeline.age_and_sex import USUAL_AGE
+    from kinblend.pipeline.age_and_sex import DEFAULT_AGE
 
     if age is None:
-        return USUAL_AGE
+        return DEFAULT_AGE
     if age == PARENTS:
         return None
     try:

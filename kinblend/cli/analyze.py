@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import check_folder, put, say
+from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import named_files
 from kinblend.cli.trio_files import load_encoded
 
@@ -36,15 +36,15 @@ def analyze(
     from kinblend.evaluation.weight_report import FIGURES, figures_of, write_analysis
 
     loaded, together = load_encoded(trios, backbone, seed)
-    rows, used = together.parts(seed)[part][:most], work.used_elements(together)
+    rows, used = together.split_rows(seed)[part][:most], work.used_elements(together)
     summaries = {}
     for name, file in {"trained": None if weights is None else str(weights), **files}.items():
-        say(name)
+        log(name)
         maps, swapped = (work.weight_maps(loaded, together, rows, file, turned) for turned in (False, True))
         summaries[name] = work.summarize(maps, swapped, used)
     for path in write_analysis(out, summaries, len(rows)):
-        say(f"wrote {path}")
+        log(f"wrote {path}")
     figures = {name: figures_of(summary) for name, summary in summaries.items()}
     listed = {name: [asdict(one) for one in work.most_consistent(summary)] for name, summary in summaries.items()}
     table = [[word, *(f"{figures[name][key]:.4g}" for name in figures)] for key, word in FIGURES.items()]
-    put({"figures": figures, "consistent": listed}, as_json=as_json, rows=table, head=["figure", *figures])
+    emit({"figures": figures, "consistent": listed}, as_json=as_json, rows=table, head=["figure", *figures])

@@ -10,14 +10,14 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.demo import FATHER, MOTHER, example
-from kinblend.cli.output import check_file, put, say
+from kinblend.cli.output import check_file, emit, log
 from kinblend.cli.parsing import parse_sets
 from kinblend.errors import ModelError, UsageError
 from kinblend.files import atomic_write
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
-    from kinblend.bench.reference import Rival
+    from kinblend.bench.reference import Reference
 
 HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
 
@@ -55,7 +55,7 @@ def bench(
         str | None,
         typer.Option(help="Run beside ours, for ratios: a Python file with synthesize(pack), or `openvino`."),
     ] = None,
-    rival_model: Annotated[
+    reference_model: Annotated[
         Path | None, typer.Option(help="For openvino: an .xml file with its .bin, or a wheel that has both.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the report there, as JSON.")] = None,
@@ -89,36 +89,36 @@ def bench(
         settings.device,
         settings.memory_budget,
         rounds=rounds,
-        people=_people(father, mother),
+        people=_parents(father, mother),
         options=parse_sets(sets or [], ("encoder", "projector")),
         **{name: tuple(values) for name, values in wanted.items() if values},  # type: ignore[arg-type]
     )
-    report = run(plan, _rival(against, rival_model), say)
+    report = run(plan, _reference(against, reference_model), log)
     if out is not None:
         atomic_write(out, (json.dumps(report, indent=2, sort_keys=True) + "\n").encode())
     if plot is not None:
         draw(report, plot)
-    put(report, as_json=as_json, rows=_rows(report), head=HEAD)
+    emit(report, as_json=as_json, rows=_rows(report), head=HEAD)
 
 
-def _rival(against: str | None, model: Path | None) -> Rival | None:
+def _reference(against: str | None, model: Path | None) -> Reference | None:
     """Raises `UsageError` where it can't be had."""
     from kinblend.bench.openvino import OpenVINOGraph
-    from kinblend.bench.reference import Rival
+    from kinblend.bench.reference import Reference
 
     if (against == "openvino") is not (model is not None):
-        raise UsageError("write both: --against openvino --rival-model FILE")
+        raise UsageError("write both: --against openvino --reference-model FILE")
     if model is not None:
-        return Rival(OpenVINOGraph(model))
-    return None if against is None else Rival.from_file(Path(against))
+        return Reference(OpenVINOGraph(model))
+    return None if against is None else Reference.from_file(Path(against))
 
 
-def _people(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:
+def _parents(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:
     """Whose photographs are used: those given, the example people where they are installed, or nobody's."""
     try:
         return father or example(FATHER), mother or example(MOTHER)
     except ModelError:
-        say(
+        log(
             "no photographs: give --father and --mother, or run `pip install kinblend[demo]`; some steps are left out"
         )
         return None

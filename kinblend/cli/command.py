@@ -9,8 +9,8 @@ import typer
 from typer.core import TyperCommand
 from typer.models import CommandFunctionType
 
-from kinblend.cli.output import data_apart
-from kinblend.errors import KinblendError, PluginError, one_line
+from kinblend.cli.output import reserve_stdout
+from kinblend.errors import KinblendError, PluginError, summarize
 from kinblend.files import inputs_kept
 
 OUTPUTS = frozenset({"out", "report", "plot"})  # parameters that name what is written; all others may name inputs
@@ -20,7 +20,7 @@ class GuardedCommand(TyperCommand):
     """A command whose inputs can't be written over while it runs."""
 
     def invoke(self, ctx: Any) -> Any:
-        with inputs_kept(inputs_named(ctx.params, ctx.args)), data_apart():
+        with inputs_kept(inputs_named(ctx.params, ctx.args)), reserve_stdout():
             return super().invoke(ctx)
 
 
@@ -39,7 +39,7 @@ class PluginCommand(TyperCommand):
                 if type(error).__module__.partition(".")[0] in ("click", "typer"):  # usage, and how commands end
                     raise
                 raise PluginError(
-                    f"command '{self.name}' of plugin '{self.source}' failed: {one_line(error)}"
+                    f"command '{self.name}' of plugin '{self.source}' failed: {summarize(error)}"
                 ) from error
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import check_folder, say, wrote
+from kinblend.cli.output import check_folder, emit_paths, log
 from kinblend.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ def demo(
     check_folder(out)
     parents = example(FATHER), example(MOTHER)
     engine = flags.open_engine(backbone)
-    say(f"backbone: {engine.backbone.name}")
+    log(f"backbone: {engine.backbone.name}")
     made = [*by_strategy(engine, *parents), *by_age(engine, *parents)]
     first = made[0][1]
     first.save(out)
     pictures = [first.father.crop, first.mother.crop, *(result.children[0].image for _, result in made)]
     path = out / "demo.png"
     write_png(path, sheet(pictures, columns=COLUMNS, side=240))
-    say("row by row: " + ", ".join(["father", "mother", *(caption for caption, _ in made)]))
-    wrote([path], as_json)
+    log("row by row: " + ", ".join(["father", "mother", *(caption for caption, _ in made)]))
+    emit_paths([path], as_json)
 
 
 def by_strategy(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:
@@ -53,9 +53,9 @@ def by_strategy(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured
 
     for name in STRATEGIES:
         if lacking := engine.backbone.lacks(load_plugins()["blender"].get(name)):
-            say(f"left out: {lacking}")
+            log(f"left out: {lacking}")
             continue
-        say(f"{name} …")
+        log(f"{name} …")
         yield name, engine.run(father, mother, name, age=8, sex="girl", by_default=("age", "sex"))
 
 
@@ -66,7 +66,7 @@ def by_age(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:
             for age in AGES:
                 yield f"{sex} of {age}", engine.run(father, mother, age=age, sex=sex)
     except UsageError as error:
-        say(f"left out: ages: {error}")
+        log(f"left out: ages: {error}")
 
 
 def example(person: str) -> Path:

@@ -14,7 +14,7 @@ from importlib.metadata import version
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import put
+from kinblend.cli.output import emit
 from kinblend.errors import KinblendError, ModelError
 from kinblend.settings import load_settings
 
@@ -22,7 +22,7 @@ from kinblend.settings import load_settings
 def doctor(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
     """Check this installation. Exit code 1 if something is wrong."""
     results = [_check(name, check) for name, check in CHECKS]
-    put(
+    emit(
         results,
         as_json=as_json,
         rows=[[str(r["check"]), "ok" if r["ok"] else "PROBLEM", str(r["found"])] for r in results],

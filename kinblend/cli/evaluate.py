@@ -9,7 +9,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.command import App
-from kinblend.cli.output import check_folder, put, say
+from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import named_files, parse_sets
 from kinblend.cli.trio_files import load_encoded
 
@@ -45,8 +45,8 @@ def backbone(
     engine = flags.open_engine(backbone, device, precision, memory_budget, options)
     from kinblend.evaluation.backbone import evaluate
 
-    report = evaluate(engine, people, pairs, say, strategies=strategy or (), with_edits=edits)
-    put(report, as_json=as_json, rows=_rows(report), head=["figure", "value"])
+    report = evaluate(engine, people, pairs, log, strategies=strategy or (), with_edits=edits)
+    emit(report, as_json=as_json, rows=_rows(report), head=["figure", "value"])
 
 
 @app.command("blender")
@@ -73,12 +73,12 @@ def blender(
     from kinblend.evaluation.blender_report import auc_rows, write_evaluation
 
     loaded, all_trios = load_encoded(trios, backbone, seed)
-    rows = work.test_rows(all_trios, seed, per_family)
-    strategies = work.usual_strategies(loaded, files, inherited, say)
-    report = work.evaluate(loaded, all_trios, rows, strategies, pictures, say)
+    rows = work.select_test_rows(all_trios, seed, per_family)
+    strategies = work.default_strategies(loaded, files, inherited, log)
+    report = work.evaluate(loaded, all_trios, rows, strategies, pictures, log)
     for path in write_evaluation(out, report):
-        say(f"wrote {path}")
-    put(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", "less average"])
+        log(f"wrote {path}")
+    emit(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", "less average"])
 
 
 def _rows(report: dict[str, Any], above: str = "") -> list[list[str]]:

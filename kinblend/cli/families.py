@@ -12,7 +12,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.command import App
-from kinblend.cli.output import check_file, put, say, wrote
+from kinblend.cli.output import check_file, emit, emit_paths, log
 from kinblend.cli.parsing import parse_sets
 from kinblend.cli.progress import bar
 from kinblend.files import atomic_write, keep_inputs
@@ -20,6 +20,8 @@ from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
     from kinblend.families.model import KinshipSet
+
+CACHE_VERSION = 2  # of what `demographics` keeps
 
 app = App(help="Prepare pictures of families.", no_args_is_help=True)
 
@@ -49,11 +51,11 @@ def stats(
     figures = statistics(found)
     if out is not None:
         write_report(out, name, found, figures)
-        say(f"wrote {out}")
+        log(f"wrote {out}")
     rows = [[key.replace("_", " "), str(value)] for key, value in figures.items() if isinstance(value, int)]
     rows += [[f"removed: {one['rule']}", str(one["count"])] for one in figures["removed"]]
     rows += [[f"defects: {kind}", str(count)] for kind, count in figures["defects_by_kind"].items()]
-    put({"format": name, **figures}, as_json=as_json, rows=rows, head=[f"{path} as {name}", "count"])
+    emit({"format": name, **figures}, as_json=as_json, rows=rows, head=[f"{path} as {name}", "count"])
 
 
 @app.command("trios")
@@ -81,8 +83,8 @@ def trios(
     read_trio_list(out)
     families = len({triple.family for triple in triples})
     people = len({(t.family, t.nuclear, t.father_name, t.mother_name, t.child_name) for t in triples})
-    say(f"{name}: {len(triples)} triples of {people} trios in {families} families; {len(found.defects)} defects")
-    wrote(written, as_json)
+    log(f"{name}: {len(triples)} triples of {people} trios in {families} families; {len(found.defects)} defects")
+    emit_paths(written, as_json)
 
 
 @app.command("demographics")
@@ -111,7 +113,7 @@ def demographics(
     except PackageNotFoundError:
         release = ""
     aligned = name == "prepared"
-    cache = StageCache.of(load_settings().home / "demographics", analyser, release, aligned)
+    cache = StageCache.of(load_settings().home / "demographics", CACHE_VERSION, analyser, release, aligned)
     with bar("demographics", None, quiet) as show:
         rows = work.demographics(
             found, spec.function(), cache, aligned=aligned, progress=lambda done, of: show(done, total=of)
@@ -121,7 +123,7 @@ def demographics(
     if report is not None:
         write_demographics(report, f"{found.root.name}: as {analyser} sees it", figures)
     shown = [[key.replace("_", " "), str(value)] for key, value in figures.items()]
-    put(figures, as_json=as_json, rows=shown, head=[f"{path} by {analyser}", "count"])
+    emit(figures, as_json=as_json, rows=shown, head=[f"{path} by {analyser}", "count"])
 
 
 @app.command("encode")
@@ -154,13 +156,13 @@ def encode(
     home = load_settings().home
     listed = read_trio_list(trios)
     keep_inputs(picture for trio in listed for picture in (trio.father, trio.mother, trio.child))
-    report = out.with_suffix(".lost.csv")
+    report = out.with_suffix(".rejected.csv")
     for file in (out, report):
         check_file(file)
     known = None if demographics is None else groups_of_pictures(demographics)
     with bar("encode", None, quiet) as show:
         folder = home / "families"
-        encoded, lost = encode_trios(
+        encoded, rejected = encode_trios(
             listed,
             str(choose_backbone(backbone)),
             folder,
@@ -174,10 +176,10 @@ def encode(
         )
     save_trios(out, encoded)
     rows = io.StringIO()
-    csv.writer(rows, lineterminator="\n").writerows((one.picture, one.reason) for one in lost)
+    csv.writer(rows, lineterminator="\n").writerows((one.picture, one.reason) for one in rejected)
     atomic_write(report, rows.getvalue().encode())
-    say(f"{len(encoded)} of {len(listed)} trios; {len(lost)} pictures were lost, see {report}")
-    wrote([out], as_json)
+    log(f"{len(encoded)} of {len(listed)} trios; {len(rejected)} pictures were rejected, see {report}")
+    emit_paths([out], as_json)
 
 
 def _read(path: Path, format: str | None, *outs: Path | None) -> tuple[str, KinshipSet]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kinblend.cli.output import be_quiet
+from kinblend.cli.output import set_quiet
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ Neutral = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 2, help="Everything random is drawn from it.")]
 # Every command has these two; `tests/cli/test_output.py` looks.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", callback=be_quiet, help="Nothing on stderr but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", callback=set_quiet, help="Nothing on stderr but errors.")]
 
 
 def open_engine(

@@ -13,7 +13,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.command import App
-from kinblend.cli.output import check_folder, put, say
+from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.progress import bar
 from kinblend.errors import DownloadError, OfflineError, OutputError, UsageError
 from kinblend.files import inputs_kept, locked
@@ -53,13 +53,13 @@ def list_all(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
         for name in sorted({*here, *sources})
     ]
     rows = [[str(d["name"]), "yes" if d["installed"] else "no", str(d["summary"])] for d in data]
-    put(data, as_json=as_json, rows=rows, head=["pack", "installed", "what it is"])
+    emit(data, as_json=as_json, rows=rows, head=["pack", "installed", "what it is"])
 
 
 @app.command("show")
 def show(name: PackName, as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
     """Print a pack's description, which is JSON anyway."""
-    put(dict(_find(name).description), as_json=True)
+    emit(dict(_find(name).description), as_json=True)
 
 
 @app.command("verify")
@@ -68,7 +68,7 @@ def verify(name: PackName, as_json: flags.Json = False, quiet: flags.Quiet = Fal
     pack = _find(name)
     pack.verify()
     data = {"name": pack.name, "files": sorted(pack.files), "verified": True}
-    put(data, as_json=as_json, rows=[[file, "verified"] for file in sorted(pack.files)], head=["file", ""])
+    emit(data, as_json=as_json, rows=[[file, "verified"] for file in sorted(pack.files)], head=["file", ""])
 
 
 @app.command("pull")
@@ -98,24 +98,24 @@ def pull(
     for place in (folder.parent, folder):
         if place.is_symlink():
             raise OutputError(f"{place} is a link, which is not followed; remove it")
-    with locked(folder, lambda: say(f"another process is pulling {name}; waiting for it …")):
+    with locked(folder, lambda: log(f"another process is pulling {name}; waiting for it …")):
         if name in installed(settings.packs):
             return _tell_installed(name, folder, as_json)
         checkpoint = _download(source, folder, quiet)
-        say(f"importing {checkpoint.name} …")
+        log(f"importing {checkpoint.name} …")
         origin = source.downloads[0].origin
         pack = import_pack(checkpoint, settings.packs, name, importer, origin, licence=source.licence)
         shutil.rmtree(folder)
     _remove_empty(folder.parent)
     if source.licence:
-        say(f"licence: {source.licence}")
+        log(f"licence: {source.licence}")
     return _tell(pack, as_json)
 
 
 def _tell_installed(name: str, folder: Path, as_json: bool) -> None:
     from kinblend.checkpoint_import import remove_strays
 
-    say(f"{name} is installed already")
+    log(f"{name} is installed already")
     remove_strays(load_settings().packs)
     if folder.is_dir() and not folder.is_symlink():  # of a process that was killed after the import
         shutil.rmtree(folder, ignore_errors=True)
@@ -134,7 +134,7 @@ def _download(source: PackSource, folder: Path, quiet: bool) -> Path:
         with bar(file.filename, None, quiet, in_bytes=True) as show:
             _fetch(source, file, folder, lambda done, total, show=show: show(done, total=total))  # type: ignore[misc]
         if file.sha256 is None:
-            say(f"{file.filename}: its publisher gives no SHA-256 to check it by; what came is recorded")
+            log(f"{file.filename}: its publisher gives no SHA-256 to check it by; what came is recorded")
     return folder / source.downloads[0].filename
 
 
@@ -208,9 +208,9 @@ def import_checkpoint(
 
 def _tell(pack: Pack, as_json: bool) -> None:
     if note := pack.description.get("note"):
-        say(f"{pack.name}: {note}")
+        log(f"{pack.name}: {note}")
     data = {"name": pack.name, "resolution": pack.resolution, "folder": str(pack.folder), "files": sorted(pack.files)}
-    put(data, as_json=as_json, rows=[[pack.name, f"{pack.resolution} px", str(pack.folder)]], head=["pack", "", ""])
+    emit(data, as_json=as_json, rows=[[pack.name, f"{pack.resolution} px", str(pack.folder)]], head=["pack", "", ""])
 
 
 def _find(name: str) -> Pack:

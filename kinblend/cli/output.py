@@ -19,25 +19,25 @@ _quiet = False
 _data: TextIO | None = None  # where stdout was, while a command works
 
 
-def be_quiet(wanted: bool) -> bool:
-    """Whether `say` is to keep silent from now on: the callback of `--quiet`."""
+def set_quiet(wanted: bool) -> bool:
+    """Whether `log` is to keep silent from now on: the callback of `--quiet`."""
     global _quiet
     _quiet = wanted
     return wanted
 
 
-def fail(error: KinblendError | OSError) -> int:
+def print_error(error: KinblendError | OSError) -> int:
     """Print an error on stderr, in one line; returns the exit code."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    print(f"kinblend: {shown(text)}", file=sys.stderr)
+    print(f"kinblend: {printable(text)}", file=sys.stderr)
     return error.exit_code if isinstance(error, KinblendError) else 1
 
 
 @contextmanager
-def data_apart() -> Iterator[None]:
-    """Within, what anybody prints goes to stderr; stdout is for `put` and `wrote` alone."""
+def reserve_stdout() -> Iterator[None]:
+    """Within, what anybody prints goes to stderr; stdout is for `emit` and `emit_paths` alone."""
     global _data
     before = _data
     _data = _stdout()
@@ -53,25 +53,25 @@ def _stdout() -> TextIO:
     return _data or sys.stdout
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Text from anywhere as a terminal may have it: control characters could move the cursor or hide what follows."""
     return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """A line for people, on stderr; nothing when quiet."""
     if not _quiet:
-        print(shown(text), file=sys.stderr)
+        print(printable(text), file=sys.stderr)
 
 
-def put(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:
+def emit(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:
     """`data` as JSON, or `rows` on stdout: a table under `head` on a terminal, else tab-separated lines."""
     if as_json:
         print(json.dumps(data, indent=2, sort_keys=True), file=_stdout(), flush=True)
         return
     if not _stdout().isatty():
         for row in rows:
-            print("\t".join(map(shown, row)), file=_stdout(), flush=True)
+            print("\t".join(map(printable, row)), file=_stdout(), flush=True)
         return
     from rich.console import Console
     from rich.markup import escape
@@ -79,15 +79,15 @@ def put(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: S
 
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(escape(shown(cell)) for cell in row))
+        table.add_row(*(escape(printable(cell)) for cell in row))
     Console(file=_stdout()).print(table)
 
 
-def wrote(paths: Sequence[Path], as_json: bool) -> None:
+def emit_paths(paths: Sequence[Path], as_json: bool) -> None:
     """Name the files that were written: a line each, or `{"files": […]}`."""
     files = [str(path) for path in paths]
     if as_json:
-        put({"files": files}, as_json=True)
+        emit({"files": files}, as_json=True)
     else:
         print("\n".join(files), file=_stdout())
 

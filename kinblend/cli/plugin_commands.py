@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from kinblend.cli.command import App, PluginCommand
-from kinblend.errors import blame
+from kinblend.errors import wrap_plugin_errors
 from kinblend.registry import PluginSpec
 
 
@@ -39,7 +39,7 @@ class Later(TyperCommand):
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
         app = App(add_completion=False, pretty_exceptions_enable=False)
         app.command(self.spec.name, cls=PluginCommand, help=self.spec.summary)(self.spec.load())
-        with blame(f"command '{self.spec.name}' of plugin '{self.spec.source}'"):
+        with wrap_plugin_errors(f"command '{self.spec.name}' of plugin '{self.spec.source}'"):
             command: Any = typer.main.get_command(app)
         command.source = self.spec.source
         return command.make_context(info_name, args, *rest, **extra)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from kinblend.cli import flags
-from kinblend.cli.output import put
+from kinblend.cli.output import emit
 
 
 def plugins(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
@@ -18,7 +18,7 @@ def plugins(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
         [r.name, f"{r.distribution} {r.version}", r.error or f"ok{note}"]
         for r, note in zip(loaded.reports, notes, strict=True)
     ]
-    put([asdict(r) for r in loaded.reports], as_json=as_json, rows=rows, head=["plugin", "from", "state"])
+    emit([asdict(r) for r in loaded.reports], as_json=as_json, rows=rows, head=["plugin", "from", "state"])
 
 
 def _hidden() -> list[tuple[str, str]]:

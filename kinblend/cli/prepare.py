@@ -10,7 +10,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.families import Format, Source
-from kinblend.cli.output import put, say
+from kinblend.cli.output import emit, log
 from kinblend.cli.progress import bar
 from kinblend.settings import load_settings
 
@@ -36,8 +36,8 @@ def prepare(
 ) -> None:
     """Find, judge, enlarge, align and encode all pictures of a kinship set. Interrupted, it goes on where it stopped.
 
-    Pictures that are no use are listed in lost.csv and shown on contact sheets; that is no failure. Exit code 3: none
-    could be used."""
+    Pictures that can't be used are listed in rejected.csv and shown on contact sheets; that is not a failure.
+    Exit code 3: none could be used."""
     from kinblend.backbone import choose_backbone
     from kinblend.families.prepare import PrepareOptions, prepare
     from kinblend.families.readers import read_families
@@ -53,24 +53,30 @@ def prepare(
     )
     name, found = read_families(path, format)
     for defect in found.defects:
-        say(str(defect))
+        log(str(defect))
     with bar("prepare", None, quiet) as show:
         folder = cache or home / "prepare"
         done = prepare(found, out, options, folder, workers, lambda count, of: show(count, total=of))
-    say(f"{name}: {len(done.kept)} pictures kept, {len(done.lost)} lost, {len(found.defects)} defects")
+    log(f"{name}: {len(done.kept)} pictures kept, {len(done.rejected)} rejected, {len(found.defects)} defects")
     _report(out, done, as_json)
 
 
 def _report(out: Path, done: Prepared, as_json: bool) -> None:
-    rows = [[stage, kind, str(count)] for (stage, kind), count in done.losses().items()]
+    rows = [[stage, kind, str(count)] for (stage, kind), count in done.rejections().items()]
     speed = {stage: round(done.pictures[stage] / seconds, 2) for stage, seconds in done.seconds.items() if seconds}
     for stage, rate in speed.items():
-        say(f"{stage}: {done.pictures[stage]} pictures anew, {rate} a second and process")
-    lost = [{"stage": stage, "kind": kind, "count": count} for (stage, kind), count in done.losses().items()]
-    data = {"out": str(out), "kept": len(done.kept), "lost": lost, "anew": dict(done.pictures), "per_second": speed}
-    put(
+        log(f"{stage}: {done.pictures[stage]} pictures anew, {rate} a second and process")
+    rejected = [{"stage": stage, "kind": kind, "count": count} for (stage, kind), count in done.rejections().items()]
+    data = {
+        "out": str(out),
+        "kept": len(done.kept),
+        "rejected": rejected,
+        "anew": dict(done.pictures),
+        "per_second": speed,
+    }
+    emit(
         data,
         as_json=as_json,
         rows=[*rows, ["", "kept", str(len(done.kept))]],
-        head=["stage", "lost because", "pictures"],
+        head=["stage", "rejected because", "pictures"],
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from kinblend.cli.output import say
+from kinblend.cli.output import log
 from kinblend.progress import listening
 
 STAGES = 6  # of a run
@@ -20,7 +20,7 @@ def stages(quiet: bool, total: int = STAGES) -> Iterator[Callable[[str], None]]:
     if quiet:
         yield lambda name: None
     elif not sys.stderr.isatty():
-        yield lambda name: say(f"{name} …")
+        yield lambda name: log(f"{name} …")
     else:
         with bar("starting", total, quiet) as step:
             begun = 0
@@ -79,6 +79,6 @@ def _lines(title: str, total: float | None) -> Callable[..., None]:
         now = time.monotonic()
         if now - said >= INTERVAL:
             said = now
-            say(f"{known['title']}: {done:.0f}" + (f" of {known['total']:.0f}" if known["total"] else ""))
+            log(f"{known['title']}: {done:.0f}" + (f" of {known['total']:.0f}" if known["total"] else ""))
 
     return show

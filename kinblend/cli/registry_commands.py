@@ -9,7 +9,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.command import App
-from kinblend.cli.output import put, say
+from kinblend.cli.output import emit, log
 from kinblend.errors import KinblendError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def group(kind: str) -> App:
             for s in specs
         ]
         rows = [[s.name, s.summary, *([lacking.get(s.name, "")] if lacking else [])] for s in specs]
-        put(data, as_json=as_json, rows=rows, head=[kind, "what it does", *(["not available"] if lacking else [])])
+        emit(data, as_json=as_json, rows=rows, head=[kind, "what it does", *(["not available"] if lacking else [])])
 
     @app.command("show")
     def show(
@@ -65,7 +65,7 @@ def group(kind: str) -> App:
         for key in (key for key, field in fields.items() if field.get("widget") == "layers"):
             data["groups"] = groups = _groups(backbone)
             rows += [[_flag(kind, f"{key}.{_word(name)}"), "", f"layers {span}"] for name, span in groups.items()]
-        put(data, as_json=as_json, rows=rows, head=["option", "default", spec.summary])
+        emit(data, as_json=as_json, rows=rows, head=["option", "default", spec.summary])
 
     return app
 
@@ -96,7 +96,7 @@ def _attributes(editor: str, backbone: str | None) -> dict[str, str]:
     try:
         made = make_plugin("editor", editor, loaded.context) if loaded else None
     except KinblendError as error:
-        say(f"its attributes are not known: {error}")
+        log(f"its attributes are not known: {error}")
         return {}
     return _described(made.attributes(), made.targets()) if isinstance(made, Editor) else {}
 
@@ -111,7 +111,9 @@ def _described(attributes: Mapping[str, str], targets: Mapping[str, Sequence[str
 def _groups(backbone: str | None) -> dict[str, Any]:
     """The groups of layers of the backbone in use: name → "0-6"."""
     loaded = _backbone(backbone)
-    return {name: f"{first}-{last}" for name, (first, last) in loaded.projector.parts().items()} if loaded else {}
+    return (
+        {name: f"{first}-{last}" for name, (first, last) in loaded.projector.layer_groups().items()} if loaded else {}
+    )
 
 
 def _backbone(name: str | None) -> Backbone | None:
@@ -120,5 +122,5 @@ def _backbone(name: str | None) -> Backbone | None:
     try:
         return load_backbone(name)
     except KinblendError as error:
-        say(f"the backbone is not known: {error}")
+        log(f"the backbone is not known: {error}")
         return None

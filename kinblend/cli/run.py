@@ -9,7 +9,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.age_and_sex import Age, SexOption, describe_default, parse_request
-from kinblend.cli.output import check_folder, put, say
+from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import stages
 from kinblend.errors import SeveralFacesError
@@ -85,6 +85,6 @@ def run(
     except SeveralFacesError as error:
         raise SeveralFacesError(f"{error}. For one parent alone: --father-face N, --mother-face N") from error
     if line := describe_default(result.manifest["asked"]):
-        say(line)
+        log(line)
     written = [str(path) for path in result.save(out, with_sheet=sheet)]
-    put(result.manifest | {"files": written}, as_json=as_json, rows=[[path] for path in written], head=["wrote"])
+    emit(result.manifest | {"files": written}, as_json=as_json, rows=[[path] for path in written], head=["wrote"])

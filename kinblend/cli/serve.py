@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import put, say
+from kinblend.cli.output import emit, log
 from kinblend.errors import KinblendError
 from kinblend.settings import load_settings
 
@@ -64,8 +64,8 @@ def serve(
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
 
         def ready() -> None:
-            put({"address": address}, as_json=as_json, rows=[[address]], head=["open this in a browser"])
-            say("Ctrl-C ends it")
+            emit({"address": address}, as_json=as_json, rows=[[address]], head=["open this in a browser"])
+            log("Ctrl-C ends it")
 
         with suppress(KeyboardInterrupt):
             _run(app, listening, ready, proxy)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import check_file, check_folder, say, wrote
+from kinblend.cli.output import check_file, check_folder, emit_paths, log
 from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import bar
 from kinblend.errors import UsageError
@@ -40,7 +40,7 @@ def align(
 
     path = _checked_out(picture, ".aligned.png", out)
     write_png(path, _cut(picture, size, face), synthetic=False)
-    wrote([path], as_json)
+    emit_paths([path], as_json)
 
 
 def encode(
@@ -64,7 +64,7 @@ def encode(
     engine = flags.open_engine(backbone, device, precision, memory_budget, options)
     latent = engine.parent(picture, face).latent if crop is None else engine.backbone.encode([crop])[0]
     save_latent(path, latent)
-    wrote([path], as_json)
+    emit_paths([path], as_json)
 
 
 def blend(
@@ -97,7 +97,7 @@ def blend(
         parents = [engine.neutral(parent, mover) for parent in parents]
     child = engine.blend(parents[0], parents[1], strategy, seed)
     save_latent(out, child.latent, child.weight_map)
-    wrote([out], as_json)
+    emit_paths([out], as_json)
 
 
 def edit(
@@ -124,7 +124,7 @@ def edit(
     engine = flags.open_engine(backbone or before.space.backbone, device, None, memory_budget, options)
     mover = engine.editor(load_settings(editor=editor).editor, options["editor"])
     save_latent(out, engine.edit(before, mover, strengths))
-    wrote([out], as_json)
+    emit_paths([out], as_json)
 
 
 def render(
@@ -155,7 +155,7 @@ def render(
     engine = flags.open_engine(backbone or loaded[0].space.backbone, device, precision, memory_budget, options)
     for path, picture in zip(pictures, engine.backbone.render(loaded, noise=noise, seed=seed), strict=True):
         write_png(path, picture)
-    wrote(pictures, as_json)
+    emit_paths(pictures, as_json)
 
 
 def project(
@@ -191,8 +191,8 @@ def project(
         found = backbone_.project(crop, start=begin, steps=steps, seed=seed, progress=on_step)
     save_latent(path, found)
     if interrupted():
-        say(f"interrupted: the best so far was kept; go on with --start {path}")
-    wrote([path], as_json)
+        log(f"interrupted: the best so far was kept; go on with --start {path}")
+    emit_paths([path], as_json)
 
 
 def _start(start: str, backbone: Backbone, crop: Image) -> Latent | None:

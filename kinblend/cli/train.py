@@ -10,10 +10,10 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.command import App
-from kinblend.cli.output import check_file, check_folder, put, say, wrote
+from kinblend.cli.output import check_file, check_folder, emit, emit_paths, log
 from kinblend.cli.parsing import read_value
 from kinblend.cli.progress import bar
-from kinblend.errors import UsageError, blame
+from kinblend.errors import UsageError, wrap_plugin_errors
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def backbone(
     _train("backbone", name, context.args, folder)
     pack = open_pack(folder)
     pack.verify()
-    say(f"use it with --backbone {pack.name if out is None else folder.resolve()}")
-    wrote([folder], as_json)
+    log(f"use it with --backbone {pack.name if out is None else folder.resolve()}")
+    emit_paths([folder], as_json)
 
 
 @app.command("blender", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -65,8 +65,8 @@ def blender(
         _print_table(_train("blender", name, [*context.args, "--ablate", "true"], out), as_json)
         return
     _train("blender", name, context.args, out)
-    say(f"use it with --blender {name} --set blender.weights={out}")
-    wrote([out], as_json)
+    log(f"use it with --blender {name} --set blender.weights={out}")
+    emit_paths([out], as_json)
 
 
 @app.command("encoder", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -88,8 +88,8 @@ def encoder(
     check_folder(out)
     _train("encoder", name, [*words, "--backbone", pack], out)
     files = sorted(out.glob("*.safetensors"))
-    say(f"put it into the pack with `kinblend models add {pack} {' '.join(map(str, files))} --encoder {name}`")
-    wrote(files, as_json)
+    log(f"put it into the pack with `kinblend models add {pack} {' '.join(map(str, files))} --encoder {name}`")
+    emit_paths(files, as_json)
 
 
 @app.command("directions")
@@ -133,8 +133,8 @@ def directions(
     else:
         assert faces and ratings
         found = _rated(faces, ratings, (backbone, device, precision, memory_budget), method, out, quiet)
-    say(f"put them into a pack with `kinblend models add PACK {out}`")
-    put(
+    log(f"put them into a pack with `kinblend models add PACK {out}`")
+    emit(
         {"files": [str(out)], "attributes": found.about},
         as_json=as_json,
         rows=[[str(out)]],
@@ -150,7 +150,7 @@ def _rated(faces: Path, ratings: Path, where: tuple[Any, ...], method: Method, o
     from kinblend.training.rated_faces import train_directions
 
     with bar("encode", len(rated.files), quiet) as show:
-        return train_directions(engine.backbone, rated, out, method, lambda done, of: show(done, total=of), say)
+        return train_directions(engine.backbone, rated, out, method, lambda done, of: show(done, total=of), log)
 
 
 def _generated(engine: Engine, plan: Plan, analyser: str, parts: Path | None, out: Path, quiet: bool) -> Directions:
@@ -162,7 +162,7 @@ def _generated(engine: Engine, plan: Plan, analyser: str, parts: Path | None, ou
     parser = read_parser(parts) if parts else None
     studio = open_studio(engine.backbone, see, plan, out.with_suffix(".part.safetensors"), parser)
     with bar("look", plan.pictures, quiet) as show:
-        return train_generated(studio, plan, out, lambda done, of: show(done, total=of), say)
+        return train_generated(studio, plan, out, lambda done, of: show(done, total=of), log)
 
 
 def _print_table(path: Path, as_json: bool) -> None:
@@ -171,8 +171,8 @@ def _print_table(path: Path, as_json: bool) -> None:
 
     table = read_table(path)
     rows = [dict(row) for _, row in table.rows]
-    say(f"wrote {path}")
-    put(rows, as_json=as_json, rows=[list(map(str, row.values())) for row in rows], head=table.columns)
+    log(f"wrote {path}")
+    emit(rows, as_json=as_json, rows=[list(map(str, row.values())) for row in rows], head=table.columns)
 
 
 def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
@@ -188,8 +188,8 @@ def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
     if trains != what:
         raise UsageError(f"trainer '{name}' trains a {trains}: run `kinblend train {trains} {name}`")
     options, trainer = spec.parse_options(flags_to_options(words)), spec.load()
-    with blame(f"trainer '{name}' of {plugins.distribution_of(spec)}"):
-        return Path(trainer(options, out, say))
+    with wrap_plugin_errors(f"trainer '{name}' of {plugins.distribution_of(spec)}"):
+        return Path(trainer(options, out, log))
 
 
 def flags_to_options(words: Sequence[str]) -> dict[str, Any]:

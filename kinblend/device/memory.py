@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kinblend.device.mmap_release import release
+from kinblend.device.mmap_release import release_pages
 from kinblend.device.sizes import parse_size
 from kinblend.errors import UsageError
 
@@ -24,26 +24,26 @@ class DeviceMemory:
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
-    def rest(self, home: Tensor) -> Tensor:
-        """The tensor where it had best wait for its next visit; the same numbers."""
+    def pin(self, home: Tensor) -> Tensor:
+        """The tensor where it had best wait for its next placement; the same numbers."""
         return home
 
-    def bring(self, home: Tensor, dtype: torch.dtype) -> Tensor:
+    def to_device(self, home: Tensor, dtype: torch.dtype) -> Tensor:
         """The tensor on the device, in that dtype; the very one where nothing has to change."""
         return home.to(self.device, dtype)
 
-    def idle(self, tensors: Iterable[Tensor], *, files: bool = False) -> None:
+    def release(self, tensors: Iterable[Tensor], *, files: bool = False) -> None:
         """These won't be read for a while. files: nor will what else their files hold."""
-        release(tensors, files=files)
+        release_pages(tensors, files=files)
 
     def allocated(self) -> int:
         """Bytes in use now; 0 where that is not known."""
         return 0
 
-    def peak(self, anew: bool = False) -> int:
+    def peak(self, reset: bool = False) -> int:
         """The most bytes that were in use; here, of the whole process so far.
 
-        anew: begin to count again, where that is possible.
+        reset: begin to count again, where that is possible.
         """
         return peak_rss()
 
@@ -53,7 +53,7 @@ class DeviceMemory:
     def free(self) -> None:
         """Give back to the system what is kept for later."""
 
-    def finish(self) -> None:
+    def synchronize(self) -> None:
         """Wait until the device has done what it was asked."""
 
 
@@ -65,16 +65,16 @@ class CudaMemory(DeviceMemory):
         # Read once, when the first tensor comes: segments that can grow leave fewer gaps behind.
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
-    def rest(self, home: Tensor) -> Tensor:
+    def pin(self, home: Tensor) -> Tensor:
         with suppress(RuntimeError):  # a system may refuse to pin that much; a slower copy will do
             return home if home.is_pinned() else home.pin_memory()
         return home
 
-    def bring(self, home: Tensor, dtype: torch.dtype) -> Tensor:
-        staged = self.rest(home.to(dtype))  # rounded first: half the bytes to move
+    def to_device(self, home: Tensor, dtype: torch.dtype) -> Tensor:
+        staged = self.pin(home.to(dtype))  # rounded first: half the bytes to move
         return staged.to(self.device, non_blocking=True)
 
-    def idle(self, tensors: Iterable[Tensor], *, files: bool = False) -> None:
+    def release(self, tensors: Iterable[Tensor], *, files: bool = False) -> None:
         """Nothing: what is on a GPU is not mapped from a file."""
 
     def allocated(self) -> int:
@@ -82,11 +82,11 @@ class CudaMemory(DeviceMemory):
 
         return torch.cuda.memory_allocated(self.device)
 
-    def peak(self, anew: bool = False) -> int:
+    def peak(self, reset: bool = False) -> int:
         import torch
 
         most = torch.cuda.max_memory_allocated(self.device)
-        if anew:
+        if reset:
             torch.cuda.reset_peak_memory_stats(self.device)
         return most
 
@@ -101,13 +101,13 @@ class CudaMemory(DeviceMemory):
 
         torch.cuda.empty_cache()
 
-    def finish(self) -> None:
+    def synchronize(self) -> None:
         import torch
 
         torch.cuda.synchronize(self.device)
 
 
-def memory_of(name: str) -> DeviceMemory:
+def device_memory(name: str) -> DeviceMemory:
     """The memory of a device: "auto" (CUDA where there is one, else CPU), "cpu", "cuda", "cuda:1".
 
     Raises `UsageError`.
@@ -136,7 +136,7 @@ def peak_rss() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def asked_for(error: BaseException) -> int:
+def requested_bytes(error: BaseException) -> int:
     """How many bytes an out-of-memory error says were refused; 0 where it does not say."""
     found = re.search(r"[Tt]ried to allocate ([\d.]+ ?[KMGT]?i?B|\d+)(?: bytes)?", str(error))
     return parse_size(found[1]) if found else 0

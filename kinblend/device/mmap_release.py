@@ -23,7 +23,7 @@ _PRESENT, _SWAPPED, _FILE = 1 << 63, 1 << 62, 1 << 61
 Range = tuple[int, int]  # addresses, the second one excluded
 
 
-def release(tensors: Iterable[Tensor], *, files: bool = False) -> int:
+def release_pages(tensors: Iterable[Tensor], *, files: bool = False) -> int:
     """Give back the pages of those tensors that are mapped from a file; the bytes that were given back.
 
     files: give back all that is mapped around them too, such as tensors of the same file that nobody holds any more.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-WORTH_RELEASING = 16 << 20  # bytes of a module whose mapped weights are given back after each lease
+MIN_RELEASE_BYTES = 16 << 20  # bytes of a module whose mapped weights are given back after each lease
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class Slot:
 
     owner: nn.Module
     name: str
-    home: Tensor
+    original: Tensor
     dtype: torch.dtype
 
     @property
     def size(self) -> int:
         """Bytes on the device."""
-        return self.home.numel() * self.dtype.itemsize
+        return self.original.numel() * self.dtype.itemsize
 
     @property
     def tensor(self) -> Tensor:
@@ -37,7 +37,7 @@ class Slot:
         assert found is not None
         return found
 
-    def put(self, tensor: Tensor) -> None:
+    def assign(self, tensor: Tensor) -> None:
         """Hang up another tensor; a parameter stays the same parameter."""
         parameter = self.owner._parameters.get(self.name)
         if parameter is None:
@@ -46,88 +46,94 @@ class Slot:
             parameter.data = tensor
 
 
-class Visit:
-    """`come`, then `leave`. Several leases may share one visit.
+class Placement:
+    """`load`, then `unload`. Several leases may share one placement.
 
     module: names in `keep_float32`, on any of its modules, that module's own tensors that are not rounded.
-    room: the bytes it may take. A module that needs more comes in pieces where it can: its `device_parts` are modules
-        that are used only by being called, and each is on the device for the time of its call.
-    derives: whether its modules may keep there what they make of their weights to be faster. Those that do say how
-        much it is (`derived_bytes(device, dtype)`) and let it go (`allow_derived(False)`).
+    room: the bytes it may take. A module that needs more is loaded in pieces where it can: its `offloadable_blocks`
+        are modules that are used only by being called, and each is on the device for the time of its call.
+    may_cache_weights: whether its modules may keep there what they make of their weights to be faster. Those that do
+        say how much it is (`weight_cache_bytes(device, dtype)`) and let it go (`allow_weight_cache(False)`).
     """
 
     def __init__(self, module: nn.Module, dtype: torch.dtype, memory: DeviceMemory, room: int | None = None) -> None:
         self.module, self.dtype, self.memory, self.leases = module, dtype, memory, 0
         slots = list(_slots(module, dtype, memory))
-        parts: Sequence[nn.Module] = getattr(module, "device_parts", ())
+        parts: Sequence[nn.Module] = getattr(module, "offloadable_blocks", ())
         in_pieces = room is not None and sum(slot.size for slot in slots) > room and bool(parts)
         self.pieces = [(part, list(_slots(part, dtype, memory))) for part in parts] if in_pieces else []
         away = {(id(slot.owner), slot.name) for _, piece in self.pieces for slot in piece}
         self.slots = [slot for slot in slots if (id(slot.owner), slot.name) not in away]
         self.moved, self.room = 0, room
-        self._deriving: list[Any] = [part for part in module.modules() if hasattr(part, "derived_bytes")]
-        self.derives = bool(self._deriving) and not in_pieces
+        self._caching: list[Any] = [part for part in module.modules() if hasattr(part, "weight_cache_bytes")]
+        self.may_cache_weights = bool(self._caching) and not in_pieces
         self._hooks: list[Any] = []
 
     @property
     def size(self) -> int:
         """The most bytes it takes at once on the device."""
         largest = max((sum(slot.size for slot in piece) for _, piece in self.pieces), default=0)
-        return sum(slot.size for slot in self.slots) + largest + (self._derived_bytes() if self.derives else 0)
+        return (
+            sum(slot.size for slot in self.slots)
+            + largest
+            + (self._weight_cache_bytes() if self.may_cache_weights else 0)
+        )
 
-    def come(self) -> None:
+    def load(self) -> None:
         """Bring the tensors; where that fails, all are home again."""
         try:
-            self._bring(self.slots)
-            for deriving in self._deriving:
-                deriving.allow_derived(self.derives)
+            self._load_slots(self.slots)
+            for caching in self._caching:
+                caching.allow_weight_cache(self.may_cache_weights)
             for part, piece in self.pieces:
-                self._hooks.append(part.register_forward_pre_hook(self._calling(self._bring, piece)))
-                self._hooks.append(part.register_forward_hook(self._calling(self._send, piece), always_call=True))
+                self._hooks.append(part.register_forward_pre_hook(self._hook(self._load_slots, piece)))
+                self._hooks.append(
+                    part.register_forward_hook(self._hook(self._unload_slots, piece), always_call=True)
+                )
         except BaseException:
-            self.leave()
+            self.unload()
             raise
-        if any(slot.home.dtype != slot.dtype for slot in self.slots):
-            self.memory.idle([slot.home for slot in self.slots], files=True)
+        if any(slot.original.dtype != slot.dtype for slot in self.slots):
+            self.memory.release([slot.original for slot in self.slots], files=True)
 
-    def leave(self) -> None:
+    def unload(self) -> None:
         """Hang up the originals."""
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
         for slots in (self.slots, *(piece for _, piece in self.pieces)):
-            self._send(slots)
-        for deriving in self._deriving:
+            self._unload_slots(slots)
+        for caching in self._caching:
             if self.room is not None:  # without a budget it is kept for the next time
-                deriving.allow_derived(False)
-            deriving.allow_derived(True)
+                caching.allow_weight_cache(False)
+            caching.allow_weight_cache(True)
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Nobody asks the module for now."""
-        if self.size >= WORTH_RELEASING:
-            self.memory.idle([slot.tensor for slot in self.slots], files=True)
+        if self.size >= MIN_RELEASE_BYTES:
+            self.memory.release([slot.tensor for slot in self.slots], files=True)
 
-    def _derived_bytes(self) -> int:
-        return sum(part.derived_bytes(self.memory.device.type, self.dtype) for part in self._deriving)
+    def _weight_cache_bytes(self) -> int:
+        return sum(part.weight_cache_bytes(self.memory.device.type, self.dtype) for part in self._caching)
 
-    def _bring(self, slots: Iterable[Slot]) -> None:
+    def _load_slots(self, slots: Iterable[Slot]) -> None:
         import torch
 
         # What is made inside a caller's inference mode could never be differentiated through.
         with torch.inference_mode(False), torch.no_grad():
             for slot in slots:
-                there = self.memory.bring(slot.home, slot.dtype)
-                slot.put(there)
-                if there is not slot.home:
+                there = self.memory.to_device(slot.original, slot.dtype)
+                slot.assign(there)
+                if there is not slot.original:
                     self.moved += slot.size
-                    self.memory.idle([slot.home])  # at once: two copies of all weights are never in memory
+                    self.memory.release([slot.original])  # at once: two copies of all weights are never in memory
 
-    def _send(self, slots: Iterable[Slot]) -> None:
+    def _unload_slots(self, slots: Iterable[Slot]) -> None:
         for slot in slots:
-            slot.put(slot.home)
-        self.memory.idle([slot.home for slot in slots])
+            slot.assign(slot.original)
+        self.memory.release([slot.original for slot in slots])
 
-    def _calling(self, step: Callable[[Iterable[Slot]], None], slots: Sequence[Slot]) -> Callable[..., None]:
+    def _hook(self, step: Callable[[Iterable[Slot]], None], slots: Sequence[Slot]) -> Callable[..., None]:
         return lambda *_: step(slots)
 
 
@@ -142,5 +148,5 @@ def _slots(module: nn.Module, dtype: torch.dtype, memory: DeviceMemory) -> Itera
             if name in part._parameters:
                 seen.add(id(tensor))
             rounded = tensor.is_floating_point() and name not in kept and tensor.dtype != dtype
-            home = tensor.data if rounded else memory.rest(tensor.data)
+            home = tensor.data if rounded else memory.pin(tensor.data)
             yield Slot(part, name, home, dtype if rounded else tensor.dtype)

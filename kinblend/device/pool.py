@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from kinblend.cancellation import check_cancelled
-from kinblend.device.memory import DeviceMemory, asked_for, is_out_of_memory, memory_of
-from kinblend.device.placement import Visit
+from kinblend.device.memory import DeviceMemory, device_memory, is_out_of_memory, requested_bytes
+from kinblend.device.placement import Placement
 from kinblend.device.precision import dtype_of, parse_precision
 from kinblend.device.sizes import format_size, parse_size
 from kinblend.errors import DeviceMemoryError, UsageError
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-REMEMBERED = 1000  # leases whose record is kept
-OFTEN = 0.1  # seconds after which a thread that waits asks whether it still has to
+MAX_RECORDS = 1000  # leases whose record is kept
+POLL_SECONDS = 0.1  # seconds after which a thread that waits asks whether it still has to
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -46,7 +46,7 @@ class LeaseRecord:
     moved_bytes: int
 
 
-class Turns:
+class FairLock:
     """One thread at a time, in the order in which they ask; the thread whose turn it is may ask again."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Turns:
         self._depth = 0  # how often the first in line has asked
 
     @contextmanager
-    def take(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """Wait for this thread's turn. Raises what `check_cancelled` does, if the wait is given up."""
         me = threading.get_ident()
         with self._changed:
@@ -62,7 +62,7 @@ class Turns:
                 self._waiting.append(me)
                 try:
                     while self._waiting[0] != me:
-                        self._changed.wait(OFTEN)
+                        self._changed.wait(POLL_SECONDS)
                         check_cancelled()
                 except BaseException:
                     self._waiting.remove(me)
@@ -90,7 +90,7 @@ class DevicePool:
     memory: the device's; by default that of `device`.
 
     Modules stay on the device while the budget allows and leave least recently used first; one that is too large
-    comes in pieces if it can (see `Visit`). What modules make of their weights to be faster counts, and they do
+    comes in pieces if it can (see `Placement`). What modules make of their weights to be faster counts, and they do
     without where the budget has no room for it. On exit every module is back on the CPU with the very numbers it came
     with: a lease in half precision rounds copies, and a lease is no place to train.
 
@@ -109,11 +109,11 @@ class DevicePool:
     ) -> None:
         self.budget = None if budget is None else parse_size(budget)
         self.precisions = parse_precision(precision)
-        self.memory = memory_of(device) if memory is None else memory
+        self.memory = device_memory(device) if memory is None else memory
         self.records: list[LeaseRecord] = []
-        self._resident: OrderedDict[int, Visit] = OrderedDict()
+        self._resident: OrderedDict[int, Placement] = OrderedDict()
         self._lock = threading.RLock()
-        self._turns = Turns()
+        self._fair_lock = FairLock()
 
     def __enter__(self) -> DevicePool:
         return self
@@ -150,23 +150,23 @@ class DevicePool:
             yield None
             return
         name = name or type(module).__name__
-        with nullcontext() if self.budget is None else self._turns.take():
+        with nullcontext() if self.budget is None else self._fair_lock.hold():
             started = time.perf_counter()
             with self._lock:
                 known = self._resident.get(id(module))
-                visit = self._admit(module, name)
-                before = visit.moved if visit is known else 0  # in another precision it comes anew
-                visit.leases += 1
-                self.memory.peak(anew=True)
+                placement = self._admit(module, name)
+                before = placement.moved if placement is known else 0  # in another precision it comes anew
+                placement.leases += 1
+                self.memory.peak(reset=True)
             try:
                 yield module
             finally:
                 with self._lock:
-                    visit.leases -= 1
-                    if not visit.leases:
-                        visit.rest()
+                    placement.leases -= 1
+                    if not placement.leases:
+                        placement.release()
                     self._record(
-                        LeaseRecord(name, time.perf_counter() - started, visit.size, 0, visit.moved - before)
+                        LeaseRecord(name, time.perf_counter() - started, placement.size, 0, placement.moved - before)
                     )
 
     def batched(self, work: Callable[[Sequence[A]], list[R]], items: Sequence[A]) -> list[R]:
@@ -185,49 +185,49 @@ class DevicePool:
                 if count == 1:
                     raise self._too_small(error) from error
                 count = (count + 1) // 2
-                self._clear()
+                self._evict_idle()
         return done
 
     def release(self) -> None:
         """Send every module home that is not leased, and give the device memory back."""
         with self._lock:
-            self._clear()
+            self._evict_idle()
             if not self._resident:
                 self.memory.limit(None)
 
     @property
     def resident_bytes(self) -> int:
         """Bytes of all weights on the device now."""
-        return sum(visit.size for visit in self._resident.values())
+        return sum(placement.size for placement in self._resident.values())
 
-    def _admit(self, module: nn.Module, name: str) -> Visit:
+    def _admit(self, module: nn.Module, name: str) -> Placement:
         key, dtype = id(module), dtype_of(self.precisions.get(name, self.precisions[""]))
-        visit = self._resident.get(key)
-        if visit and visit.dtype != dtype and visit.leases:
-            raise UsageError(f"{name} is lent in {visit.dtype} already; give all its leases one precision")
-        if visit and visit.dtype == dtype:
+        placement = self._resident.get(key)
+        if placement and placement.dtype != dtype and placement.leases:
+            raise UsageError(f"{name} is lent in {placement.dtype} already; give all its leases one precision")
+        if placement and placement.dtype == dtype:
             self._resident.move_to_end(key)
-            return visit
-        if visit:
+            return placement
+        if placement:
             self._evict(key)
-        visit = Visit(module, dtype, self.memory, self.budget)
-        visit.derives = visit.derives and self._could_hold(visit.size)
-        self._make_room(visit.size)
-        self._let_in(visit)
-        self._resident[key] = visit
-        return visit
+        placement = Placement(module, dtype, self.memory, self.budget)
+        placement.may_cache_weights = placement.may_cache_weights and self._would_fit(placement.size)
+        self._make_room(placement.size)
+        self._load(placement)
+        self._resident[key] = placement
+        return placement
 
-    def _let_in(self, visit: Visit) -> None:
+    def _load(self, placement: Placement) -> None:
         """Bring the module; where memory runs out though the budget allows it, without those that are idle."""
         self.memory.limit(self.budget)
         try:
-            visit.come()
+            placement.load()
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            self._clear()
+            self._evict_idle()
             try:
-                visit.come()
+                placement.load()
             except Exception as again:
                 if not is_out_of_memory(again):
                     raise
@@ -235,7 +235,7 @@ class DevicePool:
 
     def _too_small(self, error: BaseException) -> DeviceMemoryError:
         """What to say when memory ran out though nothing more can be left away."""
-        needed = self.memory.peak() + asked_for(error)
+        needed = self.memory.peak() + requested_bytes(error)
         if self.budget is not None:
             size = format_size(self.budget)
             return DeviceMemoryError(
@@ -247,18 +247,18 @@ class DevicePool:
             "free some, or use --precision fp16 or --device cpu"
         )
 
-    def _could_hold(self, size: int) -> bool:
+    def _would_fit(self, size: int) -> bool:
         """Whether so much fits beside what is leased, were all that is idle gone."""
-        leased = sum(visit.size for visit in self._resident.values() if visit.leases)
+        leased = sum(placement.size for placement in self._resident.values() if placement.leases)
         return self.budget is None or leased + size <= self.budget
 
     def _make_room(self, size: int) -> None:
         if self.budget is None:
             return
-        for key, visit in list(self._resident.items()):
+        for key, placement in list(self._resident.items()):
             if self.resident_bytes + size <= self.budget:
                 return
-            if not visit.leases:
+            if not placement.leases:
                 self._evict(key)
         needed = self.resident_bytes + size
         if needed > self.budget:
@@ -267,17 +267,17 @@ class DevicePool:
                 f"give at least --memory-budget {needed}"
             )
 
-    def _clear(self) -> None:
+    def _evict_idle(self) -> None:
         """Everything that is idle goes home."""
         with self._lock:
-            for key, visit in list(self._resident.items()):
-                if not visit.leases:
+            for key, placement in list(self._resident.items()):
+                if not placement.leases:
                     self._evict(key)
             self.memory.free()
 
     def _evict(self, key: int) -> None:
-        self._resident.pop(key).leave()
+        self._resident.pop(key).unload()
 
     def _record(self, record: LeaseRecord) -> None:
         self.records.append(replace(record, peak_bytes=self.memory.peak()))
-        del self.records[:-REMEMBERED]
+        del self.records[:-MAX_RECORDS]

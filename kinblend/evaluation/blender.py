@@ -33,7 +33,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Line:
+class Metrics:
     """What is said of one strategy or reference: estimates by name, and those of AUC by group.
 
     auc, rank, own, others: as in `Scores`. less_average: AUC less that of `average`, row by row. less_mean: AUC less
@@ -45,7 +45,7 @@ class Line:
     groups: Mapping[str, Estimate] = field(default_factory=dict)
 
 
-def usual_strategies(
+def default_strategies(
     backbone: Backbone,
     weights: Mapping[str, str],
     heredity: Mapping[str, str] | None = None,
@@ -76,10 +76,10 @@ def usual_strategies(
     return found | {f"likeness {name}": ("likeness", {"weights": file}) for name, file in (heredity or {}).items()}
 
 
-def test_rows(trios: Trios, seed: int, per_family: int) -> list[int]:
+def select_test_rows(trios: Trios, seed: int, per_family: int) -> list[int]:
     """Rows of the test families, at most so many of each, drawn by `seed`. Raises `InputError` without any."""
     rows_of: dict[str, list[int]] = {}
-    for row in trios.parts(seed)["test"]:
+    for row in trios.split_rows(seed)["test"]:
         rows_of.setdefault(trios.families[row], []).append(row)
     if not rows_of:
         raise InputError("no family is in the test part; make the list with --split 70/10/20, say")
@@ -98,15 +98,16 @@ def evaluate(
 ) -> dict[str, Any]:
     """All figures.
 
-    rows: of families that no training saw, as `test_rows` gives them; siblings are looked for in all of `trios`.
+    rows: of families that no training saw, as `select_test_rows` gives them; siblings are looked for in all of
+        `trios`.
     pictures: so many rows are looked at for diversity and detection. progress: told each part.
-    Returns {"trios", "families", "identity", "strategies", "references"}; each of the last two is name → `Line` as a
-    dictionary. The references render nothing: the mean of the parents' embeddings, each parent's, a sibling's, and
-    an unrelated child's of the same sex.
+    Returns {"trios", "families", "identity", "strategies", "references"}; each of the last two is name → `Metrics`
+    as a dictionary. The references render nothing: the mean of the parents' embeddings, each parent's, a sibling's,
+    and an unrelated child's of the same sex.
     """
     say = progress or (lambda _: None)
-    judge = Judge(backbone, only(trios, rows))
-    lines: dict[str, Line] = {}
+    judge = BlenderEvaluator(backbone, only(trios, rows))
+    lines: dict[str, Metrics] = {}
     say(BASE)
     average = judge.predict(judge.codes(strategies.get(BASE, (BASE, {}))))
     base = judge.scores(average)
@@ -125,7 +126,7 @@ def evaluate(
     }
 
 
-class Judge:
+class BlenderEvaluator:
     """Knows the true children, and compares predictions with them. trios: those that are judged."""
 
     def __init__(self, backbone: Backbone, trios: Trios) -> None:
@@ -190,7 +191,7 @@ class Judge:
             yield MEAN, self.mean()
         for name, embedding in self.parents.items():
             yield f"{name}'s photograph", embedding
-        if self.trios.houses and self.trios.children:
+        if self.trios.nuclear_families and self.trios.children:
             yield "a sibling", siblings(self.trios, everyone)
         numbers = torch.Generator().manual_seed(0)
         stranger = torch.multinomial(self.others.float() + 1e-9, 1, generator=numbers)[:, 0]
@@ -200,7 +201,7 @@ class Judge:
         """The mean of the parents' embeddings, unit length."""
         return F.normalize(self.parents["father"] + self.parents["mother"], dim=1)
 
-    def line(self, found: Tensor, base: Scores | None, more: Mapping[str, Tensor] | None = None) -> Line:
+    def line(self, found: Tensor, base: Scores | None, more: Mapping[str, Tensor] | None = None) -> Metrics:
         """All that is said of predictions [n, E]. base: what AUC is compared with."""
         ours = self.scores(found)
         values = {"auc": ours.auc, "rank": ours.rank, "own": ours.own, "others": ours.others}
@@ -211,7 +212,7 @@ class Judge:
         values |= {name: (found * embedding).sum(1) for name, embedding in self.parents.items()}
         values |= more or {}
         figures = {name: self._estimate(value) for name, value in values.items()}
-        return Line({name: e for name, e in figures.items() if e is not None}, dict(self._groups(ours.auc)))
+        return Metrics({name: e for name, e in figures.items() if e is not None}, dict(self._groups(ours.auc)))
 
     def _groups(self, auc: Tensor) -> Iterator[tuple[str, Estimate]]:
         for kind, members in self.trios.groups.items():

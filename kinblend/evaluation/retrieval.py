@@ -63,9 +63,9 @@ def siblings(trios: Trios, everyone: Trios, seed: int = 0) -> Tensor:
     """
     numbers, found = random.Random(seed), torch.full_like(trios.embedding, torch.nan)
     rows_of: dict[str, list[int]] = {}
-    for row, house in enumerate(everyone.houses):
+    for row, house in enumerate(everyone.nuclear_families):
         rows_of.setdefault(house, []).append(row)
-    for row, (house, child) in enumerate(zip(trios.houses, trios.children, strict=True)):
+    for row, (house, child) in enumerate(zip(trios.nuclear_families, trios.children, strict=True)):
         others = [other for other in rows_of.get(house, []) if everyone.children[other] not in ("", child)]
         if child and others:
             found[row] = F.normalize(everyone.embedding[numbers.choice(others)], dim=0)

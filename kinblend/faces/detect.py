@@ -17,7 +17,7 @@ SIDES = (320, 640, 1600)  # the longest side of the copies looked at, one after 
 SMALLEST = 20  # pixels of a face in the copy looked at
 # A copy is enough when its largest face has so many pixels: then every face of a tenth of its area has SMALLEST, too.
 LARGE = 80
-LEAST_PROBABILITY = 0.9
+MIN_PROBABILITY = 0.9
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _detections(boxes: Any, probabilities: Any, points: Any, scales: NDArray[Any
         return []
     found = []
     for box, probability, five in zip(boxes, probabilities, points, strict=True):
-        if probability >= LEAST_PROBABILITY:
+        if probability >= MIN_PROBABILITY:
             left, top, right, bottom = (float(v) for v in np.asarray(box, dtype=np.float64) * np.tile(scales, 2))
             places = np.asarray(five, dtype=np.float64) * scales
             found.append(Detection((left, top, right, bottom), float(probability), places))

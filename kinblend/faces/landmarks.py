@@ -24,7 +24,7 @@ FFHQ_BOX = (0.186, 0.320, 0.791, 0.926)
 # Where the trees begin decides where they end, on dark and blurred pictures by several pixels. So they begin several
 # times: the square moved across and down and enlarged by these shares of its side, about as far as detectors differ.
 BEGINNINGS = ((0, 0, 0), (-0.03, 0, 0), (0.03, 0, 0), (0, -0.04, 0), (0, 0.04, 0), (0, 0, -0.05), (0, 0, 0.05))
-LEAST_SIDE, MOST_SIDE = 256, 640  # the square's side in the copy that the predictor sees
+MIN_SIDE, MAX_SIDE = 256, 640  # the square's side in the copy that the predictor sees
 
 Box = tuple[float, float, float, float]
 
@@ -56,7 +56,7 @@ def predict(image: Image, square: Sequence[float]) -> NDArray[Any]:
         min(image.width, int(right + side) + 1),
         min(image.height, int(bottom + side) + 1),
     )
-    scale = min(max(side, LEAST_SIDE), MOST_SIDE) / side
+    scale = min(max(side, MIN_SIDE), MAX_SIDE) / side
     width = max(1, round((region[2] - region[0]) * scale))
     height = max(1, round((region[3] - region[1]) * scale))
     pixels = np.asarray(image.convert("RGB").resize((width, height), pil.Resampling.BILINEAR, box=region))

@@ -11,7 +11,7 @@ FACTORS = (8, 6, 4, 3, 2)
 ALIKE = 40.0  # dB; noise and texture of a real photograph don't come back from half the size that well
 
 
-def true_size(face: Image) -> float:
+def effective_resolution(face: Image) -> float:
     """The shorter side, in pixels, of the smallest copy that `face` can be made from again with little loss.
 
     Whole pixels repeated and smooth enlargements are both noticed. An area without any detail is smaller than it is.

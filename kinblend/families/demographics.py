@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import ImageError, InputError
 from kinblend.families.model import KinshipSet
-from kinblend.families.prepare.cache import Made, StageCache, lost
+from kinblend.families.prepare.cache import StageCache, StageResult, reject
 from kinblend.storage.checksummed import file_sha256
 from kinblend.storage.tables import Kind, read_table
 
@@ -78,17 +78,17 @@ def _guesses(pictures: Sequence[Path], analyser: Analyser, cache: StageCache, al
     for sha, picture in missing.items():
         crop = _crop(picture, aligned)
         if isinstance(crop, str):
-            cache.write(sha, lost("no face", crop))
+            cache.write(sha, reject("no face", crop))
         else:
             crops[sha] = crop
     for sha, guess in zip(crops, analyser(list(crops.values())) if crops else [], strict=True):
         known = {name: kind(guess[name]) for name, kind in GUESSES.items() if guess.get(name) is not None}
-        cache.write(sha, Made(known))
+        cache.write(sha, StageResult(known))
     return [_flat(cache.read(sha) or {}) for sha in hashes]
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {"reason": record["lost"]["reason"]} if "lost" in record else dict(record)
+    return {"reason": record["rejected"]["reason"]} if "rejected" in record else dict(record)
 
 
 def _crop(picture: Path, aligned: bool) -> Image | str:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from kinblend.pipeline import Engine
     from kinblend.types import Latent
 
-SMALLEST = 256  # px; smaller pictures are enlarged to this, because the detector wants a few pixels around a face
+MIN_SIDE = 256  # px; smaller pictures are enlarged to this, because the detector wants a few pixels around a face
 # Of its width, on each side: kinship sets cut their small pictures close to the face, and FFHQ's alignment blurs what
 # lies near a picture's edge. With the edges held out it's the edge that is blurred, and not the jaw.
-HELD_OUT = 0.5
+EDGE_PADDING = 0.5
 
 
 @dataclass(frozen=True)
-class Way:
+class EncodeConfig:
     """How pictures are encoded: what `encode_trios` was told. suffix: of the cache's folder.
 
     encoder_options: all of them, as JSON. encoder_files: SHA-256 of the encoder's own files in the pack, joined.
@@ -55,7 +55,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Lost:
+class Rejected:
     """A picture that gave no latent, and why."""
 
     picture: Path
@@ -74,7 +74,7 @@ def encode_trios(
     identity: str = "dlib",
     known: Mapping[Path, Mapping[str, str]] | None = None,
     encoder_options: Mapping[str, Any] | None = None,
-) -> tuple[Trios, list[Lost]]:
+) -> tuple[Trios, list[Rejected]]:
     """Codes and embeddings of all trios whose three pictures can be used.
 
     cache_folder: keeps the result for each picture by its content, so that a second call begins where the first was
@@ -96,20 +96,20 @@ def encode_trios(
     # With the defaults, so that a version with others does not take what an earlier one kept.
     options = loaded.encoder.options
     hashes = "".join(files[name]["sha256"] for name in sorted(files) if name.startswith("encoder"))
-    way = Way(backbone, identity, aligned, mirrored, options.model_dump_json(), hashes)
-    folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}{way.suffix}"
+    config = EncodeConfig(backbone, identity, aligned, mirrored, options.model_dump_json(), hashes)
+    folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}{config.suffix}"
     folder.mkdir(parents=True, exist_ok=True)
     pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})
     results: dict[Path, Path | str] = {}
-    jobs = [(str(picture), str(folder), way) for picture in pictures]
+    jobs = [(str(picture), str(folder), config) for picture in pictures]
     for done, (picture, result) in enumerate(in_processes(_encode, jobs, workers), start=1):
         results[Path(picture)] = Path(result) if result.endswith(".safetensors") else result
         if progress is not None:
             progress(done, len(jobs))
-    lost = [Lost(picture, result) for picture, result in results.items() if isinstance(result, str)]
+    rejected = [Rejected(picture, result) for picture, result in results.items() if isinstance(result, str)]
     kept = [t for t in trios if all(isinstance(results[p], Path) for p in (t.father, t.mother, t.child))]
     if not kept:
-        raise InputError("no trio has three pictures with a usable face; see the list of what was lost")
+        raise InputError("no trio has three pictures with a usable face; see the list of what was rejected")
     kept_files = {picture: load_file(result) for picture, result in results.items() if isinstance(result, Path)}
 
     def each(what: str, role: str) -> Tensor:
@@ -123,12 +123,12 @@ def encode_trios(
         splits=_splits(kept),
         father_embedding=each("embedding", "father"),
         mother_embedding=each("embedding", "mother"),
-        houses=[f"{trio.family}/{trio.nuclear or ''}" for trio in kept],
+        nuclear_families=[f"{trio.family}/{trio.nuclear or ''}" for trio in kept],
         children=[f"{trio.family}/{trio.child_name}" if trio.child_name else "" for trio in kept],
         groups=_groups(kept, known or {}),
         identity=identity,
     )
-    return encoded, sorted(lost, key=lambda x: x.picture)
+    return encoded, sorted(rejected, key=lambda x: x.picture)
 
 
 def _groups(trios: Sequence[TrioFiles], known: Mapping[Path, Mapping[str, str]]) -> dict[str, list[str]]:
@@ -146,9 +146,9 @@ def _splits(trios: Sequence[TrioFiles]) -> list[str]:
     return [trio.split for trio in trios if trio.split]
 
 
-def _encode(job: tuple[str, str, Way]) -> tuple[str, str]:
+def _encode(job: tuple[str, str, EncodeConfig]) -> tuple[str, str]:
     """The picture, and the file of its code and embedding, or the reason why there is none."""
-    picture, folder, way = job
+    picture, folder, config = job
     try:
         stem = Path(folder) / file_sha256(picture)
     except OSError as error:
@@ -163,46 +163,46 @@ def _encode(job: tuple[str, str, Way]) -> tuple[str, str]:
     from kinblend.identity import identity_by_name
 
     try:
-        crop, latent = _look(picture, way)
+        crop, latent = _look(picture, config)
     except InputError as error:
         atomic_write(refused, str(error).encode())
         return picture, str(error)
-    embedding = identity_by_name(way.identity).of_faces([crop])[0]
+    embedding = identity_by_name(config.identity).of_faces([crop])[0]
     atomic_write(done, save({"code": latent.code.clone(), "embedding": embedding.clone()}))
     return picture, str(done)
 
 
-def _look(picture: str, way: Way) -> tuple[Image, Latent]:
+def _look(picture: str, config: EncodeConfig) -> tuple[Image, Latent]:
     """The crop of the face and its latent. A small photograph is enlarged first, and its edges are held out."""
     from PIL import Image, ImageOps
 
     from kinblend.imaging.decode import read_image
 
     image = read_image(picture)
-    if way.mirrored:
+    if config.mirrored:
         image = ImageOps.mirror(image)
-    if way.aligned:
-        return image, _engine(way).backbone.encode([image])[0]
-    if min(image.size) < SMALLEST:
-        scale = SMALLEST / min(image.size)
+    if config.aligned:
+        return image, _engine(config).backbone.encode([image])[0]
+    if min(image.size) < MIN_SIDE:
+        scale = MIN_SIDE / min(image.size)
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-        image = edges_held_out(image)
-    parent = _engine(way).parent(image)
+        image = pad_edges(image)
+    parent = _engine(config).parent(image)
     return parent.crop, parent.latent
 
 
-def edges_held_out(image: Image) -> Image:
-    """The RGB picture with its edges continued on all sides, by HELD_OUT of its width."""
+def pad_edges(image: Image) -> Image:
+    """The RGB picture with its edges continued on all sides, by EDGE_PADDING of its width."""
     import numpy as np
     from PIL import Image
 
-    more = round(HELD_OUT * image.width)
+    more = round(EDGE_PADDING * image.width)
     pixels = np.pad(np.asarray(image.convert("RGB")), ((more, more), (more, more), (0, 0)), mode="edge")
     return Image.fromarray(pixels)
 
 
 @cache
-def _engine(way: Way) -> Engine:
+def _engine(config: EncodeConfig) -> Engine:
     from kinblend.pipeline import Engine
 
-    return Engine(way.backbone, encoder_options=json.loads(way.encoder_options))
+    return Engine(config.backbone, encoder_options=json.loads(config.encoder_options))

@@ -18,7 +18,7 @@ def list_pictures(folder: Path, defects: list[Defect]) -> tuple[Path, ...]:
     """
     found = []
     for path in sorted(folder.iterdir()):
-        if is_litter(path):
+        if is_junk_file(path):
             continue
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             defects.append(Defect(path, None, "not a picture", "is no picture; left out"))
@@ -31,23 +31,23 @@ def list_pictures(folder: Path, defects: list[Defect]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def is_litter(path: Path) -> bool:
+def is_junk_file(path: Path) -> bool:
     """Whether a file is what macOS or Windows leaves behind."""
     return path.name.startswith("._") or path.name in LITTER
 
 
-def folders_in(folder: Path) -> list[Path]:
+def subfolders(folder: Path) -> list[Path]:
     """The folders in a folder, sorted; hidden ones left out."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def unlisted(folder: Path, names: Iterable[str]) -> list[Defect]:
+def unlisted_files(folder: Path, names: Iterable[str]) -> list[Defect]:
     """A defect for every folder in `folder` that is none of `names`."""
     known = set(names)
     return [
         Defect(path, None, "folder not listed", "is a folder that the list doesn't name; left out")
-        for path in folders_in(folder)
+        for path in subfolders(folder)
         if path.name not in known
     ]

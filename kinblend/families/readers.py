@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kinblend.errors import InputError, PluginError, blame
+from kinblend.errors import InputError, PluginError, wrap_plugin_errors
 from kinblend.families.model import KinshipSet
 from kinblend.plugins import load_plugins
 
@@ -26,7 +26,7 @@ def read_families(path: str | Path, format: str | None = None) -> tuple[str, Kin
     specs = [registry.get(format)] if format else list(registry)
     for spec in specs:
         reader: Reader = spec.load()
-        with blame(f"reader '{spec.name}' of {plugins.distribution_of(spec)}"):
+        with wrap_plugin_errors(f"reader '{spec.name}' of {plugins.distribution_of(spec)}"):
             found = reader(path)
             if not isinstance(found, KinshipSet | None):
                 raise PluginError(f"it gave a {type(found).__name__}, not a kinblend.KinshipSet")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, InputError
 from kinblend.families.splits import split_families
-from kinblend.storage.checksummed import read_sealed, write_sealed
+from kinblend.storage.checksummed import read_checksummed, write_checksummed
 from kinblend.storage.latents import read_space
 from kinblend.types import LatentSpace
 
@@ -25,7 +25,7 @@ class Trios:
     families: n names; a split must keep each family on one side. space: of the codes.
     splits: n parts ("train", "val", "test"), where the list of trios names them.
     father_embedding, mother_embedding: the parents' identities, float32 [n, E], where they were kept.
-    houses, children: n names of the nuclear family and of the child, "" where the list names none.
+    nuclear_families, children: n names of the nuclear family and of the child, "" where the list names none.
     groups: what else is known of each child: "sex" → n of "m", "f" and "", "age", "ethnicity" likewise.
     identity: the network that the embeddings come from.
     """
@@ -39,7 +39,7 @@ class Trios:
     splits: Sequence[str] = ()
     father_embedding: Tensor | None = None
     mother_embedding: Tensor | None = None
-    houses: Sequence[str] = ()
+    nuclear_families: Sequence[str] = ()
     children: Sequence[str] = ()
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     identity: str = "dlib"
@@ -47,20 +47,20 @@ class Trios:
     def __len__(self) -> int:
         return len(self.families)
 
-    def parts(self, seed: int) -> dict[str, list[int]]:
+    def split_rows(self, seed: int) -> dict[str, list[int]]:
         """Rows of "train", "val" and "test": as the list says, else as `split_families` does by `seed`."""
-        splits = self.parts_of_rows(seed)
+        splits = self.row_splits(seed)
         return {part: [row for row, own in enumerate(splits) if own == part] for part in ("train", "val", "test")}
 
-    def parts_of_rows(self, seed: int) -> Sequence[str]:
-        """The part of each row, as `parts` has them."""
+    def row_splits(self, seed: int) -> Sequence[str]:
+        """The part of each row, as `split_rows` has them."""
         drawn = split_families(self.families, seed)
         return self.splits or [drawn[family] for family in self.families]
 
 
 PICTURES = ("father", "mother", "child")
 TENSORS = (*PICTURES, "embedding", "father_embedding", "mother_embedding")
-NAMES = ("families", "splits", "houses", "children")
+NAMES = ("families", "splits", "nuclear_families", "children")
 
 
 def save_trios(path: str | Path, trios: Trios) -> None:
@@ -69,12 +69,12 @@ def save_trios(path: str | Path, trios: Trios) -> None:
     names = {name: list(getattr(trios, name)) for name in NAMES if getattr(trios, name)}
     groups = {name: list(values) for name, values in trios.groups.items()}
     description = {"kind": "trios", "space": asdict(trios.space), "groups": groups, "identity": trios.identity}
-    write_sealed(path, tensors, description | names)
+    write_checksummed(path, tensors, description | names)
 
 
 def load_trios(path: str | Path, space: LatentSpace | None = None) -> Trios:
     """Read trios. space: which they must belong to. Raises `CorruptFileError`, `LatentSpaceError`."""
-    tensors, header = read_sealed(path, "trios")
+    tensors, header = read_checksummed(path, "trios")
     try:
         known: dict[str, Any] = {name: header[name] for name in (*NAMES, "groups", "identity") if name in header}
         trios = Trios(space=read_space(path, header.get("space")), **(known | tensors))
@@ -136,8 +136,8 @@ def join_trios(several: Sequence[Trios], seed: int = 0) -> Trios:
         **tensors,
         families=[f"{number}/{family}" for number, trios in enumerate(several) for family in trios.families],
         space=several[0].space,
-        splits=[part for trios in several for part in trios.parts_of_rows(seed)],
-        houses=names("houses"),
+        splits=[part for trios in several for part in trios.row_splits(seed)],
+        nuclear_families=names("nuclear_families"),
         children=names("children"),
         groups={g: [v for t in several for v in t.groups.get(g, [""] * len(t))] for g in sorted(groups)},
         identity=several[0].identity,

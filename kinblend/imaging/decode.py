@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image, Transpose
 
-MOST_PIXELS = 64_000_000  # cameras call 8192 × 6144 fifty megapixels
-MOST_SIDE = 65_535  # what JPEG can have; each row of a picture takes memory of its own
+MAX_PIXELS = 64_000_000  # cameras call 8192 × 6144 fifty megapixels
+MAX_SIDE = 65_535  # what JPEG can have; each row of a picture takes memory of its own
 STRIP = 2**20  # pixels that are converted at a time
 ORIENTATION = 0x0112  # EXIF's tag
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
@@ -37,7 +37,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     file = Path(path)
     try:
         with open_plain(file) as stream:
-            return _read(str(file), stream, MOST_PIXELS)
+            return _read(str(file), stream, MAX_PIXELS)
     except FileNotFoundError:
         raise ImageError(f"{file}: there is no such file") from None
     except IsADirectoryError:
@@ -49,7 +49,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
 
 
 def decode_image(
-    data: bytes, name: str = "the picture", *, most_pixels: int = MOST_PIXELS, keep: int | None = None
+    data: bytes, name: str = "the picture", *, most_pixels: int = MAX_PIXELS, keep: int | None = None
 ) -> Image:
     """As `read_image`, from the bytes of a picture file.
 
@@ -121,13 +121,13 @@ def _decode(file: str, stream: BinaryIO, most_pixels: int, keep: int | None) -> 
         ) from None
     except pil.DecompressionBombError as error:
         number = re.search(r"\d+", str(error))
-        raise _too_large(file, int(number.group()) if number else 2 * MOST_PIXELS, most_pixels) from None
+        raise _too_large(file, int(number.group()) if number else 2 * MAX_PIXELS, most_pixels) from None
     except Exception as error:
         raise ImageError(f"{file} is damaged: {error}; get the original file again") from error
     if image.width * image.height > most_pixels:
         raise _too_large(file, image.width * image.height, most_pixels)
-    if max(image.size) > MOST_SIDE:
-        raise ImageError(f"{file} is {image.width}×{image.height} pixels; at most {MOST_SIDE} are read each way")
+    if max(image.size) > MAX_SIDE:
+        raise ImageError(f"{file} is {image.width}×{image.height} pixels; at most {MAX_SIDE} are read each way")
     try:
         factor = 1 if keep is None else math.ceil(math.sqrt(image.width * image.height / keep))
         if factor > 1:

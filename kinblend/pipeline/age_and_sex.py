@@ -13,7 +13,7 @@ from kinblend.types import Target
 
 if TYPE_CHECKING:
     from kinblend.interfaces import Editor
-    from kinblend.pipeline.request import Edit
+    from kinblend.pipeline.request import EditValue
 
 Sex = Literal["girl", "boy"]
 SexChoice = Literal["girl", "boy", "any"]
@@ -22,8 +22,8 @@ Source = Literal["default", "option", "edit"]
 ATTRIBUTES = {"age": "age", "sex": "gender"}  # the attributes that an editor knows them by
 SEX_TARGETS: Mapping[Sex, str] = {"girl": "female", "boy": "male"}
 YOUNGEST, OLDEST = 0.0, 80.0  # years
-USUAL_AGE = 8.0  # years
-USUAL_SEX: SexChoice = "any"
+DEFAULT_AGE = 8.0  # years
+DEFAULT_SEX: SexChoice = "any"
 WITHOUT = {
     "age": "this backbone has no directions for age: the child has its parents' age",
     "sex": "this backbone has no directions for gender: girl or boy is left to the blend",
@@ -31,7 +31,7 @@ WITHOUT = {
 
 
 @dataclass(frozen=True)
-class ChildRequest:
+class AgeAndSex:
     """Age and sex that children are to have.
 
     age: 0 to 80 years; None leaves the age of the blend. sex: "any" draws it from each child's seed; None leaves the
@@ -69,7 +69,7 @@ class ChildRequest:
             if not _can(editor, name):
                 raise UsageError(f"{name} can't be asked for: {WITHOUT[name]}")
 
-    def for_child(self, editor: Editor | None, edits: Mapping[str, Edit], seed: int) -> Asked:
+    def for_child(self, editor: Editor | None, edits: Mapping[str, EditValue], seed: int) -> ChildSpec:
         """What is asked of the child with that seed. edits: attribute → strength or target."""
         left = {name: value for name, value in self.named.items() if ATTRIBUTES[name] not in edits}
         missing = tuple(name for name in left if not _can(editor, name))
@@ -77,11 +77,11 @@ class ChildRequest:
         source |= {name: "edit" for name in ATTRIBUTES if ATTRIBUTES[name] in edits}
         age = self.age if "age" in left and "age" not in missing else None
         sex = _sex(self.sex, seed) if "sex" in left and "sex" not in missing else None
-        return Asked(age, sex, dict(edits), source, missing, drawn=sex is not None and self.sex == "any")
+        return ChildSpec(age, sex, dict(edits), source, missing, drawn=sex is not None and self.sex == "any")
 
 
 @dataclass(frozen=True)
-class Asked:
+class ChildSpec:
     """What is asked of one child.
 
     age: in years; sex; None where nothing is asked. edits: the other edits. source: where each of "age" and "sex"
@@ -91,15 +91,15 @@ class Asked:
 
     age: float | None = None
     sex: Sex | None = None
-    edits: Mapping[str, Edit] = field(default_factory=dict)
+    edits: Mapping[str, EditValue] = field(default_factory=dict)
     source: Mapping[str, Source] = field(default_factory=dict)
     missing: Sequence[str] = ()
     drawn: bool = False
 
     @property
-    def all_edits(self) -> dict[str, Edit]:
+    def all_edits(self) -> dict[str, EditValue]:
         """Every edit that makes this child of the blend: attribute → strength or target."""
-        found: dict[str, Edit] = dict(self.edits)
+        found: dict[str, EditValue] = dict(self.edits)
         if self.age is not None:
             found["age"] = Target(self.age, "years")
         if self.sex is not None:
@@ -119,7 +119,7 @@ class Asked:
         }
 
 
-def drawn_sex(seed: int) -> Sex:
+def draw_sex(seed: int) -> Sex:
     """The sex of a child of whom any was asked: the last bit of the SHA-256 of its seed, written in decimal digits.
 
     Girls and boys are equally likely, neighbouring seeds are independent, and nothing else that is drawn from the
@@ -129,7 +129,7 @@ def drawn_sex(seed: int) -> Sex:
 
 
 def _sex(choice: SexChoice | None, seed: int) -> Sex | None:
-    return drawn_sex(seed) if choice == "any" else choice
+    return draw_sex(seed) if choice == "any" else choice
 
 
 def _can(editor: Editor | None, name: str) -> bool:

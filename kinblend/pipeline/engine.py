@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 from kinblend.backbone import Backbone, load_backbone, make_plugin
 from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
-from kinblend.errors import LatentError, PluginError, blame
+from kinblend.errors import LatentError, PluginError, wrap_plugin_errors
 from kinblend.identity import similarity
 from kinblend.interfaces import Blend, Blender, Editor, network_of
-from kinblend.pipeline.age_and_sex import Asked, ChildRequest, SexChoice
-from kinblend.pipeline.judge import JUDGE, look
+from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec, SexChoice
+from kinblend.pipeline.judge import JUDGE, judge_children
 from kinblend.pipeline.manifest import describe_run, finish
-from kinblend.pipeline.parents import People
-from kinblend.pipeline.request import Order, checked_edits, opened, seeds_from, strengths_for
+from kinblend.pipeline.parents import ParentCache
+from kinblend.pipeline.request import RunRequest, child_seeds, load_input, resolve_strengths, validate_edits
 from kinblend.pipeline.result import Child, Parent, Result
 from kinblend.pipeline.stages import OnStage, Stages
 from kinblend.plugins import load_plugins
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from kinblend.pipeline.request import Edit, Picture
+    from kinblend.pipeline.request import EditValue, Picture
 
 BLENDER, EDITOR = "average", "interfacegan"
 
@@ -57,7 +57,7 @@ class Engine:
         self.backbone: Backbone = load_backbone(
             backbone, self.pool, encoder_options=encoder_options, projector_options=projector_options
         )
-        self._people = People(self.backbone)
+        self._parents = ParentCache(self.backbone)
 
     def run(
         self,
@@ -102,78 +102,82 @@ class Engine:
 
         Raises `InputError` for a picture or face that won't do and `UsageError` for wrong words.
         """
-        request = ChildRequest(age, sex, frozenset(by_default))
-        mover = self._mover(editor, editor_options, bool(edits or request.named) or neutral)
-        seeds = seeds_from(seed, children)
-        checked = checked_edits(mover, edits) if mover and edits else {}
-        order = Order(
-            (opened(father), opened(mother)),
+        wanted = AgeAndSex(age, sex, frozenset(by_default))
+        mover = self._make_editor(editor, editor_options, bool(edits or wanted.named) or neutral)
+        seeds = child_seeds(seed, children)
+        checked = validate_edits(mover, edits) if mover and edits else {}
+        request = RunRequest(
+            (load_input(father), load_input(mother)),
             (father_face, mother_face),
             self.blender(blender, options),
             mover,
             checked,
             seeds,
-            tuple(self.asked(request, mover, checked, seed) for seed in seeds),
+            tuple(self.child_spec(wanted, mover, checked, seed) for seed in seeds),
             neutral,
             JUDGE if judge else None,
         )
-        return self._carry_out(order, reconstruct, on_stage)
+        return self._execute(request, reconstruct, on_stage)
 
-    def asked(
-        self, request: ChildRequest, editor: Editor | None, edits: Mapping[str, Edit | str], seed: int
-    ) -> Asked:
+    def child_spec(
+        self, wanted: AgeAndSex, editor: Editor | None, edits: Mapping[str, EditValue | str], seed: int
+    ) -> ChildSpec:
         """What is asked of the child with that seed, beside the edits. Raises `UsageError`."""
-        checked = checked_edits(editor, edits) if editor else {}
-        request.check(editor, checked)
-        return request.for_child(editor, checked, seed)
+        checked = validate_edits(editor, edits) if editor else {}
+        wanted.check(editor, checked)
+        return wanted.for_child(editor, checked, seed)
 
-    def _mover(self, name: str, options: Mapping[str, Any] | None, needed: bool) -> Editor | None:
+    def _make_editor(self, name: str, options: Mapping[str, Any] | None, needed: bool) -> Editor | None:
         """The editor, where there is something for it to do or to refuse."""
         load_plugins()["editor"].get(name)
         return self.editor(name, options) if needed or options else None
 
-    def _carry_out(self, order: Order, reconstruct: bool, on_stage: OnStage | None) -> Result:
-        run = describe_run(self.backbone, order)
+    def _execute(self, request: RunRequest, reconstruct: bool, on_stage: OnStage | None) -> Result:
+        run = describe_run(self.backbone, request)
         stages = Stages(load_plugins(), run, on_stage)
         with self.pool:
-            father, mother = self._meet(order, stages, [run["inputs"][who] for who in ("father", "mother")])
-            born = self._bear(order, father.latent, mother.latent, stages)
+            father, mother = self._prepare_parents(
+                request, stages, [run["inputs"][who] for who in ("father", "mother")]
+            )
+            children = self._blend_children(request, father.latent, mother.latent, stages)
             with stages("render"):
-                born = self._shown(born, order.seeds[0])
+                children = self._render(children, request.seeds[0])
                 if reconstruct:
-                    father, mother = self._reconstructed([father, mother], order.seeds[0])
+                    father, mother = self._reconstructed([father, mother], request.seeds[0])
             with stages("compare"):
-                pictures = [child.image for child in born]
+                pictures = [child.image for child in children]
                 likeness = similarity([father.crop, mother.crop], pictures)
-                seen = look(order.judge, pictures)
-        return Result(father, mother, born, finish(run, born, likeness, seen, stages.seconds, self.pool))
+                seen = judge_children(request.judge, pictures)
+        return Result(father, mother, children, finish(run, children, likeness, seen, stages.seconds, self.pool))
 
-    def _meet(self, order: Order, stages: Stages, sources: Sequence[Mapping[str, str]]) -> list[Parent]:
+    def _prepare_parents(
+        self, request: RunRequest, stages: Stages, sources: Sequence[Mapping[str, str]]
+    ) -> list[Parent]:
         names = ("the father's picture", "the mother's picture")
         with stages("detect"):
-            people = zip(order.pictures, order.faces, names, sources, strict=True)
-            found = [self._people.meet(*who) for who in people]
+            people = zip(request.pictures, request.faces, names, sources, strict=True)
+            found = [self._parents.resolve(*who) for who in people]
         with stages("encode"):
-            return self._people.encode_all(found)
+            return self._parents.encode_all(found)
 
-    def _bear(self, order: Order, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
+    def _blend_children(self, request: RunRequest, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
         with stages("blend"):
-            if order.neutral and order.editor:
-                father, mother = (self.neutral(parent, order.editor) for parent in (father, mother))
-            born = [self.blend(father, mother, order.blender, seed) for seed in order.seeds]
+            if request.neutral and request.editor:
+                father, mother = (self.neutral(parent, request.editor) for parent in (father, mother))
+            children = [self.blend(father, mother, request.blender, seed) for seed in request.seeds]
         with stages("edit"):
-            pairs = zip(born, order.asked, strict=True)
-            return [self._apply_edits(child, order.editor, asked.all_edits) for child, asked in pairs]
+            pairs = zip(children, request.asked, strict=True)
+            return [self._apply_edits(child, request.editor, asked.all_edits) for child, asked in pairs]
 
-    def _apply_edits(self, child: Child, editor: Editor | None, edits: Mapping[str, Edit]) -> Child:
+    def _apply_edits(self, child: Child, editor: Editor | None, edits: Mapping[str, EditValue]) -> Child:
         if not (editor and edits):
             return child
         latent, clamped = self._edit(child.latent, editor, edits)
         return replace(child, latent=latent, clamped=max(child.clamped, clamped))
 
-    def _shown(self, born: Sequence[Child], seed: int) -> list[Child]:
-        pictures = self.backbone.render([child.latent for child in born], seed=seed)
-        return [replace(child, image=picture) for child, picture in zip(born, pictures, strict=True)]
+    def _render(self, children: Sequence[Child], seed: int) -> list[Child]:
+        pictures = self.backbone.render([child.latent for child in children], seed=seed)
+        return [replace(child, image=picture) for child, picture in zip(children, pictures, strict=True)]
 
     def _reconstructed(self, parents: Sequence[Parent], seed: int) -> list[Parent]:
         pictures = self.backbone.render([parent.latent for parent in parents], seed=seed)
@@ -182,11 +186,11 @@ class Engine:
     def parent(self, picture: Picture, face: int | None = None) -> Parent:
         """One person: the face that is cut out of a photograph, and its latent. Raises `InputError`."""
         with self.pool:
-            return self._people.encode(self._people.meet(opened(picture), face, "the picture"))
+            return self._parents.encode(self._parents.resolve(load_input(picture), face, "the picture"))
 
     def forget(self) -> None:
         """Drop the parents that are remembered so that another child of theirs is quick: faces and latents both."""
-        self._people.forget()
+        self._parents.forget()
 
     def blender(self, name: str = BLENDER, options: Mapping[str, Any] | None = None) -> Blender:
         """A strategy for this backbone. Raises `UsageError`."""
@@ -204,57 +208,59 @@ class Engine:
         import torch
 
         check_cancelled()
-        [seed], space, projector = seeds_from(seed, 1), self.backbone.space, self.backbone.projector
+        [seed], space, projector = child_seeds(seed, 1), self.backbone.space, self.backbone.projector
         for latent in (father, mother):
             space.require(latent.space)
         # Strategies get copies: one that writes into its inputs must not change the parents of the next child.
-        with self.pool.lease(network_of(strategy), "blender"), blame(strategy.title):
+        with self.pool.lease(network_of(strategy), "blender"), wrap_plugin_errors(strategy.title):
             blend = strategy.blend(father.code.clone(), mother.code.clone(), seed)
         if not isinstance(blend, Blend):
             raise PluginError(f"{strategy.title} gave a {type(blend).__name__}, not a kinblend.Blend")
-        with blame(strategy.title, LatentError):
+        with wrap_plugin_errors(strategy.title, LatentError):
             child, clamped = self._plausible(blend.code, torch.stack([father.code, mother.code]))
             weights = blend.weights and WeightMap(blend.weights.values.clone(), space)
             shares = weights or WeightMap(child.code.new_full(child.code.shape, blend.share), space)
-        with blame(projector.title):
+        with wrap_plugin_errors(projector.title):
             detail = projector.blend_detail(father.copy(), mother.copy(), WeightMap(shares.values.clone(), space))
         return Child(_UNRENDERED, replace(child, detail=detail), weights, seed, clamped)
 
-    def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, Edit | str]) -> Latent:
+    def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, EditValue | str]) -> Latent:
         """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.
 
         edits: attribute → strength (-2) or target ("8y", "female").
         Raises `UsageError` for an unknown attribute or a strength out of range, `PluginError` where the editor fails.
         """
-        return latent if editor is None else self._edit(latent, editor, checked_edits(editor, edits))[0]
+        return latent if editor is None else self._edit(latent, editor, validate_edits(editor, edits))[0]
 
     def neutral(self, latent: Latent, editor: Editor) -> Latent:
         """The latent with a calm expression, the head facing ahead and light from both sides, as far as the editor
         and the projector know how."""
         projector = self.backbone.projector
-        with blame(projector.title, LatentError):
-            latent = replace(latent, code=projector.evenly_lit(latent.code[None].clone())[0].clone())
-        with blame(editor.title):
-            strengths = editor.neutral(latent.code.clone())
+        with wrap_plugin_errors(projector.title, LatentError):
+            latent = replace(latent, code=projector.remove_lighting(latent.code[None].clone())[0].clone())
+        with wrap_plugin_errors(editor.title):
+            strengths = editor.neutral_strengths(latent.code.clone())
         return self._edit(latent, editor, strengths)[0] if strengths else latent
 
-    def _edit(self, latent: Latent, editor: Editor, edits: Mapping[str, Edit]) -> tuple[Latent, float]:
+    def _edit(self, latent: Latent, editor: Editor, edits: Mapping[str, EditValue]) -> tuple[Latent, float]:
         """The edited latent, and how far its code was brought back."""
         check_cancelled()
         self.backbone.space.require(latent.space)
         projector = self.backbone.projector
-        with self.pool.lease(network_of(editor), "editor"), blame(editor.title, LatentError):
-            strengths = strengths_for(editor, latent.code.clone(), edits)
+        with self.pool.lease(network_of(editor), "editor"), wrap_plugin_errors(editor.title, LatentError):
+            strengths = resolve_strengths(editor, latent.code.clone(), edits)
             wished = editor.edit(latent.code[None].clone(), strengths)[0]
             moved, clamped = self._plausible(wished, latent.code[None])
-        with blame(projector.title):
+        with wrap_plugin_errors(projector.title):
             return replace(moved, detail=projector.edit_detail(latent.copy(), moved.code.clone())), clamped
 
     def _plausible(self, code: Tensor, beside: Tensor) -> tuple[Latent, float]:
         """A code, checked and brought back to where faces are; and how far that moved it."""
         wished, projector = Latent(code, self.backbone.space).copy(), self.backbone.projector
-        with blame(projector.title, LatentError):
-            kept = replace(wished, code=projector.plausible(wished.code[None].clone(), beside.clone())[0]).copy()
+        with wrap_plugin_errors(projector.title, LatentError):
+            kept = replace(
+                wished, code=projector.project_to_prior(wished.code[None].clone(), beside.clone())[0]
+            ).copy()
         return kept, float((kept.code - wished.code).square().mean().sqrt())
 
 

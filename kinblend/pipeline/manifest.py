@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.backbone import Backbone
 from kinblend.device import DevicePool, peak_rss
-from kinblend.errors import blame
+from kinblend.errors import wrap_plugin_errors
 from kinblend.interfaces import Plugin
-from kinblend.pipeline.request import Order
+from kinblend.pipeline.request import RunRequest
 from kinblend.pipeline.result import Parent
 from kinblend.storage.checksummed import file_sha256
 from kinblend.types import Target
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def describe_run(backbone: Backbone, order: Order) -> dict[str, Any]:
+def describe_run(backbone: Backbone, request: RunRequest) -> dict[str, Any]:
     """What is known before a run starts. The same inputs give the same record."""
     import torch
 
-    (father, mother), pool = order.pictures, backbone.pool
+    (father, mother), pool = request.pictures, backbone.pool
     return {
         "schema": SCHEMA,
         "versions": {name: version(name) for name in ("kinblend", "torch", "numpy")}
@@ -45,26 +45,26 @@ def describe_run(backbone: Backbone, order: Order) -> dict[str, Any]:
             "projector": describe_plugin(backbone.projector),
         },
         "inputs": {"father": fingerprint(father), "mother": fingerprint(mother)},
-        "faces": {"father": _face(father, order.faces[0]), "mother": _face(mother, order.faces[1])},
-        "blender": describe_plugin(order.blender),
-        "editor": describe_plugin(order.editor) if order.editor else None,
-        "neutral": order.neutral,
-        "edits": {name: str(edit) if isinstance(edit, Target) else edit for name, edit in order.edits.items()},
-        "asked": [asked.record for asked in order.asked],
-        "children": len(order.seeds),
-        "seed": order.seeds[0],
-        "seeds": list(order.seeds),
+        "faces": {"father": _face(father, request.faces[0]), "mother": _face(mother, request.faces[1])},
+        "blender": describe_plugin(request.blender),
+        "editor": describe_plugin(request.editor) if request.editor else None,
+        "neutral": request.neutral,
+        "edits": {name: str(edit) if isinstance(edit, Target) else edit for name, edit in request.edits.items()},
+        "asked": [asked.record for asked in request.asked],
+        "children": len(request.seeds),
+        "seed": request.seeds[0],
+        "seeds": list(request.seeds),
         "device": str(pool.device),
         "precision": pool.precision,
         "memory_budget": pool.budget,
-        # Sums in another order round otherwise: the same bytes need the same number of threads.
+        # Sums in another request round otherwise: the same bytes need the same number of threads.
         "threads": torch.get_num_threads(),
     }
 
 
 def finish(
     run: dict[str, Any],
-    born: Sequence[Child],
+    children: Sequence[Child],
     likeness: Sequence[Sequence[float]],
     seen: dict[str, Any],
     seconds: Mapping[str, float],
@@ -72,7 +72,7 @@ def finish(
 ) -> dict[str, Any]:
     """The record with what the run gave and took. Everything that differs from run to run stands under "cost".
 
-    seen: as `judge.look` gives it.
+    seen: as `judge.judge_children` gives it.
     """
     leases = [asdict(record) | {"seconds": round(record.seconds, 4)} for record in pool.records]
     pool.records.clear()
@@ -82,13 +82,13 @@ def finish(
         "leases": leases,
     }
     similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in likeness]
-    clamped = [round(child.clamped, 4) for child in born]
+    clamped = [round(child.clamped, 4) for child in children]
     return run | seen | {"similarity": similarity, "clamped": clamped, "cost": cost}
 
 
 def describe_plugin(plugin: Plugin) -> dict[str, Any]:
     """A plugin by its name, its options, the distribution it came in and the SHA-256 of its sources."""
-    with blame(plugin.title):
+    with wrap_plugin_errors(plugin.title):
         module = sys.modules[type(plugin).__module__]
         name = f"{module.__name__}:{type(plugin).__qualname__}"
         record = {"class": name, "sha256": _sources_sha256(module.__file__, bool(module.__package__))}

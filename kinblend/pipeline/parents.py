@@ -17,11 +17,11 @@ from kinblend.types import AlignedFace
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-REMEMBERED = 8  # parents kept, so that another child of the same people needs no second look at their photographs
+CACHED_PARENTS = 8  # parents kept, so that another child of the same people needs no second look at their photographs
 
 
 @dataclass(frozen=True)
-class Stranger:
+class UnencodedParent:
     """A face that was found, not yet encoded. key: what it is remembered by. source: the photograph's SHA-256.
     number: of the face in it, where one was chosen."""
 
@@ -31,26 +31,26 @@ class Stranger:
     number: int | None
 
 
-class People:
+class ParentCache:
     """Looks at photographs for one backbone."""
 
     def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone
         self._known: dict[str, Parent] = {}
 
-    def meet(
+    def resolve(
         self,
         picture: str | Path | Image | Parent,
         number: int | None,
         name: str,
         source: Mapping[str, str] | None = None,
-    ) -> Parent | Stranger:
-        """Someone known, or a face that is yet to be encoded; see `look`."""
-        return picture if isinstance(picture, Parent) else self.look(picture, number, name, source)
+    ) -> Parent | UnencodedParent:
+        """Someone known, or a face that is yet to be encoded; see `detect`."""
+        return picture if isinstance(picture, Parent) else self.detect(picture, number, name, source)
 
-    def look(
+    def detect(
         self, picture: str | Path | Image, number: int | None, name: str, source: Mapping[str, str] | None = None
-    ) -> Stranger:
+    ) -> UnencodedParent:
         """The aligned face of a picture, and what the parent it belongs to is remembered by.
 
         number: of the face, from the left. name: what errors call a picture that has no path. source: the picture's
@@ -60,32 +60,32 @@ class People:
         key = f"{source} {number}"
         if key in self._known:
             parent = self._known[key]
-            return Stranger(AlignedFace(parent.crop, parent.landmarks), key, source, number)
+            return UnencodedParent(AlignedFace(parent.crop, parent.landmarks), key, source, number)
         if isinstance(picture, (str, Path)):
             name, image = str(picture), read_image(picture)
         else:
             image = picture
         found = find_face(image, face=number, name=name)
         face = align_with_landmarks(image, found.landmarks, self.backbone.encoder.input_size)
-        return Stranger(face, key, source, number)
+        return UnencodedParent(face, key, source, number)
 
-    def encode(self, who: Parent | Stranger) -> Parent:
+    def encode(self, who: Parent | UnencodedParent) -> Parent:
         """The parent with this face."""
         [parent] = self.encode_all([who])
         return parent
 
-    def encode_all(self, people: Sequence[Parent | Stranger]) -> list[Parent]:
+    def encode_all(self, people: Sequence[Parent | UnencodedParent]) -> list[Parent]:
         """The parents with these faces. A latent must not depend on who else is encoded, so most encoders are given
         one face at a time."""
-        new = {who.key: who for who in people if isinstance(who, Stranger) and who.key not in self._known}
+        new = {who.key: who for who in people if isinstance(who, UnencodedParent) and who.key not in self._known}
         faces, encode = [who.face for who in new.values()], self.backbone.encode
-        together = bool(faces) and self.backbone.encoder.side_by_side
+        together = bool(faces) and self.backbone.encoder.batch_invariant
         latents = encode(faces) if together else [encode([face])[0] for face in faces]
         for who, latent in zip(new.values(), latents, strict=True):
             face = who.face
             self._known[who.key] = Parent(face.image, latent, face.landmarks, source=who.source, face=who.number)
         parents = [who if isinstance(who, Parent) else self._known[who.key] for who in people]
-        while len(self._known) > REMEMBERED:
+        while len(self._known) > CACHED_PARENTS:
             del self._known[next(iter(self._known))]
         return parents
 

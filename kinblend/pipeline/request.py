@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import UnsupportedError, UsageError, blame
+from kinblend.errors import UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.imaging import to_picture
 from kinblend.interfaces import Blender, Editor
-from kinblend.pipeline.age_and_sex import Asked
+from kinblend.pipeline.age_and_sex import ChildSpec
 from kinblend.types import Target
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
     Picture = str | Path | Image | NDArray[Any] | Parent
 
-MOST_SEED = 2**63 - 1  # what generators take
-MOST_STRENGTH = 100.0  # of an edit, in units of its direction; three is a lot
+MAX_SEED = 2**63 - 1  # what generators take
+MAX_STRENGTH = 100.0  # of an edit, in units of its direction; three is a lot
 UNITS = {"y": "years"}  # as they are written behind a number: age=8y
 
 
-Edit = float | Target  # a strength, or what the attribute is to become
+EditValue = float | Target  # a strength, or what the attribute is to become
 
 
 @dataclass(frozen=True)
-class Order:
+class RunRequest:
     """Two pictures and what is to be made of them.
 
     pictures, faces: the father's, then the mother's; paths, RGB pictures or people known already, and which face of
@@ -47,21 +47,21 @@ class Order:
     faces: tuple[int | None, int | None]
     blender: Blender
     editor: Editor | None
-    edits: Mapping[str, Edit]
+    edits: Mapping[str, EditValue]
     seeds: tuple[int, ...]
-    asked: tuple[Asked, ...]
+    asked: tuple[ChildSpec, ...]
     neutral: bool = True
     judge: str | None = None
 
 
-def opened(picture: Picture) -> str | Path | Image | Parent:
+def load_input(picture: Picture) -> str | Path | Image | Parent:
     """A path or a parent as it is; a picture from memory upright and in RGB. Raises `ImageError`."""
     from kinblend.pipeline.result import Parent
 
     return picture if isinstance(picture, (str, Path, Parent)) else to_picture(picture)
 
 
-def seeds_from(first: int, count: int) -> tuple[int, ...]:
+def child_seeds(first: int, count: int) -> tuple[int, ...]:
     """The seeds of so many children. Raises `UsageError`."""
     try:
         first, count = operator.index(first), operator.index(count)
@@ -69,17 +69,17 @@ def seeds_from(first: int, count: int) -> tuple[int, ...]:
         raise UsageError(f"seed and children are whole numbers, not {first!r} and {count!r}") from None
     if count < 1:
         raise UsageError(f"children must be at least 1, not {count}")
-    if not 0 <= first <= MOST_SEED - count:
-        raise UsageError(f"seed {first}: use 0 to {MOST_SEED - count}")
+    if not 0 <= first <= MAX_SEED - count:
+        raise UsageError(f"seed {first}: use 0 to {MAX_SEED - count}")
     return tuple(range(first, first + count))
 
 
-def checked_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, Edit]:
+def validate_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, EditValue]:
     """Edits as strengths and targets: -2, "-2", "8y" or "female".
 
     Raises `UsageError` for an attribute the editor does not know, and for a value that is neither or out of range.
     """
-    with blame(editor.title):
+    with wrap_plugin_errors(editor.title):
         known, targets = dict(editor.attributes()), editor.targets()
     found = {}
     for name, value in edits.items():
@@ -91,14 +91,14 @@ def checked_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, Edit]:
     return found
 
 
-def strengths_for(editor: Editor, code: Tensor, edits: Mapping[str, Edit]) -> dict[str, float]:
+def resolve_strengths(editor: Editor, code: Tensor, edits: Mapping[str, EditValue]) -> dict[str, float]:
     """The strengths that make the edits of a code, float32 [L, D]. Raises `UsageError` where there is none."""
     targets = {name: edit for name, edit in edits.items() if isinstance(edit, Target)}
-    found = dict(editor.strengths_towards(code, targets)) if targets else {}
+    found = dict(editor.strengths_for_targets(code, targets)) if targets else {}
     return {name: found[name] if isinstance(edit, Target) else edit for name, edit in edits.items()}
 
 
-def _edit(name: str, value: Any) -> Edit:
+def _edit(name: str, value: Any) -> EditValue:
     text = value.strip() if isinstance(value, str) else value
     unit = UNITS.get(text[-1:]) if isinstance(text, str) else None
     try:
@@ -107,12 +107,12 @@ def _edit(name: str, value: Any) -> Edit:
         if isinstance(text, str) and text.isalpha():
             return Target(text)
         raise UsageError(f"{name}={value!r}: give a strength (-2) or a target (8y)") from None
-    if not math.isfinite(number) or abs(number) > MOST_STRENGTH:
-        raise UsageError(f"{name}={value}: use −{MOST_STRENGTH:g} to {MOST_STRENGTH:g}")
+    if not math.isfinite(number) or abs(number) > MAX_STRENGTH:
+        raise UsageError(f"{name}={value}: use −{MAX_STRENGTH:g} to {MAX_STRENGTH:g}")
     return Target(number, unit) if unit else number
 
 
-def _check_target(editor: Editor, name: str, edit: Edit, known: Sequence[str]) -> None:
+def _check_target(editor: Editor, name: str, edit: EditValue, known: Sequence[str]) -> None:
     if isinstance(edit, Target) and (edit.unit or edit.value) not in known:
         ours = f"in {' or '.join(known)}" if known else f"by strengths in standard deviations only ({name}=-2, say)"
         raise UnsupportedError(

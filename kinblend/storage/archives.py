@@ -17,11 +17,11 @@ from kinblend.files import open_plain
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_MEMBERS = 200_000
-MOST_LISTING = 16 * 2**20  # bytes of the list of members
-MOST_MEMBER = 64 * 2**20  # bytes of one member, where the caller says nothing else
+MAX_MEMBERS = 200_000
+MAX_LISTING = 16 * 2**20  # bytes of the list of members
+MAX_MEMBER = 64 * 2**20  # bytes of one member, where the caller says nothing else
 # All that is read together: pictures and weights hardly shrink in a zip.
-GROWTH, MOST_SMALL = 20, 256 * 2**20  # times the file's size; and what any file may grow to
+GROWTH, MAX_SMALL = 20, 256 * 2**20  # times the file's size; and what any file may grow to
 CHUNK = 2**18
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # how others unpack takes as much memory as a file asks for
 LOCAL = struct.Struct("<4s22x2H")  # what stands before a member: its mark, … and the sizes of what follows
@@ -40,7 +40,7 @@ class ArchiveMember:
 
 
 @contextmanager
-def open_archive(path: str | Path, *, most: int | None = None, listing: int = MOST_LISTING) -> Iterator[Archive]:
+def open_archive(path: str | Path, *, most: int | None = None, listing: int = MAX_LISTING) -> Iterator[Archive]:
     """An open zip, for the time of the `with` block.
 
     most: bytes that may be read of it in all, unpacked; by default 20 times its size, or 256 MiB where that is more.
@@ -62,7 +62,7 @@ def open_archive(path: str | Path, *, most: int | None = None, listing: int = MO
 class Archive:
     """What `open_archive` gives. Nothing in it is ever written to a disk."""
 
-    def __init__(self, path: Path, raw: BinaryIO, most: int, listing: int = MOST_LISTING) -> None:
+    def __init__(self, path: Path, raw: BinaryIO, most: int, listing: int = MAX_LISTING) -> None:
         self.path, self._raw, self._left = path, raw, most
         self._size = raw.seek(0, 2)
         try:
@@ -70,8 +70,8 @@ class Archive:
         except DAMAGE as error:
             raise InputError(f"{path} can't be read as a zip: {error}") from error
         self.members = [ArchiveMember(i.filename, i.file_size) for i in self._zip.infolist() if not i.is_dir()]
-        if len(self.members) > MOST_MEMBERS:
-            raise InputError(f"{path} has {len(self.members)} members; at most {MOST_MEMBERS} are read")
+        if len(self.members) > MAX_MEMBERS:
+            raise InputError(f"{path} has {len(self.members)} members; at most {MAX_MEMBERS} are read")
         stated = sum(member.size for member in self.members)
         if stated > most:
             raise InputError(f"{path} unpacks to {stated} bytes; at most {most} are read. Pack less of it")
@@ -80,7 +80,7 @@ class Archive:
         """The members' names, in the order of the zip; folders are left out."""
         return [member.name for member in self.members]
 
-    def chunks(self, name: str, most: int = MOST_MEMBER) -> Iterator[bytes]:
+    def chunks(self, name: str, most: int = MAX_MEMBER) -> Iterator[bytes]:
         """A member in pieces of at most 256 KiB; its checksum is looked at after the last.
 
         most: bytes it may have. Raises `InputError` where it is missing, larger, encrypted or damaged.
@@ -94,7 +94,7 @@ class Archive:
         except DAMAGE as error:
             raise InputError(f"{name} in {self.path} is damaged: {error}; get the file again") from error
 
-    def read(self, name: str, most: int = MOST_MEMBER) -> bytes:
+    def read(self, name: str, most: int = MAX_MEMBER) -> bytes:
         """A whole member, as `chunks` takes it."""
         return b"".join(self.chunks(name, most))
 
@@ -162,4 +162,4 @@ class _Bounded:
 def _limit(raw: BinaryIO) -> int:
     size = raw.seek(0, 2)
     raw.seek(0)
-    return max(MOST_SMALL, GROWTH * size)
+    return max(MAX_SMALL, GROWTH * size)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kinblend.errors import CheckpointError, InputError
 from kinblend.files import open_plain
 from kinblend.storage.archives import open_archive
-from kinblend.storage.safe_pickle import MOST_ITEMS, Global, Refused, read_pickle, reason, refuse_unsound
+from kinblend.storage.safe_pickle import MAX_ITEMS, Global, Refused, read_pickle, reason, refuse_unsound
 from kinblend.storage.torch_files import (
     LEGACY,
     LISTING,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _MAX_BYTES = 8 * 1024**3
-MOST_NAME = 1000  # letters of a module's or tensor's name, with those it is in
+MAX_NAME = 1000  # letters of a module's or tensor's name, with those it is in
 DTYPES = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"))  # of NumPy's scalars
 
 
@@ -47,7 +47,7 @@ class Network:
     settings: dict[str, float | str | None]
 
 
-def kind_of(path: str | Path) -> str:
+def checkpoint_format(path: str | Path) -> str:
     """What the content is, whatever the file is called: "torch" (of `torch.save`), "zip" (any other), "pickle", or
     "other"."""
     path = _existing(path)
@@ -72,7 +72,7 @@ def read_torch(path: str | Path) -> Any:
         raise CheckpointError(f"{path} is refused: {reason(error)}") from error
 
 
-def check_weights(path: str | Path, tensors: Mapping[str, Any]) -> None:
+def validate_tensors(path: str | Path, tensors: Mapping[str, Any]) -> None:
     """Raise `CheckpointError` naming the tensor read from `path` that no network can have: sparse, complex, with NaN,
     or larger than its file."""
     try:
@@ -169,7 +169,7 @@ def _network(network: _Persistent) -> Network:
         prefix, module = waiting.pop()
         own, held = module.state, [_dict(module, group) for group in ("_parameters", "_buffers", "_modules")]
         looked_at += len(own) + sum(map(len, held))
-        if looked_at > MOST_ITEMS:
+        if looked_at > MAX_ITEMS:
             raise Refused("it holds more than any network's file")
         for name, value in own.items():
             if value is None or isinstance(value, (int, float, str)):
@@ -188,7 +188,7 @@ def _network(network: _Persistent) -> Network:
 
 def _dotted(prefix: str, name: Any) -> str:
     dotted = prefix + str(name)
-    if len(dotted) > MOST_NAME:
+    if len(dotted) > MAX_NAME:
         raise Refused("it has a longer name than any network")
     return dotted
 

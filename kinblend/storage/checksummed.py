@@ -22,7 +22,7 @@ KEY = "kinblend"
 SCHEMA = 1
 
 
-def write_sealed(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+def write_checksummed(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
     """Write `tensors` and `description` to `path`, all or nothing. Raises `NonFiniteError`."""
     from safetensors.torch import save
 
@@ -33,7 +33,7 @@ def write_sealed(path: str | Path, tensors: Mapping[str, Tensor], description: M
     atomic_write(path, save(contiguous, {KEY: json.dumps(header, sort_keys=True)}))
 
 
-def read_sealed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_checksummed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the description of `path`.
 
     kinds: what the file may hold ("latent", "weight map").

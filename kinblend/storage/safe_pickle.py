@@ -14,14 +14,14 @@ from typing import IO, Any, cast
 from kinblend.errors import KinblendError
 from kinblend.files import BoundedReader
 
-MOST_STEPS = 1_000_000  # opcodes; a published network has a tenth
-MOST_DEPTH = 100  # of containers in containers
-MOST_ITEMS = 1_000_000  # held by all containers
-MOST_NAMES = 1000  # in a set that a file makes of a list
-MOST_BITS = 128  # of a whole number; torch's own mark has 77
-MOST_TEXT = 16 * 2**20  # bytes of a text
-MOST_ELEMENTS = 2**30  # of all tensors in a file; the largest published network has 0.3 · 2**30
-MOST_SHARERS = 4  # tensors of the same values, on average
+MAX_STEPS = 1_000_000  # opcodes; a published network has a tenth
+MAX_DEPTH = 100  # of containers in containers
+MAX_ITEMS = 1_000_000  # held by all containers
+MAX_NAMES = 1000  # in a set that a file makes of a list
+MAX_BITS = 128  # of a whole number; torch's own mark has 77
+MAX_TEXT = 16 * 2**20  # bytes of a text
+MAX_ELEMENTS = 2**30  # of all tensors in a file; the largest published network has 0.3 · 2**30
+MAX_SHARERS = 4  # tensors of the same values, on average
 UNSHARED = 2**20  # elements that a tensor may have whatever its file holds of it
 
 
@@ -71,7 +71,7 @@ def refuse_deep(value: Any) -> None:
         if finished:
             open_.discard(id(item))
             depths[id(item)] = 1 + max((depths.get(id(part), 0) for part in inside), default=0)
-            if depths[id(item)] > MOST_DEPTH:
+            if depths[id(item)] > MAX_DEPTH:
                 raise Refused("it is nested too deeply")
         elif id(item) in open_:
             raise Refused("something in it holds itself")
@@ -110,7 +110,7 @@ class _Machine:
 
     def run(self, stream: IO[bytes]) -> Any:
         for steps, (opcode, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], BoundedReader(stream)))):
-            if steps > MOST_STEPS:
+            if steps > MAX_STEPS:
                 raise Refused("it has more steps than any network's file")
             name = opcode.name
             if name == "STOP":
@@ -145,7 +145,7 @@ class _Machine:
 
     def _count(self, items: int) -> None:
         self._items += items
-        if self._items > MOST_ITEMS:
+        if self._items > MAX_ITEMS:
             raise Refused("it holds more than any network's file")
 
     def _top(self, kind: type) -> Any:
@@ -296,9 +296,9 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 
 
 def _constant(value: Any) -> Any:
-    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise Refused("it holds a number of more digits than any network's file")
-    if isinstance(value, str) and len(value) > MOST_TEXT:
+    if isinstance(value, str) and len(value) > MAX_TEXT:
         raise Refused("it holds a longer text than any network's file")
     return value
 
@@ -322,7 +322,7 @@ def _plain_set(items: Any) -> set[Any]:
 
 def make_set(items: Any = ()) -> set[Any]:
     """`builtins.set` of a file: a set of names and numbers."""
-    if not isinstance(items, (list, tuple, set)) or len(items) > MOST_NAMES:
+    if not isinstance(items, (list, tuple, set)) or len(items) > MAX_NAMES:
         raise Refused("its items are in disorder")
     return _plain_set(items)
 
@@ -360,7 +360,7 @@ def refuse_unsound(tensors: Mapping[str, Any]) -> None:
         place = tensor.untyped_storage().data_ptr()
         held_by_all += held - held_by.get(place, 0)
         held_by[place] = held
-        most = min(MOST_ELEMENTS, MOST_SHARERS * held_by_all + MOST_SHARERS * UNSHARED)
+        most = min(MAX_ELEMENTS, MAX_SHARERS * held_by_all + MAX_SHARERS * UNSHARED)
         if tensor.numel() > max(held, UNSHARED) or total > most:
             raise Refused(f"its tensor {name} claims {tensor.numel()} elements, more than a network's file holds")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):

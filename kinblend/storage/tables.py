@@ -16,7 +16,7 @@ from kinblend.files import atomic_write, open_plain
 SUFFIXES = (".parquet", ".csv")
 LONGEST_CELL = 1_000_000  # characters
 LARGEST = 2**28  # bytes of a CSV, and of all texts of a Parquet file
-MOST_ROWS, MOST_CELLS = 2_000_000, 8_000_000
+MAX_ROWS, MAX_CELLS = 2_000_000, 8_000_000
 LONGEST_TEXT = 100_000  # characters of a Parquet file's
 BATCH = 1000  # rows of a Parquet file that are unpacked at a time
 
@@ -55,8 +55,8 @@ def csv_table(data: bytes, name: str) -> Table:
     _, columns = next(lines, (0, []))
     rows: list[tuple[int, dict[Any, Any]]] = []
     for number, cells in lines:
-        if len(rows) * len(columns) > MOST_CELLS:
-            raise InputError(f"{name} has more than {MOST_CELLS} cells; give several tables")
+        if len(rows) * len(columns) > MAX_CELLS:
+            raise InputError(f"{name} has more than {MAX_CELLS} cells; give several tables")
         row: dict[Any, Any] = dict(zip_longest(columns, cells[: len(columns)]))
         rows.append((number, row | {None: cells[len(columns) :]} if len(cells) > len(columns) else row))
     return Table(columns, rows)
@@ -76,8 +76,8 @@ def csv_rows(data: bytes, name: str) -> list[dict[str, str]]:
 def _csv_lines(data: bytes, name: str, *, empty: bool = False) -> Iterator[tuple[int, list[str]]]:
     """The number of each line and its cells; those without cells only where `empty`. Raises `InputError`."""
     # Looked at before anything is made of them: a separator may take a hundred times its byte in memory.
-    if data.count(b",") > MOST_CELLS or data.count(b"\n") + data.count(b"\r") > 2 * MOST_ROWS:
-        raise InputError(f"{name} has more than {MOST_ROWS} rows or {MOST_CELLS} cells; give several tables")
+    if data.count(b",") > MAX_CELLS or data.count(b"\n") + data.count(b"\r") > 2 * MAX_ROWS:
+        raise InputError(f"{name} has more than {MAX_ROWS} rows or {MAX_CELLS} cells; give several tables")
     csv.field_size_limit(LONGEST_CELL)
     try:
         reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
@@ -127,8 +127,8 @@ def _check_parquet(path: Path, file: Any) -> list[str]:
     about = file.metadata
     groups = [about.row_group(number) for number in range(about.num_row_groups)]
     values = sum(group.column(n).num_values for group in groups for n in range(about.num_columns))
-    if about.num_rows > MOST_ROWS or max(values, about.num_rows * about.num_columns) > MOST_CELLS:
-        raise InputError(f"{path} has more than {MOST_ROWS} rows or {MOST_CELLS} cells; give several tables")
+    if about.num_rows > MAX_ROWS or max(values, about.num_rows * about.num_columns) > MAX_CELLS:
+        raise InputError(f"{path} has more than {MAX_ROWS} rows or {MAX_CELLS} cells; give several tables")
     leaves = [about.schema.column(number) for number in range(about.num_columns)]
     return [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
 

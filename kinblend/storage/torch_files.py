@@ -28,9 +28,9 @@ ZIP = b"PK\x03\x04"
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how `torch.save` began its files before version 1.6
 MARK, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 LISTING = 2 * 2**20  # bytes of the list of members of a file: about 20,000 tensors
-MOST_PICKLE = 64 * 2**20  # bytes of a file without the values of its tensors
-MOST_DIMS = 16
-MOST_STORAGES = 100_000
+MAX_PICKLE = 64 * 2**20  # bytes of a file without the values of its tensors
+MAX_DIMS = 16
+MAX_STORAGES = 100_000
 ALIGNED = 16  # bytes; storages that lie elsewhere are copied
 
 _STORAGES = {
@@ -138,7 +138,7 @@ class _Zipped:
         order = f"{self._folder}byteorder"
         if order in names and self._archive.read(order, most=16) != b"little":
             raise Refused("it was written on a machine of another byte order")
-        pickled = self._archive.read(f"{self._folder}data.pkl", most=MOST_PICKLE)
+        pickled = self._archive.read(f"{self._folder}data.pkl", most=MAX_PICKLE)
         return read_pickle(io.BytesIO(pickled), _globals(), self._storage)
 
     @cached_property
@@ -153,7 +153,7 @@ class _Zipped:
 
         dtype, key, count = _described(pid)
         if key not in self._storages:
-            if len(self._storages) >= MOST_STORAGES:
+            if len(self._storages) >= MAX_STORAGES:
                 raise Refused("it holds more tensors than any network's file")
             offset, size = self._archive.extent(f"{self._folder}data/{key}")
             if size != count * dtype.itemsize:
@@ -282,7 +282,7 @@ def _empty(size: int) -> torch.UntypedStorage:
 
 
 def _is_shape(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) <= MOST_DIMS and all(map(_natural, value))
+    return isinstance(value, tuple) and len(value) <= MAX_DIMS and all(map(_natural, value))
 
 
 def _natural(value: Any) -> bool:

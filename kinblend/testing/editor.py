@@ -65,10 +65,10 @@ class EditorContract:
     def test_targets_are_of_attributes_that_it_names(self) -> None:
         editor, code = self._editor(), self._codes()[0]
         assert set(editor.targets()) <= set(editor.attributes())
-        assert dict(editor.strengths_towards(code, {})) == {}
+        assert dict(editor.strengths_for_targets(code, {})) == {}
         for name in editor.attributes():
             with suppress(UsageError):
-                editor.strength_towards(code, name, "no such target", "")
+                editor.strength_for_target(code, name, "no such target", "")
                 raise AssertionError(f"{name}: an unknown target was accepted")
 
     def _editor(self) -> Editor:

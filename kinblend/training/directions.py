@@ -20,13 +20,13 @@ from torch import Tensor
 
 from kinblend.errors import ModelError
 from kinblend.training.rated_attributes import Attribute
-from kinblend.training.regression import choose_ridge, conditional_means, hats, r_squared, ridge
+from kinblend.training.regression import choose_ridge, conditional_means, linear_basis, r_squared, ridge
 
 Method = Literal["mean", "ridge", "svm"]
 KNOTS = (2.0, 5.0, 9.0, 14.0, 20.0, 30.0, 40.0, 50.0, 60.0, 68.0)  # years
 GROWN = 20.0  # years; below it a strength leads through the years of childhood ever more slowly
 STIFFNESS = 8.0  # of the curve through them, in faces
-MOST_STRENGTHENED = 1.6
+MAX_STRENGTHENED = 1.6
 HELD_OUT = 5  # every fifth face is kept for the figures
 DESCRIPTION = "attributes"  # key of the metadata
 
@@ -156,7 +156,7 @@ def _design(attribute: Attribute, facts: dict[str, Any]) -> tuple[Tensor, Tensor
     facts |= {"knots": list(KNOTS), "grown": GROWN}
     # The first knot is left out: it goes with the constant.
     bends = torch.diff(torch.eye(len(KNOTS), dtype=torch.float64), n=2, dim=0)[:, 1:]
-    return hats(values, KNOTS)[:, 1:], STIFFNESS * bends.T @ bends
+    return linear_basis(values, KNOTS)[:, 1:], STIFFNESS * bends.T @ bends
 
 
 def _as_step(attribute: Attribute, change: Tensor, facts: dict[str, Any]) -> dict[str, Tensor]:
@@ -165,7 +165,7 @@ def _as_step(attribute: Attribute, change: Tensor, facts: dict[str, Any]) -> dic
         return {attribute.name: change[0]}
     path = torch.cat([torch.zeros_like(change[:1]), change])
     ends = torch.tensor([facts["mean"] - facts["sd"], facts["mean"] + facts["sd"]], dtype=torch.float64)
-    low, high = hats(ends, KNOTS) @ path
+    low, high = linear_basis(ends, KNOTS) @ path
     return {attribute.name: (high - low) / 2, f"{attribute.name}.path": path}
 
 
@@ -176,7 +176,7 @@ def _strengthened(changes: dict[str, Tensor], readers: dict[str, Tensor]) -> dic
     for name, change in changes.items():
         whose = name.removesuffix(".path")
         seen = float(changes[whose] @ readers[f"{whose}.reader"])
-        strong[name] = change * min(MOST_STRENGTHENED, max(seen, 1e-6) ** -0.5)
+        strong[name] = change * min(MAX_STRENGTHENED, max(seen, 1e-6) ** -0.5)
     return strong
 
 

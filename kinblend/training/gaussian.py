@@ -40,9 +40,9 @@ def rising(x: Tensor, y: Tensor, at: Tensor, least: float) -> Tensor:
     x, y: [n]. at: [K], the knots. Returns [K]. Neighbouring slopes that come out too small are pooled with the next
     (Barlow and others 1972), after a little smoothing, so that a knot without points follows its neighbours.
     """
-    from kinblend.training.regression import hats
+    from kinblend.training.regression import linear_basis
 
-    design = hats(x, at.tolist())
+    design = linear_basis(x, at.tolist())
     bends = torch.diff(torch.eye(len(at)).to(x), n=2, dim=0)
     normal = design.T @ design + 0.5 * bends.T @ bends + 1e-6 * torch.eye(len(at)).to(x)
     values = torch.linalg.solve(normal, design.T @ y)

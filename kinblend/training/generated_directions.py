@@ -18,7 +18,7 @@ from torch import Tensor
 from kinblend.inversion import SLOPE, undone
 from kinblend.training.directions import DESCRIPTION, GROWN, HELD_OUT, Directions
 from kinblend.training.gaussian import conditional_steps, linear_reader, rising
-from kinblend.training.rated_attributes import Meaning
+from kinblend.training.rated_attributes import AttributeSpec
 from kinblend.training.regression import r_squared
 
 RIDGE = 200.0
@@ -27,24 +27,24 @@ SEX_SPREAD = 0.45  # of "male" from 0 to 1: the standard deviation where both ar
 WORDS = {"female": -1.1, "male": 1.1}  # in standard deviations
 EDITED = 3.0  # weight of an edited picture beside a drawn one
 READINGS = tuple(float(x) for x in range(-50, 111, 10))  # knots of age's curve, in years on the even scale
-LEAST_RISE = 0.25  # of the curve
+MIN_RISE = 0.25  # of the curve
 COLOURS = ("hair", "skin", "redness")  # what the finer layers tell
 FREE = {"gender": ("hair_length",)}  # what an attribute may take along
 NO_BEARD_UNDER, NO_BEARD_BELOW = 16.0, 0.35  # years, and of "male"
-MEANINGS: Mapping[str, Meaning] = {
-    "age": Meaning("older", "years"),
-    "gender": Meaning("more male"),
-    "smile": Meaning("a broader smile", neutral_from="above", neutral=0.0),
-    "mouth": Meaning("mouth open", neutral_from="above", neutral=0.0),
-    "glasses": Meaning("glasses", neutral_from="above", neutral=0.0),
-    "beard": Meaning("more beard", unless={"age": NO_BEARD_UNDER, "gender": NO_BEARD_BELOW}),
-    "hair": Meaning("darker hair"),
-    "hair_length": Meaning("longer hair"),
-    "skin": Meaning("darker skin", of_skin=True),
-    "redness": Meaning("redder skin", of_skin=True),
-    "hat": Meaning("a hat", neutral_from="above", neutral=0.0),
-    "yaw": Meaning("turned to the picture's right", neutral=0.0, pose=True),
-    "pitch": Meaning("looking down", neutral_from="both", neutral=0.0, pose=True),
+ATTRIBUTE_SPECS: Mapping[str, AttributeSpec] = {
+    "age": AttributeSpec("older", "years"),
+    "gender": AttributeSpec("more male"),
+    "smile": AttributeSpec("a broader smile", neutral_from="above", neutral=0.0),
+    "mouth": AttributeSpec("mouth open", neutral_from="above", neutral=0.0),
+    "glasses": AttributeSpec("glasses", neutral_from="above", neutral=0.0),
+    "beard": AttributeSpec("more beard", unless={"age": NO_BEARD_UNDER, "gender": NO_BEARD_BELOW}),
+    "hair": AttributeSpec("darker hair"),
+    "hair_length": AttributeSpec("longer hair"),
+    "skin": AttributeSpec("darker skin", of_skin=True),
+    "redness": AttributeSpec("redder skin", of_skin=True),
+    "hat": AttributeSpec("a hat", neutral_from="above", neutral=0.0),
+    "yaw": AttributeSpec("turned to the picture's right", neutral=0.0, pose=True),
+    "pitch": AttributeSpec("looking down", neutral_from="both", neutral=0.0, pose=True),
 }
 QUANTILES = {
     "smile": 0.25,
@@ -110,7 +110,7 @@ def fit_generated(
     and the curve needs at least 40. covariance: float64 [D, D], of undone codes. progress: told the figures.
     """
     say = progress or (lambda _: None)
-    names = [name for name in MEANINGS if name in drawn.values]
+    names = [name for name in ATTRIBUTE_SPECS if name in drawn.values]
     read = {name: _reader(name, drawn, edited, say) for name in names}
     coarse = torch.stack([read[name].coarse for name in names], 1)
     tensors: dict[str, Tensor] = {}
@@ -178,7 +178,7 @@ def _scaled(name: str, values: Tensor) -> Tensor:
 
 
 def _facts(name: str, values: Tensor) -> dict[str, Any]:
-    meaning = MEANINGS[name]
+    meaning = ATTRIBUTE_SPECS[name]
     facts: dict[str, Any] = {"plus": meaning.plus, "unit": meaning.unit, "method": "conditional"}
     facts |= {"mean": float(values.mean()), "sd": float(values.std()), "source": "kinblend"}
     if name == "age":
@@ -209,6 +209,6 @@ def _curve(age: _Reader, gender: _Reader, edited: Looks) -> dict[str, Any]:
     at = torch.tensor(READINGS, dtype=torch.float64)
     curves = {}
     for end, rows in (("low", male < 0.5), ("high", male >= 0.5)):
-        curves[end] = uneven(rising(reading[rows], seen[rows], at, LEAST_RISE)).tolist()
+        curves[end] = uneven(rising(reading[rows], seen[rows], at, MIN_RISE)).tolist()
     deviations = ((at - age.facts["mean"]) / age.facts["sd"]).tolist()
     return {"at": deviations, **curves, "beside": "gender", "ends": [0.0, 1.0]}

@@ -98,7 +98,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Studio:
+class Sampler:
     """Where pictures are drawn and looked at. see: an analyser that tells age and gender. parser: of faces."""
 
     backbone: Backbone
@@ -134,7 +134,7 @@ class Studio:
 
 
 def train_generated(
-    studio: Studio,
+    studio: Sampler,
     plan: Plan,
     out: Path,
     progress: Callable[[int, int], None] | None = None,
@@ -164,15 +164,15 @@ def train_generated(
 
 def open_studio(
     backbone: Backbone, analyser: Analyser, plan: Plan, part: Path, parser: Parser | None = None
-) -> Studio:
+) -> Sampler:
     """A studio that keeps what it sees in `part`, and goes on with what it finds there of this backbone and plan."""
     about = {"space": backbone.space.sha256, "plan": repr(plan), "parser": str(parser is not None)}
-    return Studio(backbone, analyser, Looked(part, about), parser)
+    return Sampler(backbone, analyser, Looked(part, about), parser)
 
 
 def layers_of(backbone: Backbone) -> Layers:
     """Shape goes by the first two groups of layers, colour from the second on."""
-    groups = list(backbone.projector.parts().values())
+    groups = list(backbone.projector.layer_groups().values())
     second = groups[min(1, len(groups) - 1)]
     return Layers(backbone.space.layers, second[1] + 1, (second[0], backbone.space.layers - 1))
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     Parser = Callable[[Image], NDArray[Any]]
 
 GLASSES, HAIR, HAT = 6, 17, 18  # classes of the parser
-LEAST_HAIR = 0.15  # of the squared eye distance; less of it has no colour
-WIDEST_GAP, MOST_GLASSES, MOST_HAIR, MOST_HAT = 0.35, 1.2, 1.6, 2.0  # beyond these nothing more is meant
+MIN_HAIR = 0.15  # of the squared eye distance; less of it has no colour
+WIDEST_GAP, MAX_GLASSES, MAX_HAIR, MAX_HAT = 0.35, 1.2, 1.6, 2.0  # beyond these nothing more is meant
 BRIDGE = np.linspace(-0.25, 0.35, 25)  # places down the nose's bridge, in eye distances
 
 
@@ -109,8 +109,8 @@ def _of_parts(picture: Image, parts: NDArray[Any], landmarks: NDArray[Any], dist
     grey = np.asarray(picture.convert("L").resize(parts.shape[::-1]), np.float64)
     below = hair[max(0, round(landmarks[8][1] * scale)) :]
     return {
-        "glasses": min(float((parts == GLASSES).sum() / unit) ** 0.5, MOST_GLASSES),
-        "hair": 255 - float(np.median(grey[hair])) if hair.sum() > LEAST_HAIR * unit else float("nan"),
-        "hair_length": min(float(below.sum() / unit) ** 0.5, MOST_HAIR),
-        "hat": min(float((parts == HAT).sum() / unit) ** 0.5, MOST_HAT),
+        "glasses": min(float((parts == GLASSES).sum() / unit) ** 0.5, MAX_GLASSES),
+        "hair": 255 - float(np.median(grey[hair])) if hair.sum() > MIN_HAIR * unit else float("nan"),
+        "hair_length": min(float(below.sum() / unit) ** 0.5, MAX_HAIR),
+        "hat": min(float((parts == HAT).sum() / unit) ** 0.5, MAX_HAT),
     }

@@ -15,7 +15,7 @@ ID = "omi_stimulus"  # the column of an archive's index by which ratings name it
 
 
 @dataclass(frozen=True)
-class Meaning:
+class AttributeSpec:
     """What an attribute is.
 
     plus: what "+" means. unit: "years", say, or "" for a scale of its own. column: of the ratings of One Million
@@ -38,16 +38,16 @@ class Meaning:
 
 
 NO_BEARD = 0.0  # women's median
-MEANINGS = {
-    "age": Meaning("older", "years", "age"),
-    "gender": Meaning("more male", column="gender"),
-    "smile": Meaning("a broader smile", column="happy", neutral=40, neutral_from="above"),
-    "weight": Meaning("heavier", column="weight"),
-    "skin": Meaning("darker skin", column="skin-color", of_skin=True),
-    "hair": Meaning("darker hair and brows", column="hair-color"),
-    "width": Meaning("a wider face"),
-    "beard": Meaning("more beard", none=NO_BEARD, unless={"age": 16, "gender": 35}),
-    "yaw": Meaning("turned to the picture's right", neutral=0, pose=True),
+ATTRIBUTE_SPECS = {
+    "age": AttributeSpec("older", "years", "age"),
+    "gender": AttributeSpec("more male", column="gender"),
+    "smile": AttributeSpec("a broader smile", column="happy", neutral=40, neutral_from="above"),
+    "weight": AttributeSpec("heavier", column="weight"),
+    "skin": AttributeSpec("darker skin", column="skin-color", of_skin=True),
+    "hair": AttributeSpec("darker hair and brows", column="hair-color"),
+    "width": AttributeSpec("a wider face"),
+    "beard": AttributeSpec("more beard", none=NO_BEARD, unless={"age": 16, "gender": 35}),
+    "yaw": AttributeSpec("turned to the picture's right", neutral=0, pose=True),
 }
 
 
@@ -57,7 +57,7 @@ class Attribute:
 
     name: str
     values: Sequence[float]
-    meaning: Meaning
+    meaning: AttributeSpec
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ def read_rated(archive: str | Path, ratings: str | Path) -> RatedFaces:
     found = [(row["file"], rated[row[ID]]) for row in index if row.get(ID) in rated and row.get("file")]
     if not found:
         raise InputError(f"no face in {archive} has ratings in {ratings}: no {ID} of its index is a stimulus there")
-    columns = {name: m.column for name, m in MEANINGS.items() if m.column in found[0][1]}
+    columns = {name: m.column for name, m in ATTRIBUTE_SPECS.items() if m.column in found[0][1]}
     try:
         values = {name: [float(row[str(column)]) for _, row in found] for name, column in columns.items()}
     except (TypeError, ValueError) as error:
         raise InputError(f"{ratings}: a rating is no number: {error}") from error
     if not values:
-        known = ", ".join(meaning.column for meaning in MEANINGS.values() if meaning.column)
+        known = ", ".join(meaning.column for meaning in ATTRIBUTE_SPECS.values() if meaning.column)
         raise InputError(f"{ratings} has none of the columns {known}")
     return RatedFaces(Path(archive), [file for file, _ in found], values)

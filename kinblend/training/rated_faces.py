@@ -19,7 +19,7 @@ from kinblend.storage.checksummed import file_sha256
 from kinblend.tensor_files import SafetensorError, load_file, safe_open
 from kinblend.training.directions import Directions, Method, fit_directions
 from kinblend.training.face_measurements import COLOURS, MEASURES, complexion, measure
-from kinblend.training.rated_attributes import MEANINGS, Attribute, RatedFaces
+from kinblend.training.rated_attributes import ATTRIBUTE_SPECS, Attribute, RatedFaces
 from kinblend.types import AlignedFace
 
 SAVE_EVERY = 50  # faces
@@ -43,7 +43,9 @@ def train_directions(
         raise UnsupportedError(f"{len(faces.files)} rated faces are too few; give at least {FEWEST}")
     codes, measured = _encode(backbone, faces, out.with_suffix(".part.safetensors"), progress)
     values = dict(faces.ratings) | {name: measured[:, i].tolist() for i, name in enumerate(MEASURES)}
-    attributes = [Attribute(name, values[name], meaning) for name, meaning in MEANINGS.items() if name in values]
+    attributes = [
+        Attribute(name, values[name], meaning) for name, meaning in ATTRIBUTE_SPECS.items() if name in values
+    ]
     found = fit_directions(codes, attributes, method, say, measured[:, len(MEASURES) :])
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(out, save(found.tensors, found.metadata))

@@ -36,7 +36,7 @@ def r_squared(y: Tensor, found: Tensor) -> float:
     return float(1 - (y - found).square().sum() / (y - y.mean()).square().sum())
 
 
-def hats(values: Tensor, knots: Sequence[float]) -> Tensor:
+def linear_basis(values: Tensor, knots: Sequence[float]) -> Tensor:
     """How near values are to each knot: piecewise linear, their sum one. [n] → [n, K]; beyond the ends as at them."""
     at = torch.tensor(knots, dtype=values.dtype)
     values = values.clamp(float(at[0]), float(at[-1]))

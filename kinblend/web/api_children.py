@@ -100,7 +100,7 @@ async def forget(order: Id, services: ServicesDep, owner: Owner) -> None:
 )
 async def show_picture(order: Id, number: int, services: ServicesDep, owner: Owner) -> Response:
     """A child's picture for screens."""
-    return Response(services.born(owner, order, number).pictures[number - 1], media_type="image/jpeg")
+    return Response(services.children(owner, order, number).pictures[number - 1], media_type="image/jpeg")
 
 
 @router.get(
@@ -110,7 +110,7 @@ async def show_picture(order: Id, number: int, services: ServicesDep, owner: Own
 )
 async def download_picture(order: Id, number: int, services: ServicesDep, owner: Owner) -> Response:
     """A child's picture without loss; its metadata says that it is synthetic."""
-    result = services.born(owner, order, number).result
+    result = services.children(owner, order, number).result
     assert result is not None
     data = await run_in_threadpool(pictures.png, result.children[number - 1].image)
     return _file(data, "image/png", "child.png" if number == 1 else f"child-{number}.png")
@@ -119,7 +119,7 @@ async def download_picture(order: Id, number: int, services: ServicesDep, owner:
 @router.get("/children/{order}/{number}/weights", responses=documented(404, 409))
 async def show_weights(order: Id, number: int, services: ServicesDep, owner: Owner) -> list[LayerWeights]:
     """How a child was made: the father's share in every dimension, layer by layer."""
-    return pictures.weights(services.studio, services.born(owner, order, number), number)
+    return pictures.weights(services.studio, services.children(owner, order, number), number)
 
 
 @router.get(
@@ -129,7 +129,7 @@ async def show_weights(order: Id, number: int, services: ServicesDep, owner: Own
 )
 async def show_morph(order: Id, number: int, request: Request, services: ServicesDep, owner: Owner) -> Response:
     """Father → child → mother: 13 pictures side by side in one JPEG."""
-    family = services.born(owner, order, number)
+    family = services.children(owner, order, number)
     if number not in family.morphs:
         job = services.worker.submit(
             "morph", lambda job: pictures.morph(services.studio, family, number, job.check), owner=owner
@@ -143,7 +143,7 @@ async def show_morph(order: Id, number: int, request: Request, services: Service
 )
 async def download_sheet(order: Id, services: ServicesDep, owner: Owner) -> Response:
     """Parents and children in one picture."""
-    result = services.born(owner, order).result
+    result = services.children(owner, order).result
     assert result is not None
     return _file(await run_in_threadpool(pictures.sheet, result), "image/png", "sheet.png")
 
@@ -155,7 +155,7 @@ async def download_sheet(order: Id, services: ServicesDep, owner: Owner) -> Resp
 )
 async def download_bundle(order: Id, services: ServicesDep, owner: Owner) -> Response:
     """Pictures, latents with weight maps, the manifest and the sheet, zipped."""
-    result = services.born(owner, order).result
+    result = services.children(owner, order).result
     assert result is not None
     return _file(await run_in_threadpool(pictures.bundle, result), "application/zip", "kinblend.zip")
 

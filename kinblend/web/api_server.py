@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER
-from kinblend.web.engine_service import Studio
+from kinblend.web.engine_service import Sampler
 from kinblend.web.problems import ProblemError, documented, problem
 from kinblend.web.schemas import AttributeAnswer, StrategyAnswer
 from kinblend.web.services import Owner, ServicesDep
@@ -24,7 +24,7 @@ async def strategies(services: ServicesDep) -> Response:
 
 
 @lru_cache(maxsize=4)  # an app has one
-def _strategies(studio: Studio) -> bytes:
+def _strategies(studio: Sampler) -> bytes:
     """All blenders as JSON, which takes longer to make than to send."""
     plugins = load_plugins()
     found = [

@@ -16,7 +16,7 @@ from starlette.types import Scope
 from kinblend.settings import Settings
 from kinblend.web import api_children, api_events, api_photos, api_server, pages
 from kinblend.web.access import Access
-from kinblend.web.engine_service import Studio
+from kinblend.web.engine_service import Sampler
 from kinblend.web.limits import Limits
 from kinblend.web.middleware import Guarded, Headed, Measured, Paced, Sized
 from kinblend.web.problems import Problem, answer_problems
@@ -30,11 +30,11 @@ def create_app(
     """The web app over one engine.
 
     settings: of the engine. access: who may come in; default: this machine. limits: what they may ask for. judge: as
-        `Studio` takes it.
+        `Sampler` takes it.
     Raises `ModelError` where the backbone is missing.
     """
     limits, access = limits or Limits(), access or Access()
-    services = Services(Studio(settings, limits, judge), limits, access)
+    services = Services(Sampler(settings, limits, judge), limits, access)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -33,7 +33,7 @@ MARGIN = 0.35  # round a face's box, of its longer side
 ENGINES = 4  # kept at a time, one for each set of projector options
 
 
-class Studio:
+class Sampler:
     """Looks at photographs and makes children.
 
     settings: backbone, device, blender and editor. limits: of photographs and of orders. judge: whether an
@@ -47,7 +47,7 @@ class Studio:
         self._engines: dict[str, Engine] = {}
         self.engine = self._engine({})
         self.editor = self.engine.editor(settings.editor)
-        self.parts = dict(self.engine.backbone.projector.parts())
+        self.parts = dict(self.engine.backbone.projector.layer_groups())
         self.attributes = dict(self.editor.attributes())
         targets = self.editor.targets()
         self.units = {name: list(targets.get(name, ())) for name in self.attributes}
@@ -70,7 +70,7 @@ class Studio:
         check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
         if self.lacking.get(wishes.blender):
             self.engine.blender(wishes.blender, wishes.options)  # some options do without weights
-        self.engine.asked(wishes.request, self.editor, wishes.edits, wishes.seed)
+        self.engine.child_spec(wishes.request, self.editor, wishes.edits, wishes.seed)
 
     def warm(self, check: Callable[[], None]) -> None:
         """Load every network once, and learn which strategies draw lots. check: may raise between steps."""
@@ -111,7 +111,7 @@ class Studio:
     def preview(self, father: Photo, mother: Photo, wishes: PreviewOrder) -> bytes:
         """A child as a small JPEG, from latents alone."""
         engine = self._engine(wishes.projector)
-        asked = engine.asked(wishes.request, self.editor, wishes.edits, wishes.seed)
+        asked = engine.child_spec(wishes.request, self.editor, wishes.edits, wishes.seed)
         blended = self._blended(engine, father, mother, wishes).latent
         latent = engine.edit(blended, self.editor, asked.all_edits)
         [picture] = engine.backbone.render([latent], seed=wishes.seed, size=PREVIEW)

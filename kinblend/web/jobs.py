@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 from kinblend.cancellation import cancellable
-from kinblend.errors import KinblendError, UsageError, one_line
+from kinblend.errors import KinblendError, UsageError, summarize
 
 T = TypeVar("T")
 ENDING = 20.0  # seconds that the running job may take to end
@@ -73,7 +73,7 @@ class Job(Generic[T]):
             return "given up"
         # Whatever goes wrong belongs to who asked; the thread goes on, and so does the loop that waits.
         except BaseException as error:
-            self.future.set_exception(error if isinstance(error, Exception) else KinblendError(one_line(error)))
+            self.future.set_exception(error if isinstance(error, Exception) else KinblendError(summarize(error)))
             return "failed"
         return "done"
 

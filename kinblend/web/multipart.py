@@ -23,7 +23,7 @@ _CALLS = (
     "part_data",
     "part_end",
 )
-MOST_TEXT = 256 * 2**10  # bytes of a field that is no file
+MAX_TEXT = 256 * 2**10  # bytes of a field that is no file
 
 
 @dataclass
@@ -104,7 +104,7 @@ class _Reader:
             raise ProblemError(422, "too-many-files", f"Send no file but {' and '.join(self._files)}")
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
-        most = self._limits.file_bytes if self._part.is_file else MOST_TEXT
+        most = self._limits.file_bytes if self._part.is_file else MAX_TEXT
         if len(self._part.data) + end - start > most:
             size = f"{most / 2**20:.0f} MB" if self._part.is_file else f"{most // 2**10} KB"
             what = "The photograph" if self._part.is_file else f"The field {self._part.name[:40]!r}"

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 
-from kinblend.pipeline.age_and_sex import OLDEST, SEX_TARGETS, USUAL_AGE, USUAL_SEX, YOUNGEST
+from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, OLDEST, SEX_TARGETS, YOUNGEST
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER, PASS, new_owner, owner_of
-from kinblend.web.engine_service import Studio
+from kinblend.web.engine_service import Sampler
 from kinblend.web.forms import Field, fields_of
 from kinblend.web.labels import slider
-from kinblend.web.schemas import MOST_CHILDREN
+from kinblend.web.schemas import MAX_CHILDREN
 from kinblend.web.services import Services, ServicesDep
 
 HERE = Path(__file__).parent
@@ -84,8 +84,8 @@ def _context(services: Services) -> dict[str, object]:
         "parts": studio.parts,
         "age": _ages(studio),
         "sexes": SEXES if set(SEX_TARGETS.values()) <= set(studio.units.get("gender", ())) else (),
-        "usual_sex": USUAL_SEX,
-        "most_children": MOST_CHILDREN,
+        "usual_sex": DEFAULT_SEX,
+        "most_children": MAX_CHILDREN,
         "minutes": round(services.limits.lifetime / 60),
         "most_megabytes": services.limits.file_bytes // 2**20,
     }
@@ -102,7 +102,7 @@ class Strategy:
     fields: list[Field]
 
 
-def _strategies(studio: Studio) -> list[Strategy]:
+def _strategies(studio: Sampler) -> list[Strategy]:
     plugins = load_plugins()
     found = []
     for spec in sorted(plugins["blender"], key=lambda spec: _rank(spec.name)):
@@ -112,17 +112,17 @@ def _strategies(studio: Studio) -> list[Strategy]:
     return found
 
 
-def _first_strategy(studio: Studio) -> str:
+def _first_strategy(studio: Sampler) -> str:
     """The strategy of the settings; where it is not available here, one that is."""
     wanted, names = studio.settings.blender, sorted(studio.lacking, key=_rank)
     available = [name for name in names if not studio.lacking[name]]
     return wanted if wanted in available or not available else available[0]
 
 
-def _ages(studio: Studio) -> dict[str, float] | None:
+def _ages(studio: Sampler) -> dict[str, float] | None:
     """The ages that can be asked for, in years; None where this backbone has no directions for them."""
     known = "years" in studio.units.get("age", ())
-    return {"youngest": YOUNGEST, "oldest": OLDEST, "usual": USUAL_AGE} if known else None
+    return {"youngest": YOUNGEST, "oldest": OLDEST, "usual": DEFAULT_AGE} if known else None
 
 
 def _rank(name: str) -> int:

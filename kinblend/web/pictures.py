@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.imaging.encode import jpeg_bytes, png_bytes
-from kinblend.web.engine_service import PREVIEW, Studio
+from kinblend.web.engine_service import PREVIEW, Sampler
 from kinblend.web.records import Family
 from kinblend.web.schemas import LayerWeights
 
@@ -27,7 +27,7 @@ FRAMES = 2 * STEPS + 1  # of a strip
 BATCH = 4  # pictures rendered between two looks whether anyone still waits
 
 
-def morph(studio: Studio, family: Family, number: int, check: Callable[[], None] = lambda: None) -> bytes:
+def morph(studio: Sampler, family: Family, number: int, check: Callable[[], None] = lambda: None) -> bytes:
     """Father → child → mother as one JPEG strip of FRAMES pictures side by side.
 
     check: called between batches; it may raise to end the work.
@@ -53,7 +53,7 @@ def _between(parent: Latent, child: Latent) -> Iterator[tuple[Latent, Latent, fl
 
 
 def _strip(
-    studio: Studio, family: Family, frames: Sequence[tuple[Latent, Latent, float]], check: Callable[[], None]
+    studio: Sampler, family: Family, frames: Sequence[tuple[Latent, Latent, float]], check: Callable[[], None]
 ) -> bytes:
     from PIL import Image as pil
 
@@ -82,7 +82,7 @@ def _shown(ours: Latent, theirs: Latent, share: float) -> list[Latent]:
     return [ours, theirs] if mixed else [ours]
 
 
-def weights(studio: Studio, family: Family, number: int) -> list[LayerWeights]:
+def weights(studio: Sampler, family: Family, number: int) -> list[LayerWeights]:
     """How a child was made: the father's share in every dimension that either parent's code uses."""
     assert family.result is not None
     child = family.result.children[number - 1]

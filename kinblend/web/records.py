@@ -91,10 +91,10 @@ class Family:
     @property
     def size(self) -> int:
         """Bytes held, about."""
-        born = [] if self.result is None else list(self.result.children)
-        pixels = sum(_pixels(child.image) for child in born)
+        children = [] if self.result is None else list(self.result.children)
+        pixels = sum(_pixels(child.image) for child in children)
         files = sum(map(len, [*self.pictures, *self.morphs.values()]))
-        return _latents_size([child.latent for child in born]) + pixels + files
+        return _latents_size([child.latent for child in children]) + pixels + files
 
     @property
     def over(self) -> bool:

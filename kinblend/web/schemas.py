@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kinblend.pipeline.age_and_sex import OLDEST, USUAL_AGE, USUAL_SEX, YOUNGEST, ChildRequest, SexChoice
+from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, OLDEST, YOUNGEST, AgeAndSex, SexChoice
 from kinblend.web.problems import Problem
 
-MOST_SEED = 2**53 - 1 - 64  # what JavaScript counts exactly, and room for brothers and sisters
-MOST_CHILDREN = 8
+MAX_SEED = 2**53 - 1 - 64  # what JavaScript counts exactly, and room for brothers and sisters
+MAX_CHILDREN = 8
 
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Strength = Annotated[float, Field(ge=-100, le=100)]
@@ -28,20 +28,20 @@ class Wishes(BaseModel):
     blender: str = Field("average", description="the strategy; see /api/v1/strategies")
     options: dict[str, Any] = Field({}, description="its options")
     projector: dict[str, Any] = Field({}, description="options of the backbone's projector, whose hair say")
-    age: Years | None = Field(USUAL_AGE, description="in years; null: as old as the blend of the parents")
+    age: Years | None = Field(DEFAULT_AGE, description="in years; null: as old as the blend of the parents")
     sex: SexChoice | None = Field(
-        USUAL_SEX, description="any: drawn from each child's seed; null: as the blend of the parents is"
+        DEFAULT_SEX, description="any: drawn from each child's seed; null: as the blend of the parents is"
     )
     edits: dict[str, Strength | Aim] = Field(
         {}, description="attribute → strength, or a target; one of age or gender takes the place of their defaults"
     )
     neutral: bool = Field(True, description="calm the parents' expressions and turn their heads ahead first")
-    seed: int = Field(0, ge=0, le=MOST_SEED, description="everything random is drawn from it")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="everything random is drawn from it")
 
     @property
-    def request(self) -> ChildRequest:
+    def request(self) -> AgeAndSex:
         """Age and sex, with which of them nobody asked for."""
-        return ChildRequest(self.age, self.sex, frozenset({"age", "sex"} - self.model_fields_set))
+        return AgeAndSex(self.age, self.sex, frozenset({"age", "sex"} - self.model_fields_set))
 
 
 class PreviewOrder(Wishes):
@@ -54,13 +54,13 @@ class PreviewOrder(Wishes):
 class Order(PreviewOrder):
     """Children of two photographs that were sent before."""
 
-    children: int = Field(1, ge=1, le=MOST_CHILDREN, description="how many; each has a seed of its own")
+    children: int = Field(1, ge=1, le=MAX_CHILDREN, description="how many; each has a seed of its own")
 
 
 class DirectOrder(Wishes):
     """What the part `order` of a form with both photographs holds, as JSON."""
 
-    children: int = Field(1, ge=1, le=MOST_CHILDREN)
+    children: int = Field(1, ge=1, le=MAX_CHILDREN)
     father_face: int | None = Field(
         None, ge=1, le=99, description="which face, from the left, where there are several"
     )

@@ -12,10 +12,10 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
-from kinblend.errors import KinblendError, one_line
+from kinblend.errors import KinblendError, summarize
 from kinblend.pipeline import Result
 from kinblend.web.access import Access, owner_of
-from kinblend.web.engine_service import Studio
+from kinblend.web.engine_service import Sampler
 from kinblend.web.jobs import GivenUpError, Job, Worker
 from kinblend.web.limits import Limits
 from kinblend.web.malloc import give_back
@@ -36,7 +36,7 @@ GRACE = 3.0  # seconds a listener may be away before its order is given up: brow
 class Services:
     """One app's. studio: does the work. limits, access: what may be asked for, and by whom."""
 
-    def __init__(self, studio: Studio, limits: Limits, access: Access) -> None:
+    def __init__(self, studio: Sampler, limits: Limits, access: Access) -> None:
         self.studio, self.limits, self.access = studio, limits, access
         self.failed = False  # the models could not be loaded
         self.names, self.metrics = Names(), Metrics()
@@ -73,7 +73,7 @@ class Services:
         error = None if future.cancelled() else future.exception()
         if error is not None and not isinstance(error, GivenUpError):
             self.failed = True
-            LOG.error("the models could not be loaded: %s", one_line(error))
+            LOG.error("the models could not be loaded: %s", summarize(error))
 
     async def see(self, owner: str, data: bytes, request: Request, face: int | None = None) -> tuple[Photo, bool]:
         """A photograph, looked at; and whether it was known already. Raises `InputError`."""
@@ -116,7 +116,7 @@ class Services:
         """One that is kept. Raises `ProblemError`."""
         return _found(self.families.get(owner, name), "order")
 
-    def born(self, owner: str, name: str, number: int = 1) -> Family:
+    def children(self, owner: str, name: str, number: int = 1) -> Family:
         """One whose children are there. Raises `ProblemError`."""
         family = self.family(owner, name)
         if family.result is None:
@@ -134,7 +134,7 @@ class Services:
             return known
         self.studio.check(order, order.children)
         family, loop = Family(name, order, father, mother), asyncio.get_running_loop()
-        family.job = self.worker.submit("children", lambda job: self._carry_out(family, job, loop), owner=owner)
+        family.job = self.worker.submit("children", lambda job: self._execute(family, job, loop), owner=owner)
         family.job.future.add_done_callback(lambda _: loop.call_soon_threadsafe(_finish, family))
         self.families.put(owner, name, family)
         return family
@@ -163,7 +163,7 @@ class Services:
             if not work.done():
                 job.give_up()
 
-    def _carry_out(self, family: Family, job: Job[Made], loop: asyncio.AbstractEventLoop) -> Made:
+    def _execute(self, family: Family, job: Job[Made], loop: asyncio.AbstractEventLoop) -> Made:
         def on_stage(stage: str) -> None:
             job.check()
             loop.call_soon_threadsafe(lambda: family.tell(status="running", stage=stage))
@@ -192,7 +192,7 @@ def _finish(family: Family) -> None:
         result, pictures = future.result()
         family.tell(status="done", result=result, pictures=pictures)
         return
-    found = from_error(error) if isinstance(error, KinblendError) else ProblemError(500, "failed", one_line(error))
+    found = from_error(error) if isinstance(error, KinblendError) else ProblemError(500, "failed", summarize(error))
     family.tell(status="failed", problem=describe(found.status, found.kind, found.detail))
 
 

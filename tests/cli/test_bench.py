@@ -64,7 +64,7 @@ def test_every_step_that_a_pack_allows_is_timed(pack: Path, tmp_path: Path) -> N
 
 
 def test_another_implementation_runs_beside_ours(pack: Path, tmp_path: Path) -> None:
-    path = tmp_path / "rival.py"
+    path = tmp_path / "reference.py"
     words = ["bench", "--backbone", str(pack), "--rounds", "1", "--step", "load", "--precision", "fp32", "--json"]
     for factor, differs in (("1", False), ("2", True)):
         path.write_text(RIVAL.replace("{factor}", factor))
@@ -91,21 +91,21 @@ def test_openvino_runs_a_graph_beside_ours(pack: Path, tmp_path: Path, monkeypat
             archive.writestr(f"{name}.xml", json.dumps(shape))
             archive.writestr(f"{name}.bin", b"")
     words = ["bench", "--backbone", str(pack), "--rounds", "1", "--step", "load", "--precision", "fp32", "--json"]
-    code, out, error = here(*words, "--against", "openvino", "--rival-model", str(wheel))
+    code, out, error = here(*words, "--against", "openvino", "--reference-model", str(wheel))
     assert code == 0, error
     [case] = json.loads(out)["against"]
     assert case["ratio"] == pytest.approx(case["reference_seconds"] / case["seconds"])
     empty = tmp_path / "empty.whl"
     ZipFile(empty, "w").close()
-    code, _, error = here(*words, "--against", "openvino", "--rival-model", str(empty))
+    code, _, error = here(*words, "--against", "openvino", "--reference-model", str(empty))
     assert (code, "no graph that makes pictures of 16 px" in error) == (2, True)
 
 
 def test_openvino_is_asked_for_where_it_is_missing(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     words = ["bench", "--backbone", str(pack), "--against", "openvino"]
-    assert "--rival-model FILE" in here(*words)[2]
-    code, _, error = here(*words, "--rival-model", "some.whl")
+    assert "--reference-model FILE" in here(*words)[2]
+    code, _, error = here(*words, "--reference-model", "some.whl")
     assert (code, "pip install openvino" in error) == (2, True)
 
 

@@ -1,4 +1,4 @@
-"""`kinblend families trios` and `encode` on real pictures: what is lost is listed, and nothing is done twice."""
+"""`kinblend families trios` and `encode` on real pictures: what is rejected is listed, and nothing is done twice."""
 
 import csv
 import shutil
@@ -20,11 +20,11 @@ def test_trios_are_encoded_once_and_what_is_lost_is_listed(tmp_path: Path) -> No
     words = ["families", "encode", "list.csv", "--out", "trios.safetensors", "--workers", "1"]
     done = site.kinblend(*words)
     assert done.returncode == 0, done.stderr
-    assert "1 of 3 trios; 2 pictures were lost" in done.stderr
-    lost = (tmp_path / "trios.lost.csv").read_text()
-    assert "text.jpg" in lost
-    assert "none.jpg" in lost
-    assert all(len(row) == 2 for row in csv.reader(lost.splitlines()))
+    assert "1 of 3 trios; 2 pictures were rejected" in done.stderr
+    rejected = (tmp_path / "trios.rejected.csv").read_text()
+    assert "text.jpg" in rejected
+    assert "none.jpg" in rejected
+    assert all(len(row) == 2 for row in csv.reader(rejected.splitlines()))
     first = load_trios(tmp_path / "trios.safetensors")
     assert (tuple(first.father.shape), first.families) == ((1, 4, 512), ["A"])
     kept = sorted((tmp_path / "home" / "families").glob("*/*"))
@@ -48,7 +48,7 @@ def test_trios_of_a_folder_go_straight_into_encode(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     encoded = load_trios(tmp_path / "trios.safetensors")
     assert encoded.splits == ["val", "val"]
-    assert encoded.parts(seed=0) == {"train": [], "val": [0, 1], "test": []}
+    assert encoded.split_rows(seed=0) == {"train": [], "val": [0, 1], "test": []}
 
 
 @pytest.mark.parametrize("text", ["family,father\n", "family,father,mother,child\nA,a.jpg,b.jpg,c.jpg\n"])

@@ -295,9 +295,9 @@ def test_a_hook_that_fails_in_the_engine_is_a_plugins_error() -> None:
     from kinblend.plugins import Plugins
 
     with pytest.raises(PluginError, match="nothing"):
-        from kinblend.errors import blame
+        from kinblend.errors import wrap_plugin_errors
 
-        with blame("nothing"):
+        with wrap_plugin_errors("nothing"):
             raise GeneratorExit
     assert Plugins([EntryPoint("x", "no.such.module", "kinblend")]).reports[0].error
     assert here("plugins", "--json")[0] == 0

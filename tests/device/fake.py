@@ -17,7 +17,7 @@ class FakeMemory(DeviceMemory):
         self.total, self.most, self.set_limit, self.freed = total, 0, total, 0
         self.held: list[tuple[StorageWeakRef, int]] = []
 
-    def bring(self, home: Tensor, dtype: torch.dtype) -> Tensor:
+    def to_device(self, home: Tensor, dtype: torch.dtype) -> Tensor:
         there = home.to(dtype, copy=True)
         self.take(there.numel() * there.element_size(), there)
         return there
@@ -29,16 +29,16 @@ class FakeMemory(DeviceMemory):
         self.held.append((StorageWeakRef(owner.untyped_storage()), size))
         self.most = max(self.most, self.allocated())
 
-    def idle(self, tensors: Iterable[Tensor], *, files: bool = False) -> None:
+    def release(self, tensors: Iterable[Tensor], *, files: bool = False) -> None:
         """Nothing here is mapped from a file."""
 
     def allocated(self) -> int:
         self.held = [(storage, size) for storage, size in self.held if not storage.expired()]
         return sum(size for _, size in self.held)
 
-    def peak(self, anew: bool = False) -> int:
+    def peak(self, reset: bool = False) -> int:
         most = self.most
-        if anew:
+        if reset:
             self.most = self.allocated()
         return most
 

@@ -30,7 +30,7 @@ def tensors(tmp_path: Path) -> dict[str, torch.Tensor]:
 def test_what_was_read_is_given_back_and_read_again(tensors: dict[str, torch.Tensor]) -> None:
     total = float(tensors["a"].sum())
     before = resident_file_bytes()
-    given = mmap_release.release([tensors["a"]])
+    given = mmap_release.release_pages([tensors["a"]])
     assert given > 15 << 20
     assert before - resident_file_bytes() > 15 << 20
     assert float(tensors["a"].sum()) == total
@@ -38,16 +38,16 @@ def test_what_was_read_is_given_back_and_read_again(tensors: dict[str, torch.Ten
 
 def test_what_was_changed_stays(tensors: dict[str, torch.Tensor]) -> None:
     tensors["a"][7, 7] = 3.0
-    assert mmap_release.release([tensors["a"]]) == 0
+    assert mmap_release.release_pages([tensors["a"]]) == 0
     assert float(tensors["a"][7, 7]) == 3.0
     own = torch.randn(SIDE, SIDE)
-    assert mmap_release.release([own, own[:0]], files=True) == 0
+    assert mmap_release.release_pages([own, own[:0]], files=True) == 0
 
 
 def test_tensors_that_nobody_holds_are_given_back_with_their_file(tensors: dict[str, torch.Tensor]) -> None:
     tensors["a"].sum()
-    assert mmap_release.release([tensors["b"]]) < 1 << 20
-    assert mmap_release.release([tensors["b"][:1]], files=True) > 15 << 20
+    assert mmap_release.release_pages([tensors["b"]]) < 1 << 20
+    assert mmap_release.release_pages([tensors["b"][:1]], files=True) > 15 << 20
 
 
 def test_a_lease_gives_mapped_weights_back_when_it_ends(tensors: dict[str, torch.Tensor]) -> None:

@@ -30,10 +30,10 @@ class Chain(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.full((16,), 2.0))
-        self.device_parts = nn.ModuleList(nn.Linear(16, 16) for _ in range(4))
+        self.offloadable_blocks = nn.ModuleList(nn.Linear(16, 16) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
-        for part in self.device_parts:
+        for part in self.offloadable_blocks:
             x = part(x) * self.scale
         return x
 
@@ -121,7 +121,7 @@ def test_a_module_larger_than_the_budget_comes_in_pieces() -> None:
         assert pool.records[0].bytes == pool.records[0].peak_bytes == piece + 64
         # Four pieces and the scale, and the first piece of the call that failed.
         assert [record.moved_bytes for record in pool.records] == [5 * piece + 64, 5 * piece]
-    assert not chain.device_parts[0]._forward_hooks
+    assert not chain.offloadable_blocks[0]._forward_hooks
     with DevicePool(budget=piece, memory=memory) as pool, pytest.raises(DeviceMemoryError, match=str(piece + 64)):
         pool.lease(chain).__enter__()
 

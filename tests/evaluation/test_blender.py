@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from kinblend import LatentSpace, Trios, load_backbone
 from kinblend.errors import InputError
-from kinblend.evaluation.blender import evaluate, test_rows, usual_strategies
+from kinblend.evaluation.blender import default_strategies, evaluate, select_test_rows
 from kinblend.evaluation.blender_report import auc_rows, write_evaluation
 from kinblend.evaluation.bootstrap import over_families
 from kinblend.evaluation.retrieval import candidates, scores, siblings
@@ -17,7 +17,7 @@ from kinblend.evaluation.weight_report import figures_of, write_analysis
 from kinblend.evaluation.weights import most_consistent, summarize, used_elements
 from kinblend.identity import identity_by_name
 
-test_rows.__test__ = False  # a function of ours, no test
+select_test_rows.__test__ = False  # a function of ours, no test
 
 
 def made(count: int, sexes: str = "mf", dim: int = 8) -> Trios:
@@ -32,7 +32,7 @@ def made(count: int, sexes: str = "mf", dim: int = 8) -> Trios:
         [f"F{row // 2}" for row in range(count)],
         space,
         splits=["test"] * count,
-        houses=[f"H{row // 2}" for row in range(count)],
+        nuclear_families=[f"H{row // 2}" for row in range(count)],
         children=[f"C{row}" for row in range(count)],
         groups={"sex": [sexes[row % len(sexes)] for row in range(count)]},
     )
@@ -90,14 +90,14 @@ def test_siblings_are_other_children_of_the_house() -> None:
     torch.testing.assert_close(found[0], trios.embedding[1])
     torch.testing.assert_close(found[3], trios.embedding[2])
     alone = made(6)
-    assert bool(torch.isnan(siblings(alone, Trios(**{**vars(alone), "houses": [""] * 6}))[0]).all())
+    assert bool(torch.isnan(siblings(alone, Trios(**{**vars(alone), "nuclear_families": [""] * 6}))[0]).all())
 
 
 def test_so_many_rows_of_each_test_family() -> None:
-    assert len(test_rows(made(20), 0, 1)) == 10
-    assert sorted(test_rows(made(20), 0, 5)) == list(range(20))
+    assert len(select_test_rows(made(20), 0, 1)) == 10
+    assert sorted(select_test_rows(made(20), 0, 5)) == list(range(20))
     with pytest.raises(InputError, match="test part"):
-        test_rows(Trios(**{**vars(made(4)), "splits": ["train"] * 4}), 0, 1)
+        select_test_rows(Trios(**{**vars(made(4)), "splits": ["train"] * 4}), 0, 1)
 
 
 def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
         embedding = identity.of_pictures(backbone.projector.synthesize(father, size=identity.best_side)).clone()
     names = [f"F{row}" for row in range(6)]
     trios = Trios(father, mother, father, embedding, names, backbone.space, ["test"] * 6, embedding, -embedding)
-    strategies = {name: usual_strategies(backbone, {})[name] for name in ("father alone", "mother alone", "mask")}
+    strategies = {name: default_strategies(backbone, {})[name] for name in ("father alone", "mother alone", "mask")}
     report = evaluate(backbone, trios, list(range(6)), strategies, pictures=2)
     auc = {name: line["figures"]["auc"]["mean"] for name, line in report["strategies"].items()}
     assert auc["father alone"] == 1

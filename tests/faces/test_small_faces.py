@@ -14,7 +14,7 @@ from kinblend.errors import ModelError, UsageError
 from kinblend.faces.alignment import align, face_square
 from kinblend.faces.detect import detect, detect_many
 from kinblend.faces.dlib_detector import dlib_landmarks
-from kinblend.faces.resolution import true_size
+from kinblend.faces.resolution import effective_resolution
 from kinblend.faces.upscale import PACKAGE, enlarge, network, read_ncnn, require
 
 pytestmark = pytest.mark.skipif(find_spec("openpeople") is None, reason="the example people are not installed")
@@ -31,8 +31,8 @@ def portrait() -> Image.Image:
 @pytest.mark.parametrize("resampling", ["NEAREST", "BILINEAR", "BICUBIC"])
 def test_a_blown_up_face_is_as_small_as_it_was(portrait: Image.Image, resampling: Image.Resampling) -> None:
     face = portrait.crop((64, 50, 192, 178))
-    assert true_size(face) == 128
-    assert true_size(face.resize((32, 32)).resize((128, 128), Image.Resampling[resampling])) == 32
+    assert effective_resolution(face) == 128
+    assert effective_resolution(face.resize((32, 32)).resize((128, 128), Image.Resampling[resampling])) == 32
 
 
 def test_pictures_of_mixed_sizes_give_what_each_gives_alone(portrait: Image.Image) -> None:

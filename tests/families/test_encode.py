@@ -10,7 +10,7 @@ from PIL import Image
 from kinblend import Engine
 from kinblend.cli.demo import example
 from kinblend.faces import find_face
-from kinblend.families.encode import HELD_OUT, _groups, edges_held_out, encode_trios
+from kinblend.families.encode import HELD_OUT, _groups, encode_trios, pad_edges
 from kinblend.families.trio_list import TrioFiles
 from kinblend.identity import embed_faces
 
@@ -18,7 +18,7 @@ from kinblend.identity import embed_faces
 def test_edges_are_continued() -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (6, 4, 3), dtype=np.uint8)
     more = round(HELD_OUT * 4)
-    wide = np.asarray(edges_held_out(Image.fromarray(pixels)))
+    wide = np.asarray(pad_edges(Image.fromarray(pixels)))
     assert wide.shape == (6 + 2 * more, 4 + 2 * more, 3)
     assert (wide[more:-more, more:-more] == pixels).all()
     assert (wide[more:-more, :more] == pixels[:, :1]).all() and (wide[0, 0] == pixels[0, 0]).all()
@@ -30,8 +30,8 @@ def test_a_face_that_is_cut_close_is_more_like_its_whole_photograph(tmp_path: Pa
     tight = cut_close(whole)
     tight.save(tmp_path / "small.png")
     small = tmp_path / "small.png"
-    encoded, lost = encode_trios([TrioFiles("F1", small, small, small)], "morphable", tmp_path / "cache")
-    assert not lost
+    encoded, rejected = encode_trios([TrioFiles("F1", small, small, small)], "morphable", tmp_path / "cache")
+    assert not rejected
     engine = Engine("morphable")
     enlarged = tight.resize((256, round(256 * tight.height / tight.width)), Image.Resampling.BICUBIC)
     photograph, narrow = embed_faces([engine.parent(image).crop for image in (whole, enlarged)])

@@ -1,4 +1,4 @@
-"""`kinblend prepare`: what is lost and why, the same bytes after a kill, damaged inputs."""
+"""`kinblend prepare`: what is rejected and why, the same bytes after a kill, damaged inputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from kinblend.families.encode import encode_trios
 from kinblend.families.pairing import pair
 from kinblend.families.prepare import Prepared, PrepareOptions, prepare
 from kinblend.families.readers import read_families
-from kinblend.storage.checksummed import read_sealed
+from kinblend.storage.checksummed import read_checksummed
 from kinblend.storage.tables import read_table
 
 pytestmark = pytest.mark.skipif(find_spec("openpeople") is None, reason="the example people are not installed")
@@ -72,7 +72,7 @@ def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path
     done = site.kinblend("prepare", folder, *WORDS, "--size", 256, "--size", 512, "--workers", 1, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert {(one["stage"], one["kind"]): one["count"] for one in report["lost"]} == {
+    assert {(one["stage"], one["kind"]): one["count"] for one in report["rejected"]} == {
         ("detect", "unreadable"): 1,
         ("detect", "no face"): 1,
         ("detect", "several people"): 1,
@@ -87,12 +87,12 @@ def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path
     for size in (256, 512):
         with Image.open(out / "crops" / str(size) / "FMSD-1-S.jpg.png") as crop:
             assert crop.size == (size, size)
-    tensors, header = read_sealed(out / "latents-00000.safetensors", "latents")
+    tensors, header = read_checksummed(out / "latents-00000.safetensors", "latents")
     assert tuple(tensors["code"].shape) == (2, 4, 512) and tuple(tensors["embedding"].shape) == (2, 128)
     assert header["crops"] == ["FMSD-1-S.jpg.png", "FMSD-1-D.jpg.png"]
-    lost = {Path(row["picture"]).name: row["reason"] for _, row in read_table(out / "lost.csv").rows}
-    assert set(lost) == {"FMSD-1-F.jpg", "FMSD-2-D.jpg", "FMSD-2-F.jpg", "FMSD-2-S.jpg"}
-    with Image.open(out / "lost-001.png") as sheet:
+    rejected = {Path(row["picture"]).name: row["reason"] for _, row in read_table(out / "rejected.csv").rows}
+    assert set(rejected) == {"FMSD-1-F.jpg", "FMSD-2-D.jpg", "FMSD-2-F.jpg", "FMSD-2-S.jpg"}
+    with Image.open(out / "rejected-001.png") as sheet:
         assert sheet.size == (1200, 148)
     counts = json.loads(site.kinblend("families", "stats", "out", "--json").stdout)
     assert (counts["format"], counts["images"], counts["individuals_without_images"]) == ("prepared", 2, 5)
@@ -110,15 +110,15 @@ def test_crops_go_on_to_trios_and_encode_and_options_change_the_folder(tmp_path:
     name, found = read_families(out)
     triples = pair(found)
     assert (name, len(triples)) == ("prepared", 2)
-    encoded, lost = encode_trios(triples, "morphable", tmp_path / "encoded", aligned=True)
-    assert (len(encoded), lost) == (2, [])
-    shard, header = read_sealed(out / "latents-00000.safetensors", "latents")
+    encoded, rejected = encode_trios(triples, "morphable", tmp_path / "encoded", aligned=True)
+    assert (len(encoded), rejected) == (2, [])
+    shard, header = read_checksummed(out / "latents-00000.safetensors", "latents")
     father, son = (header["crops"].index(f"FMSD-1-{letter}.jpg.png") for letter in "FS")
     for ours, theirs in ((shard["code"][father], encoded.father[0]), (shard["embedding"][son], encoded.embedding[0])):
         assert float(torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0)) > 0.8
     again = run(tmp_path / "set", out, sizes=(512,))
     assert dict(again.pictures) == {"detect": 0, "upscale": 0, "align": 4}
-    names = {"crops", "families.json", "index.csv", "lost.csv", "prepared.json"}
+    names = {"crops", "families.json", "index.csv", "rejected.csv", "prepared.json"}
     assert {path.name for path in out.iterdir()} == names
     assert [path.name for path in (out / "crops").iterdir()] == ["512"]
 

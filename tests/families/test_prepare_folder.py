@@ -12,7 +12,7 @@ from kinblend.errors import KinblendError, OutputError, UsageError
 from kinblend.families.model import Family, KinshipSet, Person
 from kinblend.families.prepare import PrepareOptions
 from kinblend.families.prepare.folder import check_folder, made
-from kinblend.families.prepare.outputs import Kept, Lost, write_outputs
+from kinblend.families.prepare.outputs import Kept, Rejected, write_outputs
 from kinblend.families.prepare.stages import Work
 from kinblend.families.readers import read_families
 
@@ -41,12 +41,12 @@ def work(source: Path, name: str) -> Work:
     return Work("0" * 64, picture, records, {".256.png": source / f"{name}.256.png"})
 
 
-def write(source: Path, out: Path, *names: str, lost: tuple[str, ...] = ()) -> None:
+def write(source: Path, out: Path, *names: str, rejected: tuple[str, ...] = ()) -> None:
     """What `prepare` does at its end, with these pictures."""
-    found = pictures(source, *names, *lost)
+    found = pictures(source, *names, *rejected)
     check_folder(out, found)
     kept = [Kept(source / "set" / f"{name}.jpg", work(source, name)) for name in names]
-    gone = [Lost(source / "set" / f"{name}.jpg", "detect", "no face", "none") for name in lost]
+    gone = [Rejected(source / "set" / f"{name}.jpg", "detect", "no face", "none") for name in rejected]
     write_outputs(out, found, PrepareOptions(backbone=None), kept, gone)
 
 
@@ -54,18 +54,18 @@ def tree(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
 
 
-LISTS = {"index.csv", "lost.csv", "families.json", "prepared.json"}
+LISTS = {"index.csv", "rejected.csv", "families.json", "prepared.json"}
 
 
 def test_finding_04_files_of_the_user_stay_whatever_they_are_called(source: Path) -> None:
     out = source / "out"
-    write(source, out, "a", "b", lost=("c",))
-    assert tree(out) == LISTS | {"crops/256/a.jpg.png", "crops/256/b.jpg.png", "lost-001.png"}
+    write(source, out, "a", "b", rejected=("c",))
+    assert tree(out) == LISTS | {"crops/256/a.jpg.png", "crops/256/b.jpg.png", "rejected-001.png"}
     mine = (
         "notes.txt",
         "crops/mine/x.png",
         "crops/256/mine.png",
-        "lost-099.png",
+        "rejected-099.png",
         ".hidden",
         "latents-00007.safetensors",
     )
@@ -78,14 +78,14 @@ def test_finding_04_files_of_the_user_stay_whatever_they_are_called(source: Path
     assert {(out / name).read_text() for name in mine} == {"mine"} and (out / "empty").is_dir()
 
 
-@pytest.mark.parametrize("name", ["crops/256/b.jpg.png", "lost-001.png"])
+@pytest.mark.parametrize("name", ["crops/256/b.jpg.png", "rejected-001.png"])
 def test_finding_04_a_file_of_the_user_is_not_written_over(name: str, source: Path) -> None:
     out = source / "out"
     write(source, out, "a")
     (out / name).write_text("mine")
     before = {each: (out / each).read_bytes() for each in tree(out)}
     with pytest.raises(OutputError, match="is there already, and kinblend did not make it"):
-        write(source, out, "a", "b", lost=("c",))
+        write(source, out, "a", "b", rejected=("c",))
     assert {each: (out / each).read_bytes() for each in tree(out)} == before
 
 

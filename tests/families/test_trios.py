@@ -21,11 +21,17 @@ def made(count: int, identity: str = "dlib", **more: object) -> Trios:
 
 def test_what_is_known_of_people_comes_back(tmp_path: Path) -> None:
     parents = {"father_embedding": torch.zeros(3, 8), "mother_embedding": torch.ones(3, 8)}
-    trios = made(3, **parents, houses=["a", "a", "b"], children=["x", "y", "z"], groups={"sex": ["m", "f", ""]})
+    trios = made(
+        3, **parents, nuclear_families=["a", "a", "b"], children=["x", "y", "z"], groups={"sex": ["m", "f", ""]}
+    )
     save_trios(tmp_path / "t.safetensors", trios)
     read = load_trios(tmp_path / "t.safetensors", SPACE)
     assert torch.equal(read.mother_embedding, parents["mother_embedding"])
-    assert (read.houses, read.children, read.groups) == (["a", "a", "b"], ["x", "y", "z"], {"sex": ["m", "f", ""]})
+    assert (read.nuclear_families, read.children, read.groups) == (
+        ["a", "a", "b"],
+        ["x", "y", "z"],
+        {"sex": ["m", "f", ""]},
+    )
 
 
 def test_several_files_keep_their_splits_and_share_no_family() -> None:
@@ -34,7 +40,7 @@ def test_several_files_keep_their_splits_and_share_no_family() -> None:
     both = join_trios([listed, drawn])
     assert len(set(both.families)) == 43
     assert list(both.splits[:3]) == ["train", "val", "train"]
-    assert both.splits[3:] == list(drawn.parts_of_rows(0))
+    assert both.splits[3:] == list(drawn.row_splits(0))
     assert list(both.groups["sex"]) == ["m", "f", "m"] + [""] * 40
     assert both.father_embedding is None
     with pytest.raises(InputError, match="encode them alike"):

@@ -31,7 +31,7 @@ from kinblend.errors import ImageError, KinblendError
 from kinblend.imaging import decode_image
 from kinblend.storage.packs import add_files
 
-MOST_SECONDS, MOST_BYTES = 10, 1e9
+MAX_SECONDS, MAX_BYTES = 10, 1e9
 # What reads a file, by the kind of file. Each is an expression of `path`.
 LOADERS = {
     "picture": "read_image(path)",
@@ -119,8 +119,8 @@ def loaders(share: float, folder: Path) -> Outcome:
             error = getattr(errors, said.partition(":")[0], None)
             named = said.startswith("read ") or (error is not None and issubclass(error, KinblendError))
             line = f"{kind}, {path.name}: {said}, {seconds:.1f} s, {grown / 1e6:.0f} MB"
-            found.count(named and "\n" not in said and grown < MOST_BYTES, line)
-            if seconds > MOST_SECONDS:
+            found.count(named and "\n" not in said and grown < MAX_BYTES, line)
+            if seconds > MAX_SECONDS:
                 found.late.append(line)
             most = [max(most[0], seconds), max(most[1], grown)]
     found.count(not (folder / "trace").exists(), "something was executed")

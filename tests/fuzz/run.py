@@ -30,14 +30,14 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a file with a place for the table")
     words = parser.parse_args()
     table = ["| threat | tries | survived | seconds | |", "|---|---|---|---|---|"]
-    lost = 0
+    rejected = 0
     for name in words.only or THREATS:
         with tempfile.TemporaryDirectory() as folder:
             begun = time.monotonic()
             found = THREATS[name](words.share, Path(folder))
         for line in (*found.failures, *found.late):
             print(f"{name}: {line}", file=sys.stderr)
-        lost += len(found.failures) + len(found.late)
+        rejected += len(found.failures) + len(found.late)
         survived = found.tries - len(found.failures)
         table.append(f"| {name} | {found.tries} | {survived} | {time.monotonic() - begun:.0f} | {found.note} |")
         print(table[-1], flush=True)
@@ -46,7 +46,7 @@ def main() -> None:
         before, _, rest = words.write.read_text("utf-8").partition(BEGIN)
         _, _, after = rest.partition(END)
         words.write.write_text(f"{before}{BEGIN}\n{chr(10).join(table)}\n{END}{after}", "utf-8")
-    sys.exit(min(lost, 1))
+    sys.exit(min(rejected, 1))
 
 
 if __name__ == "__main__":

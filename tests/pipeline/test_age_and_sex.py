@@ -6,7 +6,7 @@ import pytest
 
 from kinblend import Context, Editor, LatentSpace, Target
 from kinblend.errors import UsageError
-from kinblend.pipeline.age_and_sex import ChildRequest, drawn_sex
+from kinblend.pipeline.age_and_sex import AgeAndSex, draw_sex
 from kinblend.plugins import load_plugins
 
 CONTEXT = Context(LatentSpace("test", 4, 8, "0" * 64))
@@ -38,7 +38,7 @@ def able(kind: type[Editor] = Able) -> Editor:
 
 
 def test_age_and_sex_become_targets() -> None:
-    asked = ChildRequest(8, "boy").for_child(able(), {"smile": 1.0}, seed=0)
+    asked = AgeAndSex(8, "boy").for_child(able(), {"smile": 1.0}, seed=0)
     assert asked.all_edits == {"smile": 1.0, "age": Target(8.0, "years"), "gender": Target("male")}
     assert (asked.record["age_from"], asked.record["sex_from"], asked.record["sex_drawn"]) == (
         "option",
@@ -48,39 +48,39 @@ def test_age_and_sex_become_targets() -> None:
 
 
 def test_nothing_asked_leaves_the_blend() -> None:
-    asked = ChildRequest().for_child(None, {}, seed=0)
+    asked = AgeAndSex().for_child(None, {}, seed=0)
     assert asked.all_edits == {}
     assert (asked.record["age"], asked.record["age_from"], asked.record["sex"]) == (None, None, None)
 
 
 def test_any_is_drawn_fairly_and_by_the_childs_own_seed() -> None:
-    drawn = [drawn_sex(seed) for seed in range(4000)]
-    assert drawn == [drawn_sex(seed) for seed in range(4000)]
+    drawn = [draw_sex(seed) for seed in range(4000)]
+    assert drawn == [draw_sex(seed) for seed in range(4000)]
     assert abs(drawn.count("girl") / 4000 - 0.5) < 0.03
     alike = sum(one == other for one, other in itertools.pairwise(drawn))
     assert abs(alike / 3999 - 0.5) < 0.03, "neighbours know nothing of each other"
-    asked = [ChildRequest(None, "any").for_child(able(), {}, seed) for seed in range(4)]
+    asked = [AgeAndSex(None, "any").for_child(able(), {}, seed) for seed in range(4)]
     assert [one.sex for one in asked] == drawn[:4] and all(one.drawn for one in asked)
 
 
 def test_an_edit_beats_a_default_and_contradicts_an_option() -> None:
     edits = {"age": -1.0, "gender": Target("male")}
-    asked = ChildRequest(8, "any", BOTH).for_child(able(), edits, seed=0)
+    asked = AgeAndSex(8, "any", BOTH).for_child(able(), edits, seed=0)
     assert asked.all_edits == edits
     assert (asked.record["age_from"], asked.record["sex_from"]) == ("edit", "edit")
-    ChildRequest(8, "any", BOTH).check(able(), edits)
-    for request in (ChildRequest(age=8), ChildRequest(sex="girl")):
+    AgeAndSex(8, "any", BOTH).check(able(), edits)
+    for request in (AgeAndSex(age=8), AgeAndSex(sex="girl")):
         with pytest.raises(UsageError, match="contradicts an edit"):
             request.check(able(), edits)
 
 
 def test_what_an_editor_has_no_targets_for_is_left_out_by_default_and_refused_when_asked_for() -> None:
-    usual = ChildRequest(8, "any", BOTH)
+    usual = AgeAndSex(8, "any", BOTH)
     usual.check(able(Unable), {})
     asked = usual.for_child(able(Unable), {}, seed=0)
     assert asked.all_edits == {}
     assert "its parents' age" in asked.record["left_out"]["age"] and "gender" in asked.record["left_out"]["sex"]
-    for request in (ChildRequest(age=8), ChildRequest(sex="girl")):
+    for request in (AgeAndSex(age=8), AgeAndSex(sex="girl")):
         with pytest.raises(UsageError, match="no directions"):
             request.check(able(Unable), {})
 
@@ -88,8 +88,8 @@ def test_what_an_editor_has_no_targets_for_is_left_out_by_default_and_refused_wh
 @pytest.mark.parametrize("words", [{"age": 81}, {"age": -0.5}, {"age": float("nan")}, {"age": "x"}, {"sex": "man"}])
 def test_ages_and_sexes_that_will_not_do(words: dict) -> None:
     with pytest.raises(UsageError):
-        ChildRequest(**words)
+        AgeAndSex(**words)
 
 
 def test_fractions_and_both_ends_are_ages() -> None:
-    assert [ChildRequest(age=age).age for age in (0, 1.5, 80)] == [0.0, 1.5, 80.0]
+    assert [AgeAndSex(age=age).age for age in (0, 1.5, 80)] == [0.0, 1.5, 80.0]

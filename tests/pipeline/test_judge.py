@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from kinblend.pipeline.judge import look
+from kinblend.pipeline.judge import judge_children
 from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec, Registry
 
@@ -26,7 +26,7 @@ def judges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_it_sees() -> None:
-    found = look("sees", PICTURES)
+    found = judge_children("sees", PICTURES)
     assert found["seen"] == [
         {"age": 7.2, "sex": "girl", "sex_confidence": 0.9},
         {"age": None, "sex": None, "sex_confidence": None},
@@ -38,5 +38,5 @@ def test_what_it_sees() -> None:
     ("name", "reason"), [("fails", "inside"), ("nobody", "there is no analyser"), (None, "no judge was asked")]
 )
 def test_nothing_with_the_reason(name: str | None, reason: str) -> None:
-    found = look(name, PICTURES)
+    found = judge_children(name, PICTURES)
     assert found["seen"] is None and reason in found["judge_note"]

@@ -6,7 +6,7 @@ import torch
 from kinblend import Target, load_backbone
 from kinblend.backbone import make_plugin
 from kinblend.errors import UnsupportedError, UsageError
-from kinblend.pipeline.request import checked_edits, strengths_for
+from kinblend.pipeline.request import resolve_strengths, validate_edits
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def editor():
 
 def test_every_way_to_write_an_edit(editor) -> None:
     words = {"age": " 8.5y ", "gender": "female", "smile": "-1", "hair": 2}
-    assert checked_edits(editor, words) == {
+    assert validate_edits(editor, words) == {
         "age": Target(8.5, "years"),
         "gender": Target("female"),
         "smile": -1.0,
@@ -28,18 +28,18 @@ def test_every_way_to_write_an_edit(editor) -> None:
 @pytest.mark.parametrize("words", [{"gender": "blue"}, {"age": "old"}, {"smile": "8y"}, {"smile": Target("broad")}])
 def test_targets_that_an_attribute_does_not_have(words: dict, editor) -> None:
     with pytest.raises(UnsupportedError, match="give a strength"):
-        checked_edits(editor, words)
+        validate_edits(editor, words)
 
 
 def test_a_number_and_junk_is_neither(editor) -> None:
     with pytest.raises(UsageError, match="give a strength"):
-        checked_edits(editor, {"age": "8 y x"})
+        validate_edits(editor, {"age": "8 y x"})
 
 
 def test_targets_are_solved_together_and_strengths_stay(editor, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(editor, "strengths_towards", lambda code, targets: asked.append(targets) or {"age": -1.5})
+    monkeypatch.setattr(editor, "strengths_for_targets", lambda code, targets: asked.append(targets) or {"age": -1.5})
     code = torch.zeros(editor.space.layers, editor.space.dim)
-    found = strengths_for(editor, code, {"smile": 0.5, "age": Target(8, "years")})
+    found = resolve_strengths(editor, code, {"smile": 0.5, "age": Target(8, "years")})
     assert found == {"smile": 0.5, "age": -1.5}
     assert asked == [{"age": Target(8, "years")}]

@@ -13,7 +13,7 @@ from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, OptionError
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.int8_state import pack
-from kinblend_plugins.blenders.network import HEADS, kind_of, make_network
+from kinblend_plugins.blenders.network import HEADS, checkpoint_format, make_network
 from kinblend_plugins.blenders.proxy import distill, fidelity, load_proxy, save_proxy
 from kinblend_plugins.blenders.training import ablation
 from kinblend_plugins.blenders.training.child import ChildModel
@@ -65,7 +65,7 @@ def test_the_blender_reads_every_head(head: str, symmetric: bool, tmp_path: Path
     network, (father, mother) = make_network(head, 3, 16, symmetric).eval(), parents()
     for tensor in network.parameters():
         torch.nn.init.normal_(tensor, std=0.1)
-    assert kind_of(network.state_dict()) == (head, symmetric)
+    assert checkpoint_format(network.state_dict()) == (head, symmetric)
     save_file(
         pack({name: tensor.clone() for name, tensor in network.state_dict().items()}), tmp_path / "w.safetensors"
     )

@@ -107,7 +107,7 @@ MOBILE = {"head and pose": (0, 6), "features": (7, 12), "complexion and light": 
 class Groups:
     """A projector that only names its groups of layers."""
 
-    def parts(self):
+    def layer_groups(self):
         return MOBILE
 
 

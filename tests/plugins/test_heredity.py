@@ -43,7 +43,7 @@ def trios(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def judged(found: Tensor, trios: Trios) -> float:
     """The AUC on families that are never learned from."""
-    rows = torch.tensor(trios.parts(0)["test"])
+    rows = torch.tensor(trios.split_rows(0)["test"])
     return float(auc(found[rows], of_children(trios)[rows], rows).mean())
 
 

@@ -81,14 +81,14 @@ def test_only_what_can_be_read_has_targets(tmp_path: Path) -> None:
 def test_a_word_moves_to_the_mean_of_a_sex_and_no_further_than_needed() -> None:
     ours = make_plugin("editor", "interfacegan", load_backbone("morphable").context)
     codes = torch.zeros(1, ours.space.layers, ours.space.dim)
-    strength = ours.strength_towards(codes[0], "gender", "male", "")
+    strength = ours.strength_for_target(codes[0], "gender", "male", "")
     assert 0.5 < strength < 1.5
     man = ours.edit(codes, {"gender": 2 * strength})[0]
-    assert ours.strength_towards(man, "gender", "male", "") == 0.0
-    assert ours.strength_towards(man, "gender", "female", "") < -strength
+    assert ours.strength_for_target(man, "gender", "male", "") == 0.0
+    assert ours.strength_for_target(man, "gender", "female", "") < -strength
     for value, unit in (("blue", ""), (8.0, "years")):
         with pytest.raises(UsageError, match="no target"):
-            ours.strength_towards(man, "gender", value, unit)
+            ours.strength_for_target(man, "gender", value, unit)
 
 
 def test_errors_are_clear(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def codes(count: int = 12, seed: int = 3) -> torch.Tensor:
 @pytest.mark.parametrize("word", ["female", "male"])
 def test_an_age_and_a_sex_are_reached_together(editor, years: float, word: str) -> None:
     for code in codes():
-        strengths = editor.strengths_towards(code, {"age": Target(years, "years"), "gender": Target(word)})
+        strengths = editor.strengths_for_targets(code, {"age": Target(years, "years"), "gender": Target(word)})
         after = editor.edit(code[None], strengths)
         assert float(read(editor, "age", after)) == pytest.approx(years, abs=0.2)
         sex = float(read(editor, "gender", after))
@@ -73,13 +73,13 @@ def test_an_age_and_a_sex_are_reached_together(editor, years: float, word: str) 
 def test_a_face_beyond_a_word_stays(editor) -> None:
     code = torch.zeros(5, 16)
     code[:, 1] = 3.0
-    assert editor.strengths_towards(code, {"gender": Target("male")}) == {"gender": 0.0}
-    assert editor.strengths_towards(code, {"gender": Target("female")})["gender"] < -3
+    assert editor.strengths_for_targets(code, {"gender": Target("male")}) == {"gender": 0.0}
+    assert editor.strengths_for_targets(code, {"gender": Target("female")})["gender"] < -3
 
 
 def test_an_age_alone_leaves_the_dimensions_of_others(editor) -> None:
     before = codes()
-    strengths = editor.strengths_towards(before[0], {"age": Target(60.0, "years")})
+    strengths = editor.strengths_for_targets(before[0], {"age": Target(60.0, "years")})
     after = editor.edit(before[:1], strengths)
     assert torch.equal(after[:, :, 1:], before[:1, :, 1:])
     assert torch.equal(after[:, 3:], before[:1, 3:])
@@ -97,14 +97,14 @@ def test_a_boy_of_eight_has_no_beard_and_a_man_of_sixty_may(editor) -> None:
     code = torch.zeros(1, 5, 16)
     code[:, :, 2] = 2.0
     for years, most in ((8.0, -0.9), (60.0, 99.0)):
-        strengths = editor.strengths_towards(code[0], {"age": Target(years, "years"), "gender": Target("male")})
+        strengths = editor.strengths_for_targets(code[0], {"age": Target(years, "years"), "gender": Target("male")})
         assert float(read(editor, "beard", editor.edit(code, strengths))) <= most
     assert float(read(editor, "beard", editor.edit(code, {"age": 1.0}))) == pytest.approx(2.0)
 
 
 def test_a_smile_is_calmed_in_undone_codes(editor) -> None:
     code = torch.full((5, 16), 0.5)
-    strengths = editor.neutral(code)
+    strengths = editor.neutral_strengths(code)
     assert float(read(editor, "smile", editor.edit(code[None], strengths))) == pytest.approx(0.0, abs=1e-4)
 
 
@@ -159,7 +159,7 @@ def test_a_plain_direction_is_added_to_codes_as_they_are_and_reaches_targets_all
     moved = plain.edit(given, {"age": 1.5}) - given
     torch.testing.assert_close(moved, 1.5 * plain._known("age").step.expand_as(given), atol=1e-5, rtol=0)
     for code in given:
-        strengths = plain.strengths_towards(code, {"age": Target(8.0, "years")})
+        strengths = plain.strengths_for_targets(code, {"age": Target(8.0, "years")})
         assert float(read(plain, "age", plain.edit(code[None], strengths))[0]) == pytest.approx(8.0, abs=0.5)
 
 

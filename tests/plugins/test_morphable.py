@@ -297,13 +297,16 @@ def test_a_darker_face_gets_a_darker_neck_and_the_background_stays(backbone, par
 
 def test_codes_far_from_every_face_are_brought_back_and_faces_left_alone(backbone, parents):
     projector, codes = backbone.projector, torch.stack([parent.code for parent in parents])
-    assert torch.equal(projector.plausible(codes, codes), codes)
+    assert torch.equal(projector.project_to_prior(codes, codes), codes)
     wild = codes[:1].clone()
     wild[0, 1, 0] = 50.0
-    kept = projector.plausible(wild, codes)
+    kept = projector.project_to_prior(wild, codes)
     assert float(kept[0, 1, 0]) <= max(4.0, float(codes[:, 1, 0].max()))
     loud = codes[:1] * 5
-    assert float(projector._radius(projector.plausible(loud, codes)).max()) < float(projector._radius(loud).max()) / 2
+    assert (
+        float(projector._radius(projector.project_to_prior(loud, codes)).max())
+        < float(projector._radius(loud).max()) / 2
+    )
 
 
 def test_the_residual_follows_what_the_code_lets_expect(backbone, parents):
@@ -382,9 +385,9 @@ def test_uneven_dimensions_are_those_a_mirror_turns_round(backbone, parents):
 def test_light_from_one_side_is_taken_away_and_nothing_else(backbone, parents):
     projector, model = backbone.projector, backbone.projector.model
     code = parents[0].code[None].clone()
-    assert torch.equal(projector.evenly_lit(torch.zeros_like(code)), torch.zeros_like(code))
+    assert torch.equal(projector.remove_lighting(torch.zeros_like(code)), torch.zeros_like(code))
     code[0, 1][model.uneven[1]] = 2.0
-    lit = projector.evenly_lit(code)
+    lit = projector.remove_lighting(code)
     assert torch.equal(lit[:, ~model.uneven], code[:, ~model.uneven])
     torch.testing.assert_close(lit[0, 1][model.uneven[1]], torch.full_like(lit[0, 1][model.uneven[1]], 0.5))
-    torch.testing.assert_close(projector.evenly_lit(lit), lit)
+    torch.testing.assert_close(projector.remove_lighting(lit), lit)

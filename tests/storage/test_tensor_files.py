@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from kinblend import Latent, LatentSpace, read_tensor, save_latent
 from kinblend.errors import CorruptFileError, InputError, PackError
 from kinblend.families.trios import Trios, load_trios, save_trios
-from kinblend.storage.checksummed import write_sealed
+from kinblend.storage.checksummed import write_checksummed
 from kinblend.storage.latents import load_latent
 from kinblend.storage.packs import check_tensors
 from kinblend.tensor_files import load, load_file, safe_open
@@ -90,7 +90,7 @@ def test_finding_21_and_24_a_latent_space_that_cannot_be_one(name: str, tmp_path
     from dataclasses import asdict
 
     path = tmp_path / "a.safetensors"
-    write_sealed(path, {"code": latent.code}, {"kind": "latent", "space": asdict(latent.space) | SPACES[name]})
+    write_checksummed(path, {"code": latent.code}, {"kind": "latent", "space": asdict(latent.space) | SPACES[name]})
     with pytest.raises(CorruptFileError, match="latent space") as caught:
         load_latent(path)
     assert str(caught.value).isprintable()
@@ -123,7 +123,7 @@ def test_finding_21_odd_trios_are_refused(tmp_path: Path, space: LatentSpace) ->
         "codes of another shape": {"mother": codes[:, :2].clone()},
         "codes too few": {"child": codes[:2].clone()},
         "whole numbers": {"embedding": torch.zeros(3, 4, dtype=torch.int64)},
-        "a text": {"houses": "abc"},
+        "a text": {"nuclear_families": "abc"},
     }
     for name, change in odd.items():
         tensors = {key: getattr(good, key) for key in ("father", "mother", "child", "embedding")}
@@ -131,7 +131,7 @@ def test_finding_21_odd_trios_are_refused(tmp_path: Path, space: LatentSpace) ->
         tensors |= {key: value for key, value in change.items() if isinstance(value, torch.Tensor)}
         fields |= {key: value for key, value in change.items() if not isinstance(value, torch.Tensor)}
         about = {"backbone": space.backbone, "layers": space.layers, "dim": space.dim, "sha256": space.sha256}
-        write_sealed(tmp_path / "odd", tensors, {"kind": "trios", "space": about, **fields})
+        write_checksummed(tmp_path / "odd", tensors, {"kind": "trios", "space": about, **fields})
         with pytest.raises(CorruptFileError, match="odd"):
             load_trios(tmp_path / "odd")
         assert name

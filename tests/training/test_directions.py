@@ -15,9 +15,9 @@ from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, UnsupportedError
 from kinblend.training.directions import fit_directions
 from kinblend.training.face_measurements import COLOURS, complexion, measure
-from kinblend.training.rated_attributes import Attribute, Meaning, read_rated
+from kinblend.training.rated_attributes import Attribute, AttributeSpec, read_rated
 from kinblend.training.rated_faces import _keep, _resume
-from kinblend.training.regression import conditional_means, hats
+from kinblend.training.regression import conditional_means, linear_basis
 
 SPACE = LatentSpace("toy", 3, 16, "0" * 64)
 
@@ -37,9 +37,9 @@ def planted():
     codes[:, 1, 2] += (gender - 50) / 20
     codes[:, 2, 3] += (smile - 50) / 20
     attributes = [
-        Attribute("age", age.tolist(), Meaning("older", "years")),
-        Attribute("gender", gender.tolist(), Meaning("more male")),
-        Attribute("smile", smile.tolist(), Meaning("broader", neutral=40, neutral_from="above")),
+        Attribute("age", age.tolist(), AttributeSpec("older", "years")),
+        Attribute("gender", gender.tolist(), AttributeSpec("more male")),
+        Attribute("smile", smile.tolist(), AttributeSpec("broader", neutral=40, neutral_from="above")),
     ]
     return codes, attributes
 
@@ -71,8 +71,8 @@ def test_age_leaves_the_complexion_alone_and_skin_changes_it():
     codes[:, 0, 0] += (age - 35) / 15
     codes[:, 0, 4] += dark
     attributes = [
-        Attribute("age", age.tolist(), Meaning("older", "years")),
-        Attribute("skin", skin.tolist(), Meaning("darker skin", of_skin=True)),
+        Attribute("age", age.tolist(), AttributeSpec("older", "years")),
+        Attribute("skin", skin.tolist(), AttributeSpec("darker skin", of_skin=True)),
     ]
     free = fit_directions(codes, attributes)
     held = fit_directions(codes, attributes, complexions=dark[:, None].double())
@@ -86,7 +86,7 @@ def test_age_leaves_the_complexion_alone_and_skin_changes_it():
 def test_an_attribute_of_chance_is_not_found_in_held_out_faces(planted):
     codes, _ = planted
     values = torch.randn(600, generator=torch.Generator().manual_seed(9)).tolist()
-    assert fit_directions(codes, [Attribute("luck", values, Meaning("lucky"))]).about["luck"]["r2"] < 0.1
+    assert fit_directions(codes, [Attribute("luck", values, AttributeSpec("lucky"))]).about["luck"]["r2"] < 0.1
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_target_in_years_is_reached(editor, planted):
     for target in (8.0, 50.0):
         reached = []
         for i in grown:
-            strength = editor.strength_towards(codes[i], "age", target, "years")
+            strength = editor.strength_for_target(codes[i], "age", target, "years")
             after = editor.edit(codes[i : i + 1], {"age": strength})[0]
             reached.append(float(after[0, 0]) * 15 + 35)  # how the data were made
         assert np.mean(reached) == pytest.approx(target, abs=6)
@@ -114,27 +114,27 @@ def test_a_target_in_years_is_reached(editor, planted):
 def test_childhood_differs_from_other_years(editor, planted):
     codes, attributes = planted
     i = min(range(600), key=lambda i: abs(attributes[0].values[i] - 30))
-    child = editor.edit(codes[i : i + 1], {"age": editor.strength_towards(codes[i], "age", 4.0, "years")})[0]
-    young = editor.edit(codes[i : i + 1], {"age": editor.strength_towards(codes[i], "age", 20.0, "years")})[0]
+    child = editor.edit(codes[i : i + 1], {"age": editor.strength_for_target(codes[i], "age", 4.0, "years")})[0]
+    young = editor.edit(codes[i : i + 1], {"age": editor.strength_for_target(codes[i], "age", 20.0, "years")})[0]
     assert float(child[0, 1] - codes[i, 0, 1]) > 1
     assert abs(float(young[0, 1] - codes[i, 0, 1])) < 0.5
 
 
 def test_what_has_no_unit_has_no_targets(editor, planted):
     with pytest.raises(UnsupportedError, match="no target"):
-        editor.strength_towards(planted[0][0], "gender", 8.0, "years")
+        editor.strength_for_target(planted[0][0], "gender", 8.0, "years")
 
 
 def test_a_smile_is_calmed_and_a_calm_face_left(editor, planted):
     codes, attributes = planted
     values = attributes[2].values
     smiling, calm = (values.index(pick(values)) for pick in (max, min))
-    assert editor.neutral(codes[smiling])["smile"] < -1
-    assert "smile" not in editor.neutral(codes[calm])
+    assert editor.neutral_strengths(codes[smiling])["smile"] < -1
+    assert "smile" not in editor.neutral_strengths(codes[calm])
 
 
 def test_hats_sum_to_one_and_interpolate():
-    weights = hats(torch.tensor([-5.0, 0.0, 2.5, 10.0, 99.0]), [0.0, 5.0, 10.0])
+    weights = linear_basis(torch.tensor([-5.0, 0.0, 2.5, 10.0, 99.0]), [0.0, 5.0, 10.0])
     torch.testing.assert_close(weights.sum(1), torch.ones(5))
     torch.testing.assert_close(weights[2], torch.tensor([0.5, 0.5, 0.0]))
     torch.testing.assert_close(weights[4], torch.tensor([0.0, 0.0, 1.0]))
@@ -158,9 +158,9 @@ def test_a_beard_goes_with_childhood_and_comes_with_nothing():
     beard = torch.where(age > 18, torch.rand(400, generator=generator), torch.zeros(400))
     codes[:, 0, 0] += (age - 35) / 15
     codes[:, 1, 5] += 3 * beard
-    meaning = Meaning("more beard", none=0.0, unless={"age": 16})
+    meaning = AttributeSpec("more beard", none=0.0, unless={"age": 16})
     attributes = [
-        Attribute("age", age.tolist(), Meaning("older", "years")),
+        Attribute("age", age.tolist(), AttributeSpec("older", "years")),
         Attribute("beard", beard.tolist(), meaning),
     ]
     found = fit_directions(codes, attributes)
@@ -171,7 +171,7 @@ def test_a_beard_goes_with_childhood_and_comes_with_nothing():
     )
     i = int(((age - 40).abs() + 40 * (beard - 0.9).abs()).argmin())
     before = float(codes[i, 1, 5])
-    child = mover.edit(codes[i : i + 1], {"age": mover.strength_towards(codes[i], "age", 8.0, "years")})[0]
+    child = mover.edit(codes[i : i + 1], {"age": mover.strength_for_target(codes[i], "age", 8.0, "years")})[0]
     older = mover.edit(codes[i : i + 1], {"age": 1.0})[0]
     assert before > 2 and abs(float(child[1, 5])) < 0.8
     assert float(older[1, 5]) > before - 0.5

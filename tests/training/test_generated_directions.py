@@ -70,7 +70,7 @@ def test_a_calibrated_age_is_what_edited_pictures_showed(editor) -> None:
     codes = redone(found.coarse)[:, None].expand(-1, 5, -1).contiguous()
     reached = []
     for code in codes:
-        strengths = editor.strengths_towards(code, {"age": Target(40.0, "years"), "gender": Target("male")})
+        strengths = editor.strengths_for_targets(code, {"age": Target(40.0, "years"), "gender": Target("male")})
         after = undone(editor.edit(code[None], strengths))[0, 0]
         reached.append(float(uneven(20.0 + 25 * (after[0] + 0.1 * after[1]))))
         assert 0.5 + 0.4 * float(after[1]) > 0.85

@@ -120,7 +120,7 @@ def test_finding_17_unfinished_uploads_and_half_open_requests_end() -> None:
         while httpx2.get(server.address + "readyz").status_code != 200:
             assert time.monotonic() < until
             time.sleep(0.2)
-        before = memory_of(server.process.pid)
+        before = device_memory(server.process.pid)
         uploads = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
         for line in uploads:
             line.settimeout(20)
@@ -131,7 +131,7 @@ def test_finding_17_unfinished_uploads_and_half_open_requests_end() -> None:
             line.settimeout(20)
             line.sendall(b"GET / HTTP/1.1\r\nHost: loc")
         assert httpx2.get(server.address).status_code == 200
-        assert memory_of(server.process.pid) - before < 150 * 2**20
+        assert device_memory(server.process.pid) - before < 150 * 2**20
         answers = [answer_of(line) for line in uploads]
         assert {answer[:3] for answer in answers} <= {"408", "503", "409", ""}, answers
         assert any(answer == "503" for answer in answers) and any(answer == "408" for answer in answers)
@@ -147,7 +147,7 @@ def answer_of(line: socket.socket) -> str:
     return ""
 
 
-def memory_of(process: int) -> int:
+def device_memory(process: int) -> int:
     """Resident bytes."""
     lines = (Path("/proc") / str(process) / "status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) * 1024

@@ -15,16 +15,16 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Made:
+class StageResult:
     """What a stage made of one picture. record: JSON values. files: bytes by suffix (".256.png")."""
 
     record: Record
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def lost(kind: str, reason: str) -> Made:
+def reject(kind: str, reason: str) -> StageResult:
     """A picture that ends here. kind: a few words that the same losses share."""
-    return Made({"lost": {"kind": kind, "reason": reason}})
+    return StageResult({"rejected": {"kind": kind, "reason": reason}})
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class StageCache:
             return None
         return record if isinstance(record, dict) else None
 
-    def write(self, sha: str, made: Made) -> None:
+    def write(self, sha: str, made: StageResult) -> None:
         """Keep what was made: the record last, so that one that is there means that all is there."""
         for suffix, data in made.files.items():
             atomic_write(self.file(sha, suffix), data)

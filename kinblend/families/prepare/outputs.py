@@ -14,7 +14,7 @@ from kinblend.families.prepare.options import PrepareOptions
 from kinblend.families.prepare.sheet import sheet_names, write_sheets
 from kinblend.families.prepare.stages import Work, crop_suffix
 from kinblend.files import atomic_write
-from kinblend.storage.checksummed import write_sealed
+from kinblend.storage.checksummed import write_checksummed
 from kinblend.storage.tables import Kind, write_table
 
 SHARD = 1024  # latents in a file
@@ -44,7 +44,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Lost:
+class Rejected:
     """A picture that did not: at which stage, and why."""
 
     picture: Path
@@ -54,14 +54,14 @@ class Lost:
 
 
 def write_outputs(
-    out: Path, found: KinshipSet, options: PrepareOptions, kept: Sequence[Kept], lost: Sequence[Lost]
+    out: Path, found: KinshipSet, options: PrepareOptions, kept: Sequence[Kept], rejected: Sequence[Rejected]
 ) -> None:
     """Write the folder, and remove what an earlier run made in it that is not part of this one.
 
     Raises `OutputError` before anything is written where a file is there already that no run made.
     """
     names = {one.picture: _name(one.picture, found.root) for one in kept}
-    planned = _planned(options, names, len(lost))
+    planned = _planned(options, names, len(rejected))
     before = claim(out, planned)
     for one in kept:
         for size in options.sizes:
@@ -70,22 +70,22 @@ def write_outputs(
     places = _write_latents(out, options, kept, names)
     rows = [_row(one, names[one.picture], options.encoded_size, places) for one in kept]
     write_table(out / "index.csv", COLUMNS, rows)
-    reports = [{key: str(value) for key, value in asdict(one).items()} for one in lost]
-    write_table(out / "lost.csv", dict.fromkeys(("picture", "stage", "kind", "reason"), str), reports)
-    write_sheets(out, [(one.picture, f"{one.kind}: {one.picture.name}") for one in lost])
+    reports = [{key: str(value) for key, value in asdict(one).items()} for one in rejected]
+    write_table(out / "rejected.csv", dict.fromkeys(("picture", "stage", "kind", "reason"), str), reports)
+    write_sheets(out, [(one.picture, f"{one.kind}: {one.picture.name}") for one in rejected])
     crops = {picture: out / "crops" / str(options.encoded_size) / name for picture, name in names.items()}
     atomic_write(out / "families.json", kinship_json(_with_crops(found, crops, out), out).encode())
     sweep(out, before - planned, planned)
-    losses = Counter(f"{one.stage}: {one.kind}" for one in lost)
-    summary = {"options": asdict(options), "kept": len(kept), "lost": dict(sorted(losses.items()))}
+    losses = Counter(f"{one.stage}: {one.kind}" for one in rejected)
+    summary = {"options": asdict(options), "kept": len(kept), "rejected": dict(sorted(losses.items()))}
     write_mark(out, summary, planned)
 
 
-def _planned(options: PrepareOptions, names: dict[Path, str], lost: int) -> set[str]:
+def _planned(options: PrepareOptions, names: dict[Path, str], rejected: int) -> set[str]:
     """All files to be written but the marker, relative to the folder."""
     crops = {f"crops/{size}/{name}" for size in options.sizes for name in names.values()}
     shards = {_shard(start) for start in range(0, len(names), SHARD)} if options.backbone is not None else set()
-    return {"index.csv", "lost.csv", "families.json", *crops, *shards, *sheet_names(lost)}
+    return {"index.csv", "rejected.csv", "families.json", *crops, *shards, *sheet_names(rejected)}
 
 
 def _shard(start: int) -> str:
@@ -118,7 +118,7 @@ def _write_latents(
         loaded = [load_file(one.work.files[".safetensors"]) for one in part]
         tensors = {name: torch.stack([each[name] for each in loaded]) for name in ("code", "embedding")}
         crops = [names[one.picture] for one in part]
-        write_sealed(out / shard, tensors, {"kind": "latents", "space": space, "crops": crops})
+        write_checksummed(out / shard, tensors, {"kind": "latents", "space": space, "crops": crops})
         places |= {one.picture: (shard, row) for row, one in enumerate(part)}
     return places
 

@@ -6,35 +6,37 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kinblend.faces.detect import Detection
-from kinblend.faces.resolution import true_size
+from kinblend.faces.resolution import effective_resolution
 from kinblend.faces.select import foreground
 from kinblend.faces.yaw import yaw
-from kinblend.families.prepare.cache import Made, lost
+from kinblend.families.prepare.cache import StageResult, reject
 from kinblend.families.prepare.options import PrepareOptions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def judge(image: Image, faces: Sequence[Detection], options: PrepareOptions) -> Made:
+def check_quality(image: Image, faces: Sequence[Detection], options: PrepareOptions) -> StageResult:
     """The one face of a picture, with the region around it that is worked on, or why the picture is left out."""
     near = foreground(faces)
     if not near:
-        return lost("no face", "no human face was found")
+        return reject("no face", "no human face was found")
     if len(near) > 1:
-        return lost("several people", f"{len(near)} faces of a like size were found")
+        return reject("several people", f"{len(near)} faces of a like size were found")
     [face] = near
-    pixels = true_size(image.crop(_clipped(face.box, image)))
+    pixels = effective_resolution(image.crop(_clipped(face.box, image)))
     if pixels < options.smallest:
-        return lost(
+        return reject(
             "too pixelated", f"the face has {pixels:.0f} true pixels; at least {options.smallest:.0f} are needed"
         )
     turned = yaw(face.points)
     if abs(turned) > options.largest_turn:
-        return lost("turned away", f"the head is turned {abs(turned):.0f}°; at most {options.largest_turn:.0f}° work")
+        return reject(
+            "turned away", f"the head is turned {abs(turned):.0f}°; at most {options.largest_turn:.0f}° work"
+        )
     left, top, right, bottom = face.box
     around = (left - face.width, top - face.height, right + face.width, bottom + face.height)
-    return Made(
+    return StageResult(
         {
             "box": [round(value, 3) for value in face.box],
             "side": round(min(face.width, face.height), 3),

@@ -1,4 +1,4 @@
-"""Takes a kinship set through the pipeline: pictures in; crops, latents, an index and a list of what was lost out."""
+"""Takes a kinship set through the pipeline: pictures in; crops, latents, an index and a list of rejects out."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from kinblend.faces.upscale import require
 from kinblend.families.model import KinshipSet
 from kinblend.families.prepare.folder import check_folder
 from kinblend.families.prepare.options import PrepareOptions
-from kinblend.families.prepare.outputs import Kept, Lost, write_outputs
+from kinblend.families.prepare.outputs import Kept, Rejected, write_outputs
 from kinblend.families.prepare.stages import Work
-from kinblend.families.prepare.worker import Job, Through, work_through
+from kinblend.families.prepare.worker import Job, WorkerResult, run_stages
 from kinblend.families.workers import in_processes
 from kinblend.files import keep_inputs
 from kinblend.storage.checksummed import file_sha256
 
 CHUNK = 16  # pictures that go through the networks together
 
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass
@@ -29,13 +29,13 @@ class Prepared:
     """How it went. pictures, seconds: what each stage did anew, and how long that took, all processes added."""
 
     kept: list[Kept] = field(default_factory=list)
-    lost: list[Lost] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     pictures: Counter[str] = field(default_factory=Counter)
 
-    def losses(self) -> dict[tuple[str, str], int]:
-        """How many pictures were lost, by stage and kind, most first."""
-        return dict(Counter((one.stage, one.kind) for one in self.lost).most_common())
+    def rejections(self) -> dict[tuple[str, str], int]:
+        """How many pictures were rejected, by stage and kind, most first."""
+        return dict(Counter((one.stage, one.kind) for one in self.rejected).most_common())
 
 
 def prepare(
@@ -44,9 +44,9 @@ def prepare(
     options: PrepareOptions,
     cache: Path,
     workers: int = 1,
-    progress: Told | None = None,
+    progress: OnProgress | None = None,
 ) -> Prepared:
-    """Write `out`: crops, latents, index.csv, lost.csv, contact sheets of what was lost, families.json.
+    """Write `out`: crops, latents, index.csv, rejected.csv, contact sheets of what was rejected, families.json.
 
     cache: folder that keeps what each stage made of each picture, so that a second call begins where the first was
         ended, and gives the same bytes. progress: told how many of how many different pictures are done.
@@ -56,7 +56,7 @@ def prepare(
     check_folder(out, found)
     keep_inputs(picture for person in found.people() for picture in person.pictures)
     done = Prepared()
-    hashes = _hashes(found, done.lost)
+    hashes = _hashes(found, done.rejected)
     first: dict[str, Path] = {}
     for picture, sha in hashes.items():
         first.setdefault(sha, picture)
@@ -65,17 +65,17 @@ def prepare(
         _sort_out(picture, works[sha], done)
     if not done.kept:
         raise InputError(f"no picture of {found.root} could be used: {_summary(done)}")
-    write_outputs(out, found, options, done.kept, done.lost)
+    write_outputs(out, found, options, done.kept, done.rejected)
     return done
 
 
-def _hashes(found: KinshipSet, lost: list[Lost]) -> dict[Path, str]:
+def _hashes(found: KinshipSet, rejected: list[Rejected]) -> dict[Path, str]:
     hashes = {}
     for picture in dict.fromkeys(picture for person in found.people() for picture in person.pictures):
         try:
             hashes[picture] = file_sha256(picture)
         except OSError as error:
-            lost.append(Lost(picture, "read", "unreadable", f"can't be read: {error.strerror}"))
+            rejected.append(Rejected(picture, "read", "unreadable", f"can't be read: {error.strerror}"))
     return hashes
 
 
@@ -85,12 +85,12 @@ def _work(
     cache: Path,
     workers: int,
     done: Prepared,
-    progress: Told,
+    progress: OnProgress,
 ) -> dict[str, Work]:
     chunks = [[(sha, str(path)) for sha, path in pictures[at : at + CHUNK]] for at in range(0, len(pictures), CHUNK)]
     jobs = [(chunk, str(cache), options) for chunk in chunks]
     works: dict[str, Work] = {}
-    for finished, timings in _through(jobs, min(workers, len(jobs))):
+    for finished, timings in _run_stage(jobs, min(workers, len(jobs))):
         works |= {work.sha: work for work in finished}
         for timing in timings:
             if timing.pictures:
@@ -100,28 +100,28 @@ def _work(
     return works
 
 
-def _through(jobs: Sequence[Job], workers: int) -> Iterator[Through]:
+def _run_stage(jobs: Sequence[Job], workers: int) -> Iterator[WorkerResult]:
     """Jobs as they are done. A single process needs none of its own, but one thread as well: the same bytes."""
     if workers > 1:
-        yield from in_processes(work_through, jobs, workers)
+        yield from in_processes(run_stages, jobs, workers)
         return
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield from map(work_through, jobs)
+        yield from map(run_stages, jobs)
     finally:
         torch.set_num_threads(threads)
 
 
 def _sort_out(picture: Path, work: Work, done: Prepared) -> None:
     for stage, record in work.records.items():
-        if "lost" in record:
-            done.lost.append(Lost(picture, stage, record["lost"]["kind"], record["lost"]["reason"]))
+        if "rejected" in record:
+            done.rejected.append(Rejected(picture, stage, record["rejected"]["kind"], record["rejected"]["reason"]))
             return
     done.kept.append(Kept(picture, work))
 
 
 def _summary(done: Prepared) -> str:
-    return ", ".join(f"{count} {kind}" for (_, kind), count in done.losses().items()) or "there is none"
+    return ", ".join(f"{count} {kind}" for (_, kind), count in done.rejections().items()) or "there is none"

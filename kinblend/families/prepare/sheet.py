@@ -18,8 +18,8 @@ ACROSS, DOWN = 10, 10
 
 
 def sheet_names(pictures: int) -> list[str]:
-    """The names of the sheets for so many pictures: lost-001.png …"""
-    return [f"lost-{number:03d}.png" for number in range(1, -(-pictures // (ACROSS * DOWN)) + 1)]
+    """The names of the sheets for so many pictures: rejected-001.png …"""
+    return [f"rejected-{number:03d}.png" for number in range(1, -(-pictures // (ACROSS * DOWN)) + 1)]
 
 
 def write_sheets(out: Path, pictures: Sequence[tuple[Path, str]]) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import FaceError, ImageError
-from kinblend.families.prepare.cache import Made, Record, StageCache, lost
+from kinblend.families.prepare.cache import Record, StageCache, StageResult, reject
 from kinblend.families.prepare.options import PrepareOptions
-from kinblend.families.prepare.quality_filter import judge
+from kinblend.families.prepare.quality_filter import check_quality
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 # To be raised where a stage gives other results than before for the same picture and options.
-VERSIONS = {"detect": 1, "upscale": 1, "align": 2, "encode": 1}
+VERSIONS = {"detect": 2, "upscale": 1, "align": 2, "encode": 1}
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Stage:
     """A step of the pipeline and where its results are kept."""
 
     name: str
-    run: Callable[[Sequence[Work], PrepareOptions], list[Made]]
+    run: Callable[[Sequence[Work], PrepareOptions], list[StageResult]]
     cache: StageCache
     suffixes: tuple[str, ...] = ()
 
@@ -62,29 +62,29 @@ def crop_suffix(size: int) -> str:
     return f".{size}.png"
 
 
-def detect(works: Sequence[Work], options: PrepareOptions) -> list[Made]:
+def detect(works: Sequence[Work], options: PrepareOptions) -> list[StageResult]:
     """Decode the pictures and find the one face in each, or say what is wrong with it."""
     from kinblend.faces.detect import detect_many
     from kinblend.imaging.decode import read_image
 
-    made: dict[str, Made] = {}
+    made: dict[str, StageResult] = {}
     images: dict[str, Image] = {}
     for work in works:
         try:
             images[work.sha] = read_image(work.picture)
         except ImageError as error:
-            made[work.sha] = lost("unreadable", str(error))
+            made[work.sha] = reject("unreadable", str(error))
     for (sha, image), faces in zip(images.items(), detect_many(list(images.values())), strict=True):
-        made[sha] = judge(image, faces, options)
+        made[sha] = check_quality(image, faces, options)
     return [made[work.sha] for work in works]
 
 
-def upscale(works: Sequence[Work], options: PrepareOptions) -> list[Made]:
+def upscale(works: Sequence[Work], options: PrepareOptions) -> list[StageResult]:
     """Cut out the face's surroundings; where the face is small, enlarged."""
     from kinblend.faces.upscale import FACTOR, enlarge
 
     regions = [_region(work) for work in works]
-    made = [Made({"factor": 1}) for _ in works]
+    made = [StageResult({"factor": 1}) for _ in works]
     places: dict[tuple[int, int], list[int]] = {}
     for place, work in enumerate(works):
         if options.upscaler != "off" and work.records["detect"]["side"] < options.upscale_under:
@@ -92,7 +92,7 @@ def upscale(works: Sequence[Work], options: PrepareOptions) -> list[Made]:
     for same in places.values():
         pictures = enlarge([regions[place] for place in same], options.upscaler)
         for place, picture in zip(same, pictures, strict=True):
-            made[place] = Made({"factor": FACTOR}, {".region.png": png(picture)})
+            made[place] = StageResult({"factor": FACTOR}, {".region.png": png(picture)})
     return made
 
 
@@ -102,19 +102,19 @@ def _region(work: Work) -> Image:
     return read_image(work.picture).crop(tuple(work.records["detect"]["region"]))
 
 
-def align(works: Sequence[Work], options: PrepareOptions) -> list[Made]:
+def align(works: Sequence[Work], options: PrepareOptions) -> list[StageResult]:
     """Landmarks, pose, and crops in FFHQ geometry."""
     return [_align_or_lose(work, options) for work in works]
 
 
-def _align_or_lose(work: Work, options: PrepareOptions) -> Made:
+def _align_or_lose(work: Work, options: PrepareOptions) -> StageResult:
     try:
         return _align(work, options)
     except FaceError as error:
-        return lost("not aligned", str(error))
+        return reject("not aligned", str(error))
 
 
-def _align(work: Work, options: PrepareOptions) -> Made:
+def _align(work: Work, options: PrepareOptions) -> StageResult:
     import numpy as np
 
     from kinblend.faces.alignment import align as cut
@@ -135,10 +135,10 @@ def _align(work: Work, options: PrepareOptions) -> Made:
     crops = {crop_suffix(size): png(cut(image, chosen, size)) for size in options.sizes}
     pose = {name: round(float(getattr(head, name)), 2) for name in ("yaw", "pitch", "roll")}
     by = "mtcnn" if points is None else "dlib"
-    return Made({"by": by, "landmarks": np.round(chosen, 3).tolist(), **pose}, crops)
+    return StageResult({"by": by, "landmarks": np.round(chosen, 3).tolist(), **pose}, crops)
 
 
-def encode(works: Sequence[Work], options: PrepareOptions) -> list[Made]:
+def encode(works: Sequence[Work], options: PrepareOptions) -> list[StageResult]:
     """Latents and identities of the crops."""
     import numpy as np
     from safetensors.torch import save
@@ -161,7 +161,7 @@ def encode(works: Sequence[Work], options: PrepareOptions) -> list[Made]:
     identities = embed_faces([face.image for face in faces])
     pairs = zip(latents, identities, strict=True)
     return [
-        Made({}, {".safetensors": save({"code": latent.code.clone(), "embedding": identity.clone()})})
+        StageResult({}, {".safetensors": save({"code": latent.code.clone(), "embedding": identity.clone()})})
         for latent, identity in pairs
     ]
 

@@ -21,10 +21,10 @@ class Timing:
 
 
 Job = tuple[list[tuple[str, str]], str, PrepareOptions]
-Through = tuple[list[Work], list[Timing]]
+WorkerResult = tuple[list[Work], list[Timing]]
 
 
-def work_through(job: Job) -> Through:
+def run_stages(job: Job) -> WorkerResult:
     """Take a chunk through all stages.
 
     job: (SHA-256, path) of its pictures, the cache's folder, the options.
@@ -33,12 +33,12 @@ def work_through(job: Job) -> Through:
     works = [Work(sha, Path(picture)) for sha, picture in pictures]
     timings = []
     for stage in stages(Path(root), options):
-        left = [work for work in works if not any("lost" in record for record in work.records.values())]
-        timings.append(_through(stage, left, options))
+        left = [work for work in works if not any("rejected" in record for record in work.records.values())]
+        timings.append(_run_stage(stage, left, options))
     return works, timings
 
 
-def _through(stage: Stage, works: Sequence[Work], options: PrepareOptions) -> Timing:
+def _run_stage(stage: Stage, works: Sequence[Work], options: PrepareOptions) -> Timing:
     """A stage does the whole chunk, or finds it done: how a network rounds depends on the size of the batch, and
     what is made must not depend on where an earlier run was ended."""
     known = [stage.cache.read(work.sha) for work in works]

@@ -46,7 +46,7 @@ async function order(children, placed = orderNow(children)) {
   controller?.abort();
   clearTimeout(timer);
   const mine = (controller = new AbortController());
-  begin();
+  configure_process();
   try {
     const answer = await place(placed, mine.signal);
     const done = await finished(answer, tell, mine.signal);
@@ -61,7 +61,7 @@ async function order(children, placed = orderNow(children)) {
   }
 }
 
-function begin() {
+function configure_process() {
   progress.hidden = false;
   progress.value = 0;
   make.disabled = true;

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinblend import build_network, check_weights
+from kinblend import build_network, validate_tensors
 from kinblend.errors import CheckpointError
 from kinblend.files import replacing
 from kinblend.tensor_files import SafetensorError, safe_open
@@ -50,7 +50,7 @@ def load_heredity(path: Path) -> Heredity:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} can't be read: {error}") from error
-    check_weights(path, tensors)
+    validate_tensors(path, tensors)
     bias = tensors.get("change.bias", torch.zeros(0))
     hint = "make it with `kinblend train blender likeness --trios FILE`"
     if not identity:

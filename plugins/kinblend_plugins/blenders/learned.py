@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from kinblend import Blend, Blender, WeightMap, build_network, check_weights, read_torch, weighted_sum
+from kinblend import Blend, Blender, WeightMap, build_network, read_torch, validate_tensors, weighted_sum
 from kinblend.errors import CheckpointError, OptionError, WeightsMissingError
 from kinblend_plugins.blenders.edits import Edits, split_state
 from kinblend_plugins.blenders.int8_state import unpack
-from kinblend_plugins.blenders.network import kind_of, make_network
+from kinblend_plugins.blenders.network import checkpoint_format, make_network
 
 FILE = "blender.safetensors"
 
@@ -61,7 +61,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def build(tensors: dict[str, Tensor], layers: int, dim: int) -> nn.Module:
     """The network holding `tensors`, of whichever head they are, ready to be asked. Raises `CheckpointError`."""
-    head, symmetric = kind_of(tensors)
+    head, symmetric = checkpoint_format(tensors)
     hint = f"weights for latents [{layers}, {dim}] are needed. Were they trained on another backbone?"
     return build_network(lambda: make_network(head, layers, dim, symmetric), tensors, "the weight network", hint)
 
@@ -94,7 +94,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         content = content["model_state_dict"]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(f"{path} holds no state dict")
-    check_weights(path, content)
+    validate_tensors(path, content)
     return unpack({name.removeprefix("model."): tensor for name, tensor in content.items()})
 
 

@@ -164,7 +164,7 @@ def make_network(head: str, layers: int, dim: int, symmetric: bool = False) -> n
     return SymmetricWeightModel(network) if symmetric else network
 
 
-def kind_of(tensors: Mapping[str, Tensor]) -> tuple[str, bool]:
+def checkpoint_format(tensors: Mapping[str, Tensor]) -> tuple[str, bool]:
     """The head of a state dict, and whether it is symmetric."""
     symmetric = any(name.startswith(_SYMMETRIC) for name in tensors)
     prefix = _SYMMETRIC if symmetric else ""

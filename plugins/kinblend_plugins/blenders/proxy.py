@@ -64,7 +64,7 @@ def distill(
     embeddings to their mean, which a constant would reach; `explained`, the share of their variance that is right.
     """
     torch.manual_seed(seed)
-    parts = trios.parts(seed)
+    parts = trios.split_rows(seed)
     codes = children(trios, parts["train"], samples, seed)
     held = children(trios, parts["val"], max(samples // 10, 64), seed + 1)
     truth, expected = (_through(render, some, say) for some in (codes, held))

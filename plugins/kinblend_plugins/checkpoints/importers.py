@@ -14,13 +14,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend import Network, check_weights, kind_of, read_nvidia, read_torch, write_description
+from kinblend import Network, checkpoint_format, read_nvidia, read_torch, validate_tensors, write_description
 from kinblend.errors import CheckpointError
 from kinblend.files import replacing
 from kinblend_plugins.checkpoints.ffhq import copy_directions, is_ffhq
 
 DIM = 512
-MOST_STEPS = 9  # of the generator, 4 to 1024 px
+MAX_STEPS = 9  # of the generator, 4 to 1024 px
 
 
 def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
@@ -63,7 +63,7 @@ def import_nvidia(checkpoint: Path, out: Path, name: str) -> Path | None:
 
     Raises `CheckpointError` for a conditional generator.
     """
-    if kind_of(checkpoint) != "pickle":
+    if checkpoint_format(checkpoint) != "pickle":
         return None
     networks = read_nvidia(checkpoint)
     if "G_ema" not in networks:
@@ -96,7 +96,7 @@ def _write(
     out.mkdir(parents=True, exist_ok=True)
     files = [f"{part}.safetensors" for part in parts]
     for part, tensors in parts.items():
-        check_weights(checkpoint, tensors)
+        validate_tensors(checkpoint, tensors)
         with replacing(out / f"{part}.safetensors") as target:
             save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, target)
     description = {
@@ -119,7 +119,7 @@ def _write(
 
 def _torch_dict(checkpoint: Path) -> dict[str, Any]:
     """What a file of `torch.save` holds; empty for any other file and for what is no dict."""
-    content = read_torch(checkpoint) if kind_of(checkpoint) == "torch" else None
+    content = read_torch(checkpoint) if checkpoint_format(checkpoint) == "torch" else None
     return content if isinstance(content, dict) else {}
 
 
@@ -137,7 +137,7 @@ def _below(state: Mapping[str, object], prefix: str) -> dict[str, Tensor]:
 
 def _rosinality_resolution(generator: Mapping[str, Tensor]) -> int:
     steps = {int(found[1]) for key in generator if (found := re.fullmatch(r"to_rgbs\.(\d+)\.bias", key))}
-    if not 0 < len(steps) < MOST_STEPS or steps != set(range(len(steps))):
+    if not 0 < len(steps) < MAX_STEPS or steps != set(range(len(steps))):
         raise CheckpointError("this state dict is no rosinality StyleGAN2 generator: its to_rgbs.* are not 0, 1, …")
     return 4 * 2 ** len(steps)
 

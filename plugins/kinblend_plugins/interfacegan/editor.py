@@ -112,7 +112,7 @@ class DirectionEditor(Editor):
         found = {name: self._directions[name].targets(name) for name in self.attributes()}
         return {name: targets for name, targets in found.items() if targets}
 
-    def strength_towards(self, code, attribute, value, unit):
+    def strength_for_target(self, code, attribute, value, unit):
         direction = self._known(attribute)
         if (unit or value) not in direction.targets(attribute):
             raise UnsupportedError(f"{attribute} of {self.space.backbone} has no target {value} {unit}".rstrip())
@@ -121,8 +121,8 @@ class DirectionEditor(Editor):
             return direction.strength_to_word(code, attribute, value)
         return direction.strength_to(code, value)
 
-    def strengths_towards(self, code, targets):
-        found = dict(super().strengths_towards(code, targets))
+    def strengths_for_targets(self, code, targets):
+        found = dict(super().strengths_for_targets(code, targets))
         first = dict(found)
         solved = {name: goal for name, goal in targets.items() if self._known(name).calibrated}
         for _ in range(ROUNDS if len(solved) > 0 else 0):
@@ -140,7 +140,7 @@ class DirectionEditor(Editor):
             return direction.strength_to_word(edited, name, goal.value, strength)
         return strength + direction.strength_to(edited, goal.value)
 
-    def neutral(self, code):
+    def neutral_strengths(self, code):
         strengths, code = {}, self._packed.undo(code.float())
         for name, direction in self._directions.items():
             if "neutral" not in direction.facts or direction.reader is None:

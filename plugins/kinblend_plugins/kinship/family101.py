@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kinblend import Defect, Family, KinshipSet, Member, NuclearFamily, Person, list_pictures, unlisted
+from kinblend import Defect, Family, KinshipSet, Member, NuclearFamily, Person, list_pictures, unlisted_files
 
 LIST = "family101.txt"
 PICTURES = "Family101_150x120"
@@ -39,7 +39,7 @@ class _Clan:
     name: str
     line: int
     people: dict[str, tuple[str, int]] = field(default_factory=dict)
-    houses: list[_House] = field(default_factory=list)
+    nuclear_families: list[_House] = field(default_factory=list)
 
 
 def read(path: Path) -> KinshipSet | None:
@@ -52,7 +52,7 @@ def read(path: Path) -> KinshipSet | None:
     if not root.is_dir():
         root = listing.parent
     families = tuple(found.family(clan, root) for clan in found.clans.values())
-    found.defects += unlisted(root, found.clans)
+    found.defects += unlisted_files(root, found.clans)
     return KinshipSet(listing.parent, families, tuple(found.defects))
 
 
@@ -125,29 +125,29 @@ class _Listing:
         house.members.append(Member(name, place))
 
     def _house(self, line: int, clan: _Clan, number: int, place: str) -> _House:
-        if clan.houses and clan.houses[-1].takes(number, place):
-            return clan.houses[-1]
+        if clan.nuclear_families and clan.nuclear_families[-1].takes(number, place):
+            return clan.nuclear_families[-1]
         name = str(number)
-        if any(house.number == number for house in clan.houses):
+        if any(house.number == number for house in clan.nuclear_families):
             name = f"{number}, line {line}"
             self._report(line, "number used twice", f"number {number} was used before; a nuclear family of its own")
-        clan.houses.append(_House(number, name))
-        return clan.houses[-1]
+        clan.nuclear_families.append(_House(number, name))
+        return clan.nuclear_families[-1]
 
     def family(self, clan: _Clan, root: Path) -> Family:
         """A family with its people's pictures."""
         folder = root / clan.name
         if not folder.is_dir():
             self._report(clan.line, "family without folder", f"{folder} does not exist")
-        self.defects += unlisted(folder, clan.people)
+        self.defects += unlisted_files(folder, clan.people)
         people = {
             name: Person(name, gender, self._pictures(folder, name, line))
             for name, (gender, line) in clan.people.items()
         }
-        houses = [NuclearFamily(house.name, tuple(house.members)) for house in clan.houses]
-        if not houses:
+        nuclear_families = [NuclearFamily(house.name, tuple(house.members)) for house in clan.nuclear_families]
+        if not nuclear_families:
             self._report(clan.line, "family without people", f"FAMI {clan.name} lists nobody")
-        return Family(clan.name, people, tuple(houses))
+        return Family(clan.name, people, tuple(nuclear_families))
 
     def _pictures(self, folder: Path, name: str, line: int) -> tuple[Path, ...]:
         if not (folder / name).is_dir():

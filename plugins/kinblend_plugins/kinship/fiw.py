@@ -18,9 +18,9 @@ from kinblend import (
     Member,
     NuclearFamily,
     Person,
-    folders_in,
     list_pictures,
     read_cells,
+    subfolders,
 )
 from kinblend.errors import InputError
 
@@ -39,7 +39,7 @@ def read(path: Path) -> KinshipSet | None:
         return None
     defects: list[Defect] = []
     families = []
-    for folder in folders_in(root):
+    for folder in subfolders(root):
         if FAMILY.fullmatch(folder.name):
             families.append(_family(folder, defects))
         else:
@@ -57,9 +57,9 @@ def _find_root(path: Path) -> Path | None:
     level = [path] if path.is_dir() else []
     for _ in range(3):
         for folder in level:
-            if any(FAMILY.fullmatch(each.name) for each in folders_in(folder)):
+            if any(FAMILY.fullmatch(each.name) for each in subfolders(folder)):
                 return folder
-        level = [below for folder in level for below in folders_in(folder)]
+        level = [below for folder in level for below in subfolders(folder)]
     return None
 
 
@@ -80,7 +80,7 @@ def _family(folder: Path, defects: list[Defect]) -> Family:
         name: Person(name, row.gender, _pictures(folder / name, listing, row.line, defects))
         for name, row in rows.items()
     }
-    for other in folders_in(folder):
+    for other in subfolders(folder):
         if other.name == NOBODY:
             defects.append(Defect(other, None, "pictures of nobody", "holds pictures of no member; left out"))
         elif other.name not in people:

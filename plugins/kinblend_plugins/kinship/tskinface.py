@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kinblend import Defect, Family, KinshipSet, Member, NuclearFamily, Person, is_litter
+from kinblend import Defect, Family, KinshipSet, Member, NuclearFamily, Person, is_junk_file
 
 NAME = re.compile(r"(FMS|FMD|FMSD)-(\d+)-([FMSD])\.(jpe?g|png|bmp)", re.IGNORECASE)
 PLACES = {"F": ("father", "m"), "M": ("mother", "f"), "S": ("child", "m"), "D": ("child", "f")}
@@ -21,7 +21,7 @@ def read(path: Path) -> KinshipSet | None:
     defects: list[Defect] = []
     files: dict[tuple[str, int], dict[str, list[Path]]] = {}
     for file in sorted(path.rglob("*")):
-        if is_litter(file) or not file.is_file():
+        if is_junk_file(file) or not file.is_file():
             continue
         match = NAME.fullmatch(file.name)
         if match is None:

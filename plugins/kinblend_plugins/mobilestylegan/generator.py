@@ -49,7 +49,7 @@ class Generator(nn.Module):
         size: where it is given and there is a head for it, a picture of the smallest size with a head that is no
         smaller. Without gradients on a CPU, `strips` makes the same picture faster.
         """
-        # In pieces, `device_parts` have their weights on the device only while they are called.
+        # In pieces, `offloadable_blocks` have their weights on the device only while they are called.
         in_pieces = self.constant.dtype != self.first.weight.dtype
         if codes.device.type == "cpu" and not in_pieces and not self.is_watched(codes):
             return tiled.draw(self, codes, noise, size)
@@ -73,7 +73,7 @@ class Generator(nn.Module):
         return len(self.levels) if head is None else head.start
 
     @property
-    def device_parts(self) -> list[nn.Module]:
+    def offloadable_blocks(self) -> list[nn.Module]:
         """Modules that may come to a small device one after the other."""
         return [self.mapping, self.first, *self.levels, self.picture]
 

@@ -17,7 +17,7 @@ from kinblend_plugins.mobilestylegan.generator import SMALLEST
 from kinblend_plugins.mobilestylegan.graph_match import TOLERANCE, Walk
 from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE
 
-MOST_DEPTH = 16  # layers of the mapping network
+MAX_DEPTH = 16  # layers of the mapping network
 HAAR = 0.5**0.5
 UP, ACROSS = (2, 1), (1, 2)  # sizes of the wavelet's transposed convolutions
 
@@ -29,8 +29,8 @@ def read_mapping(graph: Graph) -> Tensors:
     walk = Walk(graph)
     at, layers = walk.result(), list[tuple[Tensor, Tensor]]()
     while any(operand.node.type == "PReLU" for operand in walk.expect(at, "Multiply", 2).inputs):
-        if len(layers) == MOST_DEPTH:
-            raise walk.refused(at.node, f"part of at most {MOST_DEPTH} layers")
+        if len(layers) == MAX_DEPTH:
+            raise walk.refused(at.node, f"part of at most {MAX_DEPTH} layers")
         at, weight, bias = _dense(walk, at)
         layers.insert(0, (weight, bias))
     _normalisation(walk, at)

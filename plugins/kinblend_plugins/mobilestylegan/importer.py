@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend import Archive, kind_of, open_archive, read_openvino, write_description
+from kinblend import Archive, checkpoint_format, open_archive, read_openvino, write_description
 from kinblend.errors import CheckpointError, InputError
 from kinblend.files import replacing
 from kinblend_plugins.mobilestylegan import LICENCE
@@ -21,7 +21,7 @@ from kinblend_plugins.mobilestylegan.generator import Generator, build
 from kinblend_plugins.mobilestylegan.graphs import read_mapping, read_synthesis
 
 MEMBERS = "random_face/data"
-MOST_XML, MOST_WEIGHTS = 4 * 2**20, 64 * 2**20  # bytes of the networks' files; they have 0.5 and 32 MB
+MAX_XML, MAX_WEIGHTS = 4 * 2**20, 64 * 2**20  # bytes of the networks' files; they have 0.5 and 32 MB
 DRAWS, AT_ONCE = 20_000, 2_000  # codes of which the latent average is made
 SHIPPED = Path(__file__).parent / "pack"
 MADE_FOR = "made_for.json"
@@ -49,10 +49,10 @@ def read_wheel(path: Path) -> dict[str, Tensor] | None:
 
     Raises `CheckpointError`.
     """
-    if kind_of(path) != "zip":
+    if checkpoint_format(path) != "zip":
         return None
     try:
-        with open_archive(path, most=4 * MOST_WEIGHTS) as archive:
+        with open_archive(path, most=4 * MAX_WEIGHTS) as archive:
             return _read(archive) if f"{MEMBERS}/SynthesisNetwork.xml" in archive.names() else None
     except InputError as error:
         raise CheckpointError(str(error)) from error
@@ -87,7 +87,7 @@ def _read(archive: Archive) -> dict[str, Tensor]:
     graphs = {}
     for network in ("Mapping", "Synthesis"):
         file = f"{MEMBERS}/{network}Network"
-        xml, weights = archive.read(f"{file}.xml", MOST_XML), archive.read(f"{file}.bin", MOST_WEIGHTS)
+        xml, weights = archive.read(f"{file}.xml", MAX_XML), archive.read(f"{file}.bin", MAX_WEIGHTS)
         graphs[network] = read_openvino(xml, weights, f"{file}.xml in {archive.path}")
     mapping = {f"mapping.{key}": tensor for key, tensor in read_mapping(graphs["Mapping"]).items()}
     tensors = mapping | read_synthesis(graphs["Synthesis"])

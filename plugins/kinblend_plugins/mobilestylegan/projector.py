@@ -139,7 +139,7 @@ class MobileStyleGANProjector(Projector):
         on_cpu = self.generator.constant.device.type == "cpu"
         return on_cpu and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
-    def parts(self) -> Mapping[str, tuple[int, int]]:
+    def layer_groups(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, with the first and last layer of each."""
         last = self.generator.layers - 1
         return {name: (first, min(end, last)) for name, (first, end) in LAYER_GROUPS.items() if first <= last}

@@ -14,7 +14,7 @@ from kinblend_plugins.morphable.model import Morphable, resize
 
 PORES = 112  # px of the frame's side: what is finer counts as pores
 GAINED = {"eyes": 0.3, "nose": 0.6, "mouth": 1.0, "forehead": 1.0, "cheeks": 1.0}
-LEAST_SEEN = 0.05
+MIN_SEEN = 0.05
 LIVELY = 0.7  # how far mixed skin gets back the contrast that mixing takes
 
 
@@ -61,7 +61,7 @@ def _uncovered(share: Tensor, father: Latent, mother: Latent) -> Tensor:
     """The father's share [1, 112, 112], more where hair covers the mother, less where it covers him; 0 and 1 stay."""
     ours, theirs = (1 - parent.detail["hair"].float() / 255 for parent in (father, mother))
     seen = share * ours + (1 - share) * theirs
-    return torch.where(seen > LEAST_SEEN, share * ours / seen.clamp_min(LEAST_SEEN), share)
+    return torch.where(seen > MIN_SEEN, share * ours / seen.clamp_min(MIN_SEEN), share)
 
 
 def where_skin(model: Morphable, gain: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ class MorphableProjector(Projector):
                     pictures += to_pictures(self._whole(alike[few], codes[few], textures[few], size))
         return pictures
 
-    def parts(self) -> Mapping[str, tuple[int, int]]:
+    def layer_groups(self) -> Mapping[str, tuple[int, int]]:
         """The geometry, then the texture from coarse to fine."""
         names = ("shape", "complexion", "features", "detail")
         return {name: (layer, layer) for layer, name in enumerate(names)}
@@ -99,17 +99,17 @@ class MorphableProjector(Projector):
         gain = self._roughness.gain(latent.code, code, residual.shape[-1])
         return {**latent.detail, "residual": (residual * detail.where_skin(self.model, gain)).half()}
 
-    def plausible(self, codes: Tensor, beside: Tensor) -> Tensor:
+    def project_to_prior(self, codes: Tensor, reference: Tensor) -> Tensor:
         """No dimension more than FARTHEST deviations from the mean, no layer more than RADIUS of them in root mean
-        square, its Mahalanobis distance over the root of its dimensions; or as far as one of `beside` is."""
+        square, its Mahalanobis distance over the root of its dimensions; or as far as one of `reference` is."""
         kept = codes.clamp(-FARTHEST, FARTHEST)
-        low, high = beside.amin(0), beside.amax(0)
+        low, high = reference.amin(0), reference.amax(0)
         kept = torch.where((codes < low) | (codes > high), kept, codes)
         radius = self._radius(kept)
-        most = self._radius(beside).amax(0).clamp_min(RADIUS)
+        most = self._radius(reference).amax(0).clamp_min(RADIUS)
         return torch.where(radius > most, kept * (most / radius.clamp_min(1e-6)), kept)
 
-    def evenly_lit(self, codes: Tensor) -> Tensor:
+    def remove_lighting(self, codes: Tensor) -> Tensor:
         """What differs between both halves of the face, no more than LOPSIDED in any layer of the texture."""
         uneven = self.model.uneven.to(codes.device)
         odd, count = codes * uneven, uneven.sum(1).clamp_min(1)

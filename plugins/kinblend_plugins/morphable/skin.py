@@ -16,7 +16,7 @@ from kinblend_plugins.morphable import geometry
 
 SIZE = 112  # px of the frame's side that skin and hair are told apart at
 FAR = 9.0  # squared Mahalanobis distance at which a colour is skin as likely as not
-LEAST_LIGHT, LEAST_TINT = 0.16, 0.05  # least deviations of a skin's brightness and of its tints, in log units
+MIN_LIGHT, MIN_TINT = 0.16, 0.05  # least deviations of a skin's brightness and of its tints, in log units
 # log RGB → brightness and two tints
 AXES = torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]) / torch.tensor([[3.0], [2.0], [2.0]])
 
@@ -57,7 +57,7 @@ def skin_colour(textures: Tensor, where: Tensor) -> SkinColour:
         mean = (values * weights[:, None]).sum(2) / total[:, None]
         away = values - mean[:, :, None]
         covariance = torch.einsum("nip,np,njp->nij", away, weights, away) / total[:, None, None]
-        floor = torch.tensor([LEAST_LIGHT, LEAST_TINT, LEAST_TINT]).to(values).square().diag()
+        floor = torch.tensor([MIN_LIGHT, MIN_TINT, MIN_TINT]).to(values).square().diag()
         precision = torch.linalg.inv(covariance + floor)
         distance = torch.einsum("nip,nij,njp->np", away, precision, away)
         weights = where.flatten() * (distance < FAR)

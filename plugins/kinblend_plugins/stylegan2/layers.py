@@ -157,12 +157,12 @@ class StyledConv(ModulatedConv):
                 self._wide = winograd.transformed(self.weight.detach())
         return self._wide
 
-    def derived_bytes(self, device: str, dtype: torch.dtype) -> int:
+    def weight_cache_bytes(self, device: str, dtype: torch.dtype) -> int:
         """What `wide_weight` takes there, for the device pool; 0 where it isn't asked for."""
         asked = not self.doubling and self.energy is not None and winograd.suit(self.weight, device, dtype, self.size)
         return winograd.GROWTH * self.weight.numel() * dtype.itemsize if asked else 0
 
-    def allow_derived(self, allowed: bool) -> None:
+    def allow_weight_cache(self, allowed: bool) -> None:
         """Whether to keep wide weights; if not, those there are go."""
         self.may_widen = allowed
         if not allowed:

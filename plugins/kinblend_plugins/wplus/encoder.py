@@ -43,13 +43,13 @@ class WPlusEncoder(Encoder):
     """
 
     input_size = SIDE
-    side_by_side = True
+    batch_invariant = True
 
     def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)
         network, space = build(read_parts(context, "encoder"), context.space.layers, context.space.dim)
         self.module = self.networks = Networks(network, space, read_network(weights_file()))
-        self.draws = options.refine > 0
+        self.uses_projector = options.refine > 0
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:

@@ -44,12 +44,12 @@ class Families:
 
     def __init__(self, options: TrainOptions, trios: Trios, mirrored: Trios | None, bridge: Bridge | None) -> None:
         self.options = options
-        self.parts = {name: list(rows) for name, rows in trios.parts(options.seed).items()}
+        self.parts = {name: list(rows) for name, rows in trios.split_rows(options.seed).items()}
         if not (self.parts["train"] and self.parts["val"]):
             raise InputError("the trios come from too few families to be split; at least ten are needed")
         everyone = [trios] if mirrored is None else [trios, mirrored]
         if mirrored is not None:
-            rows = mirrored.parts(options.seed)["train"]
+            rows = mirrored.split_rows(options.seed)["train"]
             self.parts["train"] = self.parts["train"] + [len(trios) + row for row in rows]
         self.father = torch.cat([some.father for some in everyone])
         self.mother = torch.cat([some.mother for some in everyone])

@@ -33,7 +33,7 @@ def train(options: HeredityOptions, out: Path, progress: Say | None = None) -> P
     say = progress or (lambda _: None)
     trios = join_trios([load_trios(path) for path in options.trios], options.seed)
     both, child = of_couples(trios), of_children(trios)
-    parts = trios.parts(options.seed)
+    parts = trios.split_rows(options.seed)
     if not (parts["train"] and parts["val"]):
         raise InputError("the trios come from too few families to be split; at least ten are needed")
     if options.shuffle_children:

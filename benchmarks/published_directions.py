@@ -60,7 +60,7 @@ class Axes:
 
 
 @dataclass(frozen=True)
-class Looks:
+class Measurements:
     """Pictures of children: where each code lies, float32 [n], its side, and the years that are seen."""
 
     position: Tensor
@@ -110,7 +110,7 @@ def drawn_couples(engine: Engine, count: int = 160) -> Iterator[Tensor]:
         yield (calm[0] + calm[1]) / 2
 
 
-def look(engine: Engine, editor: Editor, children: Sequence[Tensor], axes: Axes) -> Looks:
+def look(engine: Engine, editor: Editor, children: Sequence[Tensor], axes: Axes) -> Measurements:
     """Each child as a girl and as a boy, at a place in each of `PLACES`."""
     judge, draw, source = first_judge(), engine.backbone.projector.preview(SIZE), torch.Generator().manual_seed(2)
     rows = []
@@ -122,17 +122,17 @@ def look(engine: Engine, editor: Editor, children: Sequence[Tensor], axes: Axes)
                     moved = editor.edit(child[None], {"age": move, "gender": side})
                     [picture] = to_pictures(draw(moved))
                 rows.append((axes.position(moved[0]), side, judge(picture)[0]))
-    return Looks(*torch.tensor(rows).T)
+    return Measurements(*torch.tensor(rows).T)
 
 
-def places_seen(seen: Looks) -> Tensor:
+def places_seen(seen: Measurements) -> Tensor:
     """Those of `POSITIONS` around which both sexes were looked at: beyond them, curves go straight on."""
     ends = [seen.position[seen.side == side].aminmax() for side in (-1.0, 1.0)]
     low, high = max(end.min for end in ends) + WIDTH, min(end.max for end in ends) - WIDTH
     return POSITIONS[(low <= POSITIONS) & (high >= POSITIONS)]
 
 
-def curve(seen: Looks, side: float, positions: Tensor) -> list[float]:
+def curve(seen: Measurements, side: float, positions: Tensor) -> list[float]:
     """Years at each of `positions`: a local straight line through what was seen of one sex, made to rise from the
     middle on to both ends by `LEAST` at least."""
     chosen, years = seen.side == side, []

@@ -2,7 +2,7 @@
 
     python benchmarks/robustness.py
 
-On nine synthetic people of the package `openpeople`: studio portrait and selfie, as they are and tilted, half lit,
+On nine synthetic people of the package `openpeople`: sampler portrait and selfie, as they are and tilted, half lit,
 small and heavily compressed.
 """
 

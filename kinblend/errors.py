@@ -34,7 +34,7 @@ class DuplicateNameError(UsageError):
 
 
 class UnsupportedError(UsageError):
-    """This plugin cannot do what was asked (projecting an image, say)."""
+    """This plugin cannot do what was asked (such as projecting an image)."""
 
 
 class OutputError(UsageError):

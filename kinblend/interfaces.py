@@ -299,7 +299,8 @@ class Projector(Plugin, ABC):
     def project_to_prior(self, codes: Tensor, reference: Tensor) -> Tensor:
         """Codes brought back to where faces are: float32 [n, L, D] → [n, L, D]. By default as they are.
 
-        reference: float32 [m, L, D], codes that are known to be faces, the parents' say: none of them would be moved.
+        reference: float32 [m, L, D], codes that are known to be faces, such as the parents'; none of them would be
+            moved.
         """
         return codes
 
@@ -321,7 +322,7 @@ class Projector(Plugin, ABC):
     ) -> Latent:
         """The latent that reconstructs an aligned crop best, found by optimisation.
 
-        start: where to begin, the encoder's latent say; without it the latent average.
+        start: where to begin, such as the encoder's latent; without it the latent average.
         progress: told each step; by returning False it ends the work with the best latent so far.
         Raises `UnsupportedError` where the backbone can't.
         """

@@ -80,7 +80,7 @@ class Plugins:
         known = {name for name in vars(hookspecs) if name.startswith("kinblend_")}
         for name in dir(module):
             if not name.startswith("kinblend_") or not callable(getattr(module, name)):
-                continue  # a module that it imported, say
+                continue  # for example a module that it imported
             if name not in known:
                 raise PluginError(f"there is no hook {name}; did you mean {_closest(name, known)}?")
             if not hasattr(getattr(module, name), "kinblend_impl"):

@@ -32,7 +32,7 @@ def safe_open(path: str | Path, framework: str = "pt") -> Iterator[Any]:
 
     framework: "pt" for tensors of torch, "np" for arrays.
     Raises `CorruptFileError` where it is no plain file, is damaged, nests its header, has more than 100,000 tensors
-    or one of a dtype that is not read (float8, say).
+    or one of a dtype that is not read (such as float8).
     """
     import safetensors
 

@@ -60,15 +60,15 @@ class Plan:
         return {f"{kind}_options": self.options.get(kind, {}) for kind in ("encoder", "projector")}
 
 
-def bench(plan: Plan, reference: Reference | None = None, say: Callable[[str], None] = print) -> dict[str, Any]:
+def bench(plan: Plan, reference: Reference | None = None, log: Callable[[str], None] = print) -> dict[str, Any]:
     """The report: `hardware`, `backbone`, `cases`, and `against` where there is a reference."""
     report: dict[str, Any] = {"backbone": plan.backbone, "cases": []}
     for precision in plan.precisions:
         pool = DevicePool(plan.device, plan.memory_budget, precision)
         report.setdefault("hardware", hardware(pool.memory))
-        for step, taken in _Bench(plan, pool, say).cases():
+        for step, taken in _Bench(plan, pool, log).cases():
             case = {"step": step, "precision": precision, **taken}
-            say(f"{case['step']} {precision}: {case['seconds']:.3f} s")
+            log(f"{case['step']} {precision}: {case['seconds']:.3f} s")
             report["cases"].append(case)
         if reference is not None:
             report.setdefault("against", []).extend(reference.compare(_loaded(plan, pool), plan.rounds, precision))
@@ -83,8 +83,8 @@ def _loaded(plan: Plan, pool: DevicePool) -> Backbone:
 class _Bench:
     """The cases of one precision."""
 
-    def __init__(self, plan: Plan, pool: DevicePool, say: Callable[[str], None]) -> None:
-        self.plan, self.pool, self.say, self.backbone = plan, pool, say, _loaded(plan, pool)
+    def __init__(self, plan: Plan, pool: DevicePool, log: Callable[[str], None]) -> None:
+        self.plan, self.pool, self.log, self.backbone = plan, pool, log, _loaded(plan, pool)
 
     def cases(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for step in self.plan.steps:
@@ -184,7 +184,7 @@ class _Bench:
                 work = spec.load()(self.backbone, batch, self.pool.precision)
                 taken = self._one(work, self._few, batch=batch)
         except UnsupportedError as error:
-            self.say(f"{name} {self.pool.precision} is left out: {error}")
+            self.log(f"{name} {self.pool.precision} is left out: {error}")
         else:
             yield taken
 

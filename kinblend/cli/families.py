@@ -113,7 +113,7 @@ def demographics(
     except PackageNotFoundError:
         release = ""
     aligned = name == "prepared"
-    cache = StageCache.of(load_settings().home / "demographics", CACHE_VERSION, analyser, release, aligned)
+    cache = StageCache.of(load_settings().home / "demographics", analyser, release, aligned, CACHE_VERSION)
     with bar("demographics", None, quiet) as show:
         rows = work.demographics(
             found, spec.function(), cache, aligned=aligned, progress=lambda done, of: show(done, total=of)

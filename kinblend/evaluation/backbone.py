@@ -77,13 +77,13 @@ def evaluate(
     sharpness and contrast (inside the face, over the photograph's, medians), and where the generator can draw samples
     whitened (mean square of the whitened codes, median; samples have 1).
     """
-    say = progress or (lambda _: None)
-    say("encode")
+    log = progress or (lambda _: None)
+    log("encode")
     started = time.perf_counter()
     latents = engine.backbone.encode(faces)
     encoding = (time.perf_counter() - started) / len(faces)
     people = People(faces, latents, embed_faces(faces))
-    say("reconstructions")
+    log("reconstructions")
     bare = [Latent(latent.code, latent.space) for latent in latents]
     report: dict[str, Any] = {"backbone": str(engine.backbone.space), "people": len(faces), "pairs": pairs}
     report |= reconstruction(engine, people, bare)
@@ -97,16 +97,16 @@ def evaluate(
         try:
             strategy = engine.blender(name, options)
         except WeightsMissingError as error:
-            say(f"no children by {name}: {error}")
+            log(f"no children by {name}: {error}")
             continue
-        say(f"children by {name}")
+        log(f"children by {name}")
         report["children"][name] = children(engine, people, chosen, strategy)
     if not strategies or "mask" in strategies:
-        say("siblings")
+        log("siblings")
         report["siblings_by_mask"] = siblings(engine, people, chosen)
     if with_edits:
-        report["edits"] = edits(engine, people, chosen[:EDITED], say)
-    say("seconds")
+        report["edits"] = edits(engine, people, chosen[:EDITED], log)
+    log("seconds")
     report["seconds"] = speed(engine, people) | {"encode_each_of_all": _rounded(encoding)}
     return report
 
@@ -192,7 +192,7 @@ def siblings(engine: Engine, people: People, pairs: Sequence[tuple[int, int]]) -
 
 
 def edits(
-    engine: Engine, people: People, pairs: Sequence[tuple[int, int]], say: Progress
+    engine: Engine, people: People, pairs: Sequence[tuple[int, int]], log: Progress
 ) -> dict[str, dict[str, float]]:
     """Edited children of `average`: is it still one face, and how far from the child before?"""
     editor, strategy = engine.editor(), engine.blender()
@@ -200,7 +200,7 @@ def edits(
     before = embed_faces([engine.backbone.render([child])[0] for child in born])
     report = {}
     for attribute in editor.attributes():
-        say(f"edits of {attribute}")
+        log(f"edits of {attribute}")
         for strength in STRENGTHS:
             report[f"{attribute} {strength:+g}"] = _edited(engine, editor, born, before, {attribute: strength})
     return report

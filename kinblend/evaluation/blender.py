@@ -82,7 +82,9 @@ def select_test_rows(trios: Trios, seed: int, per_family: int) -> list[int]:
     for row in trios.split_rows(seed)["test"]:
         rows_of.setdefault(trios.families[row], []).append(row)
     if not rows_of:
-        raise InputError("no family is in the test part; make the list with --split 70/10/20, say")
+        raise InputError(
+            "no family is in the test part; make the list with a test part, for example --split 70/10/20"
+        )
     numbers = random.Random(seed)
     chosen = [numbers.sample(rows, min(per_family, len(rows))) for _, rows in sorted(rows_of.items())]
     return [row for rows in chosen for row in sorted(rows)]
@@ -105,17 +107,17 @@ def evaluate(
     as a dictionary. The references render nothing: the mean of the parents' embeddings, each parent's, a sibling's,
     and an unrelated child's of the same sex.
     """
-    say = progress or (lambda _: None)
+    log = progress or (lambda _: None)
     judge = BlenderEvaluator(backbone, only(trios, rows))
     lines: dict[str, Metrics] = {}
-    say(BASE)
+    log(BASE)
     average = judge.predict(judge.codes(strategies.get(BASE, (BASE, {}))))
     base = judge.scores(average)
     for name, strategy in strategies.items():
-        say(name)
+        log(name)
         found = average if name == BASE else judge.predict(judge.codes(strategy))
         lines[name] = judge.line(found, base if name != BASE else None, judge.pictures(strategy, pictures))
-    say("references")
+    log("references")
     references = {name: judge.line(found, base) for name, found in judge.references(trios)}
     return {
         "trios": len(rows),

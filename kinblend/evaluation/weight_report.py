@@ -1,4 +1,4 @@
-"""`kinblend analyze`: pictures, tables and a page of what weight maps say, with nulls beside them."""
+"""`kinblend analyze`: pictures, tables and a page of what weight maps show, with nulls beside them."""
 
 from __future__ import annotations
 

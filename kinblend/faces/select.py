@@ -63,7 +63,7 @@ def faces_in(image: Image) -> list[Detection]:
     """The faces of an RGB picture among which `find_face` chooses, left to right.
 
     Those far smaller than the largest don't count: people in the background, and what a detector takes for a face
-    beside one, an ear say.
+    beside one, such as an ear.
     """
     return foreground(detect(image))
 

@@ -79,7 +79,7 @@ def encode_trios(
 
     cache_folder: keeps the result for each picture by its content, so that a second call begins where the first was
         ended. workers: processes. progress: told how many of how many pictures are done.
-    aligned: the pictures are FFHQ crops already, `kinblend prepare`'s say; they are encoded as they are.
+    aligned: the pictures are FFHQ crops already, such as `kinblend prepare`'s; they are encoded as they are.
     mirrored: every picture is turned left to right first, which gives training a second look at each family.
     encoder_options: of the backbone's encoder. identity: the network of the embeddings. known: groups of each picture
         ("age" → "20-39"); the child's are kept.

@@ -19,7 +19,7 @@ LOOK = 2.0  # seconds between looks at whether all processes still live
 def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], count: int) -> Iterator[Result]:
     """The results of `work`, a module's function, as they come; `count` processes of one thread each.
 
-    Raises `WorkerLostError` where a process was killed, by a system that ran out of memory say.
+    Raises `WorkerLostError` where a process was killed, for example by a system that ran out of memory.
     """
     with get_context("spawn").Pool(count, _one_thread) as pool:
         ours = {child.pid for child in active_children()}

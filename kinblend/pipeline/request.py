@@ -114,7 +114,9 @@ def _edit(name: str, value: Any) -> EditValue:
 
 def _check_target(editor: Editor, name: str, edit: EditValue, known: Sequence[str]) -> None:
     if isinstance(edit, Target) and (edit.unit or edit.value) not in known:
-        ours = f"in {' or '.join(known)}" if known else f"by strengths in standard deviations only ({name}=-2, say)"
+        ours = (
+            f"in {' or '.join(known)}" if known else f"by strengths in standard deviations only (such as {name}=-2)"
+        )
         raise UnsupportedError(
             f"{name} of {editor.space.backbone} can't be set to {edit}; give a strength or a target: it is set {ours}"
         )

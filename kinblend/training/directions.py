@@ -63,7 +63,7 @@ def fit_directions(
     progress: told the figures of each. complexions: float64 [n, k], colours of the skin; only `mean` uses them.
     Raises `ModelError` where `svm` needs scikit-learn and it is missing.
     """
-    say = progress or (lambda _: None)
+    log = progress or (lambda _: None)
     x = codes.flatten(1).double()
     centre = x.mean(0)
     tensors, about = {}, {}
@@ -72,7 +72,7 @@ def fit_directions(
         facts["bias"] = -float(centre @ reader)
         tensors[f"{attribute.name}.reader"] = reader
         about[attribute.name] = facts
-        say(f"{attribute.name}: R² {facts['r2']:.2f}, accuracy {facts['accuracy']:.2f} on faces held out")
+        log(f"{attribute.name}: R² {facts['r2']:.2f}, accuracy {facts['accuracy']:.2f} on faces held out")
     if method == "mean":
         changes = _mean_changes(x - centre, attributes, about, complexions)
         tensors |= _strengthened(changes, tensors)

@@ -56,7 +56,7 @@ QUANTILES = {
 
 
 @dataclass(frozen=True)
-class Looks:
+class Measurements:
     """Codes, and how their pictures look.
 
     coarse, fine: float32 [n, D], means of the undone codes over the layers of shape, and over the finer ones.
@@ -98,8 +98,8 @@ def uneven(values: Tensor) -> Tensor:
 
 
 def fit_generated(
-    drawn: Looks,
-    edited: Looks,
+    drawn: Measurements,
+    edited: Measurements,
     covariance: Tensor,
     layers: Layers,
     progress: Callable[[str], None] | None = None,
@@ -109,9 +109,9 @@ def fit_generated(
     drawn: of the generator as it is. edited: couples moved to random ages and sexes; only age and gender are used,
     and the curve needs at least 40. covariance: float64 [D, D], of undone codes. progress: told the figures.
     """
-    say = progress or (lambda _: None)
+    log = progress or (lambda _: None)
     names = [name for name in ATTRIBUTE_SPECS if name in drawn.values]
-    read = {name: _reader(name, drawn, edited, say) for name in names}
+    read = {name: _reader(name, drawn, edited, log) for name in names}
     coarse = torch.stack([read[name].coarse for name in names], 1)
     tensors: dict[str, Tensor] = {}
     for name in names:
@@ -138,7 +138,7 @@ class _Reader:
     fine: Tensor
     facts: dict[str, Any]
 
-    def value(self, looks: Looks) -> Tensor:
+    def value(self, looks: Measurements) -> Tensor:
         """The attribute of codes: float64 [n]."""
         score = looks.coarse.double() @ self.coarse + looks.fine.double() @ self.fine
         value: Tensor = score + self.facts["bias"] * self.facts["sd"] + self.facts["mean"]
@@ -152,7 +152,7 @@ class _Reader:
         return reader
 
 
-def _reader(name: str, drawn: Looks, edited: Looks, say: Callable[[str], None]) -> _Reader:
+def _reader(name: str, drawn: Measurements, edited: Measurements, log: Callable[[str], None]) -> _Reader:
     """A reader, and its figures on every fifth of the drawn pictures, which fitted nothing of it."""
     both = name in ("age", "gender") and len(edited) > 0
     parts = [drawn, edited] if both else [drawn]
@@ -166,7 +166,7 @@ def _reader(name: str, drawn: Looks, edited: Looks, say: Callable[[str], None]) 
     found = x[held] @ trial + level
     facts = _facts(name, y[weights == 1]) | {"r2": round(r_squared(y[held], found), 4)}
     facts["accuracy"] = round(float(((found > y[held].median()) == (y[held] > y[held].median())).double().mean()), 4)
-    say(f"{name}: R² {facts['r2']:.2f} on pictures held out")
+    log(f"{name}: R² {facts['r2']:.2f} on pictures held out")
     weight, level = linear_reader(x, y, RIDGE, weights)
     facts["bias"] = (level - facts["mean"]) / facts["sd"]
     dim = drawn.coarse.shape[1]
@@ -203,7 +203,7 @@ def _laid(step: Tensor, name: str, layers: Layers) -> Tensor:
     return whole
 
 
-def _curve(age: _Reader, gender: _Reader, edited: Looks) -> dict[str, Any]:
+def _curve(age: _Reader, gender: _Reader, edited: Measurements) -> dict[str, Any]:
     """What age's reading means in years, for women and for men: as `interfacegan` reads it."""
     reading, seen, male = age.value(edited), even(edited.values["age"].double()), gender.value(edited)
     at = torch.tensor(READINGS, dtype=torch.float64)

@@ -25,14 +25,14 @@ from kinblend.training.gaussian import linear_reader
 from kinblend.training.generated_directions import (
     RIDGE,
     Layers,
-    Looks,
+    Measurements,
     even,
     fit_generated,
     metadata,
     pooled,
     uneven,
 )
-from kinblend.training.picture_measurements import look
+from kinblend.training.picture_measurements import measure_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -68,7 +68,7 @@ class Plan:
     seed: int = 0
 
 
-class Looked:
+class MeasurementCache:
     """What was seen so far, in order, kept in a file."""
 
     def __init__(self, path: Path, about: dict[str, str]) -> None:
@@ -103,21 +103,21 @@ class Sampler:
 
     backbone: Backbone
     see: Analyser
-    looked: Looked
+    cache: MeasurementCache
     parser: Parser | None = None
 
-    def looks(self, codes: Tensor, progress: Callable[[], None]) -> Looks:
+    def measure(self, codes: Tensor, progress: Callable[[], None]) -> Measurements:
         """How the pictures of codes [n, L, D] look."""
-        rows = self.looked.take(len(codes))
+        rows = self.cache.take(len(codes))
         for batch in torch.split(codes[len(rows) :], BATCH):
             for picture in self._pictures(batch):
                 rows.append(self._row(picture))
-                self.looked.add(rows[-1])
+                self.cache.add(rows[-1])
                 progress()
         coarse, fine = pooled(codes, layers_of(self.backbone))
         names = sorted({name for row in rows for name in row})
         values = {n: torch.tensor([row.get(n, float("nan")) for row in rows], dtype=torch.float64) for n in names}
-        return Looks(coarse, fine, values)
+        return Measurements(coarse, fine, values)
 
     def _pictures(self, codes: Tensor) -> list[Image]:
         projector = self.backbone.projector
@@ -130,44 +130,44 @@ class Sampler:
         seen = self.see([picture, mirrored(picture)])
         age = sum(float(guess["age"]) for guess in seen) / len(seen)
         male = sum(male_share(guess) for guess in seen) / len(seen)
-        return {"age": age, "gender": male} | look(picture, predict_in_crop(picture), self.parser)
+        return {"age": age, "gender": male} | measure_picture(picture, predict_in_crop(picture), self.parser)
 
 
 def train_generated(
-    studio: Sampler,
+    sampler: Sampler,
     plan: Plan,
     out: Path,
     progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Directions:
     """Draw, look, fit, and write `out`.
 
-    progress: told how many of how many pictures were looked at. say: told the figures.
+    progress: told how many of how many pictures were looked at. log: told the figures.
     Raises `UnsupportedError` for a projector without a mapping network.
     """
     step = _Steps(plan, progress)
-    layers, covariance = layers_of(studio.backbone), _covariance(studio.backbone, plan)
-    first = studio.looks(_drawn(studio.backbone, plan.pictures // 3, plan.seed), step)
-    chosen = _chosen(studio.backbone, first, plan.pictures - plan.pictures // 3, plan.seed + 1)
-    drawn = joined(first, studio.looks(chosen, step))
-    edited = Looks(drawn.coarse[:0], drawn.fine[:0], {name: v[:0] for name, v in drawn.values.items()})
+    layers, covariance = layers_of(sampler.backbone), _covariance(sampler.backbone, plan)
+    first = sampler.measure(_drawn(sampler.backbone, plan.pictures // 3, plan.seed), step)
+    chosen = _chosen(sampler.backbone, first, plan.pictures - plan.pictures // 3, plan.seed + 1)
+    drawn = joined(first, sampler.measure(chosen, step))
+    edited = Measurements(drawn.coarse[:0], drawn.fine[:0], {name: v[:0] for name, v in drawn.values.items()})
     for number in range(plan.rounds):
         known = fit_generated(drawn, edited, covariance, layers)
-        moved = _moved(studio.backbone, known, plan, plan.seed + 10 * number + 2)
-        edited = joined(edited, studio.looks(moved, step))
-    found = fit_generated(drawn, edited, covariance, layers, say)
+        moved = _moved(sampler.backbone, known, plan, plan.seed + 10 * number + 2)
+        edited = joined(edited, sampler.measure(moved, step))
+    found = fit_generated(drawn, edited, covariance, layers, log)
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(out, save({name: tensor.half() for name, tensor in found.tensors.items()}, metadata(found)))
-    studio.looked.forget()
+    sampler.cache.forget()
     return found
 
 
-def open_studio(
+def open_sampler(
     backbone: Backbone, analyser: Analyser, plan: Plan, part: Path, parser: Parser | None = None
 ) -> Sampler:
-    """A studio that keeps what it sees in `part`, and goes on with what it finds there of this backbone and plan."""
+    """A sampler that keeps what it sees in `part`, and goes on with what it finds there of this backbone and plan."""
     about = {"space": backbone.space.sha256, "plan": repr(plan), "parser": str(parser is not None)}
-    return Sampler(backbone, analyser, Looked(part, about), parser)
+    return Sampler(backbone, analyser, MeasurementCache(part, about), parser)
 
 
 def layers_of(backbone: Backbone) -> Layers:
@@ -189,11 +189,11 @@ def male_share(guess: dict[str, Any]) -> float:
     return sure if guess["gender"] == "m" else 1 - sure
 
 
-def joined(one: Looks, other: Looks) -> Looks:
+def joined(one: Measurements, other: Measurements) -> Measurements:
     """Both, one after the other."""
     both = [name for name in one.values if name in other.values]
     values = {name: torch.cat([one.values[name], other.values[name]]) for name in both}
-    return Looks(torch.cat([one.coarse, other.coarse]), torch.cat([one.fine, other.fine]), values)
+    return Measurements(torch.cat([one.coarse, other.coarse]), torch.cat([one.fine, other.fine]), values)
 
 
 class _Steps:
@@ -229,7 +229,7 @@ def _drawn(backbone: Backbone, count: int, seed: int) -> Tensor:
     return _spread(centre + psi * (full - centre), backbone.space.layers)
 
 
-def _chosen(backbone: Backbone, first: Looks, count: int, seed: int) -> Tensor:
+def _chosen(backbone: Backbone, first: Measurements, count: int, seed: int) -> Tensor:
     """Of many more codes those that, as the first pictures let one read, are of all ages and of both sexes."""
     codes = _drawn(backbone, CHOICE * count, seed)
     x = undone(codes[:, 0]).double()

@@ -27,7 +27,7 @@ WIDEST_GAP, MAX_GLASSES, MAX_HAIR, MAX_HAT = 0.35, 1.2, 1.6, 2.0  # beyond these
 BRIDGE = np.linspace(-0.25, 0.35, 25)  # places down the nose's bridge, in eye distances
 
 
-def look(picture: Image, landmarks: NDArray[Any], parser: Parser | None = None) -> dict[str, float]:
+def measure_picture(picture: Image, landmarks: NDArray[Any], parser: Parser | None = None) -> dict[str, float]:
     """Numbers of a face in a square crop. landmarks: float [68, 2] in pixels.
 
     smile: how far the corners of the mouth are above its middle; mouth: how far it is open; both in eye distances.

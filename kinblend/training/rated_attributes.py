@@ -18,7 +18,7 @@ ID = "omi_stimulus"  # the column of an archive's index by which ratings name it
 class AttributeSpec:
     """What an attribute is.
 
-    plus: what "+" means. unit: "years", say, or "" for a scale of its own. column: of the ratings of One Million
+    plus: what "+" means. unit: "years", log, or "" for a scale of its own. column: of the ratings of One Million
     Impressions; none for what is measured in the picture. neutral: the value of a face that does nothing, where a
     photograph's moment says nothing about a person; neutral_from: "above" where only more than that is too much.
     none, unless: the value of a face that has none of it, and values of other attributes under which no face has any.

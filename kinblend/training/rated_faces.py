@@ -32,11 +32,11 @@ def train_directions(
     out: Path,
     method: Method = "mean",
     progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Directions:
     """Encode the faces, fit, and write `out`. Ended early, it goes on where it stopped when it is called again.
 
-    progress: told how many of how many faces are encoded. say: told the figures of each attribute.
+    progress: told how many of how many faces are encoded. log: told the figures of each attribute.
     Raises `UnsupportedError` for too few faces.
     """
     if len(faces.files) < FEWEST:
@@ -46,7 +46,7 @@ def train_directions(
     attributes = [
         Attribute(name, values[name], meaning) for name, meaning in ATTRIBUTE_SPECS.items() if name in values
     ]
-    found = fit_directions(codes, attributes, method, say, measured[:, len(MEASURES) :])
+    found = fit_directions(codes, attributes, method, log, measured[:, len(MEASURES) :])
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(out, save(found.tensors, found.metadata))
     out.with_suffix(".part.safetensors").unlink(missing_ok=True)

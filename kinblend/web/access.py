@@ -16,7 +16,7 @@ from kinblend.errors import UsageError
 from kinblend.web.problems import ProblemError
 
 OWNER, PASS = "kinblend-owner", "kinblend-pass"  # cookies
-OPEN = ("/healthz", "/readyz", "/login", "/static/")
+PUBLIC_PATHS = ("/healthz", "/readyz", "/login", "/static/")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Access:
 
     def __post_init__(self) -> None:
         if self.token is not None and len(self.token) < 16:
-            raise UsageError("--token is too short: give at least 16 characters, from `openssl rand -hex 16` say")
+            raise UsageError(
+                "--token is too short: give at least 16 characters, for example from `openssl rand -hex 16`"
+            )
         if not self.is_local and self.token is None:
             raise UsageError(
                 f"--host {self.host} lets others reach this server; say which token they need: --token, or leave "
@@ -57,7 +59,7 @@ class Access:
         self._check_name(headers)
         if method not in ("GET", "HEAD", "OPTIONS"):
             _check_origin(headers)
-        if self.token is not None and not path.startswith(OPEN) and not self._is_let_in(headers):
+        if self.token is not None and not path.startswith(PUBLIC_PATHS) and not self._is_let_in(headers):
             detail = "Send the server's token as Authorization: Bearer, or open /login in a browser"
             raise ProblemError(401, "token-needed", detail, {"WWW-Authenticate": "Bearer"})
 
@@ -105,12 +107,12 @@ def _place_in(address: str) -> str | None:
 
 
 def owner_of(headers: Headers) -> str:
-    """The client's own corner, from its cookie; "" is the corner shared by all programs that send none."""
+    """The client's session, from its cookie; "" is the session shared by all programs that send none."""
     return next((name for name in cookies(headers, OWNER) if re.fullmatch(r"[A-Za-z0-9_-]{32,64}", name)), "")
 
 
 def new_owner() -> str:
-    """A name for a corner that nobody can guess."""
+    """A name for a session that nobody can guess."""
     return secrets.token_urlsafe(24)
 
 

@@ -15,14 +15,14 @@ from kinblend.web.multipart import read_form
 from kinblend.web.problems import ProblemError, documented
 from kinblend.web.records import Family
 from kinblend.web.schemas import (
+    AnalysisAnswer,
     ChildAnswer,
     ChildrenAnswer,
-    DirectOrder,
+    ChildrenRequest,
+    DirectRequest,
     Id,
     LayerWeights,
-    Order,
-    PreviewOrder,
-    SeenAnswer,
+    PreviewRequest,
 )
 from kinblend.web.services import Owner, Services, ServicesDep
 
@@ -31,43 +31,45 @@ _DONE: dict[int | str, dict[str, Any]] = {200: {"model": ChildrenAnswer, "descri
 
 
 @router.post("/previews", response_class=Response, responses=documented(404, 409, 500, 503) | picture("image/jpeg"))
-async def preview(order: PreviewOrder, request: Request, services: ServicesDep, owner: Owner) -> Response:
+async def preview(order: PreviewRequest, request: Request, services: ServicesDep, owner: Owner) -> Response:
     """One child, small and at once: a JPEG of 256 px, from the parents' latents."""
     father, mother = services.parent(owner, order.father), services.parent(owner, order.mother)
-    services.studio.check(order)
-    job = services.worker.submit("preview", lambda job: services.studio.preview(father, mother, order), owner=owner)
+    services.engine_service.check(order)
+    job = services.worker.submit(
+        "preview", lambda job: services.engine_service.preview(father, mother, order), owner=owner
+    )
     return Response(await services.result_of(job, request), media_type="image/jpeg")
 
 
 @router.post("/children", status_code=202, responses=documented(404, 409, 503) | _DONE)
-async def place(order: Order, response: Response, services: ServicesDep, owner: Owner) -> ChildrenAnswer:
-    """Order children of two photographs that were looked at. The same order has the same id."""
+async def place(order: ChildrenRequest, response: Response, services: ServicesDep, owner: Owner) -> ChildrenAnswer:
+    """ChildrenRequest children of two photographs that were looked at. The same order has the same id."""
     father, mother = services.parent(owner, order.father), services.parent(owner, order.mother)
-    return _placed(services, services.place(owner, order, father, mother), response)
+    return _placed(services, services.submit(owner, order, father, mother), response)
 
 
 @router.post(
     "/orders",
     status_code=202,
     responses=documented(409, 415, 503) | _DONE,
-    openapi_extra=form_of("father", "mother", order="DirectOrder"),
+    openapi_extra=form_of("father", "mother", order="DirectRequest"),
 )
 async def place_with_photos(
     request: Request, response: Response, services: ServicesDep, owner: Owner
 ) -> ChildrenAnswer:
-    """Order children of two photographs that come along: `father`, `mother` and, as JSON, `order`."""
+    """ChildrenRequest children of two photographs that come along: `father`, `mother` and, as JSON, `order`."""
     form = await read_form(request, services.limits, ("father", "mother"))
     try:
-        direct = DirectOrder.model_validate_json(form.get("order", b"{}"))
+        direct = DirectRequest.model_validate_json(form.get("order", b"{}"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, ("order", *first["loc"])))
         raise ProblemError(422, "invalid-request", f"{where}: {first['msg']}") from error
-    services.studio.check(direct, direct.children)
+    services.engine_service.check(direct, direct.children)
     people = []
     for role, face in (("father", direct.father_face), ("mother", direct.mother_face)):
         try:
-            photo, _ = await services.see(owner, form[role], request, face)
+            photo, _ = await services.add_photo(owner, form[role], request, face)
         except InputError as error:
             raise type(error)(f"the {role}'s photograph: {error}") from error
         if photo.parent is None:
@@ -75,9 +77,9 @@ async def place_with_photos(
             raise ProblemError(422, "several-faces", detail)
         people.append(photo)
     father, mother = people
-    wishes = direct.model_dump(exclude={"father_face", "mother_face"}, exclude_unset=True)
-    order = Order(father=father.name, mother=mother.name, **wishes)
-    return _placed(services, services.place(owner, order, father, mother), response)
+    chosen = direct.model_dump(exclude={"father_face", "mother_face"}, exclude_unset=True)
+    order = ChildrenRequest(father=father.name, mother=mother.name, **chosen)
+    return _placed(services, services.submit(owner, order, father, mother), response)
 
 
 @router.get("/children/{order}", responses=documented(404))
@@ -119,7 +121,7 @@ async def download_picture(order: Id, number: int, services: ServicesDep, owner:
 @router.get("/children/{order}/{number}/weights", responses=documented(404, 409))
 async def show_weights(order: Id, number: int, services: ServicesDep, owner: Owner) -> list[LayerWeights]:
     """How a child was made: the father's share in every dimension, layer by layer."""
-    return pictures.weights(services.studio, services.children(owner, order, number), number)
+    return pictures.weights(services.engine_service, services.children(owner, order, number), number)
 
 
 @router.get(
@@ -132,7 +134,7 @@ async def show_morph(order: Id, number: int, request: Request, services: Service
     family = services.children(owner, order, number)
     if number not in family.morphs:
         job = services.worker.submit(
-            "morph", lambda job: pictures.morph(services.studio, family, number, job.check), owner=owner
+            "morph", lambda job: pictures.morph(services.engine_service, family, number, job.check), owner=owner
         )
         family.morphs[number] = await services.result_of(job, request)
     return Response(family.morphs[number], media_type="image/jpeg")
@@ -191,7 +193,7 @@ def _children(family: Family, here: str) -> list[ChildAnswer]:
             seed=child.seed,
             age=asked["age"],
             sex=asked["sex"],
-            seen=look and SeenAnswer(**look),
+            seen=look and AnalysisAnswer(**look),
             similarity=similar,
             picture=f"{here}/{number}/picture.jpg",
             png=f"{here}/{number}/picture.png",

@@ -33,12 +33,14 @@ async def listen(
     try:
         while True:
             changed = family.changed
-            yield ServerSentEvent(event=family.status if family.over else "progress", data=answer(services, family))
-            if family.over:
+            yield ServerSentEvent(
+                event=family.status if family.is_finished else "progress", data=answer(services, family)
+            )
+            if family.is_finished:
                 return
             await _either(changed)
     finally:
-        services.leave(family)
+        services.remove_listener(family)
 
 
 async def _either(changed: asyncio.Event) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from kinblend.web.multipart import read_form
 from kinblend.web.problems import ProblemError, documented
 from kinblend.web.records import Photo
-from kinblend.web.schemas import Choice, FaceSeen, Id, PhotoAnswer
+from kinblend.web.schemas import FaceAnswer, FaceChoice, Id, PhotoAnswer
 from kinblend.web.services import Owner, ServicesDep
 
 router = APIRouter(prefix="/api/v1/photos", tags=["photos"])
@@ -38,7 +38,7 @@ def picture(kind: str) -> dict[int | str, dict[str, Any]]:
 async def look(request: Request, response: Response, services: ServicesDep, owner: Owner) -> PhotoAnswer:
     """Look at a photograph: is it clear whose face is meant, and if not, which faces are there?"""
     form = await read_form(request, services.limits, ("photo",))
-    photo, known = await services.see(owner, form["photo"], request)
+    photo, known = await services.add_photo(owner, form["photo"], request)
     response.headers["Location"] = f"/api/v1/photos/{photo.name}"
     response.status_code = 200 if known else 201
     return answer(photo)
@@ -51,7 +51,7 @@ async def show(photo: Id, services: ServicesDep, owner: Owner) -> PhotoAnswer:
 
 
 @router.put("/{photo}/face", responses=documented(404, 409, 503))
-async def choose(photo: Id, choice: Choice, request: Request, services: ServicesDep, owner: Owner) -> PhotoAnswer:
+async def choose(photo: Id, choice: FaceChoice, request: Request, services: ServicesDep, owner: Owner) -> PhotoAnswer:
     """Choose whose face is meant, where a photograph has several."""
     found = services.photo(owner, photo)
     return answer(await services.choose(owner, found, choice.face, request))
@@ -83,7 +83,7 @@ def answer(photo: Photo) -> PhotoAnswer:
     """What a client is told of a photograph."""
     here = f"/api/v1/photos/{photo.name}"
     faces = [
-        FaceSeen(number=number, box=seen.box, picture=f"{here}/faces/{number}.jpg")
+        FaceAnswer(number=number, box=seen.box, picture=f"{here}/faces/{number}.jpg")
         for number, seen in enumerate(photo.faces, start=1)
     ]
     crop = f"{here}/crop.jpg" if photo.parent else None

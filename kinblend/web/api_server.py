@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER
-from kinblend.web.engine_service import Sampler
+from kinblend.web.engine_service import EngineService
 from kinblend.web.problems import ProblemError, documented, problem
 from kinblend.web.schemas import AttributeAnswer, StrategyAnswer
 from kinblend.web.services import Owner, ServicesDep
@@ -20,11 +20,11 @@ router = APIRouter()
 @router.get("/api/v1/strategies", tags=["server"], responses=documented(), response_model=list[StrategyAnswer])
 async def strategies(services: ServicesDep) -> Response:
     """All blenders, those of third parties too, and the JSON schema of their options."""
-    return Response(_strategies(services.studio), media_type="application/json")
+    return Response(_strategies(services.engine_service), media_type="application/json")
 
 
 @lru_cache(maxsize=4)  # an app has one
-def _strategies(studio: Sampler) -> bytes:
+def _strategies(engine_service: EngineService) -> bytes:
     """All blenders as JSON, which takes longer to make than to send."""
     plugins = load_plugins()
     found = [
@@ -32,9 +32,9 @@ def _strategies(studio: Sampler) -> bytes:
             name=spec.name,
             summary=spec.summary,
             origin=plugins.distribution_of(spec),
-            chance=studio.chance.get(spec.name),
-            available=not studio.lacking[spec.name],
-            note=studio.lacking[spec.name] or None,
+            chance=engine_service.chance.get(spec.name),
+            available=not engine_service.lacking[spec.name],
+            note=engine_service.lacking[spec.name] or None,
             options=spec.options_schema(),
         )
         for spec in plugins["blender"]
@@ -45,9 +45,10 @@ def _strategies(studio: Sampler) -> bytes:
 @router.get("/api/v1/attributes", tags=["server"], responses=documented())
 async def attributes(services: ServicesDep) -> list[AttributeAnswer]:
     """What can be edited on this backbone."""
-    studio = services.studio
+    engine_service = services.engine_service
     return [
-        AttributeAnswer(name=name, note=note, units=studio.units[name]) for name, note in studio.attributes.items()
+        AttributeAnswer(name=name, note=note, units=engine_service.units[name])
+        for name, note in engine_service.attributes.items()
     ]
 
 
@@ -71,7 +72,7 @@ async def ready(services: ServicesDep) -> dict[str, str] | Response:
     """The models are loaded and the queue has room."""
     if services.failed:
         return problem(503, "not-ready", "The models could not be loaded; the server's log says why")
-    if not services.studio.ready:
+    if not services.engine_service.ready:
         return problem(503, "not-ready", "The models are being loaded", {"Retry-After": "2"})
     if len(services.worker) >= services.limits.waiting:
         return problem(503, "queue-full", "The queue is full", {"Retry-After": "2"})

@@ -16,11 +16,11 @@ from starlette.types import Scope
 from kinblend.settings import Settings
 from kinblend.web import api_children, api_events, api_photos, api_server, pages
 from kinblend.web.access import Access
-from kinblend.web.engine_service import Sampler
+from kinblend.web.engine_service import EngineService
 from kinblend.web.limits import Limits
-from kinblend.web.middleware import Guarded, Headed, Measured, Paced, Sized
+from kinblend.web.middleware import AuthMiddleware, BodyLimit, MetricsMiddleware, Pacing, SecurityHeaders
 from kinblend.web.problems import Problem, answer_problems
-from kinblend.web.schemas import DirectOrder
+from kinblend.web.schemas import DirectRequest
 from kinblend.web.services import Services
 
 
@@ -30,15 +30,15 @@ def create_app(
     """The web app over one engine.
 
     settings: of the engine. access: who may come in; default: this machine. limits: what they may ask for. judge: as
-        `Sampler` takes it.
+        `EngineService` takes it.
     Raises `ModelError` where the backbone is missing.
     """
     limits, access = limits or Limits(), access or Access()
-    services = Services(Sampler(settings, limits, judge), limits, access)
+    services = Services(EngineService(settings, limits, judge), limits, access)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with services.at_work():
+        async with services.running():
             yield
 
     app = FastAPI(
@@ -56,11 +56,11 @@ def create_app(
     app.mount("/static", _Static(directory=pages.HERE / "static"), name="static")
     answer_problems(app)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
-    app.add_middleware(Sized, limits=limits)
-    app.add_middleware(Guarded, access=access, rates=services.rates, address_rates=services.address_rates)
-    app.add_middleware(Measured, metrics=services.metrics)
-    app.add_middleware(Headed)
-    app.add_middleware(Paced)
+    app.add_middleware(BodyLimit, limits=limits)
+    app.add_middleware(AuthMiddleware, access=access, rates=services.rates, address_rates=services.address_rates)
+    app.add_middleware(MetricsMiddleware, metrics=services.metrics)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Pacing)
     return app
 
 
@@ -79,7 +79,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
         schemas = document["components"]["schemas"]
-        for model in (Problem, DirectOrder):
+        for model in (Problem, DirectRequest):
             schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
         app.openapi_schema = document
     return app.openapi_schema

@@ -19,8 +19,8 @@ from kinblend.settings import Settings
 from kinblend.web.cost import check_cost
 from kinblend.web.forms import refuse_files
 from kinblend.web.limits import Limits
-from kinblend.web.records import Photo, Sighting
-from kinblend.web.schemas import PreviewOrder, Wishes
+from kinblend.web.records import FaceCandidate, Photo
+from kinblend.web.schemas import ChildOptions, PreviewRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +33,7 @@ MARGIN = 0.35  # round a face's box, of its longer side
 ENGINES = 4  # kept at a time, one for each set of projector options
 
 
-class Sampler:
+class EngineService:
     """Looks at photographs and makes children.
 
     settings: backbone, device, blender and editor. limits: of photographs and of orders. judge: whether an
@@ -56,23 +56,23 @@ class Sampler:
         self.chance: dict[str, bool] = {}
         self.ready = False
 
-    def check(self, wishes: Wishes, children: int = 1) -> None:
-        """Raise `UsageError` for wishes that can't be fulfilled, or cost too much, before anyone waits for them."""
+    def check(self, request: ChildOptions, children: int = 1) -> None:
+        """Raise `UsageError` for request that can't be fulfilled, or cost too much, before anyone waits for them."""
         told = []
         projector = str(self.engine.backbone.pack.description["projector"])
         for kind, name, options in (
-            ("blender", wishes.blender, wishes.options),
-            ("projector", projector, wishes.projector),
+            ("blender", request.blender, request.options),
+            ("projector", projector, request.projector),
         ):
             spec = load_plugins()[kind].get(name)
             told.append(spec.parse_options(options))
             refuse_files(spec, told[-1])
         check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
-        if self.lacking.get(wishes.blender):
-            self.engine.blender(wishes.blender, wishes.options)  # some options do without weights
-        self.engine.child_spec(wishes.request, self.editor, wishes.edits, wishes.seed)
+        if self.lacking.get(request.blender):
+            self.engine.blender(request.blender, request.options)  # some options do without weights
+        self.engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
 
-    def warm(self, check: Callable[[], None]) -> None:
+    def warm_up(self, check: Callable[[], None]) -> None:
         """Load every network once, and learn which strategies draw lots. check: may raise between steps."""
         from PIL import Image as pil
 
@@ -93,7 +93,7 @@ class Sampler:
             step()
         self.ready = True
 
-    def look(self, data: bytes, face: int | None = None) -> Photo:
+    def inspect(self, data: bytes, face: int | None = None) -> Photo:
         """Who is in a photograph: the parent where that is clear, the faces to choose from where not.
 
         The photo has no name yet. Raises `InputError`.
@@ -102,64 +102,64 @@ class Sampler:
         try:
             parent = self.engine.parent(image, face)
         except SeveralFacesError:
-            return Photo("", data, _sightings(image))
+            return Photo("", data, _candidates(image))
         finally:
             self.engine.forget()
             self.engine.pool.records.clear()
         return Photo("", face=face, parent=parent, crop=jpeg_bytes(parent.crop, synthetic=False))
 
-    def preview(self, father: Photo, mother: Photo, wishes: PreviewOrder) -> bytes:
+    def preview(self, father: Photo, mother: Photo, request: PreviewRequest) -> bytes:
         """A child as a small JPEG, from latents alone."""
-        engine = self._engine(wishes.projector)
-        asked = engine.child_spec(wishes.request, self.editor, wishes.edits, wishes.seed)
-        blended = self._blended(engine, father, mother, wishes).latent
+        engine = self._engine(request.projector)
+        asked = engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
+        blended = self._blended(engine, father, mother, request).latent
         latent = engine.edit(blended, self.editor, asked.all_edits)
-        [picture] = engine.backbone.render([latent], seed=wishes.seed, size=PREVIEW)
+        [picture] = engine.backbone.render([latent], seed=request.seed, size=PREVIEW)
         engine.pool.records.clear()
         return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
 
     def run(
-        self, father: Parent, mother: Parent, wishes: Wishes, children: int, on_stage: Callable[[str], None]
+        self, father: Parent, mother: Parent, request: ChildOptions, children: int, on_stage: Callable[[str], None]
     ) -> tuple[Result, list[bytes]]:
         """Children in full, and each as a JPEG for screens."""
-        result = self._engine(wishes.projector).run(
+        result = self._engine(request.projector).run(
             father,
             mother,
-            wishes.blender,
-            wishes.options,
-            wishes.edits,
+            request.blender,
+            request.options,
+            request.edits,
             children,
-            wishes.seed,
-            age=wishes.age,
-            sex=wishes.sex,
-            by_default=wishes.request.by_default,
-            neutral=wishes.neutral,
+            request.seed,
+            age=request.age,
+            sex=request.sex,
+            by_default=request.age_and_sex.by_default,
+            neutral=request.neutral,
             judge=self._judge,
             editor=self.settings.editor,
             on_stage=on_stage,
         )
         return result, [jpeg_bytes(child.image) for child in result.children]
 
-    def calm(self, photo: Photo) -> Parent:
+    def neutral_parent(self, photo: Photo) -> Parent:
         """The parent with a calm face, turned ahead; worked out once."""
         assert photo.parent is not None
-        if photo.calm is None:
-            photo.calm = self.engine.neutral(photo.parent.latent, self.editor)
-        return replace(photo.parent, latent=photo.calm)
+        if photo.neutral_latent is None:
+            photo.neutral_latent = self.engine.neutral(photo.parent.latent, self.editor)
+        return replace(photo.parent, latent=photo.neutral_latent)
 
-    def backbone_for(self, wishes: Wishes) -> Backbone:
-        """The backbone whose projector has the options of these wishes."""
-        return self._engine(wishes.projector).backbone
+    def backbone_for(self, request: ChildOptions) -> Backbone:
+        """The backbone whose projector has the options of these request."""
+        return self._engine(request.projector).backbone
 
-    def _blended(self, engine: Engine, father: Photo, mother: Photo, wishes: PreviewOrder) -> Child:
-        made_by = wishes.model_dump(exclude={"edits", "age", "sex"})
+    def _blended(self, engine: Engine, father: Photo, mother: Photo, request: PreviewRequest) -> Child:
+        made_by = request.model_dump(exclude={"edits", "age", "sex"})
         key = json.dumps([made_by, mother.face], sort_keys=True)
         if key not in father.blends:
             assert father.parent is not None and mother.parent is not None
-            parents = [self.calm(who) if wishes.neutral else who.parent for who in (father, mother)]
+            parents = [self.neutral_parent(who) if request.neutral else who.parent for who in (father, mother)]
             ours, theirs = (parent.latent for parent in parents if parent)
-            strategy = engine.blender(wishes.blender, wishes.options)
-            father.remember(key, engine.blend(ours, theirs, strategy, wishes.seed))
+            strategy = engine.blender(request.blender, request.options)
+            father.remember(key, engine.blend(ours, theirs, strategy, request.seed))
         return father.blends[key]
 
     def _engine(self, projector: Mapping[str, Any]) -> Engine:
@@ -189,12 +189,12 @@ class Sampler:
         self.chance[name] = not torch.equal(*drawn)
 
 
-def _sightings(image: Image) -> list[Sighting]:
+def _candidates(image: Image) -> list[FaceCandidate]:
     """The faces of a picture, left to right, as `find_face` numbers them."""
-    return [_sighting(image, face.box) for face in foreground(detect(image))]
+    return [_candidate(image, face.box) for face in foreground(detect(image))]
 
 
-def _sighting(image: Image, box: tuple[float, float, float, float]) -> Sighting:
+def _candidate(image: Image, box: tuple[float, float, float, float]) -> FaceCandidate:
     left, top, right, bottom = box
     reach = max(right - left, bottom - top) * (0.5 + MARGIN)
     x, y = (left + right) / 2, (top + bottom) / 2
@@ -203,7 +203,7 @@ def _sighting(image: Image, box: tuple[float, float, float, float]) -> Sighting:
     shares = tuple(
         min(1.0, max(0.0, value)) for value in (left / width, top / height, right / width, bottom / height)
     )
-    return Sighting(shares, jpeg_bytes(_at_most(cut, THUMBNAIL), synthetic=False))  # type: ignore[arg-type]
+    return FaceCandidate(shares, jpeg_bytes(_at_most(cut, THUMBNAIL), synthetic=False))  # type: ignore[arg-type]
 
 
 def _at_most(picture: Image, side: int) -> Image:

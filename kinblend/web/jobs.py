@@ -21,7 +21,7 @@ class QueueFullError(KinblendError):
     """So many wait already that nobody else may."""
 
 
-class GivenUpError(KinblendError):
+class JobCancelledError(KinblendError):
     """Whoever asked has left."""
 
 
@@ -40,37 +40,37 @@ class Job(Generic[T]):
         self.future: Future[T] = Future()
         self._work = work
         self._worker = worker
-        self._given_up = threading.Event()
+        self._cancelled = threading.Event()
         self._seconds, self._end = seconds, math.inf
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Nobody wants it any more: it leaves the queue or, if it runs, ends at the next `check`."""
-        self._given_up.set()
+        self._cancelled.set()
         self._worker.drop(self)
         self.future.cancel()
 
     def check(self) -> None:
-        """Raise `GivenUpError` where nobody waits, `TooLongError` where it takes too long.
+        """Raise `JobCancelledError` where nobody waits, `TooLongError` where it takes too long.
 
         Asked by `kinblend.cancellation` wherever work takes long.
         """
-        if self._given_up.is_set():
-            raise GivenUpError("whoever asked has left")
+        if self._cancelled.is_set():
+            raise JobCancelledError("whoever asked has left")
         if time.monotonic() > self._end:
             raise TooLongError(f"this took more than {self._seconds:.0f} s and was ended; ask for less at a time")
 
     def run(self) -> str:
-        """Do it, unless it was given up. Returns how it ended: "done", "failed", "given up"."""
+        """Do it, unless it was given up. Returns how it ended: "done", "failed", "cancelled"."""
         if not self.future.set_running_or_notify_cancel():
-            return "given up"
+            return "cancelled"
         self._end = time.monotonic() + self._seconds
         try:
             with cancellable(self.check):
                 result = self._work(self)
             self.future.set_result(result)
-        except GivenUpError as error:
+        except JobCancelledError as error:
             self.future.set_exception(error)
-            return "given up"
+            return "cancelled"
         # Whatever goes wrong belongs to who asked; the thread goes on, and so does the loop that waits.
         except BaseException as error:
             self.future.set_exception(error if isinstance(error, Exception) else KinblendError(summarize(error)))
@@ -109,7 +109,7 @@ class Worker:
             left = [*self._waiting, *self._running]
             self._changed.notify()
         for job in left:
-            job.give_up()
+            job.cancel()
         self._thread.join(ENDING)
 
     def submit(
@@ -143,7 +143,7 @@ class Worker:
         with self._changed:
             if job in self._waiting:
                 self._waiting.remove(job)
-                self._observe(job.kind, "given up")
+                self._observe(job.kind, "cancelled")
 
     def ahead_of(self, job: Job[Any]) -> int:
         """How many wait before it; 0 where it runs or has run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 
 
-def give_back() -> None:
+def trim() -> None:
     """Hand free memory back to the system, where the C library can (glibc): it keeps freed pictures' pages else."""
     try:
         trim = ctypes.CDLL(None).malloc_trim

@@ -23,7 +23,7 @@ CONTENT_POLICY = (
 )
 TOO_SLOW = "The request took too long to come; try again"
 TOO_MUCH = "Too much is being sent at once; try again"
-FREE = ("/static/", "/healthz", "/readyz", "/metrics")  # asked for by programs that watch, and by every page
+UNMETERED = ("/static/", "/healthz", "/readyz", "/metrics")  # asked for by programs that watch, and by every page
 HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -35,7 +35,7 @@ HEADERS = {
 }
 
 
-class Headed:
+class SecurityHeaders:
     """Security headers on every answer; nothing but static files may be kept by a cache."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -52,7 +52,7 @@ class Headed:
         await self._app(scope, receive, headed if scope["type"] == "http" else send)
 
 
-class Paced:
+class Pacing:
     """Lets requests begin one after the other, with a pass of the event loop in between.
 
     However many there are, those of programs that watch are answered at once.
@@ -62,13 +62,13 @@ class Paced:
         self._app, self._turn = app, asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(FREE):
+        if scope["type"] == "http" and not scope["path"].startswith(UNMETERED):
             async with self._turn:
                 await asyncio.sleep(0)
         await self._app(scope, receive, send)
 
 
-class Measured:
+class MetricsMiddleware:
     """Counts and times the answers."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -89,7 +89,7 @@ class Measured:
         await self._app(scope, receive, counted)
 
 
-class Guarded:
+class AuthMiddleware:
     """Lets in who may, as often as they may."""
 
     def __init__(self, app: ASGIApp, access: Access, rates: Rates, address_rates: Rates) -> None:
@@ -112,7 +112,7 @@ class Guarded:
     def _check(self, scope: Scope, headers: Headers) -> None:
         path, address = scope["path"], scope["client"][0] if scope.get("client") else ""
         self._access.check(scope["method"], path, headers)
-        if not path.startswith(FREE):
+        if not path.startswith(UNMETERED):
             # Whoever takes another name with every request still comes from one address.
             seconds = self._address_rates.take(address) or self._rates.take(self._client(address, headers))
             if seconds:
@@ -124,7 +124,7 @@ class Guarded:
         return f"{address} {owner_of(headers)}" if self._access.is_local else address
 
 
-class Sized:
+class BodyLimit:
     """Refuses a body that is too large: at once where it says so, else when it has come to be. And one that takes too
     long to come, and one for which all others leave no room."""
 

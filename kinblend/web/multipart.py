@@ -10,7 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from kinblend.web.jobs import GivenUpError
+from kinblend.web.jobs import JobCancelledError
 from kinblend.web.limits import Limits
 from kinblend.web.problems import ProblemError
 
@@ -51,7 +51,7 @@ async def read_form(request: Request, limits: Limits, files: tuple[str, ...]) ->
     except FormParserError as error:
         raise ProblemError(400, "broken-form", f"The form can't be read: {error}") from error
     except ClientDisconnect as error:
-        raise GivenUpError("whoever sent this has left") from error
+        raise JobCancelledError("whoever sent this has left") from error
     missing = [name for name in files if not reader.parts.get(name)]
     if missing:
         raise ProblemError(422, "missing-file", f"Send a photograph as {' and '.join(missing)}")

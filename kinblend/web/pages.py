@@ -14,7 +14,7 @@ from fastapi.templating import Jinja2Templates
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, OLDEST, SEX_TARGETS, YOUNGEST
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER, PASS, new_owner, owner_of
-from kinblend.web.engine_service import Sampler
+from kinblend.web.engine_service import EngineService
 from kinblend.web.forms import Field, fields_of
 from kinblend.web.labels import slider
 from kinblend.web.schemas import MAX_CHILDREN
@@ -50,7 +50,7 @@ async def index(request: Request, services: ServicesDep) -> Response:
 
 @router.get("/login")
 async def login(request: Request) -> Response:
-    """Where people say the token."""
+    """Where people enter the token."""
     return templates.TemplateResponse(request, "login.html", {"wrong": False})
 
 
@@ -72,18 +72,20 @@ def _page(services: Services) -> str:
 
 
 def _context(services: Services) -> dict[str, object]:
-    studio = services.studio
-    backbone = studio.engine.backbone
+    engine_service = services.engine_service
+    backbone = engine_service.engine.backbone
     projector = load_plugins()["projector"].get(str(backbone.pack.description["projector"]))
     return {
         "backbone": backbone.name,
-        "blender": _first_strategy(studio),
-        "strategies": _strategies(studio),
+        "blender": _first_strategy(engine_service),
+        "strategies": _strategies(engine_service),
         "projector_fields": fields_of(projector),
-        "sliders": [slider(name, note, studio.units[name]) for name, note in studio.attributes.items()],
-        "parts": studio.parts,
-        "age": _ages(studio),
-        "sexes": SEXES if set(SEX_TARGETS.values()) <= set(studio.units.get("gender", ())) else (),
+        "sliders": [
+            slider(name, note, engine_service.units[name]) for name, note in engine_service.attributes.items()
+        ],
+        "parts": engine_service.parts,
+        "age": _ages(engine_service),
+        "sexes": SEXES if set(SEX_TARGETS.values()) <= set(engine_service.units.get("gender", ())) else (),
         "usual_sex": DEFAULT_SEX,
         "most_children": MAX_CHILDREN,
         "minutes": round(services.limits.lifetime / 60),
@@ -102,26 +104,26 @@ class Strategy:
     fields: list[Field]
 
 
-def _strategies(studio: Sampler) -> list[Strategy]:
+def _strategies(engine_service: EngineService) -> list[Strategy]:
     plugins = load_plugins()
     found = []
     for spec in sorted(plugins["blender"], key=lambda spec: _rank(spec.name)):
         origin = plugins.distribution_of(spec)
         origin = "" if origin.startswith("kinblend ") else origin
-        found.append(Strategy(spec.name, spec.summary, origin, studio.lacking[spec.name], fields_of(spec)))
+        found.append(Strategy(spec.name, spec.summary, origin, engine_service.lacking[spec.name], fields_of(spec)))
     return found
 
 
-def _first_strategy(studio: Sampler) -> str:
+def _first_strategy(engine_service: EngineService) -> str:
     """The strategy of the settings; where it is not available here, one that is."""
-    wanted, names = studio.settings.blender, sorted(studio.lacking, key=_rank)
-    available = [name for name in names if not studio.lacking[name]]
+    wanted, names = engine_service.settings.blender, sorted(engine_service.lacking, key=_rank)
+    available = [name for name in names if not engine_service.lacking[name]]
     return wanted if wanted in available or not available else available[0]
 
 
-def _ages(studio: Sampler) -> dict[str, float] | None:
+def _ages(engine_service: EngineService) -> dict[str, float] | None:
     """The ages that can be asked for, in years; None where this backbone has no directions for them."""
-    known = "years" in studio.units.get("age", ())
+    known = "years" in engine_service.units.get("age", ())
     return {"youngest": YOUNGEST, "oldest": OLDEST, "usual": DEFAULT_AGE} if known else None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.imaging.encode import jpeg_bytes, png_bytes
-from kinblend.web.engine_service import PREVIEW, Sampler
+from kinblend.web.engine_service import PREVIEW, EngineService
 from kinblend.web.records import Family
 from kinblend.web.schemas import LayerWeights
 
@@ -27,18 +27,23 @@ FRAMES = 2 * STEPS + 1  # of a strip
 BATCH = 4  # pictures rendered between two looks whether anyone still waits
 
 
-def morph(studio: Sampler, family: Family, number: int, check: Callable[[], None] = lambda: None) -> bytes:
+def morph(
+    engine_service: EngineService, family: Family, number: int, check: Callable[[], None] = lambda: None
+) -> bytes:
     """Father → child → mother as one JPEG strip of FRAMES pictures side by side.
 
     check: called between batches; it may raise to end the work.
     """
     assert family.result is not None
-    wishes, child = family.order, family.result.children[number - 1].latent
-    people = [studio.calm(who) if wishes.neutral else who.parent for who in (family.father, family.mother)]
+    request, child = family.order, family.result.children[number - 1].latent
+    people = [
+        engine_service.neutral_parent(who) if request.neutral else who.parent
+        for who in (family.father, family.mother)
+    ]
     father, mother = (parent.latent for parent in people if parent)
     there = list(_between(father, child))
     latents = [*there, (child, child, 0.0), *reversed(list(_between(mother, child)))]
-    return _strip(studio, family, latents, check)
+    return _strip(engine_service, family, latents, check)
 
 
 def _between(parent: Latent, child: Latent) -> Iterator[tuple[Latent, Latent, float]]:
@@ -53,12 +58,15 @@ def _between(parent: Latent, child: Latent) -> Iterator[tuple[Latent, Latent, fl
 
 
 def _strip(
-    studio: Sampler, family: Family, frames: Sequence[tuple[Latent, Latent, float]], check: Callable[[], None]
+    engine_service: EngineService,
+    family: Family,
+    frames: Sequence[tuple[Latent, Latent, float]],
+    check: Callable[[], None],
 ) -> bytes:
     from PIL import Image as pil
 
     needed = [latent for ours, theirs, share in frames for latent in _shown(ours, theirs, share)]
-    backbone = studio.backbone_for(family.order)
+    backbone = engine_service.backbone_for(family.order)
     pictures = iter(_rendered(needed, backbone, family.order.seed, check))
     strip = pil.new("RGB", (len(frames) * PREVIEW, PREVIEW))
     for place, (ours, theirs, share) in enumerate(frames):
@@ -82,13 +90,15 @@ def _shown(ours: Latent, theirs: Latent, share: float) -> list[Latent]:
     return [ours, theirs] if mixed else [ours]
 
 
-def weights(studio: Sampler, family: Family, number: int) -> list[LayerWeights]:
+def weights(engine_service: EngineService, family: Family, number: int) -> list[LayerWeights]:
     """How a child was made: the father's share in every dimension that either parent's code uses."""
     assert family.result is not None
     child = family.result.children[number - 1]
     if child.weight_map is None:
         return []
-    part_of = {layer: name for name, (first, last) in studio.parts.items() for layer in range(first, last + 1)}
+    part_of = {
+        layer: name for name, (first, last) in engine_service.parts.items() for layer in range(first, last + 1)
+    }
     used = (family.result.father.latent.code != 0) | (family.result.mother.latent.code != 0)
     found = []
     for layer, values in enumerate(child.weight_map.values):

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from kinblend.errors import FaceError, ImageError, InputError, KinblendError, ModelError, UsageError
-from kinblend.web.jobs import GivenUpError, QueueFullError
+from kinblend.web.jobs import JobCancelledError, QueueFullError
 
 RETRY_AFTER = 2  # seconds
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
@@ -55,7 +55,7 @@ def from_error(error: KinblendError) -> ProblemError:
     detail = str(error)[:1].upper() + str(error)[1:]
     if isinstance(error, QueueFullError):
         return ProblemError(503, kind, detail, {"Retry-After": str(RETRY_AFTER)})
-    if isinstance(error, GivenUpError):
+    if isinstance(error, JobCancelledError):
         return ProblemError(409, kind, detail)
     if isinstance(error, ModelError):  # whose text names files of this machine
         return ProblemError(422, kind, "This needs a model that is not installed on this server; choose another way")
@@ -74,7 +74,7 @@ _MEANS = {
     400: "The request can't be read",
     401: "The token is missing or wrong",
     403: "Asked from another site, or by another name than this server's",
-    404: "There is no such thing, or it is gone already",
+    404: "There is no such thing, or it is on_evict already",
     409: "Not in this state",
     408: "The request took too long to come",
     413: "Too large",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-FORGOTTEN = 10_000  # clients remembered at most
+FORGET_AFTER = 10_000  # clients remembered at most
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Rates:
         bucket.left = min(self._burst, bucket.left + (now - bucket.at) * self._per_second)
         bucket.at = now
         self._buckets[client] = bucket
-        while len(self._buckets) > FORGOTTEN:
+        while len(self._buckets) > FORGET_AFTER:
             del self._buckets[next(iter(self._buckets))]
         if bucket.left < cost:
             return math.ceil((cost - bucket.left) / self._per_second)

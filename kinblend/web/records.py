@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kinblend.pipeline import Child, Parent, Result
 from kinblend.web.jobs import Job
-from kinblend.web.schemas import Order
+from kinblend.web.schemas import ChildrenRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,7 +22,7 @@ Status = Literal["queued", "running", "done", "failed"]
 
 
 @dataclass(frozen=True)
-class Sighting:
+class FaceCandidate:
     """A face of a photograph with several. box: left, top, right, bottom, as shares of width and height."""
 
     box: tuple[float, float, float, float]
@@ -33,23 +33,25 @@ class Sighting:
 class Photo:
     """A photograph. data: the file, kept only where a face must be chosen. faces: where there are several.
 
-    parent: once it is clear who is meant. crop: the parent's face as JPEG. calm: their latent with a calm face.
-    blends: recent children of this father, by all that made them.
+    parent: once it is clear who is meant. crop: the parent's face as JPEG. neutral_latent: theirs with a neutral
+    expression. blends: recent children of this father, by all that made them.
     """
 
     name: str
     data: bytes | None = None
-    faces: Sequence[Sighting] = ()
+    faces: Sequence[FaceCandidate] = ()
     face: int | None = None
     parent: Parent | None = None
     crop: bytes = b""
-    calm: Latent | None = None
+    neutral_latent: Latent | None = None
     blends: dict[str, Child] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Bytes held, about."""
-        latents = [child.latent for child in self.blends.values()] + ([self.calm] if self.calm else [])
+        latents = [child.latent for child in self.blends.values()] + (
+            [self.neutral_latent] if self.neutral_latent else []
+        )
         files = [self.data or b"", self.crop, *(face.picture for face in self.faces)]
         known = 0
         if self.parent:
@@ -57,7 +59,7 @@ class Photo:
             known = _pixels(self.parent.crop)
         return _latents_size(latents) + known + sum(map(len, files))
 
-    def gone(self) -> None:
+    def on_evict(self) -> None:
         """Nothing more is needed: it is the last that held what it holds."""
 
     def remember(self, key: str, child: Child) -> None:
@@ -75,7 +77,7 @@ class Family:
     """
 
     name: str
-    order: Order
+    order: ChildrenRequest
     father: Photo
     mother: Photo
     job: Job[tuple[Result, list[bytes]]] | None = None
@@ -97,21 +99,21 @@ class Family:
         return _latents_size([child.latent for child in children]) + pixels + files
 
     @property
-    def over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether nothing more will come."""
         return self.status in ("done", "failed")
 
-    def tell(self, **changes: Any) -> None:
+    def update(self, **changes: Any) -> None:
         """Change it, and wake those who wait for that."""
         for name, value in changes.items():
             setattr(self, name, value)
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def gone(self) -> None:
+    def on_evict(self) -> None:
         """End the work on it."""
         if self.job is not None:
-            self.job.give_up()
+            self.job.cancel()
 
 
 def _latents_size(latents: Sequence[Latent]) -> int:

@@ -14,50 +14,50 @@ MAX_CHILDREN = 8
 
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Strength = Annotated[float, Field(ge=-100, le=100)]
-Aim = Annotated[
+TargetText = Annotated[
     str, Field(pattern="^([0-9]{1,3}([.][0-9]{1,2})?y|[a-z]{1,32})$", description="years (8y), or a word (male)")
 ]
 Years = Annotated[float, Field(ge=YOUNGEST, le=OLDEST)]
 
 
-class Wishes(BaseModel):
+class ChildOptions(BaseModel):
     """How a child is made of two parents."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     blender: str = Field("average", description="the strategy; see /api/v1/strategies")
     options: dict[str, Any] = Field({}, description="its options")
-    projector: dict[str, Any] = Field({}, description="options of the backbone's projector, whose hair say")
+    projector: dict[str, Any] = Field({}, description="options of the backbone's projector")
     age: Years | None = Field(DEFAULT_AGE, description="in years; null: as old as the blend of the parents")
     sex: SexChoice | None = Field(
         DEFAULT_SEX, description="any: drawn from each child's seed; null: as the blend of the parents is"
     )
-    edits: dict[str, Strength | Aim] = Field(
+    edits: dict[str, Strength | TargetText] = Field(
         {}, description="attribute → strength, or a target; one of age or gender takes the place of their defaults"
     )
     neutral: bool = Field(True, description="calm the parents' expressions and turn their heads ahead first")
     seed: int = Field(0, ge=0, le=MAX_SEED, description="everything random is drawn from it")
 
     @property
-    def request(self) -> AgeAndSex:
+    def age_and_sex(self) -> AgeAndSex:
         """Age and sex, with which of them nobody asked for."""
         return AgeAndSex(self.age, self.sex, frozenset({"age", "sex"} - self.model_fields_set))
 
 
-class PreviewOrder(Wishes):
+class PreviewRequest(ChildOptions):
     """One child, small and soon."""
 
     father: Id
     mother: Id
 
 
-class Order(PreviewOrder):
+class ChildrenRequest(PreviewRequest):
     """Children of two photographs that were sent before."""
 
     children: int = Field(1, ge=1, le=MAX_CHILDREN, description="how many; each has a seed of its own")
 
 
-class DirectOrder(Wishes):
+class DirectRequest(ChildOptions):
     """What the part `order` of a form with both photographs holds, as JSON."""
 
     children: int = Field(1, ge=1, le=MAX_CHILDREN)
@@ -67,7 +67,7 @@ class DirectOrder(Wishes):
     mother_face: int | None = Field(None, ge=1, le=99)
 
 
-class Choice(BaseModel):
+class FaceChoice(BaseModel):
     """Which face of a photograph is meant."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -75,7 +75,7 @@ class Choice(BaseModel):
     face: int = Field(ge=1, le=99, description="counted from the left")
 
 
-class FaceSeen(BaseModel):
+class FaceAnswer(BaseModel):
     """A face of a photograph that has several. box: left, top, right, bottom, as shares of width and height."""
 
     number: int
@@ -89,11 +89,11 @@ class PhotoAnswer(BaseModel):
     id: str
     ready: bool
     face: int | None = Field(description="the face that was chosen, where there are several")
-    faces: list[FaceSeen] = Field(description="empty where there is but one face")
+    faces: list[FaceAnswer] = Field(description="empty where there is but one face")
     crop: str | None = Field(description="the face as it was cut out")
 
 
-class SeenAnswer(BaseModel):
+class AnalysisAnswer(BaseModel):
     """What an independent network sees in a child's picture: age in years; sex, and how sure it is, 0 to 1."""
 
     age: float | None
@@ -111,7 +111,7 @@ class ChildAnswer(BaseModel):
     seed: int
     age: float | None
     sex: Literal["girl", "boy"] | None
-    seen: SeenAnswer | None = Field(description="null unless the server asks a judge")
+    seen: AnalysisAnswer | None = Field(description="null unless the server asks a judge")
     similarity: dict[Literal["father", "mother"], float]
     picture: str
     png: str

@@ -1,4 +1,4 @@
-"""What all routes share: the shelves, the worker and the studio, and how an order becomes a family."""
+"""What all routes share: the shelves, the worker and the engine_service, and how an order becomes a family."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from fastapi import Depends, Request
 from kinblend.errors import KinblendError, summarize
 from kinblend.pipeline import Result
 from kinblend.web.access import Access, owner_of
-from kinblend.web.engine_service import Sampler
-from kinblend.web.jobs import GivenUpError, Job, Worker
+from kinblend.web.engine_service import EngineService
+from kinblend.web.jobs import Job, JobCancelledError, Worker
 from kinblend.web.limits import Limits
-from kinblend.web.malloc import give_back
+from kinblend.web.malloc import trim
 from kinblend.web.metrics import Metrics
 from kinblend.web.problems import ProblemError, describe, from_error
 from kinblend.web.rates import Rates
 from kinblend.web.records import Family, Photo
-from kinblend.web.schemas import Order
-from kinblend.web.store import Names, Shelf
+from kinblend.web.schemas import ChildrenRequest
+from kinblend.web.store import ContentIds, LruStore
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -34,17 +34,17 @@ GRACE = 3.0  # seconds a listener may be away before its order is given up: brow
 
 
 class Services:
-    """One app's. studio: does the work. limits, access: what may be asked for, and by whom."""
+    """One app's. engine_service: does the work. limits, access: what may be asked for, and by whom."""
 
-    def __init__(self, studio: Sampler, limits: Limits, access: Access) -> None:
-        self.studio, self.limits, self.access = studio, limits, access
+    def __init__(self, engine_service: EngineService, limits: Limits, access: Access) -> None:
+        self.engine_service, self.limits, self.access = engine_service, limits, access
         self.failed = False  # the models could not be loaded
-        self.names, self.metrics = Names(), Metrics()
+        self.ids, self.metrics = ContentIds(), Metrics()
         self.rates = Rates(limits.requests_per_second, limits.burst)
         share = limits.address_share
         self.address_rates = Rates(share * limits.requests_per_second, share * limits.burst)
-        self.photos: Shelf[Photo] = Shelf(limits.photos_each, limits.store_bytes // 2, limits.lifetime)
-        self.families: Shelf[Family] = Shelf(limits.families_each, limits.store_bytes // 2, limits.lifetime)
+        self.photos: LruStore[Photo] = LruStore(limits.photos_each, limits.store_bytes // 2, limits.lifetime)
+        self.families: LruStore[Family] = LruStore(limits.families_each, limits.store_bytes // 2, limits.lifetime)
         self.worker = Worker(limits.waiting, self.metrics.worked, limits.job_seconds)
         for name, text, value in (
             ("queue_length", "Jobs that wait.", lambda: len(self.worker)),
@@ -55,10 +55,10 @@ class Services:
             self.metrics.watch(name, text, value)
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """The thread runs and old things go, for the time of the `async with` block."""
         self.worker.start()
-        warming = self.worker.submit("warm", lambda job: self.studio.warm(job.check), math.inf)
+        warming = self.worker.submit("warm", lambda job: self.engine_service.warm_up(job.check), math.inf)
         warming.future.add_done_callback(self._warmed)
         sweeping = asyncio.create_task(self._sweep())
         try:
@@ -71,17 +71,19 @@ class Services:
 
     def _warmed(self, future: Future[None]) -> None:
         error = None if future.cancelled() else future.exception()
-        if error is not None and not isinstance(error, GivenUpError):
+        if error is not None and not isinstance(error, JobCancelledError):
             self.failed = True
             LOG.error("the models could not be loaded: %s", summarize(error))
 
-    async def see(self, owner: str, data: bytes, request: Request, face: int | None = None) -> tuple[Photo, bool]:
+    async def add_photo(
+        self, owner: str, data: bytes, request: Request, face: int | None = None
+    ) -> tuple[Photo, bool]:
         """A photograph, looked at; and whether it was known already. Raises `InputError`."""
-        name = self.names.of(owner, "photo", data, str(face or ""))
+        name = self.ids.of(owner, "photo", data, str(face or ""))
         known = self.photos.get(owner, name)
         if known is not None:
             return known, True
-        job = self.worker.submit("look", lambda job: self.studio.look(data, face), owner=owner)
+        job = self.worker.submit("inspect", lambda job: self.engine_service.inspect(data, face), owner=owner)
         photo = await self.result_of(job, request)
         photo.name = name
         self.photos.put(owner, name, photo)
@@ -94,7 +96,7 @@ class Services:
             raise ProblemError(409, "nothing-to-choose", "This photograph has one face; there is nothing to choose")
         if face > len(photo.faces):
             raise ProblemError(422, "no-such-face", f"This photograph has {len(photo.faces)} faces")
-        job = self.worker.submit("look", lambda job: self.studio.look(data, face), owner=owner)
+        job = self.worker.submit("inspect", lambda job: self.engine_service.inspect(data, face), owner=owner)
         chosen = await self.result_of(job, request)
         chosen.name, chosen.data, chosen.faces = photo.name, data, photo.faces
         self.photos.put(owner, photo.name, chosen)
@@ -125,25 +127,25 @@ class Services:
             raise ProblemError(404, "not-found", f"There is no child number {number}")
         return family
 
-    def place(self, owner: str, order: Order, father: Photo, mother: Photo) -> Family:
+    def submit(self, owner: str, order: ChildrenRequest, father: Photo, mother: Photo) -> Family:
         """An order as a family to be; the same order gives the same one. Raises `UsageError`, `QueueFullError`."""
-        faces, defaults = f"{father.face} {mother.face}", " ".join(sorted(order.request.by_default))
-        name = self.names.of(owner, "family", order.model_dump_json(), defaults, faces)
+        faces, defaults = f"{father.face} {mother.face}", " ".join(sorted(order.age_and_sex.by_default))
+        name = self.ids.of(owner, "family", order.model_dump_json(), defaults, faces)
         known = self.families.get(owner, name)
         if known is not None and known.status != "failed":
             return known
-        self.studio.check(order, order.children)
+        self.engine_service.check(order, order.children)
         family, loop = Family(name, order, father, mother), asyncio.get_running_loop()
         family.job = self.worker.submit("children", lambda job: self._execute(family, job, loop), owner=owner)
         family.job.future.add_done_callback(lambda _: loop.call_soon_threadsafe(_finish, family))
         self.families.put(owner, name, family)
         return family
 
-    def leave(self, family: Family) -> None:
+    def remove_listener(self, family: Family) -> None:
         """A listener left. Where none comes back, the order is given up."""
         family.listeners -= 1
-        if not family.over:
-            asyncio.get_running_loop().call_later(GRACE, _give_up_alone, family)
+        if not family.is_finished:
+            asyncio.get_running_loop().call_later(GRACE, _cancel_alone, family)
 
     def forget(self, owner: str) -> int:
         """Let everything of an owner go. Returns how many things that were."""
@@ -152,25 +154,25 @@ class Services:
     async def result_of(self, job: Job[T], request: Request) -> T:
         """What comes of a job; it is given up when the client leaves. Raises what the job raises."""
         work = asyncio.ensure_future(asyncio.wrap_future(job.future))
-        gone: asyncio.Future[None] = asyncio.ensure_future(_until_gone(request))
+        on_evict: asyncio.Future[None] = asyncio.ensure_future(_until_gone(request))
         try:
-            await asyncio.wait([work, gone], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+            await asyncio.wait([work, on_evict], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
             if work.done() and not work.cancelled():
                 return work.result()
-            raise GivenUpError("whoever asked has left")
+            raise JobCancelledError("whoever asked has left")
         finally:
-            gone.cancel()
+            on_evict.cancel()
             if not work.done():
-                job.give_up()
+                job.cancel()
 
     def _execute(self, family: Family, job: Job[Made], loop: asyncio.AbstractEventLoop) -> Made:
         def on_stage(stage: str) -> None:
             job.check()
-            loop.call_soon_threadsafe(lambda: family.tell(status="running", stage=stage))
+            loop.call_soon_threadsafe(lambda: family.update(status="running", stage=stage))
 
         order = family.order
         assert family.father.parent is not None and family.mother.parent is not None
-        return self.studio.run(family.father.parent, family.mother.parent, order, order.children, on_stage)
+        return self.engine_service.run(family.father.parent, family.mother.parent, order, order.children, on_stage)
 
     async def _sweep(self) -> None:
         kept = 0
@@ -180,25 +182,25 @@ class Services:
             self.families.sweep()
             before, kept = kept, self.photos.size + self.families.size
             if kept < before:
-                await asyncio.to_thread(give_back)
+                await asyncio.to_thread(trim)
 
 
 def _finish(family: Family) -> None:
     assert family.job is not None
     future = family.job.future
-    error = GivenUpError("nobody waited for it") if future.cancelled() else future.exception()
+    error = JobCancelledError("nobody waited for it") if future.cancelled() else future.exception()
     family.job = None
     if error is None:
         result, pictures = future.result()
-        family.tell(status="done", result=result, pictures=pictures)
+        family.update(status="done", result=result, pictures=pictures)
         return
     found = from_error(error) if isinstance(error, KinblendError) else ProblemError(500, "failed", summarize(error))
-    family.tell(status="failed", problem=describe(found.status, found.kind, found.detail))
+    family.update(status="failed", problem=describe(found.status, found.kind, found.detail))
 
 
-def _give_up_alone(family: Family) -> None:
+def _cancel_alone(family: Family) -> None:
     if family.listeners <= 0 and family.job is not None:
-        family.job.give_up()
+        family.job.cancel()
 
 
 async def _until_gone(request: Request) -> None:
@@ -208,7 +210,7 @@ async def _until_gone(request: Request) -> None:
 
 def _found(item: T | None, what: str) -> T:
     if item is None:
-        raise ProblemError(404, "not-found", f"There is no such {what}; it may be gone: nothing is kept for long")
+        raise ProblemError(404, "not-found", f"There is no such {what}; it may be on_evict: nothing is kept for long")
     return item
 
 

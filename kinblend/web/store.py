@@ -1,4 +1,4 @@
-"""What is kept for a while, in memory alone: for each client apart, and gone some minutes after its last use."""
+"""What is kept for a while, in memory alone: for each client apart, and on_evict some minutes after its last use."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 
-class Kept(Protocol):
+class Evictable(Protocol):
     """A thing on a shelf."""
 
     @property
     def size(self) -> int:
         """How many bytes it holds, about."""
 
-    def gone(self) -> None:
+    def on_evict(self) -> None:
         """Called once, when it leaves."""
 
 
-T = TypeVar("T", bound=Kept)
+T = TypeVar("T", bound=Evictable)
 Key = tuple[str, str]
 
 
@@ -32,7 +32,7 @@ class _Entry(Generic[T]):
     used: float
 
 
-class Shelf(Generic[T]):
+class LruStore(Generic[T]):
     """Things by owner and id, the longest unused first to go.
 
     most_each: things of one owner. most_bytes: of all together. lifetime: seconds after the last use.
@@ -98,12 +98,12 @@ class Shelf(Generic[T]):
     def _drop(self, key: Key) -> bool:
         entry = self._entries.pop(key, None)
         if entry is not None:
-            entry.item.gone()
+            entry.item.on_evict()
         return entry is not None
 
 
-class Names:
-    """Names that follow from the content, and that nobody can guess who does not have it.
+class ContentIds:
+    """ContentIds that follow from the content, and that nobody can guess who does not have it.
 
     The key is drawn anew for every process: a name says nothing once the app has ended.
     """

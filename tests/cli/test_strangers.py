@@ -108,13 +108,13 @@ def test_a_plugins_command_is_imported_when_it_is_called(tmp_path: Path) -> None
         "import kinblend\n"
         "@kinblend.hookimpl\n"
         "def kinblend_register_commands(register):\n"
-        "    register(kinblend.PluginSpec('greet', 'Say hello.', 'greeting_work:greet'))\n",
+        "    register(kinblend.PluginSpec('greet', 'Log hello.', 'greeting_work:greet'))\n",
     )
     (tmp_path / "greeting_work.py").write_text(
         "print('imported')\ndef greet(name: str, times: int = 1) -> None:\n    print(f'hello {name}' * times)\n"
     )
     listed = site.kinblend("--help").stdout
-    assert "Say hello." in listed
+    assert "Log hello." in listed
     assert "imported" not in listed
     done = site.kinblend("greet", "you", "--times", "2")
     assert (done.stdout, done.stderr) == ("hello youhello you\n", "imported\n")

@@ -47,7 +47,7 @@ class Client(Thread):
 
     def __init__(self, number: int, address: str, over: Event, rooms: dict[int, str]) -> None:
         super().__init__(daemon=True)
-        self.number, self.address, self.over, self.rooms = number, address, over, rooms
+        self.number, self.address, self.is_finished, self.rooms = number, address, over, rooms
         self.codes, self.faults, self.draw = Counter[int | str](), list[str](), random.Random(number)
         transport = httpx2.HTTPTransport(local_address=f"127.0.0.{2 + number}")
         self.http = httpx2.Client(base_url=address, timeout=30, transport=transport)
@@ -55,7 +55,7 @@ class Client(Thread):
     def run(self) -> None:
         actions = [self.order, self.cancel, self.flood, self.dawdle, self.pry]
         with self.http:
-            while not self.over.is_set():
+            while not self.is_finished.is_set():
                 try:
                     self.draw.choice(actions)()
                 except (httpx2.TransportError, OSError) as error:
@@ -107,7 +107,7 @@ class Client(Thread):
             )
             for _ in range(5):
                 line.sendall(b"x" * 100)
-                if self.over.wait(0.2):
+                if self.is_finished.wait(0.2):
                     return
 
     def pry(self) -> None:

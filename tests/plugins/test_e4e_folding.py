@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from kinblend import DevicePool
-from kinblend_plugins.e4e.network import Block, Encoder4Editing, Every
+from kinblend_plugins.e4e.network import Block, Encoder4Editing, Subsample
 
 
 def shaken(module: nn.Module) -> nn.Module:
@@ -34,8 +34,8 @@ def test_a_folded_block_gives_the_same(inputs: int, outputs: int, stride: int) -
 
 def test_every_second_pixel_is_a_max_pool_of_one() -> None:
     x = torch.randn(1, 2, 7, 8)
-    assert torch.equal(Every(2)(x), nn.MaxPool2d(1, 2)(x))
-    assert torch.equal(Every(1)(x), x)
+    assert torch.equal(Subsample(2)(x), nn.MaxPool2d(1, 2)(x))
+    assert torch.equal(Subsample(1)(x), x)
 
 
 @pytest.mark.skipif("SLOW_TESTS" not in os.environ, reason="set SLOW_TESTS=1 for the tests that take minutes")

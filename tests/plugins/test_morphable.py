@@ -133,8 +133,10 @@ def test_a_whole_share_gives_that_parents_picture(backbone, parents, share, pare
 
 def test_the_surround_comes_from_the_parent_with_the_larger_share(backbone, parents):
     father, mother = parents
-    for share, host in [(0.6, father), (0.5, mother), (0.4, mother)]:
-        assert torch.equal(child(backbone, father, mother, share).detail["surround"], host.detail["surround"])
+    for share, background_source in [(0.6, father), (0.5, mother), (0.4, mother)]:
+        assert torch.equal(
+            child(backbone, father, mother, share).detail["surround"], background_source.detail["surround"]
+        )
 
 
 def test_the_same_latent_gives_the_same_bytes(backbone, faces, parents):
@@ -270,8 +272,8 @@ def test_the_surround_can_be_chosen(backbone, parents, wanted):
     projector = MorphableProjector(ProjectorOptions(surround=wanted), context)
     weights = WeightMap(torch.full((backbone.space.layers, backbone.space.dim), 0.5), backbone.space)
     detail = projector.blend_detail(*parents, weights)
-    host = parents[["father", "mother"].index(wanted)]
-    assert torch.equal(detail["surround"], host.detail["surround"])
+    background_source = parents[["father", "mother"].index(wanted)]
+    assert torch.equal(detail["surround"], background_source.detail["surround"])
 
 
 def test_a_plain_surround_is_grey(backbone, parents):

@@ -13,15 +13,15 @@ from kinblend import Context, LatentSpace, Target
 from kinblend.backbone import make_plugin
 from kinblend.inversion import redone, undone
 from kinblend.training.gaussian import conditional_steps, linear_reader, rising
-from kinblend.training.generated_directions import Layers, Looks, even, fit_generated, metadata, uneven
-from kinblend.training.generated_faces import Looked, _in_turn, joined
-from kinblend.training.picture_measurements import look
+from kinblend.training.generated_directions import Layers, Measurements, even, fit_generated, metadata, uneven
+from kinblend.training.generated_faces import MeasurementCache, _in_turn, joined
+from kinblend.training.picture_measurements import measure_picture
 
 SPACE, LAYERS = LatentSpace("toy", 5, 16, "0" * 64), Layers(5, 3, (1, 4))
 SEEN_TOO_OLD = 8.0  # years, of every edited picture
 
 
-def looks(count: int, seed: int, older: float = 0.0) -> Looks:
+def looks(count: int, seed: int, older: float = 0.0) -> Measurements:
     """Age moves dimension 0, being male dimension 1, and men are older; a beard dimension 2, with age and sex."""
     numbers = torch.Generator().manual_seed(seed)
     v = torch.randn(count, 16, generator=numbers)
@@ -34,7 +34,7 @@ def looks(count: int, seed: int, older: float = 0.0) -> Looks:
         "beard": x[:, 2] + noise[:, 2],
     }
     fine = torch.randn(count, 16, generator=numbers)  # tells nothing of the three
-    return Looks(v, fine, values)
+    return Measurements(v, fine, values)
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +116,14 @@ def test_bins_are_taken_in_turn() -> None:
 
 def test_what_was_seen_is_kept_for_the_same_work_only(tmp_path: Path) -> None:
     path = tmp_path / "seen.part.safetensors"
-    first = Looked(path, {"plan": "a"})
+    first = MeasurementCache(path, {"plan": "a"})
     for number in range(3):
         first.add({"age": float(number), "hair": float("nan")})
     first.save()
-    again = Looked(path, {"plan": "a"})
+    again = MeasurementCache(path, {"plan": "a"})
     assert [row["age"] for row in again.take(5)] == [0.0, 1.0, 2.0]
     assert again.take(5) == []
-    assert Looked(path, {"plan": "b"}).take(5) == []
+    assert MeasurementCache(path, {"plan": "b"}).take(5) == []
     again.forget()
     assert not path.exists()
 
@@ -143,16 +143,16 @@ def test_a_drawn_face_is_measured() -> None:
     points[2], points[14], points[8], points[[21, 22]] = (60, 150), (190, 150), (125, 230), (125, 100)
     points[48], points[54], points[62], points[66] = (100, 190), (150, 190), (125, 192), (125, 206)
     picture = Image.new("RGB", (256, 256), (200, 160, 140))
-    plain = look(picture, points)
+    plain = measure_picture(picture, points)
     assert plain["smile"] == pytest.approx(27 / 220) and plain["mouth"] == pytest.approx(42 / 220)
     assert plain["glasses"] == 0.0 and plain["pitch"] == pytest.approx(40 / 110)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((80, 116, 170, 124), fill=(10, 10, 10))
     draw.rectangle((0, 0, 256, 40), fill=(10, 10, 10))
-    found = look(picture, points)
+    found = measure_picture(picture, points)
     assert found["glasses"] > 25 and found["hair"] > plain["hair"] + 100
     parts = np.zeros((128, 128), np.uint8)
     parts[:30], parts[118:, :20] = 17, 17
-    with_parts = look(picture, points, lambda _: parts)
+    with_parts = measure_picture(picture, points, lambda _: parts)
     assert with_parts["glasses"] == 0.0 and with_parts["hat"] == 0.0
     assert with_parts["hair_length"] == pytest.approx((20 * 10) ** 0.5 / 36.7, abs=0.05)

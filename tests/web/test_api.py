@@ -219,7 +219,7 @@ def test_forgetting_leaves_nothing(client: TestClient, app, family: dict, parent
     assert client.delete("/api/v1/mine").status_code == 204
     assert len(services.photos) + len(services.families) <= kept - 3
     assert client.get(f"/api/v1/photos/{parents['father']}").status_code == 404
-    assert client.delete("/api/v1/mine").status_code == 403, "the cookie is gone, too"
+    assert client.delete("/api/v1/mine").status_code == 403, "the cookie is on_evict, too"
 
 
 def test_programs_without_a_cookie_share_a_corner(client: TestClient) -> None:

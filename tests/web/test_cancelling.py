@@ -15,7 +15,7 @@ from kinblend import load_backbone
 from kinblend.backbone import make_plugin
 from kinblend.cancellation import cancellable, check_cancelled
 from kinblend.imaging import decode_image
-from kinblend.web.jobs import GivenUpError, Job, TooLongError, Worker
+from kinblend.web.jobs import Job, JobCancelledError, TooLongError, Worker
 from kinblend.web.limits import Limits
 from kinblend_plugins.stylegan2 import optimize
 from kinblend_plugins.stylegan2.generator import Generator
@@ -82,10 +82,10 @@ def test_finding_07_work_that_is_given_up_ends_within_a_second(work: Callable, w
         time.sleep(0.1)
     assert job.future.running()
     given_up = worked()
-    job.give_up()
+    job.cancel()
     assert worker.submit("next", lambda job: "done").future.result(WAIT) == "done"
     assert worked() - given_up < SOON
-    with pytest.raises(GivenUpError):
+    with pytest.raises(JobCancelledError):
         job.future.result(0)
 
 
@@ -106,9 +106,9 @@ def test_finding_07_reading_a_photograph_can_be_given_up() -> None:
     """And is no damaged photograph for that."""
 
     def leave() -> None:
-        raise GivenUpError("whoever asked has left")
+        raise JobCancelledError("whoever asked has left")
 
-    with cancellable(leave), pytest.raises(GivenUpError):
+    with cancellable(leave), pytest.raises(JobCancelledError):
         decode_image(as_file(Image.new("RGB", (9, 9))))
     assert decode_image(as_file(Image.new("RGB", (9, 9)))).size == (9, 9)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from kinblend.errors import KinblendError
-from kinblend.web.jobs import GivenUpError, Job, QueueFullError, Worker
+from kinblend.web.jobs import Job, JobCancelledError, QueueFullError, Worker
 
 LONG = 10.0  # seconds nothing here comes near
 
@@ -56,9 +56,9 @@ def test_what_waits_leaves_the_queue_when_given_up(worker: Worker, seen: list) -
     worker.submit("first", held)
     assert held.begun.wait(LONG)
     waiting = worker.submit("second", lambda job: "never")
-    waiting.give_up()
+    waiting.cancel()
     assert len(worker) == 0 and waiting.future.cancelled()
-    assert seen == [("second", "given up")]
+    assert seen == [("second", "cancelled")]
     held.free.set()
 
 
@@ -66,9 +66,9 @@ def test_what_runs_ends_at_its_next_look(worker: Worker) -> None:
     held = Held()
     job = worker.submit("first", held)
     assert held.begun.wait(LONG)
-    job.give_up()
+    job.cancel()
     held.free.set()
-    with pytest.raises(GivenUpError):
+    with pytest.raises(JobCancelledError):
         job.future.result(LONG)
 
 

@@ -181,7 +181,7 @@ def test_finding_09_what_clients_call_their_methods_takes_no_memory() -> None:
 
 def test_models_that_cannot_be_loaded_are_told(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
     def fail(*_: object) -> None:
-        raise ModelError("the landmarks are gone")
+        raise ModelError("the landmarks are on_evict")
 
     monkeypatch.setattr("kinblend.web.engine_service.detect", fail)
     with TestClient(create_app(load_settings()), base_url=HERE) as client:
@@ -191,4 +191,4 @@ def test_models_that_cannot_be_loaded_are_told(monkeypatch: pytest.MonkeyPatch, 
             time.sleep(0.05)
         assert client.get("/readyz").status_code == 503 and client.get("/healthz").status_code == 200
         assert "landmarks" not in client.get("/readyz").text
-    assert "the models could not be loaded" in caplog.text and "the landmarks are gone" in caplog.text
+    assert "the models could not be loaded" in caplog.text and "the landmarks are on_evict" in caplog.text

@@ -23,7 +23,7 @@ def test_a_burst_then_a_steady_stream() -> None:
 
 
 def test_many_clients_take_no_more_memory_than_so_much(monkeypatch) -> None:
-    monkeypatch.setattr(rates, "FORGOTTEN", 3)
+    monkeypatch.setattr(rates, "FORGET_AFTER", 3)
     limit = Rates(1.0, 1.0, Clock())
     assert all(limit.take(str(client)) == 0 for client in range(50))
     assert len(limit._buckets) == 3

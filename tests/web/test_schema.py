@@ -88,7 +88,7 @@ def with_ids(document: dict, photos: list[str], family: str) -> dict:
             for parameter in operation.get("parameters", ()):
                 if parameter["name"] in ids:
                     parameter["schema"] = {"type": "string", "enum": ids[parameter["name"]]}
-    for name in ("Order", "PreviewOrder"):
+    for name in ("ChildrenRequest", "PreviewRequest"):
         properties = document["components"]["schemas"][name]["properties"]
         properties |= {role: {"type": "string", "enum": ids[role]} for role in ("father", "mother")}
         properties["blender"] = {"type": "string", "enum": ["average", "mask", "slerp"]}

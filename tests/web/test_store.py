@@ -1,13 +1,13 @@
 """What is kept goes when it should, and names tell nobody anything."""
 
-from kinblend.web.store import Names, Shelf
+from kinblend.web.store import ContentIds, LruStore
 
 
 class Thing:
     def __init__(self, size: int = 1) -> None:
         self.size, self.left = size, 0
 
-    def gone(self) -> None:
+    def on_evict(self) -> None:
         self.left += 1
 
 
@@ -20,7 +20,7 @@ class Clock:
 
 def test_things_go_some_time_after_their_last_use() -> None:
     clock = Clock()
-    shelf, thing = Shelf(9, 99, 900.0, clock), Thing()
+    shelf, thing = LruStore(9, 99, 900.0, clock), Thing()
     shelf.put("a", "x", thing)
     clock.now = 899
     assert shelf.get("a", "x") is thing
@@ -31,7 +31,7 @@ def test_things_go_some_time_after_their_last_use() -> None:
 
 
 def test_an_owner_sees_and_forgets_only_their_own() -> None:
-    shelf, ours, theirs = Shelf(9, 99, 900.0), Thing(), Thing()
+    shelf, ours, theirs = LruStore(9, 99, 900.0), Thing(), Thing()
     shelf.put("a", "x", ours)
     shelf.put("b", "x", theirs)
     assert shelf.get("a", "x") is ours and shelf.get("c", "x") is None
@@ -41,7 +41,7 @@ def test_an_owner_sees_and_forgets_only_their_own() -> None:
 
 
 def test_the_longest_unused_gives_way() -> None:
-    shelf = Shelf(2, 10, 900.0)
+    shelf = LruStore(2, 10, 900.0)
     for name in "xyz":
         shelf.put("a", name, Thing())
         shelf.get("a", "x")
@@ -51,21 +51,21 @@ def test_the_longest_unused_gives_way() -> None:
 
 
 def test_one_that_is_too_large_for_the_shelf_stays_alone() -> None:
-    shelf = Shelf(9, 10, 900.0)
+    shelf = LruStore(9, 10, 900.0)
     shelf.put("a", "small", Thing())
     shelf.put("a", "huge", Thing(99))
     assert [thing.size for thing in shelf] == [99]
 
 
 def test_putting_again_lets_the_old_one_go() -> None:
-    shelf, old = Shelf(9, 99, 900.0), Thing()
+    shelf, old = LruStore(9, 99, 900.0), Thing()
     shelf.put("a", "x", old)
     shelf.put("a", "x", Thing())
     assert old.left == 1 and len(shelf) == 1
 
 
 def test_names_follow_from_owner_and_content_within_one_process() -> None:
-    names = Names()
+    names = ContentIds()
     assert names.of("a", b"photo", "1") == names.of("a", b"photo", "1")
-    others = {names.of("b", b"photo", "1"), names.of("a", b"other", "1"), Names().of("a", b"photo", "1")}
+    others = {names.of("b", b"photo", "1"), names.of("a", b"other", "1"), ContentIds().of("a", b"photo", "1")}
     assert len(others | {names.of("a", b"photo", "1"), names.of("a", b"photo1", "")}) == 5

@@ -23,7 +23,7 @@ class StageResult:
 
 
 def reject(kind: str, reason: str) -> StageResult:
-    """A picture that ends here. kind: a few words that the same losses share."""
+    """A picture that is left out. kind: a few words that pictures left out for the same reason share."""
     return StageResult({"rejected": {"kind": kind, "reason": reason}})
 
 

@@ -55,7 +55,7 @@ def children(trios: Trios, rows: list[int], count: int, seed: int) -> Tensor:
 
 
 def distill(
-    render: Bridge, trios: Trios, seed: int, samples: int, say: Callable[[str], None], epochs: int = EPOCHS
+    render: Bridge, trios: Trios, seed: int, samples: int, log: Callable[[str], None], epochs: int = EPOCHS
 ) -> tuple[Proxy, dict[str, float]]:
     """A proxy of `render`, and its fidelity on latents of validation families.
 
@@ -67,7 +67,7 @@ def distill(
     parts = trios.split_rows(seed)
     codes = children(trios, parts["train"], samples, seed)
     held = children(trios, parts["val"], max(samples // 10, 64), seed + 1)
-    truth, expected = (_through(render, some, say) for some in (codes, held))
+    truth, expected = (_through(render, some, log) for some in (codes, held))
     proxy = Proxy(codes[0].numel(), truth.shape[1])
     optimizer = torch.optim.AdamW(proxy.parameters(), lr=RATE, weight_decay=DECAY)
     steps = epochs * -(-samples // BATCH)
@@ -109,11 +109,11 @@ def load_proxy(path: Path) -> Proxy:
 
 
 @torch.no_grad()
-def _through(render: Bridge, codes: Tensor, say: Callable[[str], None]) -> Tensor:
+def _through(render: Bridge, codes: Tensor, log: Callable[[str], None]) -> Tensor:
     parts, done = [], 0
     for some in codes.split(CHUNK):
         parts.append(render(some))
         done += len(some)
         if done % (CHUNK * 32) == 0:
-            say(f"proxy: {done} of {len(codes)} pictures")
+            log(f"proxy: {done} of {len(codes)} pictures")
     return torch.cat(parts)

@@ -30,7 +30,7 @@ class SqueezeExcitation(nn.Module):
         return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean(dim=(2, 3), keepdim=True)))))
 
 
-class Every(nn.Module):
+class Subsample(nn.Module):
     """Every `stride`-th row and column: what a max pool of size 1 gives, without looking for maxima."""
 
     def __init__(self, stride: int) -> None:
@@ -47,7 +47,7 @@ class Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.shortcut_layer = (
-            Every(stride)
+            Subsample(stride)
             if inputs == outputs
             else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
         )

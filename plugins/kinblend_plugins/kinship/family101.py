@@ -17,7 +17,7 @@ ROLES = {"HUSB": ("father", "m"), "WIFE": ("mother", "f"), "SONN": ("child", "m"
 
 
 @dataclass
-class _House:
+class _NuclearFamily:
     """Rows that follow each other with one number."""
 
     number: int
@@ -28,18 +28,18 @@ class _House:
         return any(member.role == place for member in self.members)
 
     def takes(self, number: int, place: str) -> bool:
-        """Whether a row belongs here. Another parent after the children begins a house of its own."""
+        """Whether a row belongs here. Another parent after the children begins a nuclear of its own."""
         return self.number == number and (place == "child" or not (self.has("child") and self.has(place)))
 
 
 @dataclass
-class _Clan:
+class _Family:
     """An extended family while it is read. people: name → gender and the line that named it first."""
 
     name: str
     line: int
     people: dict[str, tuple[str, int]] = field(default_factory=dict)
-    nuclear_families: list[_House] = field(default_factory=list)
+    nuclear_families: list[_NuclearFamily] = field(default_factory=list)
 
 
 def read(path: Path) -> KinshipSet | None:
@@ -51,7 +51,7 @@ def read(path: Path) -> KinshipSet | None:
     root = listing.parent / PICTURES
     if not root.is_dir():
         root = listing.parent
-    families = tuple(found.family(clan, root) for clan in found.clans.values())
+    families = tuple(found.family(family_, root) for family_ in found.clans.values())
     found.defects += unlisted_files(root, found.clans)
     return KinshipSet(listing.parent, families, tuple(found.defects))
 
@@ -67,8 +67,8 @@ class _Listing:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.defects: list[Defect] = []
-        self.clans: dict[str, _Clan] = {}
-        self.clan: _Clan | None = None
+        self.clans: dict[str, _Family] = {}
+        self.family_: _Family | None = None
         for line, text in enumerate(self._text().splitlines(), start=1):
             if text.strip():
                 self._row(line, text)
@@ -94,10 +94,10 @@ class _Listing:
             self._begin(line, number, name)
         elif role not in ROLES:
             self._report(line, "unknown role", f"{role!r} is none of FAMI, {', '.join(ROLES)}; left out")
-        elif self.clan is None:
+        elif self.family_ is None:
             self._report(line, "person before any family", f"{name} stands before the first FAMI; left out")
         else:
-            self._person(line, self.clan, number, role, name)
+            self._person(line, self.family_, number, role, name)
 
     def _begin(self, line: int, number: int, name: str) -> None:
         if number != 0:
@@ -106,48 +106,50 @@ class _Listing:
             self._report(
                 line, "family listed twice", f"FAMI {name} stands in line {self.clans[name].line} already; joined"
             )
-        self.clan = self.clans.setdefault(name, _Clan(name, line))
+        self.family_ = self.clans.setdefault(name, _Family(name, line))
 
-    def _person(self, line: int, clan: _Clan, number: int, role: str, name: str) -> None:
+    def _person(self, line: int, family_: _Family, number: int, role: str, name: str) -> None:
         if number == 0:
             self._report(line, "number of a person", f"{name} has number 0, which is FAMI's; left out")
             return
         place, gender = ROLES[role]
-        house = self._house(line, clan, number, place)
-        if any(member.person == name for member in house.members):
-            self._report(line, "person listed twice", f"{name} stands in house {house.name} already; left out")
+        nuclear = self._house(line, family_, number, place)
+        if any(member.person == name for member in nuclear.members):
+            self._report(line, "person listed twice", f"{name} stands in nuclear {nuclear.name} already; left out")
             return
-        if place != "child" and house.has(place):
-            self._report(line, f"two of {role}", f"{name} is the second {role} of house {house.name}")
-        known, first = clan.people.setdefault(name, (gender, line))
+        if place != "child" and nuclear.has(place):
+            self._report(line, f"two of {role}", f"{name} is the second {role} of nuclear {nuclear.name}")
+        known, first = family_.people.setdefault(name, (gender, line))
         if known != gender:
             self._report(line, "gender differs", f"{name} is {role} here, but not so in line {first}; that one holds")
-        house.members.append(Member(name, place))
+        nuclear.members.append(Member(name, place))
 
-    def _house(self, line: int, clan: _Clan, number: int, place: str) -> _House:
-        if clan.nuclear_families and clan.nuclear_families[-1].takes(number, place):
-            return clan.nuclear_families[-1]
+    def _house(self, line: int, family_: _Family, number: int, place: str) -> _NuclearFamily:
+        if family_.nuclear_families and family_.nuclear_families[-1].takes(number, place):
+            return family_.nuclear_families[-1]
         name = str(number)
-        if any(house.number == number for house in clan.nuclear_families):
+        if any(nuclear.number == number for nuclear in family_.nuclear_families):
             name = f"{number}, line {line}"
             self._report(line, "number used twice", f"number {number} was used before; a nuclear family of its own")
-        clan.nuclear_families.append(_House(number, name))
-        return clan.nuclear_families[-1]
+        family_.nuclear_families.append(_NuclearFamily(number, name))
+        return family_.nuclear_families[-1]
 
-    def family(self, clan: _Clan, root: Path) -> Family:
+    def family(self, family_: _Family, root: Path) -> Family:
         """A family with its people's pictures."""
-        folder = root / clan.name
+        folder = root / family_.name
         if not folder.is_dir():
-            self._report(clan.line, "family without folder", f"{folder} does not exist")
-        self.defects += unlisted_files(folder, clan.people)
+            self._report(family_.line, "family without folder", f"{folder} does not exist")
+        self.defects += unlisted_files(folder, family_.people)
         people = {
             name: Person(name, gender, self._pictures(folder, name, line))
-            for name, (gender, line) in clan.people.items()
+            for name, (gender, line) in family_.people.items()
         }
-        nuclear_families = [NuclearFamily(house.name, tuple(house.members)) for house in clan.nuclear_families]
+        nuclear_families = [
+            NuclearFamily(nuclear.name, tuple(nuclear.members)) for nuclear in family_.nuclear_families
+        ]
         if not nuclear_families:
-            self._report(clan.line, "family without people", f"FAMI {clan.name} lists nobody")
-        return Family(clan.name, people, tuple(nuclear_families))
+            self._report(family_.line, "family without people", f"FAMI {family_.name} lists nobody")
+        return Family(family_.name, people, tuple(nuclear_families))
 
     def _pictures(self, folder: Path, name: str, line: int) -> tuple[Path, ...]:
         if not (folder / name).is_dir():

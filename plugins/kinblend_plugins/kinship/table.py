@@ -57,13 +57,13 @@ class _Table:
         name = _text(row, "family") or _text(row, "family_id") or f"line {line}"
         group = self.groups.setdefault(name, _Group())
         names = {role: _text(row, f"{role}_name") or _key(pictures[role]) for role in ROLES}
-        house = _text(row, "nuclear") or f"{names['father']} + {names['mother']}"
+        nuclear = _text(row, "nuclear") or f"{names['father']} + {names['mother']}"
         for role, found in pictures.items():
             gender = {"father": "m", "mother": "f"}.get(role) or GENDERS.get(_text(row, "child_gender").lower())
             known = group.people.get(names[role], (gender, ()))
             usable = tuple(p for p in found or () if p not in known[1] and self._usable(line, p))
             group.people[names[role]] = (known[0] or gender, known[1] + usable)
-            group.nuclear.setdefault(house, {}).setdefault(names[role], role)
+            group.nuclear.setdefault(nuclear, {}).setdefault(names[role], role)
 
     def _cell(self, line: int, cell: Any) -> tuple[Path, ...] | None:
         """The pictures a cell names, or None, and a defect, where it names none."""
@@ -110,15 +110,15 @@ def _merge(group: _Group, other: _Group) -> None:
     for name, (gender, pictures) in other.people.items():
         known = group.people.get(name, (gender, ()))
         group.people[name] = (known[0] or gender, tuple(dict.fromkeys(known[1] + pictures)))
-    for house, members in other.nuclear.items():
-        group.nuclear.setdefault(house, {}).update(members)
+    for nuclear, members in other.nuclear.items():
+        group.nuclear.setdefault(nuclear, {}).update(members)
 
 
 def _family(name: str, group: _Group) -> Family:
     people = {key: Person(key, gender, pictures) for key, (gender, pictures) in group.people.items()}
     nuclear = tuple(
-        NuclearFamily(house, tuple(Member(person, role) for person, role in members.items()))
-        for house, members in group.nuclear.items()
+        NuclearFamily(nuclear, tuple(Member(person, role) for person, role in members.items()))
+        for nuclear, members in group.nuclear.items()
     )
     return Family(name, people, nuclear)
 

@@ -61,18 +61,18 @@ def fit_heads(
     typer.echo(str(out))
 
 
-def fit(generator: Generator, pictures: int, steps: int, seed: int, say: Callable[[str], None]) -> dict[str, Tensor]:
+def fit(generator: Generator, pictures: int, steps: int, seed: int, log: Callable[[str], None]) -> dict[str, Tensor]:
     """The tensors of all heads that the generator has levels for, by their names in it."""
     found: dict[str, Tensor] = {}
     codes = sample_codes(generator, pictures, seed)
-    small = _small_pictures(generator, codes, say)
+    small = _small_pictures(generator, codes, log)
     crops: dict[int, list[Crop]] = {}
     for size, start in HEADS.items():
         head = narrowed(generator, start, size)
         if head.levels:
             if start not in crops:
                 crops[start] = _crops(generator, codes, small, start, seed)
-            _tune(generator, head, size, crops[start], steps, say)
+            _tune(generator, head, size, crops[start], steps, log)
         found |= {f"heads.{size}.{name}": tensor for name, tensor in head.state_dict().items()}
     return found
 
@@ -92,11 +92,11 @@ def sample_codes(generator: Generator, count: int, seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def _small_pictures(generator: Generator, codes: Tensor, say: Callable[[str], None]) -> list[Tensor]:
+def _small_pictures(generator: Generator, codes: Tensor, log: Callable[[str], None]) -> list[Tensor]:
     found = []
     for number, code in enumerate(codes):
         if number % 20 == 0:
-            say(f"picture {number} of {len(codes)}")
+            log(f"picture {number} of {len(codes)}")
         found.append(F.adaptive_avg_pool2d(generator(code[None]), LARGEST)[0])
     return found
 
@@ -113,7 +113,7 @@ def _crops(generator: Generator, codes: Tensor, pictures: Sequence[Tensor], star
 
 
 def _tune(
-    generator: Generator, head: Head, size: int, crops: Sequence[Crop], steps: int, say: Callable[[str], None]
+    generator: Generator, head: Head, size: int, crops: Sequence[Crop], steps: int, log: Callable[[str], None]
 ) -> None:
     """Train the head: absolute and squared differences, and those of neighbouring pixels."""
     held = crops[: max(1, int(HELD_OUT * len(crops)))]
@@ -123,7 +123,7 @@ def _tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     for step in range(steps + 1):
         if step % 50 == 0 or step == steps:
-            say(f"{size} px, step {step} of {steps}: {_psnr(generator, head, size, held):.2f} dB")
+            log(f"{size} px, step {step} of {steps}: {_psnr(generator, head, size, held):.2f} dB")
         if step == steps:
             break
         chosen = [learned[int(i)] for i in torch.randint(len(learned), (BATCH,), generator=draw)]

@@ -71,7 +71,7 @@ def where_skin(model: Morphable, gain: Tensor) -> Tensor:
     return 1 + (gain - 1) * resize(share[None, None], gain.shape[-1])[0]
 
 
-def host(father: Latent, mother: Latent, share: float, wanted: str) -> Mapping[str, Tensor]:
+def background_source(father: Latent, mother: Latent, share: float, wanted: str) -> Mapping[str, Tensor]:
     """The detail of the parent whose hair, ears, neck and background the child gets.
 
     wanted: "father", "mother", or "auto": the one with the larger share, the mother at one half. Two hair styles

@@ -16,7 +16,7 @@ from kinblend.imaging import to_pictures
 from kinblend_plugins.morphable import background, detail, geometry
 from kinblend_plugins.morphable.model import LAYERS, Morphable, resize
 from kinblend_plugins.morphable.options import ProjectorOptions
-from kinblend_plugins.morphable.residual_gain import Roughness
+from kinblend_plugins.morphable.residual_gain import ResidualGain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,7 +44,7 @@ class MorphableProjector(Projector):
         self.resolution = int(context.settings["resolution"])
         self._used = torch.tensor([[d < self.model.sizes(i) for d in range(self.space.dim)] for i in range(LAYERS)])
         detailed = context.files.get("detail.safetensors")
-        self._roughness = None if detailed is None else Roughness.load(detailed)
+        self._roughness = None if detailed is None else ResidualGain.load(detailed)
 
     def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
         """The codes alone, on plain grey: float32 [n, L, D] → float32 [n, 3, size, size]. Differentiable.
@@ -88,8 +88,8 @@ class MorphableProjector(Projector):
         if not (father.detail and mother.detail):
             return {}
         share = float(weights.values[1:].mean())
-        host = detail.host(father, mother, share, self.options.surround)
-        return {**host, "residual": detail.mixed_residual(self.model, father, mother, weights.values)}
+        background_source = detail.background_source(father, mother, share, self.options.surround)
+        return {**background_source, "residual": detail.mixed_residual(self.model, father, mother, weights.values)}
 
     def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
         """The residual stronger or weaker by as much as the codes let expect."""

@@ -41,14 +41,14 @@ def fit(codes: Tensor, logs: Tensor) -> dict[str, Tensor]:
     }
 
 
-class Roughness:
+class ResidualGain:
     """tensors: as `fit` gives them."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self.reader, self.maps = tensors["reader"], tensors["maps"]
 
     @classmethod
-    def load(cls, path: Path) -> Roughness:
+    def load(cls, path: Path) -> ResidualGain:
         """From `detail.safetensors`."""
         from kinblend.tensor_files import load_file
 

@@ -48,45 +48,45 @@ def train(options: TrainOptions, out: Path, progress: Callable[[str], None] | No
 
     Raises `InputError` where `faces` is no such archive.
     """
-    say = progress or (lambda _: None)
+    log = progress or (lambda _: None)
     out = Path(out)
     names = [row["file"] for row in read_index(options.faces) if row.get("split") == "train"]
     if len(names) < 2:
         raise InputError(f"{options.faces}: its index.csv names no faces of the split 'train'")
     out.mkdir(parents=True, exist_ok=True)
     with get_context("spawn").Pool(options.workers, _one_thread) as pool:
-        say(f"landmarks of {len(names)} faces")
+        log(f"landmarks of {len(names)} faces")
         found = pool.starmap(_shape, [(options.faces, name) for name in names], chunksize=50)
         shapes = torch.from_numpy(np.stack(found))
         frame = _frame(options.faces, shapes)
-        say("textures")
+        log("textures")
         jobs = [(frame, name, shape) for name, shape in zip(names, shapes.numpy(), strict=True)]
         textures = pool.starmap(_bands, jobs, chunksize=50)
-    tensors = fit(frame, shapes, textures, say)
+    tensors = fit(frame, shapes, textures, log)
     _save(tensors, out / "generator.safetensors")
-    say("the residual's strength")
+    log("the residual's strength")
     _save(fit_detail(Morphable(tensors), shapes, textures), out / "detail.safetensors")
     write_description(out, _description(len(names)), ["generator.safetensors", "detail.safetensors"])
     return out
 
 
 def fit(
-    frame: _Frame, shapes: Tensor, textures: Sequence[Sequence[NDArray[Any]]], say: Callable[[str], None]
+    frame: _Frame, shapes: Tensor, textures: Sequence[Sequence[NDArray[Any]]], log: Callable[[str], None]
 ) -> dict[str, Tensor]:
     """The model's tensors. shapes: float64 [n, 63, 2], in units of the crops' side. textures: bands of each face."""
-    say("components of the shape")
+    log("components of the shape")
     corner = torch.tensor(frame.corner)
     tensors = {"frame": torch.tensor([*frame.corner, frame.side]), "window": frame.window}
     tensors |= {"mean.0": frame.mean.flatten().float(), **_shape_layer(shapes, frame.mean)}
     for layer, size in enumerate(BANDS, start=1):
-        say(f"components of the textures at {size} px")
+        log(f"components of the textures at {size} px")
         band = torch.from_numpy(np.stack([face[layer - 1] for face in textures])).float()
         tensors |= _texture_layer(layer, band, (frame.mean - corner) / frame.side)
     return tensors
 
 
 def fit_detail(model: Morphable, shapes: Tensor, textures: Sequence[Sequence[NDArray[Any]]]) -> dict[str, Tensor]:
-    """The tensors of `roughness.Roughness`, from what the codes of the faces leave of their finest bands."""
+    """The tensors of `residual_gain.ResidualGain`, from what the codes of the faces leave of their finest bands."""
     codes, logs = [], []
     for start in range(0, len(shapes), BATCH):
         faces = textures[start : start + BATCH]

@@ -105,7 +105,7 @@ def build(tensors: Mapping[str, Tensor], clamp: float | None = None) -> Generato
     for module in generator.modules():
         if isinstance(module, ModulatedConv):
             module.clamp = clamp
-            module.settle()
+            module.freeze()
     return generator
 
 

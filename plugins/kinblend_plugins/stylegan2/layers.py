@@ -106,7 +106,7 @@ class ModulatedConv(nn.Module):
         """The squared weights, summed over the kernel: float32 [outputs, inputs]."""
         return self.weight.float().square().sum(dim=(2, 3)) if self.energy is None else self.energy
 
-    def settle(self) -> None:
+    def freeze(self) -> None:
         """Prepare for being asked often: the weights won't change any more."""
         self.energy = self.energies().detach()
         self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
@@ -168,9 +168,9 @@ class StyledConv(ModulatedConv):
         if not allowed:
             self._wide = None
 
-    def settle(self) -> None:
-        """As `ModulatedConv.settle`; a transposed convolution reads its weights inputs first."""
-        super().settle()
+    def freeze(self) -> None:
+        """As `ModulatedConv.freeze`; a transposed convolution reads its weights inputs first."""
+        super().freeze()
         self._wide = None
         if self.doubling:
             self.weight.data = self.weight.data.transpose(0, 1).contiguous().transpose(0, 1)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CHUNK = 8 << 20  # bytes of a feature map that are made at once on a CPU
 
 
-class Factors(NamedTuple):
+class Modulation(NamedTuple):
     """What codes mean for one convolution, each float32 [n, channels, 1, 1].
 
     style: multiplies the input. norm: multiplies bias and noise. gain: the output is still to be multiplied by it.
@@ -42,19 +42,19 @@ class Factors(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Orders:
+class LayerInputs:
     """What a batch of codes asks of every layer: factors, weights to RGB [n, C, 3], and noise maps or None."""
 
-    factors: Sequence[Factors]
-    shades: Sequence[Tensor]
+    factors: Sequence[Modulation]
+    rgb_weights: Sequence[Tensor]
     noises: Sequence[Tensor | None]
 
-    def one(self, index: int) -> Orders:
-        """The orders for one picture of the batch."""
+    def one(self, index: int) -> LayerInputs:
+        """The inputs for one picture of the batch."""
         only = slice(index, index + 1)
-        return Orders(
-            [Factors(*(part[only] for part in factors)) for factors in self.factors],
-            [shade[only] for shade in self.shades],
+        return LayerInputs(
+            [Modulation(*(part[only] for part in factors)) for factors in self.factors],
+            [weight[only] for weight in self.rgb_weights],
             [noise[only] if noise is not None and noise.ndim == 4 else noise for noise in self.noises],
         )
 
@@ -62,16 +62,16 @@ class Orders:
 def draw(generator: Generator, codes: Tensor, noises: Sequence[Tensor | None], size: int | None = None) -> Tensor:
     """Pictures float32 [n, 3, R, R], channels last; arguments as `Generator.forward` takes them."""
     levels = generator.levels(size)
-    orders = _orders(generator, codes, noises, levels)
-    x, picture = _first(generator, orders)
+    inputs = _layer_inputs(generator, codes, noises, levels)
+    x, picture = _first(generator, inputs)
     small = 1
     while small < levels and not _is_large(generator.convs[2 * small], x):
         small += 1
-    x, picture = _grown(generator, orders, x, picture, range(1, small))
+    x, picture = _grown(generator, inputs, x, picture, range(1, small))
     if small == levels:
         return picture
     rest = range(small, levels)
-    alone = [_grown(generator, orders.one(i), x[i : i + 1], picture[i : i + 1], rest)[1] for i in range(len(codes))]
+    alone = [_grown(generator, inputs.one(i), x[i : i + 1], picture[i : i + 1], rest)[1] for i in range(len(codes))]
     return torch.cat(alone) if len(alone) > 1 else alone[0]
 
 
@@ -80,51 +80,53 @@ def _is_large(conv: StyledConv, like: Tensor) -> bool:
     return like.device.type == "cpu" and size > CHUNK
 
 
-def _orders(generator: Generator, codes: Tensor, noises: Sequence[Tensor | None], levels: int) -> Orders:
+def _layer_inputs(generator: Generator, codes: Tensor, noises: Sequence[Tensor | None], levels: int) -> LayerInputs:
     factors = [_factors(conv, codes[:, index]) for index, conv in enumerate(generator.convs[: 2 * levels - 1])]
-    shades = [
-        _shades(colour, codes[:, 2 * level + 1], factors[2 * level].gain)
+    rgb_weights = [
+        _rgb_weights(colour, codes[:, 2 * level + 1], factors[2 * level].gain)
         for level, colour in enumerate(generator.colours[:levels])
     ]
-    return Orders(factors, shades, noises)
+    return LayerInputs(factors, rgb_weights, noises)
 
 
-def _factors(conv: StyledConv, w: Tensor) -> Factors:
+def _factors(conv: StyledConv, w: Tensor) -> Modulation:
     style = conv.affine(w).float()
     largest = style.abs().amax(dim=1, keepdim=True).clamp_min(EPSILON)
     style = style * (conv.scale / largest)
     norm = torch.sqrt(style.square() @ conv.energies().T + EPSILON / largest.square())
-    return Factors(*(part[:, :, None, None] for part in (style, norm, math.sqrt(2) / norm)))
+    return Modulation(*(part[:, :, None, None] for part in (style, norm, math.sqrt(2) / norm)))
 
 
-def _shades(colour: ToRGB, w: Tensor, gain: Tensor) -> Tensor:
+def _rgb_weights(colour: ToRGB, w: Tensor, gain: Tensor) -> Tensor:
     style = colour.affine(w).float() * colour.scale * gain[:, :, 0, 0]
     return style[:, :, None] * colour.weight[:, :, 0, 0].float().T
 
 
-def _first(generator: Generator, orders: Orders) -> tuple[Tensor, Tensor]:
+def _first(generator: Generator, inputs: LayerInputs) -> tuple[Tensor, Tensor]:
     """The map of 4 px, ready for what follows, and its picture."""
-    conv, factors = generator.convs[0], orders.factors[0]
+    conv, factors = generator.convs[0], inputs.factors[0]
     x = (generator.const * factors.style).to(conv.weight).contiguous(memory_format=torch.channels_last)
     x = F.conv2d(x, conv.weight, padding=1)
-    _activate(x, conv, factors, orders.noises[0])
-    picture = _colours(x, generator.colours[0], orders.shades[0])
-    return x.mul_(_onward(orders, 1, x)) if len(orders.factors) > 1 else x, picture
+    _activate(x, conv, factors, inputs.noises[0])
+    picture = _colours(x, generator.colours[0], inputs.rgb_weights[0])
+    return x.mul_(_onward(inputs, 1, x)) if len(inputs.factors) > 1 else x, picture
 
 
-def _grown(generator: Generator, orders: Orders, x: Tensor, picture: Tensor, levels: range) -> tuple[Tensor, Tensor]:
+def _grown(
+    generator: Generator, inputs: LayerInputs, x: Tensor, picture: Tensor, levels: range
+) -> tuple[Tensor, Tensor]:
     """Map and picture of the last of `levels`, from those of the level before the first."""
     for level in levels:
         picture = upsample(picture)
-        x = _level(generator, orders, x, picture, level)
+        x = _level(generator, inputs, x, picture, level)
     return x, picture
 
 
-def _level(generator: Generator, orders: Orders, x: Tensor, picture: Tensor, level: int) -> Tensor:
+def _level(generator: Generator, inputs: LayerInputs, x: Tensor, picture: Tensor, level: int) -> Tensor:
     """The next level's map, modulated for what follows; its colours are added to `picture`."""
     first, second = 2 * level - 1, 2 * level
     doubling, conv = generator.convs[first], generator.convs[second]
-    size, width, last = conv.size, len(conv.weight), second + 1 == len(orders.factors)
+    size, width, last = conv.size, len(conv.weight), second + 1 == len(inputs.factors)
     rows = max(2, CHUNK // (width * size * x.element_size())) if _is_large(conv, x) else size
     shape = (0 if last else len(x), width, size, size)
     whole = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
@@ -133,13 +135,13 @@ def _level(generator: Generator, orders: Orders, x: Tensor, picture: Tensor, lev
         bottom = min(top + rows, size)
         above, below = max(top - 1, 0), min(bottom + 1, size)  # the next convolution looks at its neighbours
         strip = _doubled(x, doubling.weight, above, below)
-        _activate(strip, doubling, orders.factors[first], _rows(orders.noises[first], above, below))
-        strip.mul_(_onward(orders, second, x))
+        _activate(strip, doubling, inputs.factors[first], _rows(inputs.noises[first], above, below))
+        strip.mul_(_onward(inputs, second, x))
         strip = _same_size(strip, conv, above == top, below == bottom)
-        _activate(strip, conv, orders.factors[second], _rows(orders.noises[second], top, bottom))
-        picture[:, :, top:bottom] += _colours(strip, generator.colours[level], orders.shades[level])
+        _activate(strip, conv, inputs.factors[second], _rows(inputs.noises[second], top, bottom))
+        picture[:, :, top:bottom] += _colours(strip, generator.colours[level], inputs.rgb_weights[level])
         if not last:
-            torch.mul(strip, _onward(orders, second + 1, x), out=whole[:, :, top:bottom])
+            torch.mul(strip, _onward(inputs, second + 1, x), out=whole[:, :, top:bottom])
     return whole
 
 
@@ -174,7 +176,7 @@ def _convolved(x: Tensor, weight: Tensor, above: bool, below: bool, groups: int 
     return F.conv2d(x, weight, padding=(int(above and below), 1), groups=groups)
 
 
-def _activate(x: Tensor, conv: StyledConv, factors: Factors, noise: Tensor | None) -> None:
+def _activate(x: Tensor, conv: StyledConv, factors: Modulation, noise: Tensor | None) -> None:
     """Bias, noise and leaky ReLU, in place; `factors.gain` is left to whoever takes x."""
     x.add_((conv.bias.float()[:, None, None] * factors.norm).to(x.dtype))
     if noise is not None:
@@ -185,14 +187,14 @@ def _activate(x: Tensor, conv: StyledConv, factors: Factors, noise: Tensor | Non
         x.clamp_(-limit, limit)
 
 
-def _onward(orders: Orders, index: int, like: Tensor) -> Tensor:
+def _onward(inputs: LayerInputs, index: int, like: Tensor) -> Tensor:
     """What the output of the convolution before `index` is multiplied by to be its input."""
-    return (orders.factors[index - 1].gain * orders.factors[index].style).to(like.dtype)
+    return (inputs.factors[index - 1].gain * inputs.factors[index].style).to(like.dtype)
 
 
-def _colours(x: Tensor, colour: ToRGB, shades: Tensor) -> Tensor:
+def _colours(x: Tensor, colour: ToRGB, rgb_weights: Tensor) -> Tensor:
     """RGB float32 [n, 3, H, W] of a map [n, C, H, W]."""
-    flat = x.permute(0, 2, 3, 1).flatten(1, 2) @ shades.to(x.dtype)
+    flat = x.permute(0, 2, 3, 1).flatten(1, 2) @ rgb_weights.to(x.dtype)
     rgb = flat.float() + colour.bias.float()
     return colour.clamped(rgb).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 

@@ -48,7 +48,7 @@ def ablate(
     mirrored: Trios | None,
     steps: Mapping[str, Tensor],
     out: Path,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> Path:
     """Train each row of the grid and write the table, a CSV at `out`. Rows that stand there are not trained again.
 
@@ -63,7 +63,7 @@ def ablate(
         seen = mirrored if changed.mirrored else None
         rows.append({"options": name, **run(Session(changed, trios, bridge, seen, steps), bridge)})
         atomic_write(out, _csv(rows).encode())
-        say(f"{name}: AUC {rows[-1]['val_auc']}")
+        log(f"{name}: AUC {rows[-1]['val_auc']}")
     return out
 
 

@@ -22,15 +22,15 @@ from kinblend_plugins.blenders.training.photographs import of_children, of_coupl
 PENALTIES = (0.3, 0.1, 0.03, 0.01)  # of the squared weights
 STEPS, BATCH, RATE = 600, 256, 3e-3
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-def train(options: HeredityOptions, out: Path, progress: Say | None = None) -> Path:
+def train(options: HeredityOptions, out: Path, progress: Log | None = None) -> Path:
     """Learn with each of several penalties, and write what knows the validation families' children best.
 
     progress: told the AUC of each, which is a child's among all other families' children. Returns `out`.
     """
-    say = progress or (lambda _: None)
+    log = progress or (lambda _: None)
     trios = join_trios([load_trios(path) for path in options.trios], options.seed)
     both, child = of_couples(trios), of_children(trios)
     parts = trios.split_rows(options.seed)
@@ -47,17 +47,17 @@ def train(options: HeredityOptions, out: Path, progress: Say | None = None) -> P
         with torch.no_grad():
             return float(auc(found[held], child[held], families[held]).mean())
 
-    say(f"mean of the parents: AUC {judge('val', both):.4f} on validation families")
+    log(f"mean of the parents: AUC {judge('val', both):.4f} on validation families")
     best = Heredity(both.shape[1], trios.identity)  # the parents' mean: what is learned has to be better
     highest = judge("val", best(both))
     for penalty in PENALTIES:
         heredity = learn(both[rows], child[rows], families[rows], trios.identity, penalty, options.seed)
         found = judge("val", heredity(both))
-        say(f"penalty {penalty}: AUC {found:.4f}")
+        log(f"penalty {penalty}: AUC {found:.4f}")
         if found > highest:
             best, highest = heredity, found
     if parts["test"]:
-        say(f"test families: AUC {judge('test', best(both)):.4f}, mean of the parents {judge('test', both):.4f}")
+        log(f"test families: AUC {judge('test', best(both)):.4f}, mean of the parents {judge('test', both):.4f}")
     save_heredity(out, best)
     return out
 

@@ -55,7 +55,9 @@ class TrainOptions(BaseModel):
     checkpointing: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
     head: Literal["full", "low-rank", "per-layer", "element", "offset"] = Field("full", description="the network")
     symmetric: bool = Field(False, description="w(f, m) + w(m, f) = 1 by construction")
-    start: Path | None = Field(None, description="weights to begin from, of the same head; from a proxy's, say")
+    start: Path | None = Field(
+        None, description="weights to begin from, of the same head, for example those trained through a proxy"
+    )
     edits: Names = Field((), description="attributes whose strengths are learned too: age,gender,smile")
     epochs: int = Field(20, ge=0, description="at most; the best one is kept. 0 writes the untrained network")
     patience: int = Field(5, ge=1, description="epochs without a better validation before it ends")

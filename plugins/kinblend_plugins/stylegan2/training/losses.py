@@ -12,12 +12,12 @@ from torch import Tensor
 SMALLEST = 8  # px of the coarsest scale that pixels are compared at
 
 
-def judge(real: Tensor, fake: Tensor) -> Tensor:
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """The discriminator's: non-saturating logistic (Goodfellow et al., 2014). real, fake: its outputs [n, 1]."""
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-def deceive(fake: Tensor) -> Tensor:
+def generator_loss(fake: Tensor) -> Tensor:
     """The generator's part of it."""
     return F.softplus(-fake).mean()
 

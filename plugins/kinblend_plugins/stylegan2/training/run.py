@@ -25,7 +25,7 @@ from kinblend_plugins.stylegan2.training.recipe import Recipe
 from kinblend_plugins.stylegan2.training.session import Session, check_finite
 
 WORK = "training"  # the folder in the pack's for log, sheets and checkpoints
-SAID = 10.0  # seconds between two lines of progress
+LOG_SECONDS = 10.0  # seconds between two lines of progress
 
 
 def train(options: Any, out: Path, progress: Callable[[str], None] | None = None) -> Path:
@@ -66,13 +66,13 @@ class Tally:
 class Run:
     """One call of `train`."""
 
-    def __init__(self, recipe: Recipe, out: Path, say: Callable[[str], None]) -> None:
-        self.recipe, self.out, self.work, self.say = recipe, out, out / WORK, say
+    def __init__(self, recipe: Recipe, out: Path, log: Callable[[str], None]) -> None:
+        self.recipe, self.out, self.work, self.log = recipe, out, out / WORK, log
         self.work.mkdir(parents=True, exist_ok=True)
         device = device_of(recipe.device)
         if device.type == "cuda":
             torch.set_float32_matmul_precision("high")
-        say(f"reading {recipe.faces} at {recipe.resolution} px")
+        log(f"reading {recipe.faces} at {recipe.resolution} px")
         pixels = faces.read(recipe.faces, "train", recipe.resolution)
         self.held_out = faces.read(recipe.faces, "val", recipe.resolution)
         self.session = Session(recipe, pixels, device)
@@ -80,9 +80,9 @@ class Run:
         self.tally, self.since = Tally(), self.session.progress.step
         event = "resumed" if taken_up else "started"
         self.note(event, train=len(pixels), val=len(self.held_out), device=str(device), recipe=recipe.record())
-        say(f"{'going on after' if taken_up else 'starting at'} step {self.session.progress.step}")
+        log(f"{'going on after' if taken_up else 'starting at'} step {self.session.progress.step}")
         if self.session.identity is None:
-            say("no identity network: training without the identity loss")
+            log("no identity network: training without the identity loss")
 
     def go(self, stop: threading.Event) -> None:
         """Step until time is up, enough faces were seen, or `stop` is set; then write a checkpoint."""
@@ -102,9 +102,9 @@ class Run:
             if done:
                 return
             self.tally.add(session.step())
-            if time.monotonic() - said >= SAID:
+            if time.monotonic() - said >= LOG_SECONDS:
                 said = time.monotonic()
-                self.say(self._line(recipe.minutes - (said - started) / 60))
+                self.log(self._line(recipe.minutes - (said - started) / 60))
 
     def save(self) -> None:
         """A checkpoint and a line of the log, if a step was taken since the last."""
@@ -123,7 +123,7 @@ class Run:
         found = measure(session, self.held_out)
         self.note("measured", **found)
         sheet(session, self.held_out, self.work / "sheets" / f"step-{session.progress.step:09d}.png")
-        self.say(", ".join(f"held out: {name} {value:.3f}" for name, value in found.items()))
+        self.log(", ".join(f"held out: {name} {value:.3f}" for name, value in found.items()))
 
     def note(self, event: str, **values: Any) -> None:
         """Append a line to log.jsonl."""

@@ -113,7 +113,7 @@ class Session:
         with self.autocast():
             on_real = judge(shown)
             on_fake = judge(augment(fake, self.probability.value, self.source("fake")))
-        loss = losses.judge(on_real, on_fake)
+        loss = losses.discriminator_loss(on_real, on_fake)
         found = {"discriminator": loss}
         if recipe.r1 and self.progress.step % recipe.r1_every == 0:
             # In float32 and on the augmented picture: no second derivative of the augmentation is needed.
@@ -129,7 +129,7 @@ class Session:
         with self.autocast():
             on_fake = judge(augment(fakes.pictures, self.probability.value, self.source("fake")))
         found = {
-            "adversarial": losses.deceive(on_fake),
+            "adversarial": losses.generator_loss(on_fake),
             "pixel": losses.pixels(again, real),
             "delta": losses.offset_size(fakes.offsets),
         }

@@ -63,7 +63,7 @@ def prepare(
     side: int,
     seed: int,
     age: Tensor | None,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> list[Path]:
     """Files of samples in `folder`, drawn where they are not there yet; each is there whole or not at all.
 
@@ -77,7 +77,7 @@ def prepare(
         pictures = torch.cat(list(_drawn(projector, codes, side)))
         with replacing(file) as part:
             save_file({"codes": codes, "pictures": pictures}, part)
-        say(f"drew {(len(files) - len(missing) + done + 1) * SHARD} of {len(files) * SHARD} pictures")
+        log(f"drew {(len(files) - len(missing) + done + 1) * SHARD} of {len(files) * SHARD} pictures")
     return files
 
 

@@ -28,10 +28,10 @@ from kinblend_plugins.wplus.training.session import Session
 SAVED, SAID, MEASURED = 60.0, 15.0, 300.0  # seconds between checkpoints, lines of progress, sheets
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-def train(options: TrainOptions, out: Path, progress: Say | None = None) -> Path:
+def train(options: TrainOptions, out: Path, progress: Log | None = None) -> Path:
     """Train an encoder for the generator of `options.backbone`, and write it to the folder `out`, in files below 16
     MiB.
 
@@ -39,35 +39,35 @@ def train(options: TrainOptions, out: Path, progress: Say | None = None) -> Path
     from the checkpoint, which is written each minute and when it is interrupted. progress: told how it goes.
     Returns `out`. Raises `InputError`, `UsageError` and `UnsupportedError`, where the generator can't draw samples.
     """
-    say = progress or (lambda _: None)
+    log = progress or (lambda _: None)
     work = out / "training"
     (work / "sheets").mkdir(parents=True, exist_ok=True)
     for folder in (work, work / "sheets", work / "samples"):
         remove_leftovers(folder)
-    session = _session(options, work, say)
+    session = _session(options, work, log)
     checkpoint = work / CHECKPOINT
     if checkpoint.is_file():
         session.load(checkpoint)
-        say(f"going on after step {session.step}, {session.seconds / 60:.0f} minutes")
+        log(f"going on after step {session.step}, {session.seconds / 60:.0f} minutes")
     try:
-        _run(session, work, say)
+        _run(session, work, log)
     finally:
         if session.step:
             session.save(checkpoint)
-    _measure(session, work, say)
+    _measure(session, work, log)
     write_parts(out, "encoder", session.tensors())
-    _curves(work, say)
+    _curves(work, log)
     return out
 
 
-def _session(options: TrainOptions, work: Path, say: Say) -> Session:
+def _session(options: TrainOptions, work: Path, log: Log) -> Session:
     device = _device(options.device)
     backbone = load_backbone(options.backbone)
     projector = backbone.projector
     if projector.module is not None:
         projector.module.to(device)
     age = None if options.age is None else read_age(options.age, projector)
-    files = prepare(projector, work / "samples", options.samples, SIDE, options.seed, age, say)
+    files = prepare(projector, work / "samples", options.samples, SIDE, options.seed, age, log)
     photos = None if options.photos is None else _photos(options.photos)
     session = Session(options, projector, read_network(weights_file()), files, photos, device)
     if options.start:
@@ -75,7 +75,7 @@ def _session(options: TrainOptions, work: Path, say: Say) -> Session:
     return session
 
 
-def _run(session: Session, work: Path, say: Say) -> None:
+def _run(session: Session, work: Path, log: Log) -> None:
     """Steps until the time is over; log, checkpoints and sheets on the way."""
     started, before = time.monotonic(), session.seconds
     saved = said = measured = started
@@ -88,29 +88,29 @@ def _run(session: Session, work: Path, say: Say) -> None:
         now = time.monotonic()
         session.seconds = before + now - started
         if now - said >= SAID:
-            _note(work, session, {name: sum(values) / len(values) for name, values in sums.items()}, say)
+            _note(work, session, {name: sum(values) / len(values) for name, values in sums.items()}, log)
             said, sums = now, {}
         if now - saved >= SAVED:
             session.save(work / CHECKPOINT)
             saved = now
         if now - measured >= MEASURED:
-            _measure(session, work, say)
+            _measure(session, work, log)
             measured = now
 
 
-def _note(work: Path, session: Session, values: dict[str, float], say: Say) -> None:
+def _note(work: Path, session: Session, values: dict[str, float], log: Log) -> None:
     entry = {"step": session.step, "minutes": round(session.seconds / 60, 2), **values}
     append_text(work / LOG, json.dumps(entry) + "\n")
     left = session.minutes - session.seconds / 60
     figures = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
-    say(f"step {session.step}, {max(left, 0):.0f} minutes left; {figures}")
+    log(f"step {session.step}, {max(left, 0):.0f} minutes left; {figures}")
 
 
-def _measure(session: Session, work: Path, say: Say) -> None:
+def _measure(session: Session, work: Path, log: Log) -> None:
     found, sheet = session.measure()
     with replacing(work / "sheets" / f"step-{session.step:07d}.png") as part:
         to_pictures(sheet[None])[0].save(part, "PNG")
-    _note(work, session, {f"held out: {name}": value for name, value in found.items()}, say)
+    _note(work, session, {f"held out: {name}": value for name, value in found.items()}, log)
 
 
 def _photos(path: Path) -> Tensor:
@@ -131,13 +131,13 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _curves(work: Path, say: Say) -> None:
+def _curves(work: Path, log: Log) -> None:
     """Losses by minutes, where matplotlib is there."""
     entries: list[dict[str, Any]] = [json.loads(line) for line in (work / LOG).read_text("utf-8").splitlines()]
     try:
         figure = new_figure(9, 5)
     except UsageError as error:
-        say(str(error))
+        log(str(error))
         return
     axes = figure.subplots()
     for name in sorted({name for entry in entries for name in entry} - {"step", "minutes"}):

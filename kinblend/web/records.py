@@ -96,7 +96,8 @@ class Family:
         children = [] if self.result is None else list(self.result.children)
         pixels = sum(_pixels(child.image) for child in children)
         files = sum(map(len, [*self.pictures, *self.morphs.values()]))
-        return _latents_size([child.latent for child in children]) + pixels + files
+        maps = sum(child.weight_map.values.nbytes for child in children if child.weight_map)
+        return _latents_size([child.latent for child in children]) + maps + pixels + files
 
     @property
     def is_finished(self) -> bool:
@@ -123,4 +124,4 @@ def _latents_size(latents: Sequence[Latent]) -> int:
 
 
 def _pixels(picture: Image) -> int:
-    return picture.width * picture.height * 3
+    return picture.width * picture.height * 4  # Pillow has RGB in four bytes

@@ -77,8 +77,8 @@ class Backbone:
         name = self.pack.description["encoder"]
         if name is None:
             raise UnsupportedError(
-                f"pack '{self.name}' has no encoder, so it can't take photographs; import an e4e checkpoint, or "
-                "use project"
+                f"pack '{self.name}' has no encoder, so it can't take photographs; import a checkpoint with an "
+                "encoder, train one with `kinblend train encoder`, or use project"
             )
         return cast(Encoder, make_plugin("encoder", name, self.context, self.encoder_options))
 

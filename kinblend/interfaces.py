@@ -87,16 +87,17 @@ def network_of(plugin: Plugin) -> nn.Module | None:
 
 
 class Encoder(Plugin, ABC):
-    """Aligned faces → latents."""
+    """Aligned faces → latents.
+
+    input_size: side of the square crops it takes, in pixels.
+    batch_invariant: whether faces that are encoded together get exactly the codes that each gets alone.
+    uses_projector: whether `encode_faces` renders pictures; the projector's network is then leased as well.
+    """
 
     kind: ClassVar[str] = "encoder"
-    input_size: int  # side of the square crops it takes, in pixels
-    batch_invariant: bool = (
-        False  # whether faces that are encoded together get exactly the codes that each gets alone
-    )
-    uses_projector: bool = (
-        False  # whether `encode_faces` draws pictures: the projector's network is then leased as well
-    )
+    input_size: int
+    batch_invariant: bool = False
+    uses_projector: bool = False
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
@@ -131,9 +132,13 @@ class Blend:
 
 
 class Blender(Plugin):
-    """Two codes → a child's code. Implement `weights`, or override `blend` where no weighted sum will do."""
+    """Two codes → a child's code. Implement `weights`, or override `blend` where no weighted sum will do.
+
+    stochastic: whether the seed changes the child.
+    """
 
     kind: ClassVar[str] = "blender"
+    stochastic: ClassVar[bool] = False
 
     def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         """The father's share, float32 [L, D] in [0, 1].
@@ -162,8 +167,21 @@ def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(child, torch.minimum(father, mother)), torch.maximum(father, mother))
 
 
+@dataclass(frozen=True)
+class AttributeLabel:
+    """An attribute in words for people. low, high: what negative and positive strengths mean."""
+
+    name: str
+    low: str = "less"
+    high: str = "more"
+
+
 class Editor(Plugin, ABC):
-    """Moves latents along named attributes."""
+    """Moves latents along named attributes.
+
+    An attribute `age` with a target in "years", and `gender` with the targets "female" and "male", are what a child's
+    age and sex are set by.
+    """
 
     kind: ClassVar[str] = "editor"
 
@@ -179,6 +197,11 @@ class Editor(Plugin, ABC):
         (one standard deviation of the attribute for calibrated directions).
         Returns float32 [n, L, D]. Raises `UsageError` for an unknown attribute.
         """
+
+    def labels(self) -> Mapping[str, AttributeLabel]:
+        """Names of attributes for people, with what both ends of a slider mean. By default the attribute's own name,
+        "less" and "more"."""
+        return {}
 
     def targets(self) -> Mapping[str, Sequence[str]]:
         """The attributes that can be set to a target, each with its units and words: {"age": ("years",), "gender":

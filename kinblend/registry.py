@@ -56,8 +56,12 @@ class PluginSpec:
     source: the plugin that registered it; filled in by the plugin manager.
     weights: the file of a backbone's pack without which it can't be used unless an option gives other weights; lists
         then show it as not available there.
-    trains: what a trainer trains, "backbone", "blender" or "encoder"; by default the blender of its name, or else a
-        backbone.
+    reads: further files of a pack that it reads where they are there.
+    preferred: the most preferred of a kind is the one used by default; lists show it first. 0: never by default.
+    trains: what a trainer trains: "backbone", "blender" or "encoder".
+    requires: distributions that it needs beside its own plugin's.
+    variants: options under which evaluations try it, by the name they are reported under. One of the plugin's own
+        name takes the place of its defaults.
     """
 
     name: str
@@ -66,7 +70,11 @@ class PluginSpec:
     options: str | type[BaseModel] | None = None
     source: str = field(default="", compare=False)
     weights: str = ""
-    trains: str = ""
+    reads: tuple[str, ...] = ()
+    preferred: int = 0
+    trains: str = "backbone"
+    requires: tuple[str, ...] = ()
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def load(self) -> Any:
         """The class or function itself. Raises `PluginError` if it can't be imported."""
@@ -81,6 +89,18 @@ class PluginSpec:
                 return target(*arguments, **named)
 
         return guarded
+
+    def required_versions(self) -> dict[str, str]:
+        """The distributions that it requires, with their installed versions; "" where one is not installed."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        found = {}
+        for name in self.requires:
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                found[name] = ""
+        return found
 
     def options_model(self) -> type[BaseModel]:
         """The pydantic model of its options; an empty one where it has none."""
@@ -234,6 +254,19 @@ class Registry:
         except KeyError:
             names = ", ".join(self._specs) or "none"
             raise UnknownPluginError(f"there is no {self.kind} '{name}'; there are: {names}") from None
+
+    def by_preference(self) -> list[PluginSpec]:
+        """All specs, the most preferred first; among equals in the order of their registration."""
+        return sorted(self._specs.values(), key=lambda spec: -spec.preferred)
+
+    def default(self) -> PluginSpec:
+        """The most preferred spec. Raises `UnknownPluginError` where none is preferred."""
+        for spec in self.by_preference():
+            if spec.preferred:
+                return spec
+        raise UnknownPluginError(
+            f"no {self.kind} is used by default; name one of: {', '.join(self._specs) or 'none'}"
+        )
 
     def __iter__(self) -> Iterator[PluginSpec]:
         return iter(self._specs.values())

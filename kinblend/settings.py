@@ -22,8 +22,8 @@ class Settings:
     home: Path  # packs and caches live here
     offline: bool = False  # forbid the network
     backbone: str | None = None  # None: the installed pack that plugins prefer
-    blender: str = "average"
-    editor: str = "interfacegan"
+    blender: str | None = None  # None: the one that plugins prefer, and likewise the editor
+    editor: str | None = None
     device: str = "auto"  # "cpu", "cuda", "cuda:1", "auto"
     precision: str = "auto"  # "fp32", "bf16", "fp16", "auto"
     memory_budget: str | None = None  # "2GiB"; None: no limit

@@ -1,4 +1,4 @@
-"""`kinblend analyze`: what did the learned blender learn?"""
+"""`kinblend analyze`: what did a trained blender learn?"""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ import typer
 from kinblend.cli import flags
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import named_files
+from kinblend.cli.train import default_trainer
 from kinblend.cli.trio_files import load_encoded
 
 
 def analyze(
     trios: Annotated[list[Path], typer.Option(help="What `families encode` wrote; repeatable.")],
-    weights: Annotated[Path | None, typer.Option(help="Of the learned blender; default: the pack's own.")] = None,
+    blender: Annotated[
+        str | None, typer.Option(help="Default: the one that `kinblend train blender` trains.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Of the blender; default: the pack's own.")] = None,
     null: Annotated[
         list[str] | None,
         typer.Option(help="NAME=FILE: weights to compare with, untrained or of shuffled families; repeatable."),
     ] = None,
-    part: Annotated[Literal["train", "val", "test"], typer.Option(help="Whose couples.")] = "test",
-    most: Annotated[int, typer.Option(min=2, help="Couples at most.")] = 500,
+    split: Annotated[Literal["train", "val", "test"], typer.Option(help="Whose couples.")] = "test",
+    limit: Annotated[int, typer.Option(min=2, help="Couples at most.")] = 500,
     seed: flags.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for report, pictures and tables.")] = Path("analysis"),
     backbone: flags.Backbone = None,
@@ -36,11 +40,15 @@ def analyze(
     from kinblend.evaluation.weight_report import FIGURES, figures_of, write_analysis
 
     loaded, together = load_encoded(trios, backbone, seed)
-    rows, used = together.split_rows(seed)[part][:most], work.used_elements(together)
+    rows, used = together.split_rows(seed)[split][:limit], work.used_elements(together)
     summaries = {}
+    strategy = blender or default_trainer("blender")
     for name, file in {"trained": None if weights is None else str(weights), **files}.items():
         log(name)
-        maps, swapped = (work.weight_maps(loaded, together, rows, file, turned) for turned in (False, True))
+        options = {} if file is None else {"weights": file}
+        maps, swapped = (
+            work.weight_maps(loaded, together, rows, strategy, options, turned) for turned in (False, True)
+        )
         summaries[name] = work.summarize(maps, swapped, used)
     for path in write_analysis(out, summaries, len(rows)):
         log(f"wrote {path}")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     Pictured = tuple[str, Result]  # with its caption
 
 FATHER, MOTHER = "P007", "P004"
-STRATEGIES = ("average", "dimension", "layer", "mask", "learned", "likeness")
 AGES = (4, 16, 30, 60)  # years
 COLUMNS = 4
 
@@ -48,19 +47,21 @@ def demo(
 
 
 def by_strategy(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:
-    """A girl of eight by each strategy that this backbone has all weights for; the others are named."""
+    """A girl of eight by each preferred strategy that this backbone has all weights for; the others are named."""
     from kinblend.plugins import load_plugins
 
-    for name in STRATEGIES:
-        if lacking := engine.backbone.lacks(load_plugins()["blender"].get(name)):
+    for spec in load_plugins()["blender"]:
+        if not spec.preferred:
+            continue
+        if lacking := engine.backbone.lacks(spec):
             log(f"left out: {lacking}")
             continue
-        log(f"{name} …")
-        yield name, engine.run(father, mother, name, age=8, sex="girl", by_default=("age", "sex"))
+        log(f"{spec.name} …")
+        yield spec.name, engine.run(father, mother, spec.name, age=8, sex="girl", by_default=("age", "sex"))
 
 
 def by_age(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:
-    """The girl and the boy of `average` at each age, where the backbone has directions for that."""
+    """The girl and the boy of the default strategy at each age, where the backbone has directions for that."""
     try:
         for sex in ("girl", "boy"):
             for age in AGES:

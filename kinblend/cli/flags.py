@@ -31,7 +31,7 @@ Edits = Annotated[
 ]
 Editor = Annotated[str | None, typer.Option("--editor", help="What makes the edits; see `kinblend editors list`.")]
 Neutral = Annotated[
-    bool, typer.Option("--neutral/--as-photographed", help="Calm expressions and turn heads ahead before blending.")
+    bool, typer.Option("--neutral/--no-neutral", help="Calm expressions and turn heads ahead before blending.")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 2, help="Everything random is drawn from it.")]
 # Every command has these two; `tests/cli/test_output.py` looks.

@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from kinblend.storage.packs import Pack
 
 PackName = Annotated[str, typer.Argument(help="A pack's name or folder.")]
-_READERS = {
-    "blender.safetensors": ("blender", "learned"),
-    "directions.safetensors": ("editor", "interfacegan"),
-    "heredity.safetensors": ("blender", "likeness"),
-}
-
 _KINDS = ("encoder", "blender", "editor", "projector")
 
 app = App(help="List, pull, import, show and verify model packs.", no_args_is_help=True)
@@ -170,7 +164,7 @@ def add(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Add .safetensors files to a pack: blender.safetensors (for `learned`), directions.safetensors, or an encoder.
+    """Add .safetensors files to a pack: weights of a blender, directions of an editor, or an encoder.
 
     A pack that comes with a plugin is changed only where it is named by its folder.
     """
@@ -191,7 +185,7 @@ def add(
 @app.command("import")
 def import_checkpoint(
     checkpoint: Annotated[
-        Path, typer.Argument(help="A published checkpoint: .pt, .pkl or the wheel of random-face.")
+        Path, typer.Argument(help="A published checkpoint; `kinblend importers list` shows which.")
     ],
     name: Annotated[str, typer.Option(help="Name of the pack; default: a known file's, else the file's own.")] = "",
     importer: Annotated[str, typer.Option(help="Which importer; default: the first that knows the file.")] = "",
@@ -237,8 +231,8 @@ def _try_out(pack: Pack, files: Mapping[str, Path], without: Collection[str], en
 
     for file in files.values():
         check_tensors(file)
-    readers = {_READERS[name] for name in files if name in _READERS}
-    readers |= {(kind, spec.name) for kind in _KINDS for spec in load_plugins()[kind] if spec.weights in files}
+    specs = [(kind, spec) for kind in _KINDS for spec in load_plugins()[kind]]
+    readers = {(kind, spec.name) for kind, spec in specs if {spec.weights, *spec.reads} & set(files)}
     own = {"projector": pack.description["projector"], "encoder": encoder or pack.description["encoder"]}
     readers |= {(kind, name) for kind, name in own.items() if name}
     with inputs_kept():  # of the trial alone: the pack's files are what is changed afterwards

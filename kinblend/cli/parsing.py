@@ -70,3 +70,20 @@ def named_files(words: Sequence[str], flag: str) -> dict[str, str]:
             raise InputError(f"{flag} {word}: {file} does not exist")
         files[name] = file
     return files
+
+
+def parse_weights(words: Sequence[str]) -> dict[str, tuple[str, dict[str, str]]]:
+    """`["render=learned:a.safetensors"]` → `{"render": ("learned", {"weights": "a.safetensors"})}`.
+
+    Raises `UsageError`, `InputError`.
+    """
+    found: dict[str, tuple[str, dict[str, str]]] = {}
+    for word in words:
+        name, _, rest = word.partition("=")
+        strategy, _, file = rest.partition(":")
+        if not (name and strategy and file):
+            raise UsageError(f"--weights {word!r}: write --weights NAME=STRATEGY:FILE")
+        if not Path(file).is_file():
+            raise InputError(f"--weights {word}: {file} does not exist")
+        found[name] = strategy, {"weights": file}
+    return found

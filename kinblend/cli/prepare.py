@@ -25,8 +25,10 @@ def prepare(
     size: Annotated[list[int] | None, typer.Option(help="Side of the crops: 256, 512, 1024; repeatable.")] = None,
     upscale: Annotated[str, typer.Option(help="For small faces: realesrgan, bicubic or off.")] = "realesrgan",
     upscale_under: Annotated[int, typer.Option(min=0, help="Pixels of a small face.")] = 128,
-    smallest: Annotated[float, typer.Option(min=1, help="Fewer true pixels are too pixelated.")] = 24,
-    largest_turn: Annotated[float, typer.Option(min=0, max=90, help="Degrees a head may be turned.")] = 40,
+    min_face_px: Annotated[
+        float, typer.Option(min=1, help="Faces of a lower effective resolution are rejected.")
+    ] = 24,
+    max_yaw: Annotated[float, typer.Option(min=0, max=90, help="Degrees a head may be turned.")] = 40,
     backbone: flags.Backbone = None,
     latents: Annotated[bool, typer.Option("--latents/--no-latents", help="Encode the crops.")] = True,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
@@ -47,8 +49,8 @@ def prepare(
         sizes=tuple(sorted(set(size or [256]))),
         upscaler=cast(Any, upscale),
         upscale_under=upscale_under,
-        smallest=smallest,
-        largest_turn=largest_turn,
+        min_face_px=min_face_px,
+        max_yaw=max_yaw,
         backbone=str(choose_backbone(backbone)) if latents else None,
     )
     name, found = read_families(path, format)

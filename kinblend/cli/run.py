@@ -27,9 +27,6 @@ def run(
     edit: flags.Edits = None,
     editor: flags.Editor = None,
     neutral: flags.Neutral = True,
-    surround: Annotated[
-        str | None, typer.Option(help="Whose hair, ears and background: father, mother, auto or plain.")
-    ] = None,
     children: Annotated[int, typer.Option(min=1, help="How many children.")] = 1,
     seed: flags.Seed = 0,
     judge: Annotated[
@@ -50,8 +47,6 @@ def run(
     """Predict children of two people: of eight years, girl or boy by seed, unless asked otherwise. With --json the
     manifest is printed."""
     sorted_sets = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
-    if surround is not None:
-        sorted_sets["projector"]["surround"] = surround
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
     from kinblend.pipeline.result import files_of
 

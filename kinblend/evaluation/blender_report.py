@@ -14,7 +14,7 @@ from kinblend.storage.tables import write_table
 COLUMNS = {"kind": str, "name": str, "figure": str, "mean": float, "low": float, "high": float, "families": int}
 SHOWN = {
     "auc": "AUC",
-    "less_average": "less `average`",
+    "less_baseline": "less the baseline",
     "less_mean": "less mean of embeddings",
     "rank": "rank",
     "own": "cosine to the child",
@@ -36,9 +36,9 @@ def write_evaluation(folder: Path, report: Mapping[str, Any]) -> list[Path]:
 
 
 def auc_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """Name, AUC and difference to `average`, for the terminal."""
+    """Name, AUC and difference to the baseline, for the terminal."""
     return [
-        [name, *(_text(line["figures"].get(key)) for key in ("auc", "less_average"))]
+        [name, *(_text(line["figures"].get(key)) for key in ("auc", "less_baseline"))]
         for _, name, line in _lines(report)
     ]
 

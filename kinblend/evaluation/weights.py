@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -51,17 +51,21 @@ class Consistent:
 
 
 def weight_maps(
-    backbone: Backbone, trios: Trios, rows: Sequence[int], weights: str | None, swapped: bool = False
+    backbone: Backbone,
+    trios: Trios,
+    rows: Sequence[int],
+    strategy: str,
+    options: Mapping[str, Any],
+    swapped: bool = False,
 ) -> Tensor:
-    """Weight maps of the strategy `learned` for the couples of these rows: float32 [n, L, D].
+    """Weight maps of a strategy for the couples of these rows: float32 [n, L, D].
 
-    weights: its file; None for the pack's own. swapped: the parents change places. Raises `UsageError` where there
+    options: the strategy's. swapped: the parents change places. Raises `UsageError` where there
     is no couple.
     """
     if not rows:
         raise UsageError("there is no couple to analyze in that part of the trios")
-    options = {} if weights is None else {"weights": weights}
-    blender = cast("Blender", make_plugin("blender", "learned", backbone.context, options))
+    blender = cast("Blender", make_plugin("blender", strategy, backbone.context, options))
     couples = ((trios.father[row], trios.mother[row]) for row in rows)
     return torch.stack([blender.weights(*(pair[::-1] if swapped else pair), 0) for pair in couples])
 

@@ -43,14 +43,12 @@ def demographics(
     found: KinshipSet,
     analyser: Analyser,
     cache: StageCache,
-    *,
-    aligned: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """A row for every picture, with the columns `COLUMNS`; what an analyser doesn't guess is None, and a picture that
     could not be looked at has a reason.
 
-    aligned: the pictures are FFHQ crops already. progress: told how many of how many pictures are done.
+    progress: told how many of how many pictures are done.
     Raises `InputError` where there is no picture.
     """
     rows = [
@@ -64,7 +62,7 @@ def demographics(
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         pictures = [Path(str(row["picture"])) for row in part]
-        for row, guess in zip(part, _guesses(pictures, analyser, cache, aligned), strict=True):
+        for row, guess in zip(part, _guesses(pictures, analyser, cache, found.aligned), strict=True):
             row.update(guess)
         if progress is not None:
             progress(start + len(part), len(rows))

@@ -38,7 +38,7 @@ def kinship_json(found: KinshipSet, folder: Path) -> str:
 
 
 def load_kinship_set(path: Path) -> KinshipSet:
-    """Read what `kinship_json` gave. Raises `InputError`."""
+    """Read what `kinship_json` gave; its pictures are FFHQ crops. Raises `InputError`."""
     try:
         data = json.loads(path.read_text("utf-8"))
         families = tuple(_family(each, path.parent) for each in data["families"])
@@ -47,7 +47,7 @@ def load_kinship_set(path: Path) -> KinshipSet:
         named = {path.parent / name: str(photograph) for name, photograph in data.get("photographs", {}).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not what kinblend prepare wrote: {error}; run it again") from error
-    return KinshipSet(path.parent, families, defects, named.get if named else None)
+    return KinshipSet(path.parent, families, defects, named.get if named else None, aligned=True)
 
 
 def _photograph(found: KinshipSet, picture: Path) -> str | None:

@@ -97,12 +97,14 @@ class KinshipSet:
 
     root: what its pictures lie under. photograph: tells which photograph a picture was cut from; None where names
     don't say. Faces of one photograph share its light and its colours, which a model may take for kinship.
+    aligned: whether its pictures are FFHQ crops already.
     """
 
     root: Path
     families: tuple[Family, ...]
     defects: tuple[Defect, ...] = field(default=())
     photograph: Callable[[Path], str | None] | None = field(default=None, compare=False)
+    aligned: bool = False
 
     def people(self) -> Iterator[Person]:
         """Everyone, family by family."""

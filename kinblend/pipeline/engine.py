@@ -14,7 +14,7 @@ from kinblend.errors import LatentError, PluginError, wrap_plugin_errors
 from kinblend.identity import similarity
 from kinblend.interfaces import Blend, Blender, Editor, network_of
 from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec, SexChoice
-from kinblend.pipeline.judge import JUDGE, judge_children
+from kinblend.pipeline.judge import judge_children
 from kinblend.pipeline.manifest import describe_run, finish
 from kinblend.pipeline.parents import ParentCache
 from kinblend.pipeline.request import RunRequest, child_seeds, load_input, resolve_strengths, validate_edits
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kinblend.pipeline.request import EditValue, Picture
-
-BLENDER, EDITOR = "average", "interfacegan"
 
 
 class Engine:
@@ -63,7 +61,7 @@ class Engine:
         self,
         father: Picture,
         mother: Picture,
-        blender: str = BLENDER,
+        blender: str | None = None,
         options: Mapping[str, Any] | None = None,
         edits: Mapping[str, float | str] | None = None,
         children: int = 1,
@@ -76,7 +74,7 @@ class Engine:
         judge: bool = False,
         father_face: int | None = None,
         mother_face: int | None = None,
-        editor: str = EDITOR,
+        editor: str | None = None,
         editor_options: Mapping[str, Any] | None = None,
         reconstruct: bool = False,
         on_stage: OnStage | None = None,
@@ -85,8 +83,8 @@ class Engine:
 
         father, mother: paths, PIL pictures or uint8 arrays with one face each, or several and its number, counted
             from the left; or people that `parent` knows already.
-        blender, options: a strategy and its options. edits: attribute → strength (-2) or target ("8y", "female"),
-            made by `editor` and its options.
+        blender, options: a strategy and its options; None: the one that plugins prefer, and likewise the editor.
+        edits: attribute → strength (-2) or target ("8y", "female"), made by `editor` and its options.
         age, sex: the children's: 0 to 80 years; "girl", "boy" or, drawn from each child's seed, "any". None leaves
             them as they come of the blend. by_default: which of "age" and "sex" nobody asked for: an edit of the
             attribute beats these, and an editor without such targets leaves them out, as the manifest then says.
@@ -115,7 +113,7 @@ class Engine:
             seeds,
             tuple(self.child_spec(wanted, mover, checked, seed) for seed in seeds),
             neutral,
-            JUDGE if judge else None,
+            load_plugins()["analyser"].default().name if judge else None,
         )
         return self._execute(request, reconstruct, on_stage)
 
@@ -127,9 +125,10 @@ class Engine:
         wanted.check(editor, checked)
         return wanted.for_child(editor, checked, seed)
 
-    def _make_editor(self, name: str, options: Mapping[str, Any] | None, needed: bool) -> Editor | None:
+    def _make_editor(self, name: str | None, options: Mapping[str, Any] | None, needed: bool) -> Editor | None:
         """The editor, where there is something for it to do or to refuse."""
-        load_plugins()["editor"].get(name)
+        if name is not None:
+            load_plugins()["editor"].get(name)
         return self.editor(name, options) if needed or options else None
 
     def _execute(self, request: RunRequest, reconstruct: bool, on_stage: OnStage | None) -> Result:
@@ -192,12 +191,14 @@ class Engine:
         """Drop the parents that are remembered so that another child of theirs is quick: faces and latents both."""
         self._parents.forget()
 
-    def blender(self, name: str = BLENDER, options: Mapping[str, Any] | None = None) -> Blender:
-        """A strategy for this backbone. Raises `UsageError`."""
+    def blender(self, name: str | None = None, options: Mapping[str, Any] | None = None) -> Blender:
+        """A strategy for this backbone; None: the one that plugins prefer. Raises `UsageError`."""
+        name = name or load_plugins()["blender"].default().name
         return cast(Blender, make_plugin("blender", name, self.backbone.context, options))
 
-    def editor(self, name: str = EDITOR, options: Mapping[str, Any] | None = None) -> Editor:
-        """An editor for this backbone. Raises `UsageError`."""
+    def editor(self, name: str | None = None, options: Mapping[str, Any] | None = None) -> Editor:
+        """An editor for this backbone; None: the one that plugins prefer. Raises `UsageError`."""
+        name = name or load_plugins()["editor"].default().name
         return cast(Editor, make_plugin("editor", name, self.backbone.context, options))
 
     def blend(self, father: Latent, mother: Latent, strategy: Blender, seed: int = 0) -> Child:

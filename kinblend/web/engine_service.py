@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import SeveralFacesError
+from kinblend.errors import PluginError, SeveralFacesError
 from kinblend.faces.detect import detect
 from kinblend.faces.select import foreground
 from kinblend.imaging import decode_image
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from kinblend.backbone import Backbone
+    from kinblend.registry import PluginSpec
 
 PREVIEW = 256  # px
 THUMBNAIL = 192
@@ -47,33 +47,38 @@ class EngineService:
         self._engines: dict[str, Engine] = {}
         self.engine = self._engine({})
         self.editor = self.engine.editor(settings.editor)
-        self.parts = dict(self.engine.backbone.projector.layer_groups())
+        self.layer_groups = dict(self.engine.backbone.projector.layer_groups())
         self.attributes = dict(self.editor.attributes())
         targets = self.editor.targets()
         self.units = {name: list(targets.get(name, ())) for name in self.attributes}
+        self.labels = dict(self.editor.labels())
         backbone = self.engine.backbone
         self.lacking = {spec.name: backbone.lacks(spec) for spec in load_plugins()["blender"]}
-        self.chance: dict[str, bool] = {}
         self.ready = False
 
     def check(self, request: ChildOptions, children: int = 1) -> None:
         """Raise `UsageError` for request that can't be fulfilled, or cost too much, before anyone waits for them."""
         told = []
+        blender = self.blender(request)
         projector = str(self.engine.backbone.pack.description["projector"])
         for kind, name, options in (
-            ("blender", request.blender, request.options),
+            ("blender", blender, request.options),
             ("projector", projector, request.projector),
         ):
             spec = load_plugins()[kind].get(name)
             told.append(spec.parse_options(options))
             refuse_files(spec, told[-1])
         check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
-        if self.lacking.get(request.blender):
-            self.engine.blender(request.blender, request.options)  # some options do without weights
+        if self.lacking.get(blender):
+            self.engine.blender(blender, request.options)  # some options do without weights
         self.engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
 
+    def blender(self, request: ChildOptions) -> str:
+        """The strategy that a request names; else that of the settings, else the one that plugins prefer."""
+        return request.blender or self.settings.blender or load_plugins()["blender"].default().name
+
     def warm_up(self, check: Callable[[], None]) -> None:
-        """Load every network once, and learn which strategies draw lots. check: may raise between steps."""
+        """Load every network once. check: may raise between steps."""
         from PIL import Image as pil
 
         from kinblend.faces.landmarks import predict_in_crop
@@ -86,7 +91,6 @@ class EngineService:
             lambda: predict_in_crop(grey),
             identity_network,
             lambda: (backbone.encoder, backbone.projector),
-            *(partial(self._learn_chance, spec.name) for spec in load_plugins()["blender"]),
         ]
         for step in steps:
             check()
@@ -125,7 +129,7 @@ class EngineService:
         result = self._engine(request.projector).run(
             father,
             mother,
-            request.blender,
+            self.blender(request),
             request.options,
             request.edits,
             children,
@@ -158,7 +162,7 @@ class EngineService:
             assert father.parent is not None and mother.parent is not None
             parents = [self.neutral_parent(who) if request.neutral else who.parent for who in (father, mother)]
             ours, theirs = (parent.latent for parent in parents if parent)
-            strategy = engine.blender(request.blender, request.options)
+            strategy = engine.blender(self.blender(request), request.options)
             father.remember(key, engine.blend(ours, theirs, strategy, request.seed))
         return father.blends[key]
 
@@ -174,19 +178,13 @@ class EngineService:
             )
         return self._engines[key]
 
-    def _learn_chance(self, name: str) -> None:
-        """Does the seed change what this strategy gives, left to its defaults? Unknown where it can't be asked."""
-        import torch
-
-        space = self.engine.backbone.space
-        codes = torch.randn(2, space.layers, space.dim, generator=torch.Generator().manual_seed(0))
+    @staticmethod
+    def is_stochastic(spec: PluginSpec) -> bool:
+        """Whether a strategy's children differ by their seeds. One that can't be imported has none."""
         try:
-            strategy = self.engine.blender(name)
-            drawn = [strategy.blend(codes[0], codes[1], seed).code for seed in (0, 1)]
-        # A stranger's strategy may fail as it likes; then it is not known.
-        except Exception:
-            return
-        self.chance[name] = not torch.equal(*drawn)
+            return bool(spec.load().stochastic)
+        except (PluginError, AttributeError):
+            return False
 
 
 def _candidates(image: Image) -> list[FaceCandidate]:

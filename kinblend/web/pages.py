@@ -22,7 +22,6 @@ from kinblend.web.services import Services, ServicesDep
 
 HERE = Path(__file__).parent
 SEXES = (("girl", "Girl"), ("boy", "Boy"), ("any", "Either"))
-FIRST = ("average", "likeness", "learned", "layer", "mask")  # strategies people ask for most; the others follow
 
 router = APIRouter(include_in_schema=False)
 
@@ -81,9 +80,10 @@ def _context(services: Services) -> dict[str, object]:
         "strategies": _strategies(engine_service),
         "projector_fields": fields_of(projector),
         "sliders": [
-            slider(name, note, engine_service.units[name]) for name, note in engine_service.attributes.items()
+            slider(name, note, engine_service.units[name], engine_service.labels.get(name))
+            for name, note in engine_service.attributes.items()
         ],
-        "parts": engine_service.parts,
+        "parts": engine_service.layer_groups,
         "age": _ages(engine_service),
         "sexes": SEXES if set(SEX_TARGETS.values()) <= set(engine_service.units.get("gender", ())) else (),
         "usual_sex": DEFAULT_SEX,
@@ -107,7 +107,7 @@ class Strategy:
 def _strategies(engine_service: EngineService) -> list[Strategy]:
     plugins = load_plugins()
     found = []
-    for spec in sorted(plugins["blender"], key=lambda spec: _rank(spec.name)):
+    for spec in plugins["blender"].by_preference():
         origin = plugins.distribution_of(spec)
         origin = "" if origin.startswith("kinblend ") else origin
         found.append(Strategy(spec.name, spec.summary, origin, engine_service.lacking[spec.name], fields_of(spec)))
@@ -116,8 +116,9 @@ def _strategies(engine_service: EngineService) -> list[Strategy]:
 
 def _first_strategy(engine_service: EngineService) -> str:
     """The strategy of the settings; where it is not available here, one that is."""
-    wanted, names = engine_service.settings.blender, sorted(engine_service.lacking, key=_rank)
-    available = [name for name in names if not engine_service.lacking[name]]
+    blenders = load_plugins()["blender"]
+    wanted = engine_service.settings.blender or blenders.default().name
+    available = [spec.name for spec in blenders.by_preference() if not engine_service.lacking[spec.name]]
     return wanted if wanted in available or not available else available[0]
 
 
@@ -125,7 +126,3 @@ def _ages(engine_service: EngineService) -> dict[str, float] | None:
     """The ages that can be asked for, in years; None where this backbone has no directions for them."""
     known = "years" in engine_service.units.get("age", ())
     return {"youngest": YOUNGEST, "oldest": OLDEST, "usual": DEFAULT_AGE} if known else None
-
-
-def _rank(name: str) -> int:
-    return FIRST.index(name) if name in FIRST else len(FIRST)

@@ -97,7 +97,7 @@ def weights(engine_service: EngineService, family: Family, number: int) -> list[
     if child.weight_map is None:
         return []
     part_of = {
-        layer: name for name, (first, last) in engine_service.parts.items() for layer in range(first, last + 1)
+        layer: name for name, (first, last) in engine_service.layer_groups.items() for layer in range(first, last + 1)
     }
     used = (family.result.father.latent.code != 0) | (family.result.mother.latent.code != 0)
     found = []

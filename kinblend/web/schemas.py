@@ -25,7 +25,7 @@ class ChildOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    blender: str = Field("average", description="the strategy; see /api/v1/strategies")
+    blender: str | None = Field(None, description="the strategy; see /api/v1/strategies. null: the server's default")
     options: dict[str, Any] = Field({}, description="its options")
     projector: dict[str, Any] = Field({}, description="options of the backbone's projector")
     age: Years | None = Field(DEFAULT_AGE, description="in years; null: as old as the blend of the parents")
@@ -143,7 +143,7 @@ class LayerWeights(BaseModel):
 
 
 class StrategyAnswer(BaseModel):
-    """A blender. options: the JSON schema of its options. chance: whether the seed changes its children.
+    """A blender. options: the JSON schema of its options. stochastic: whether the seed changes its children.
 
     note: why it is not available on this backbone, where it is not: it has no weights for it.
     """
@@ -151,7 +151,7 @@ class StrategyAnswer(BaseModel):
     name: str
     summary: str
     origin: str
-    chance: bool | None
+    stochastic: bool
     available: bool
     note: str | None
     options: dict[str, Any]

@@ -109,7 +109,7 @@ def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
         embedding = identity.of_pictures(backbone.projector.synthesize(father, size=identity.best_side)).clone()
     names = [f"F{row}" for row in range(6)]
     trios = Trios(father, mother, father, embedding, names, backbone.space, ["test"] * 6, embedding, -embedding)
-    strategies = {name: default_strategies(backbone, {})[name] for name in ("father alone", "mother alone", "mask")}
+    strategies = {name: default_strategies(backbone)[name] for name in ("father alone", "mother alone", "mask")}
     report = evaluate(backbone, trios, list(range(6)), strategies, pictures=2)
     auc = {name: line["figures"]["auc"]["mean"] for name, line in report["strategies"].items()}
     assert auc["father alone"] == 1

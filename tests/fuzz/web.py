@@ -146,7 +146,8 @@ def web_load(share: float, folder: Path) -> Outcome:
     found.count("Traceback" not in words, words[-300:])
     found.count(not open_files and not list(folder.iterdir()), f"files stay: {open_files or list(folder.iterdir())}")
     answers = ", ".join(f"{code}: {count}" for code, count in sorted(codes.items(), key=str))
-    found.note = f"{seconds:.0f} s; {answers}; /healthz {1000 * slowest:.0f} ms (99 %), grew {grown / 1e6:.0f} MB beside what is kept"
+    growth = f"grew {grown / 1e6:.0f} MB beside what is kept"
+    found.note = f"{seconds:.0f} s; {answers}; /healthz {1000 * slowest:.0f} ms (99 %), {growth}"
     return found
 
 

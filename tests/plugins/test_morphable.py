@@ -131,11 +131,11 @@ def test_a_whole_share_gives_that_parents_picture(backbone, parents, share, pare
     assert picture.tobytes() == own.tobytes()
 
 
-def test_the_surround_comes_from_the_parent_with_the_larger_share(backbone, parents):
+def test_the_background_comes_from_the_parent_with_the_larger_share(backbone, parents):
     father, mother = parents
     for share, background_source in [(0.6, father), (0.5, mother), (0.4, mother)]:
         assert torch.equal(
-            child(backbone, father, mother, share).detail["surround"], background_source.detail["surround"]
+            child(backbone, father, mother, share).detail["background"], background_source.detail["background"]
         )
 
 
@@ -267,17 +267,17 @@ def kinblend_picture(pixels):
 
 
 @pytest.mark.parametrize("wanted", ["father", "mother"])
-def test_the_surround_can_be_chosen(backbone, parents, wanted):
+def test_the_background_can_be_chosen(backbone, parents, wanted):
     context = backbone.projector.context
-    projector = MorphableProjector(ProjectorOptions(surround=wanted), context)
+    projector = MorphableProjector(ProjectorOptions(background=wanted), context)
     weights = WeightMap(torch.full((backbone.space.layers, backbone.space.dim), 0.5), backbone.space)
     detail = projector.blend_detail(*parents, weights)
     background_source = parents[["father", "mother"].index(wanted)]
-    assert torch.equal(detail["surround"], background_source.detail["surround"])
+    assert torch.equal(detail["background"], background_source.detail["background"])
 
 
-def test_a_plain_surround_is_grey(backbone, parents):
-    projector = MorphableProjector(ProjectorOptions(surround="plain"), backbone.projector.context)
+def test_a_plain_background_is_grey(backbone, parents):
+    projector = MorphableProjector(ProjectorOptions(background="plain"), backbone.projector.context)
     picture = np.asarray(projector.render(parents[:1])[0])
     assert np.abs(picture[:8].astype(int) - 128).max() <= 1
 
@@ -333,7 +333,7 @@ def test_smaller_pictures_show_the_same(backbone, parents):
 def test_siblings_rendered_together_look_as_they_do_alone(backbone, parents):
     born = [child(backbone, *parents, share) for share in (0.2, 0.5, 0.8)]
     bare = Latent(born[0].code, backbone.space)
-    family = [*born, bare, parents[0]]  # of three hosts' surrounds, and one without any
+    family = [*born, bare, parents[0]]  # of three sources' backgrounds, and one without any
     for latent, picture in zip(family, backbone.projector.render(family), strict=True):
         [alone] = backbone.projector.render([latent])
         assert np.abs(np.asarray(picture).astype(int) - np.asarray(alone)).max() <= 1
@@ -368,7 +368,7 @@ def test_larger_photographs_give_larger_pictures_of_the_same_codes(backbone, par
         assert row[2] > row[[0, 4]].max() + 20  # the line, one pixel wide
 
 
-def test_a_child_of_a_large_and_a_small_photograph_is_as_large_as_its_surround(backbone, parents, large):
+def test_a_child_of_a_large_and_a_small_photograph_is_as_large_as_its_background(backbone, parents, large):
     _, [father, _] = large
     for share, size in ((0.8, 1024), (0.2, 512)):
         born = child(backbone, father, parents[1], share)

@@ -192,7 +192,7 @@ def test_two_photographs_in_one_request(client: TestClient) -> None:
         ({"sex": "man"}, "sex: "),
         ({"blender": "mask", "options": {"file": "/etc/passwd"}}, "takes no file"),
         ({"blender": "layer", "options": {"shares": "/etc/passwd"}}, "takes no file"),
-        ({"projector": {"surround": "uncle"}}, "refuses surround"),
+        ({"projector": {"background": "uncle"}}, "refuses background"),
         ({"children": 9}, "children: "),
         ({"wings": 2}, "wings: "),
     ],
@@ -233,7 +233,7 @@ def test_programs_without_a_cookie_share_a_corner(client: TestClient) -> None:
 
 def test_strategies_say_whether_they_draw_lots(client: TestClient) -> None:
     known = {strategy["name"]: strategy for strategy in client.get("/api/v1/strategies").json()}
-    assert known["mask"]["chance"] is True and known["average"]["chance"] is False
+    assert known["mask"]["stochastic"] is True and known["average"]["stochastic"] is False
     assert known["average"]["options"]["properties"]["share"]["default"] == 0.5
     ages = next(a for a in client.get("/api/v1/attributes").json() if a["name"] == "age")
     assert ages["units"] == ["years"]

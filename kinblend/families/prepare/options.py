@@ -15,16 +15,16 @@ class PrepareOptions:
     """What becomes of each picture.
 
     sizes: sides of the crops, of 256, 512 and 1024. upscaler: for faces under `upscale_under` pixels, by the shorter
-        side of their box. smallest: true pixels of a face; fewer are too pixelated.
-    largest_turn: degrees to the side.
+        side of their box. min_face_px: true pixels of a face; fewer are too pixelated.
+    max_yaw: degrees to the side.
     backbone: pack to encode with, None for no latents. Raises `UsageError`.
     """
 
     sizes: tuple[int, ...] = (256,)
     upscaler: Upscaler = "realesrgan"
     upscale_under: int = 128
-    smallest: float = 24.0
-    largest_turn: float = 40.0
+    min_face_px: float = 24.0
+    max_yaw: float = 40.0
     backbone: str | None = None
 
     def __post_init__(self) -> None:

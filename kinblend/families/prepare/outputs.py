@@ -151,4 +151,4 @@ def _with_crops(found: KinshipSet, crops: dict[Path, Path], out: Path) -> Kinshi
         }
         families.append(replace(family, people=people))
     named = {crop: found.photograph(picture) for picture, crop in crops.items()} if found.photograph else {}
-    return KinshipSet(out, tuple(families), found.defects, named.get if any(named.values()) else None)
+    return KinshipSet(out, tuple(families), found.defects, named.get if any(named.values()) else None, aligned=True)

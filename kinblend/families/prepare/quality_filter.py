@@ -25,15 +25,13 @@ def check_quality(image: Image, faces: Sequence[Detection], options: PrepareOpti
         return reject("several people", f"{len(near)} faces of a like size were found")
     [face] = near
     pixels = effective_resolution(image.crop(_clipped(face.box, image)))
-    if pixels < options.smallest:
+    if pixels < options.min_face_px:
         return reject(
-            "too pixelated", f"the face has {pixels:.0f} true pixels; at least {options.smallest:.0f} are needed"
+            "too pixelated", f"the face has {pixels:.0f} true pixels; at least {options.min_face_px:.0f} are needed"
         )
     turned = yaw(face.points)
-    if abs(turned) > options.largest_turn:
-        return reject(
-            "turned away", f"the head is turned {abs(turned):.0f}°; at most {options.largest_turn:.0f}° work"
-        )
+    if abs(turned) > options.max_yaw:
+        return reject("turned away", f"the head is turned {abs(turned):.0f}°; at most {options.max_yaw:.0f}° work")
     left, top, right, bottom = face.box
     around = (left - face.width, top - face.height, right + face.width, bottom + face.height)
     return StageResult(

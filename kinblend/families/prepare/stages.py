@@ -42,7 +42,7 @@ class Stage:
 
 def stages(root: Path, options: PrepareOptions) -> list[Stage]:
     """The stages under these options. Each one's cache depends on what it and the ones before it are told."""
-    told: list[object] = [VERSIONS["detect"], options.smallest, options.largest_turn]
+    told: list[object] = [VERSIONS["detect"], options.min_face_px, options.max_yaw]
     pipeline = [Stage("detect", detect, StageCache.of(root, "detect", *told))]
     told += [VERSIONS["upscale"], options.upscaler, options.upscale_under]
     pipeline.append(Stage("upscale", upscale, StageCache.of(root, "upscale", *told), (".region.png",)))

@@ -165,14 +165,15 @@ async function preview() {
   }
 }
 
-// Brothers and sisters: other seeds, by a strategy that draws lots.
+// Brothers and sisters: other seeds, by a strategy that depends on the seed.
 async function more(wanted) {
   const count = Math.min(8, Math.max(1, wanted || 1));
   const strategies = await (await call("/api/v1/strategies")).json();
   const { blender } = wishes.read();
-  const draws = strategies.find(({ name }) => name === blender)?.chance !== false;
-  lots = draws ? null : { blender: "mask", options: {} };
-  byId("sibling-note").textContent = draws ? "" : `“${blender}” gives every child the same face; brothers and sisters are drawn by “mask”, every gene by chance.`;
+  const differ = strategies.find(({ name }) => name === blender)?.stochastic;
+  const other = strategies.find(({ stochastic, available }) => stochastic && available);
+  lots = differ || !other ? null : { blender: other.name, options: {} };
+  byId("sibling-note").textContent = lots ? `“${blender}” gives every child the same face; brothers and sisters are made by “${other.name}”.` : "";
   seed = Math.max(seed, ...siblings.map((sibling) => sibling.seed)) + 1;
   await order(count);
 }

@@ -1,53 +1,110 @@
 """The built-in strategies."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import kinblend
 
-_HERE = "kinblend_plugins.blenders"
-_WEIGHTS = {"learned": "blender.safetensors", "likeness": "heredity.safetensors"}
+_HERE = __name__
+_SHARES, _OPTIONS, _TRAINING = f"{_HERE}.shares", f"{_HERE}.options", f"{_HERE}.training"
 
 
 @kinblend.hookimpl
-def kinblend_register_blenders(register):
-    for name, summary, module, title in (
-        ("average", "one share for the whole face", "shares", "Average"),
-        ("dimension", "a share per latent dimension, across all layers", "shares", "Dimension"),
-        ("layer", "a share per layer, or per group of layers", "shares", "Layer"),
-        ("mask", "every gene from one parent, drawn by seed", "mask", "Mask"),
-        ("learned", "a weight for every element, from a network trained on families", "learned", "Learned"),
-        (
-            "likeness",
-            "weights sought for each couple: a picture as like them as a child would be",
-            "likeness",
-            "Likeness",
-        ),
-        ("slerp", "spherical interpolation, layer by layer", "slerp", "Slerp"),
-    ):
-        register(
-            kinblend.PluginSpec(
-                name,
-                summary,
-                f"{_HERE}.{module}:{title}Blender",
-                f"{_HERE}.options:{title}Options",
-                weights=_WEIGHTS.get(name, ""),
-            )
-        )
-
-
-@kinblend.hookimpl
-def kinblend_register_trainers(register):
-    for name, summary, module, options in (
-        ("learned", "the weight network of the blender `learned`, from families", "trainer", "TrainOptions"),
-        ("likeness", "what becomes of parents' looks in a child, from families", "heredity", "HeredityOptions"),
-    ):
-        register(
-            kinblend.PluginSpec(
-                name, summary, f"{_HERE}.training.{module}:train", f"{_HERE}.training.options:{options}"
-            )
-        )
-
-
-@kinblend.hookimpl
-def kinblend_register_benchmarks(register):
+def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
-        kinblend.PluginSpec("train", "a step of the learned blender's training", f"{_HERE}.training.benchmark:step")
+        kinblend.PluginSpec(
+            "average",
+            "one share for the whole face",
+            f"{_SHARES}:AverageBlender",
+            f"{_OPTIONS}:AverageOptions",
+            preferred=50,
+            variants={"father alone": {"share": 1.0}, "mother alone": {"share": 0.0}},
+        )
     )
+    register(
+        kinblend.PluginSpec(
+            "dimension",
+            "a share per latent dimension, across all layers",
+            f"{_SHARES}:DimensionBlender",
+            f"{_OPTIONS}:DimensionOptions",
+            preferred=5,
+            variants={"dimension": {"default": 0.35}},
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "layer",
+            "a share per layer, or per group of layers",
+            f"{_SHARES}:LayerBlender",
+            f"{_OPTIONS}:LayerOptions",
+            preferred=20,
+            variants={"layer": {"shares": {"coarse": 1.0}, "default": 0.0}},
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "mask",
+            "every gene from one parent, drawn by seed",
+            f"{_HERE}.mask:MaskBlender",
+            f"{_OPTIONS}:MaskOptions",
+            preferred=10,
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "learned",
+            "a weight for every element, from a network trained on families",
+            f"{_HERE}.learned:LearnedBlender",
+            f"{_OPTIONS}:LearnedOptions",
+            weights="blender.safetensors",
+            preferred=30,
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "likeness",
+            "weights optimised for each couple, so that the child looks as much like both as a child would",
+            f"{_HERE}.likeness:LikenessBlender",
+            f"{_OPTIONS}:LikenessOptions",
+            weights="heredity.safetensors",
+            preferred=40,
+            variants={"likeness, no heredity": {"heredity": 0.0}},
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "slerp",
+            "spherical interpolation, layer by layer",
+            f"{_HERE}.slerp:SlerpBlender",
+            f"{_OPTIONS}:SlerpOptions",
+        )
+    )
+
+
+@kinblend.hookimpl
+def kinblend_register_trainers(register: Callable[[kinblend.PluginSpec], None]) -> None:
+    register(
+        kinblend.PluginSpec(
+            "learned",
+            "the weight network of the blender `learned`, from families",
+            f"{_TRAINING}.trainer:train",
+            f"{_TRAINING}.options:TrainOptions",
+            trains="blender",
+            preferred=1,
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "likeness",
+            "how heritable each component of a face embedding is, from families",
+            f"{_TRAINING}.heredity:train",
+            f"{_TRAINING}.options:HeredityOptions",
+            trains="blender",
+        )
+    )
+
+
+@kinblend.hookimpl
+def kinblend_register_benchmarks(register: Callable[[kinblend.PluginSpec], None]) -> None:
+    register(kinblend.PluginSpec("train", "a step of the learned blender's training", f"{_TRAINING}.benchmark:step"))

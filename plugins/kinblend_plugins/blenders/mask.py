@@ -19,6 +19,8 @@ class MaskBlender(Blender):
     Source: the binary mask strategy of the student report that kinblend began as, whose stretches are of one.
     """
 
+    stochastic = True
+
     def weights(self, father, mother, seed):
         layers, dim = father.shape
         if self.options.file is not None or self.options.mask is not None:

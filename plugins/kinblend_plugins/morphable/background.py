@@ -14,7 +14,7 @@ MARGIN = 16  # more such pixels on each side: they reach over the whole crop
 
 
 def complexion_change(model: Morphable, texture: Tensor, tone: Tensor) -> Tensor:
-    """How much lighter and in which colour a face is than the one its surround was photographed with.
+    """How much lighter and in which colour a face is than the one its background was photographed with.
 
     texture: the face's, [n, 3, S, S]. tone: the other's, coarsely, [n, 3, TONES, TONES]. Returns
     float32 [n, 3, TONES + 2·MARGIN, …]: the change over the frame and round it, continued smoothly from the face.
@@ -25,16 +25,16 @@ def complexion_change(model: Morphable, texture: Tensor, tone: Tensor) -> Tensor
     return spread(change, known.square() * 0.999 + 1e-6).view(-1, 3, size, size)
 
 
-def matched(surround: Tensor, skin: Tensor, change: Tensor, to_frame: Tensor) -> Tensor:
-    """The surround with its neck and ears in the face's complexion.
+def matched(background: Tensor, skin: Tensor, change: Tensor, to_frame: Tensor) -> Tensor:
+    """The background with its neck and ears in the face's complexion.
 
-    surround: [n, 3, R, R]. skin: where it shows skin, [n, 1, R, R]. change: of `complexion_change`. to_frame: for
+    background: [n, 3, R, R]. skin: where it shows skin, [n, 1, R, R]. change: of `complexion_change`. to_frame: for
     each pixel its place in the frame, [n, R, R, 2].
     """
     size = TONES + 2 * MARGIN
-    return surround + geometry.sample(change, (to_frame * TONES + MARGIN) / size, "bilinear") * skin
+    return background + geometry.sample(change, (to_frame * TONES + MARGIN) / size, "bilinear") * skin
 
 
-def joined(face: Tensor, surround: Tensor, window: Tensor, hair: Tensor) -> Tensor:
-    """Face over surround, hair over face. window, hair: where they are, [n, 1, R, R] in [0, 1]."""
-    return surround + (face - surround) * (window * (1 - hair))
+def joined(face: Tensor, background: Tensor, window: Tensor, hair: Tensor) -> Tensor:
+    """Face over background, hair over face. window, hair: where they are, [n, 1, R, R] in [0, 1]."""
+    return background + (face - background) * (window * (1 - hair))

@@ -15,7 +15,7 @@ from kinblend_plugins.morphable.landmarks import find_shape, to_shape
 from kinblend_plugins.morphable.model import BANDS, DETAIL, Morphable, resize
 from kinblend_plugins.morphable.options import EncoderOptions
 
-SKIN = 192  # px of the map that tells skin in the surround
+SKIN = 192  # px of the map that tells skin in the background
 
 
 class MorphableEncoder(Encoder):
@@ -43,7 +43,7 @@ class MorphableEncoder(Encoder):
         """Latents with detail, all of it in the frame of the mean shape unless it says otherwise.
 
         `residual` float16 [3, 448, 448] (896 for 1024 px): the texture the code lacks. `tone` float16 [3, 24, 24]:
-        the texture, coarsely. `hair` uint8 [112, 112]: where hair hangs over the face. `surround` uint8 [3, S, S]:
+        the texture, coarsely. `hair` uint8 [112, 112]: where hair hangs over the face. `background` uint8 [3, S, S]:
         the photograph. `shape` float32 [63, 2]: of the face in it. `skin` uint8 [192, 192]: where the photograph
         shows skin.
         """
@@ -66,7 +66,7 @@ class MorphableEncoder(Encoder):
             "residual": (texture - model.texture(codes, side)).half(),
             "tone": resize(texture, BANDS[0]).half(),
             "hair": _bytes(hair[:, 0]),
-            "surround": _bytes((images + 1) / 2),
+            "background": _bytes((images + 1) / 2),
             "shape": shapes,
             "skin": _bytes(colour.likely(resize(images, SKIN))[:, 0]),
         }

@@ -19,7 +19,7 @@ Given, Made = ParamSpec("Given"), TypeVar("Made")
 
 POINTS = 63  # of a shape
 NODES = 64  # nodes of the coarse grid on each side, for pictures of any size; half of them do under 256 px
-BORDER = 0.12  # of the side: within it a surround comes to rest
+BORDER = 0.12  # of the side: within it a background comes to rest
 SMOOTHING = 1e-4  # lets points that touch stay unfolded; an affine warp remains exact
 
 BROWS, NOSE, EYES, MOUTH = slice(17, 27), slice(27, 36), slice(36, 48), slice(48, 63)

@@ -20,7 +20,7 @@ class ProjectorOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    surround: Literal["auto", "father", "mother", "plain"] = Field(
+    background: Literal["auto", "father", "mother", "plain"] = Field(
         "auto",
         description="whose hair, ears, neck and background; auto: of the parent with the larger share; plain: none",
     )

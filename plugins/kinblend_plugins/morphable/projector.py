@@ -64,7 +64,7 @@ class MorphableProjector(Projector):
     def render(
         self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
     ) -> list[Image]:
-        """Code and residual in the code's shape, over the surround moved to that shape."""
+        """Code and residual in the code's shape, over the background moved to that shape."""
         if size is not None and size < SMALLEST:
             raise UsageError(f"size={size}: give at least {SMALLEST} pixels")
         pictures: list[Image] = []
@@ -84,11 +84,11 @@ class MorphableProjector(Projector):
         return {name: (layer, layer) for layer, name in enumerate(names)}
 
     def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
-        """The residual by the father's share at each part of the face, the surround whole from one parent."""
+        """The residual by the father's share at each part of the face, the background whole from one parent."""
         if not (father.detail and mother.detail):
             return {}
         share = float(weights.values[1:].mean())
-        background_source = detail.background_source(father, mother, share, self.options.surround)
+        background_source = detail.background_source(father, mother, share, self.options.background)
         return {**background_source, "residual": detail.mixed_residual(self.model, father, mother, weights.values)}
 
     def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
@@ -127,18 +127,18 @@ class MorphableProjector(Projector):
         if not latents[0].detail:
             return model.warp(texture, shape, size or self.resolution)[0]
         having = {name: _together(latents, name).to(model.device) for name in latents[0].detail}
-        size = size or having["surround"].shape[-1]
+        size = size or having["background"].shape[-1]
         texture = resize(texture, having["residual"].shape[-1]) + having["residual"]
         to_frame, to_photo = model.places(shape, having["shape"], size)
         window = model.face_at(to_frame)
         rows, columns = _extent(window)
         at, window = to_frame[:, rows, columns].contiguous(), window[:, :, rows, columns]
         face = geometry.sample(texture, at)
-        if self.options.surround == "plain":
+        if self.options.background == "plain":
             ground = face.new_zeros(len(codes), 3, size, size)
             ground[:, :, rows, columns] = face * window
             return ground
-        ground = geometry.sample(having["surround"], to_photo) / 127.5 - 1
+        ground = geometry.sample(having["background"], to_photo) / 127.5 - 1
         skin = geometry.sample(having["skin"][:, None], to_photo, "bilinear") / 255
         change = background.complexion_change(model, texture, having["tone"])
         ground = background.matched(ground, skin, change, to_frame)

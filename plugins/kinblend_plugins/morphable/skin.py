@@ -1,7 +1,7 @@
 """Which pixels are skin, told from the face's own colours; and a forehead without the hair that hangs over it.
 
 Hair over the forehead is no part of a face: blended with another's bare forehead it is a ghost. So the texture gets a
-bare forehead, filled from the skin around, and the hair stays in the photograph that the surround is taken from.
+bare forehead, filled from the skin around, and the hair stays in the photograph that the background is taken from.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ def _description(count: int) -> dict[str, Any]:
         "resolution": 512,
         "generator": "generator.safetensors",
         "settings": {"bands": list(BANDS), "parts": list(regions.NAMES), "detail": DETAIL},
-        "summary": "Shape and texture components of faces; hair and surround come from one parent",
+        "summary": "Shape and texture components of faces; hair and background come from one parent",
         "training_data": f"generator: {count} synthetic faces (StyleGAN family) and their mirror images",
         "licence": "non-commercial research (trained on CC BY-NC-SA 4.0 faces and others without clear terms)",
         "source": "kinblend train backbone morphable",

@@ -24,5 +24,6 @@ def kinblend_register_trainers(register):
             f"{__name__}.training.trainer:train",
             f"{__name__}.training.options:TrainOptions",
             trains="encoder",
+            preferred=1,
         )
     )

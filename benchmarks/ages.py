@@ -27,9 +27,9 @@ from torch import Tensor
 
 from kinblend import Engine, Latent
 from kinblend.evaluation.face_dataset import couples, read_faces
-from kinblend.faces.landmarks import FFHQ_BOX
 from kinblend.identity import embed_faces
 from kinblend.pipeline.sheet import sheet
+from kinblend_plugins.faces.dlib_landmarks import FFHQ_BOX
 
 AGES = (4, 8, 16, 30, 60)
 SEXES = ("female", "male")

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from kinblend.faces.detect import detect
 from kinblend.faces.head_pose import MODEL, RIGID, angles, fit_rotation
-from kinblend.faces.landmarks import predict, square_for_predictor
+from kinblend.faces.landmarks import predict
 from kinblend.storage.archives import open_archive
 
 ROUNDS = 60  # after about 20 only the tilt still moves, which is free and set at the end
@@ -48,7 +48,7 @@ def landmarks(path: Path) -> NDArray[Any]:
                 image = archive.picture(name)
                 faces = detect(image)
                 if len(faces) == 1:
-                    found.append(predict(image, square_for_predictor(faces[0].box)))
+                    found.append(predict(image, faces[0].box))
     return np.stack(found)
 
 

@@ -29,8 +29,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from kinblend import Backbone, DevicePool, Pack, load_backbone, open_pack
+from kinblend import Backbone, DevicePool, load_backbone
 from kinblend.bench.timing import measure
+from kinblend.packs import Pack, open_pack
 from kinblend_plugins.e4e.network import Encoder4Editing
 from kinblend_plugins.stylegan2.generator import Generator
 from kinblend_plugins.stylegan2.layers import StyledConv, ToRGB, binomial_kernel

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from kinblend import Pack, write_description
+from kinblend.packs import Pack, write_description
 from kinblend_plugins.e4e.network import Encoder4Editing
 from kinblend_plugins.stylegan2.generator import Generator
 from kinblend_plugins.stylegan2.names import to_nvidia

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from kinblend.faces.dlib_detector import dlib_landmarks
+from kinblend.faces.landmarks import landmarker
 from kinblend.faces.upscale import enlarge
 from kinblend.families.prepare import PrepareOptions
 from kinblend.families.prepare.run import CHUNK
@@ -65,12 +65,12 @@ def found(pictures: list[Path]) -> dict[str, float]:
     seconds = 0.0
     for picture in pictures:
         image = read_image(picture)
-        counts["as it is"] += dlib_landmarks(image, (0, 0, *image.size)) is not None
+        counts["as it is"] += landmarker().predict_by_own_detector(image, (0, 0, *image.size)) is not None
         for upscaler in ("bicubic", "realesrgan"):
             started = time.perf_counter()
             [large] = enlarge([image], upscaler)
             seconds += (time.perf_counter() - started) * (upscaler == "realesrgan")
-            counts[upscaler] += dlib_landmarks(large, (0, 0, *large.size)) is not None
+            counts[upscaler] += landmarker().predict_by_own_detector(large, (0, 0, *large.size)) is not None
     shares = {way: round(count / len(pictures), 4) for way, count in counts.items()}
     return shares | {"seconds for one by realesrgan": round(seconds / len(pictures), 2)}
 

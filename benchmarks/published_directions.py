@@ -31,8 +31,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from kinblend import Context, Editor, Engine, Latent, load_trios
+from kinblend import Context, Editor, Engine, Latent
 from kinblend.backbone import make_plugin
+from kinblend.datasets import load_trios
 from kinblend.imaging import to_pictures
 
 AGE, SEX = "e4e_age", "nima_gender_w"  # names in the file of published directions

@@ -66,6 +66,33 @@ def kinblend_register_analysers(register: Register) -> None:
 
 
 @hookspec
+def kinblend_register_detectors(register: Register) -> None:
+    """Register face detectors: classes derived from `kinblend.face_interfaces.FaceDetector`, made without
+    arguments."""
+
+
+@hookspec
+def kinblend_register_landmarkers(register: Register) -> None:
+    """Register landmarkers: classes derived from `kinblend.face_interfaces.Landmarker`, made without arguments."""
+
+
+@hookspec
+def kinblend_register_identity_networks(register: Register) -> None:
+    """Register identity networks: classes derived from `kinblend.IdentityNetwork`, made without arguments."""
+
+
+@hookspec
+def kinblend_register_upscalers(register: Register) -> None:
+    """Register upscalers: classes derived from `kinblend.face_interfaces.Upscaler`, made without arguments."""
+
+
+@hookspec
+def kinblend_register_evaluations(register: Register) -> None:
+    """Register evaluations: functions whose annotated parameters are arguments and flags, as typer reads them, for
+    `kinblend evaluate NAME`. A built-in one of the same name stays."""
+
+
+@hookspec
 def kinblend_register_benchmarks(register: Register) -> None:
     """Register steps for `kinblend bench`: functions `(backbone: Backbone, batch: int, precision: str) -> work` that
     return a function to be called and timed, or raise `UnsupportedError` with the reason why they can't. A built-in

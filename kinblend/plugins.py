@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from kinblend import hookspecs
-from kinblend.errors import DuplicateNameError, PluginError, is_interrupt, summarize
+from kinblend.errors import DuplicateNameError, PluginError, is_interrupt, summarize, wrap_plugin_errors
+from kinblend.face_interfaces import BASES, FaceComponent
 from kinblend.registry import KINDS, PluginSpec, Registry, contained
+from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
     from kinblend.storage.pack_sources import PackSource
@@ -99,7 +101,7 @@ class Plugins:
     def _collect(self, name: str, module: object) -> None:
         staged: dict[str, list[PluginSpec]] = {}
         for kind in KINDS:
-            hook = f"kinblend_register_{kind}s"
+            hook = f"kinblend_register_{kind.replace('-', '_')}s"
             if hasattr(module, hook):
                 staged[kind] = []
                 getattr(module, hook)(_collector(staged[kind], name))
@@ -126,6 +128,38 @@ class Plugins:
 def load_plugins() -> Plugins:
     """The plugins of this process, loaded once."""
     return Plugins()
+
+
+def load_component(kind: str, name: str | None = None) -> Any:
+    """A detector, landmarker, identity network or upscaler, made once and kept.
+
+    name: None takes the one that the settings name, else the one that plugins prefer.
+    Raises `UnknownPluginError`, `PluginError`, and `ModelError` where its weights are missing.
+    """
+    registry = load_plugins()[kind]
+    chosen = name or getattr(load_settings(), kind.replace("-", "_"), None)
+    spec = registry.get(chosen) if chosen else registry.default()
+    key = (kind, spec.name, spec.target)
+    if key not in _components:
+        _components[key] = _make_component(kind, spec)
+    return _components[key]
+
+
+_components: dict[tuple[str, str, str], FaceComponent] = {}
+
+
+def _make_component(kind: str, spec: PluginSpec) -> FaceComponent:
+    import torch
+
+    distribution = load_plugins().distribution_of(spec)
+    who = f"{kind} '{spec.name}' of {distribution or '?'}"
+    # Weights made inside a caller's inference mode could never be differentiated through.
+    with torch.inference_mode(False), wrap_plugin_errors(who):
+        made = spec.load()()
+    if not isinstance(made, BASES[kind]):
+        raise PluginError(f"{who} is a {type(made).__name__}, not a kinblend.{BASES[kind].__name__}")
+    made.name, made.distribution = spec.name, distribution
+    return made
 
 
 def _collector(found: list[PluginSpec], source: str) -> Callable[[PluginSpec], None]:

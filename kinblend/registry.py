@@ -40,6 +40,11 @@ KINDS = (
     "importer",
     "dataset",
     "analyser",
+    "detector",
+    "landmarker",
+    "identity-network",
+    "upscaler",
+    "evaluation",
     "benchmark",
     "command",
 )

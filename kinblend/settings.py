@@ -24,6 +24,10 @@ class Settings:
     backbone: str | None = None  # None: the installed pack that plugins prefer
     blender: str | None = None  # None: the one that plugins prefer, and likewise the editor
     editor: str | None = None
+    detector: str | None = None  # None: what plugins prefer; likewise the next three
+    landmarker: str | None = None
+    identity_network: str | None = None
+    upscaler: str | None = None
     device: str = "auto"  # "cpu", "cuda", "cuda:1", "auto"
     precision: str = "auto"  # "fp32", "bf16", "fp16", "auto"
     memory_budget: str | None = None  # "2GiB"; None: no limit
@@ -53,6 +57,11 @@ def load_settings(folder: Path | None = None, environ: Mapping[str, str] | None 
         raise UsageError(f"unknown setting {', '.join(unknown)} in {path}; there are: {', '.join(_NAMES)}")
     settings = Settings(home=default_home(environ))
     return replace(settings, **{name: _convert(name, value) for name, value in values.items()})
+
+
+def home_folder() -> Path:
+    """The folder of packs, caches and users' own weights: KINBLEND_HOME, or the platform's user-data folder."""
+    return load_settings().home
 
 
 def default_home(environ: Mapping[str, str]) -> Path:

@@ -19,6 +19,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 import kinblend
+from kinblend.datasets import Family, KinshipSet, Person
+from kinblend.packs import PackSource, write_description
 
 HERE = Path(__file__).parent
 
@@ -74,7 +76,7 @@ def train(options, out, progress):
     out.mkdir(parents=True, exist_ok=True)
     save_file({"gain": torch.tensor([options.gain])}, out / "generator.safetensors")
     description = {"name": "flat", "encoder": "flat", "projector": "flat", "layers": 2, "dim": 8, "resolution": 64}
-    kinblend.write_description(out, {**description, "generator": "generator.safetensors"}, ["generator.safetensors"])
+    write_description(out, {**description, "generator": "generator.safetensors"}, ["generator.safetensors"])
     progress("trained")
     return out
 
@@ -92,8 +94,8 @@ def families(path):
     if path.suffix != ".names":
         return None
     rows = [line.split(" ", 1) for line in path.read_text().splitlines()]
-    people = [kinblend.Person(name, None, (Path(picture),)) for name, picture in rows]
-    return kinblend.KinshipSet(path, tuple(kinblend.Family(p.name, {p.name: p}, ()) for p in people), ())
+    people = [Person(name, None, (Path(picture),)) for name, picture in rows]
+    return KinshipSet(path, tuple(Family(p.name, {p.name: p}, ()) for p in people), ())
 
 
 def brightness(crops):
@@ -169,7 +171,7 @@ def kinblend_register_commands(register):
 
 @kinblend.hookimpl
 def kinblend_register_packs(register):
-    register(kinblend.PackSource("shipped", "a test", folder=HERE / "shipped"))
+    register(PackSource("shipped", "a test", folder=HERE / "shipped"))
 
 
 @kinblend.hookimpl

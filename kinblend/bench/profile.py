@@ -79,10 +79,10 @@ def _import_command_line() -> None:
 
 def _networks() -> Sequence[tuple[str, Any]]:
     from kinblend.faces.detect import detector
-    from kinblend.faces.landmarks import predictor
-    from kinblend.identity import identity_network
+    from kinblend.faces.landmarks import landmarker
+    from kinblend.identity import load_identity
 
-    return (("detector", detector), ("landmarks", predictor), ("identity network", identity_network))
+    return (("detector", detector), ("landmarks", landmarker), ("identity network", load_identity))
 
 
 if __name__ == "__main__":

@@ -64,10 +64,10 @@ def _faces() -> str:
 
     from kinblend.faces.detect import detect
     from kinblend.faces.landmarks import predict_in_crop
-    from kinblend.identity import identity_network
+    from kinblend.identity import load_identity
 
     picture = Image.new("RGB", (256, 256), "grey")
-    identity_network()
+    load_identity()
     predict_in_crop(picture)
     return f"MTCNN, landmarks and identity network load; {len(detect(picture))} faces on a plain picture"
 

@@ -143,11 +143,11 @@ def encode(
     from kinblend.families.encode import encode_trios
     from kinblend.families.trio_list import read_trio_list
     from kinblend.families.trios import save_trios
-    from kinblend.identity import identity_by_name
+    from kinblend.identity import load_identity
 
     options = parse_sets(sets or [], ("encoder",))["encoder"]
     check_file(out)
-    identity_by_name(identity)
+    load_identity(identity)
     home = load_settings().home
     listed = read_trio_list(trios)
     keep_inputs(picture for trio in listed for picture in (trio.father, trio.mother, trio.child))

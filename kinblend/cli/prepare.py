@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +23,10 @@ def prepare(
     out: Annotated[Path, typer.Option(help="Folder to write: a new one, or its own.")] = Path("prepared"),
     format: Format = None,
     size: Annotated[list[int] | None, typer.Option(help="Side of the crops: 256, 512, 1024; repeatable.")] = None,
-    upscale: Annotated[str, typer.Option(help="For small faces: realesrgan, bicubic or off.")] = "realesrgan",
+    upscale: Annotated[
+        str | None,
+        typer.Option(help="For small faces: one of `kinblend upscalers list`, or off. Default: what plugins prefer."),
+    ] = None,
     upscale_under: Annotated[int, typer.Option(min=0, help="Pixels of a small face.")] = 128,
     min_face_px: Annotated[
         float, typer.Option(min=1, help="Faces of a lower effective resolution are rejected.")
@@ -43,11 +46,12 @@ def prepare(
     from kinblend.backbone import choose_backbone
     from kinblend.families.prepare import PrepareOptions, prepare
     from kinblend.families.readers import read_families
+    from kinblend.plugins import load_plugins
 
     home = load_settings().home
     options = PrepareOptions(
         sizes=tuple(sorted(set(size or [256]))),
-        upscaler=cast(Any, upscale),
+        upscaler=upscale or load_plugins()["upscaler"].default().name,
         upscale_under=upscale_under,
         min_face_px=min_face_px,
         max_yaw=max_yaw,

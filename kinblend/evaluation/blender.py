@@ -16,7 +16,7 @@ from kinblend.errors import InputError, WeightsMissingError
 from kinblend.evaluation.bootstrap import Estimate, over_families
 from kinblend.evaluation.retrieval import Scores, candidates, scores, siblings
 from kinblend.families.trios import Trios, only
-from kinblend.identity import identity_by_name
+from kinblend.identity import load_identity
 from kinblend.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class BlenderEvaluator:
     """Knows the true children, and compares predictions with them. trios: those that are judged."""
 
     def __init__(self, backbone: Backbone, trios: Trios) -> None:
-        self.backbone, self.trios, self.identity = backbone, trios, identity_by_name(trios.identity)
+        self.backbone, self.trios, self.identity = backbone, trios, load_identity(trios.identity)
         self.truth = F.normalize(trios.embedding, dim=1)
         self.others = candidates(trios)
         known = (trios.father_embedding, trios.mother_embedding)
@@ -148,7 +148,7 @@ class BlenderEvaluator:
         noise = projector.noise_kinds[0]
         with torch.inference_mode():
             for some in torch.split(codes, BATCH):
-                yield projector.synthesize(some, noise=noise, size=self.identity.best_side)
+                yield projector.synthesize(some, noise=noise, size=self.identity.input_side)
 
     def predict(self, codes: Tensor) -> Tensor:
         """Unit embeddings [n, E] of rendered codes."""
@@ -158,7 +158,7 @@ class BlenderEvaluator:
         """Unit embeddings of pictures."""
         with torch.inference_mode():
             laid = pictures.contiguous(memory_format=torch.channels_last)
-            return F.normalize(self.identity.of_pictures(laid), dim=1)
+            return F.normalize(self.identity.embed_pictures(laid), dim=1)
 
     def scores(self, found: Tensor) -> Scores:
         """Of predictions [n, E]."""

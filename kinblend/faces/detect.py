@@ -1,51 +1,27 @@
-"""Where the faces are: MTCNN (Zhang et al. 2016, "Joint Face Detection and Alignment Using Multitask
-Cascaded Convolutional Networks") through facenet-pytorch, whose wheel holds the weights."""
+"""Where the faces are, by the detector in use, which is shown copies of a picture, small ones first."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kinblend.face_interfaces import Detection
+from kinblend.plugins import load_component
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PIL.Image import Image
+
+    from kinblend.face_interfaces import FaceDetector
 
 SIDES = (320, 640, 1600)  # the longest side of the copies looked at, one after the other
 SMALLEST = 20  # pixels of a face in the copy looked at
 # A copy is enough when its largest face has so many pixels: then every face of a tenth of its area has SMALLEST, too.
 LARGE = 80
-MIN_PROBABILITY = 0.9
-
-
-@dataclass(frozen=True)
-class Detection:
-    """A face's box (left, top, right, bottom) in pixels of the picture, and how sure the detector is.
-
-    points: float64 [5, 2], both eyes, the nose tip and the mouth's corners, coarse, in pixels of the picture.
-    """
-
-    box: tuple[float, float, float, float]
-    probability: float
-    points: NDArray[Any]
-
-    @property
-    def width(self) -> float:
-        return self.box[2] - self.box[0]
-
-    @property
-    def height(self) -> float:
-        return self.box[3] - self.box[1]
-
-    @property
-    def area(self) -> float:
-        return self.width * self.height
 
 
 def detect(image: Image) -> list[Detection]:
-    """All faces of an RGB picture with a probability of at least 0.9, left to right; none gives []."""
+    """All faces of an RGB picture, left to right; none gives []."""
     return detect_many([image])[0]
 
 
@@ -62,7 +38,7 @@ def detect_many(images: Sequence[Image]) -> list[list[Detection]]:
 
 def _enough(faces: Sequence[Detection], scale: float) -> bool:
     """Whether a larger copy could show no further face of the foreground. scale: of the copy that was looked at."""
-    return scale >= 1 or any(min(face.width, face.height) * scale >= LARGE for face in faces)
+    return scale >= 1 or any(min(face.width, face.height) * scale >= LARGE * detector().min_size for face in faces)
 
 
 def _detect_all(images: Sequence[Image], side: int) -> list[list[Detection]]:
@@ -78,44 +54,28 @@ def _detect_all(images: Sequence[Image], side: int) -> list[list[Detection]]:
 
 def _detect_at(images: Sequence[Image], side: int) -> list[list[Detection]]:
     """Faces of pictures of one size, looked for in copies whose longer side is at most `side`."""
-    import numpy as np
     from PIL import Image as pil
 
     whole = images[0].size
     scale = min(1.0, side / max(whole))
     width, height = (max(1, round(length * scale)) for length in whole)
-    if min(width, height) < SMALLEST:
+    if min(width, height) < detector().min_size:
         return [[] for _ in images]
     small = [image.convert("RGB") for image in images]
     if scale < 1:
         small = [image.resize((width, height), pil.Resampling.BILINEAR, reducing_gap=2.0) for image in small]
-    answers = detector().detect(np.stack([np.asarray(image) for image in small]), landmarks=True)
-    scales = np.array([whole[0] / width, whole[1] / height])
-    return [
-        _detections(boxes, probabilities, points, scales)
-        for boxes, probabilities, points in zip(*answers, strict=True)
-    ]
+    across, down = whole[0] / width, whole[1] / height
+    return [[_scaled(face, across, down) for face in faces] for faces in detector().detect(small)]
 
 
-def _detections(boxes: Any, probabilities: Any, points: Any, scales: NDArray[Any]) -> list[Detection]:
-    import numpy as np
+def _scaled(face: Detection, across: float, down: float) -> Detection:
+    """A face of a copy, in pixels of the picture."""
+    left, top, right, bottom = face.box
+    box = (left * across, top * down, right * across, bottom * down)
+    return replace(face, box=box, points=face.points * [across, down])
 
-    if boxes is None:
-        return []
-    found = []
-    for box, probability, five in zip(boxes, probabilities, points, strict=True):
-        if probability >= MIN_PROBABILITY:
-            left, top, right, bottom = (float(v) for v in np.asarray(box, dtype=np.float64) * np.tile(scales, 2))
-            places = np.asarray(five, dtype=np.float64) * scales
-            found.append(Detection((left, top, right, bottom), float(probability), places))
+
+def detector() -> FaceDetector:
+    """The detector in use. Raises `ModelError` where its weights are missing."""
+    found: FaceDetector = load_component("detector")
     return found
-
-
-@cache
-def detector() -> Any:
-    """MTCNN, loaded once."""
-    from kinblend.faces.facenet_shim import import_mtcnn
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return import_mtcnn()(keep_all=True, min_face_size=SMALLEST, device="cpu").eval()

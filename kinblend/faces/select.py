@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import FaceTooSmallError, NoFaceError, ProfileError, SeveralFacesError
-from kinblend.faces.detect import Detection, detect
-from kinblend.faces.landmarks import predict, square_for_predictor
+from kinblend.face_interfaces import Detection
+from kinblend.faces.detect import detect
+from kinblend.faces.landmarks import predict
 from kinblend.faces.yaw import yaw
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def find_face(image: Image, *, face: int | None = None, name: str = "the picture
             f"the face in {name} is {chosen.width:.0f}×{chosen.height:.0f} pixels; at least {SMALLEST_FACE} are "
             "needed each way. Use a larger version of the picture or one taken closer"
         )
-    landmarks = predict(image, square_for_predictor(chosen.box))
+    landmarks = predict(image, chosen.box)
     turned = yaw(chosen.points)
     if abs(turned) > LARGEST_YAW:
         raise ProfileError(

@@ -160,14 +160,14 @@ def _encode(job: tuple[str, str, EncodeConfig]) -> tuple[str, str]:
         return picture, refused.read_text("utf-8")
     from safetensors.torch import save
 
-    from kinblend.identity import identity_by_name
+    from kinblend.identity import load_identity
 
     try:
         crop, latent = _look(picture, config)
     except InputError as error:
         atomic_write(refused, str(error).encode())
         return picture, str(error)
-    embedding = identity_by_name(config.identity).of_faces([crop])[0]
+    embedding = load_identity(config.identity).embed_faces([crop])[0]
     atomic_write(done, save({"code": latent.code.clone(), "embedding": embedding.clone()}))
     return picture, str(done)
 

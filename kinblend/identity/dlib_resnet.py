@@ -48,7 +48,7 @@ class Block(nn.Module):
         return F.relu(new + x)
 
 
-class IdentityNetwork(nn.Module):
+class DlibResNet(nn.Module):
     """Face chips → embeddings. The affine layers of the file are folded into the convolutions before them."""
 
     def __init__(self) -> None:
@@ -80,17 +80,17 @@ class IdentityNetwork(nn.Module):
 
 
 @cache
-def identity_network() -> IdentityNetwork:
+def identity_network() -> DlibResNet:
     """The network with dlib's weights, itself not trained. Raises `ModelError` where the file is missing."""
     with torch.inference_mode(False):  # else it could never be differentiated through
         return read_network(weights_file())
 
 
-def read_network(path: Path) -> IdentityNetwork:
+def read_network(path: Path) -> DlibResNet:
     """The network from dlib's `.dat`. Raises `ModelError` where the file is another."""
     import numpy as np
 
-    data, network, place = path.read_bytes(), IdentityNetwork(), 0
+    data, network, place = path.read_bytes(), DlibResNet(), 0
 
     def take(*sizes: int) -> NDArray[np.float32]:
         """The next tensor of that size: `01 02`, four integers, each after its number of bytes, then the values."""

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kinblend.identity.crops import chips
-from kinblend.identity.dlib_resnet import MEAN, IdentityNetwork
+from kinblend.identity.dlib_resnet import MEAN, DlibResNet
 
 FEATURE_BLOCKS = (9, 12)  # of dlib's network: 128 × 8 × 8 and 256 × 4 × 4 go into them
 HALVINGS = (1, 2, 4, 8, 16)
@@ -31,7 +31,7 @@ def edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
     return pictures[..., 1:] - pictures[..., :-1], pictures[..., 1:, :] - pictures[..., :-1, :]
 
 
-def identity_features(network: IdentityNetwork, pictures: Tensor) -> list[Tensor]:
+def identity_features(network: DlibResNet, pictures: Tensor) -> list[Tensor]:
     """What dlib's network sees in pictures, [n, 3, S, S] in [−1, 1]: features [n, 128, 8, 8] and
     [n, 256, 4, 4], and the embedding [n, 128]; all float32."""
     mean = pictures.new_tensor(MEAN)[:, None, None]

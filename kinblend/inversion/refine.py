@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kinblend.cancellation import check_cancelled
-from kinblend.identity.dlib_resnet import IdentityNetwork
+from kinblend.identity.dlib_resnet import DlibResNet
 from kinblend.inversion.losses import (
     feature_distance,
     head_weight,
@@ -50,7 +50,7 @@ class Weights:
 def refine(
     draw: Callable[[Tensor], Tensor],
     space: Whitening,
-    network: IdentityNetwork,
+    network: DlibResNet,
     target: Tensor,
     code: Tensor,
     steps: int,
@@ -107,7 +107,7 @@ def refine(
 class _Stage:
     """A target as pictures of its size are compared with it."""
 
-    def __init__(self, draw: Callable[[Tensor], Tensor], target: Tensor, network: IdentityNetwork) -> None:
+    def __init__(self, draw: Callable[[Tensor], Tensor], target: Tensor, network: DlibResNet) -> None:
         self.draw, self.target, self.network = draw, target, network
         self.where = head_weight(target.shape[-1]).to(target)
         with torch.no_grad():

@@ -82,14 +82,14 @@ class EngineService:
         from PIL import Image as pil
 
         from kinblend.faces.landmarks import predict_in_crop
-        from kinblend.identity import identity_network
+        from kinblend.identity import load_identity
 
         grey = pil.new("RGB", (PREVIEW, PREVIEW), "grey")
         backbone = self.engine.backbone
         steps: list[Callable[[], object]] = [
             lambda: detect(grey),
             lambda: predict_in_crop(grey),
-            identity_network,
+            load_identity,
             lambda: (backbone.encoder, backbone.projector),
         ]
         for step in steps:

@@ -12,7 +12,7 @@ from plugin_site import here
 from published_checkpoints import toy
 from safetensors.torch import save_file
 
-from kinblend import write_description
+from kinblend.packs import write_description
 from kinblend_plugins.stylegan2.names import to_nvidia
 
 RIVAL = """

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from plugin_site import Site
 
-from kinblend import load_trios
 from kinblend.cli.demo import example
+from kinblend.datasets import load_trios
 
 
 def test_trios_are_encoded_once_and_what_is_lost_is_listed(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import typer
 from plugin_site import here
 from safetensors.torch import save_file
 
-from kinblend import write_description
 from kinblend.cli.app import app
 from kinblend.cli.parsing import parse_sets
 from kinblend.errors import UsageError
+from kinblend.packs import write_description
 
 
 def commands() -> Iterator[tuple[str, object]]:

@@ -15,6 +15,7 @@ from kinblend.cli.demo import FATHER, MOTHER, example
 
 GOOD = """
 import kinblend
+import kinblend.checkpoints
 
 class Mother(kinblend.Blender):
     def weights(self, father, mother, seed):
@@ -81,7 +82,7 @@ def test_importing_says_one_line_even_where_torch_would_warn(site: Site) -> None
         assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
     code = (
         "import kinblend\n"
-        "try:\n    kinblend.read_tensor('four.pt', 'w', 'shares')\n"
+        "try:\n    kinblend.checkpoints.read_tensor('four.pt', 'w', 'shares')\n"
         "except kinblend.KinblendError:\n    pass\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=site.folder, capture_output=True, text=True, check=False)

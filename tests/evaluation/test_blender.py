@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kinblend import LatentSpace, Trios, load_backbone
+from kinblend import LatentSpace, load_backbone
+from kinblend.datasets import Trios
 from kinblend.errors import InputError
 from kinblend.evaluation.blender import default_strategies, evaluate, select_test_rows
 from kinblend.evaluation.blender_report import auc_rows, write_evaluation
@@ -15,7 +16,7 @@ from kinblend.evaluation.bootstrap import over_families
 from kinblend.evaluation.retrieval import candidates, scores, siblings
 from kinblend.evaluation.weight_report import figures_of, write_analysis
 from kinblend.evaluation.weights import most_consistent, summarize, used_elements
-from kinblend.identity import identity_by_name
+from kinblend.identity import load_identity
 
 select_test_rows.__test__ = False  # a function of ours, no test
 
@@ -104,9 +105,9 @@ def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
     """The true children are their fathers' pictures: the father alone finds them all, the mother alone few."""
     backbone = load_backbone("morphable")
     father, mother = torch.randn(2, 6, 4, 512, generator=torch.Generator().manual_seed(0)) * 0.7
-    identity = identity_by_name("dlib")
+    identity = load_identity("dlib")
     with torch.inference_mode():
-        embedding = identity.of_pictures(backbone.projector.synthesize(father, size=identity.best_side)).clone()
+        embedding = identity.embed_pictures(backbone.projector.synthesize(father, size=identity.input_side)).clone()
     names = [f"F{row}" for row in range(6)]
     trios = Trios(father, mother, father, embedding, names, backbone.space, ["test"] * 6, embedding, -embedding)
     strategies = {name: default_strategies(backbone)[name] for name in ("father alone", "mother alone", "mask")}

@@ -16,10 +16,10 @@ from PIL import Image
 
 from kinblend.cli.demo import example
 from kinblend.errors import FaceError
-from kinblend.faces.detect import Detection, detect
-from kinblend.faces.dlib_detector import dlib_landmarks
+from kinblend.face_interfaces import Detection
+from kinblend.faces.detect import detect
 from kinblend.faces.head_pose import RIGID, _five, _model, angles, fit_head, fit_rotation
-from kinblend.faces.landmarks import predict, square_for_predictor
+from kinblend.faces.landmarks import landmarker, predict
 from kinblend.faces.yaw import yaw as flat_yaw
 
 angle = st.floats(-40, 40)
@@ -120,8 +120,8 @@ def seen(image: Image.Image) -> Detection:
 
 def landmarks(image: Image.Image, face: Detection) -> NDArray[Any]:
     """As `prepare` finds them."""
-    points = dlib_landmarks(image, face.box)
-    return predict(image, square_for_predictor(face.box)) if points is None else points
+    points = landmarker().predict_by_own_detector(image, face.box)
+    return predict(image, face.box) if points is None else points
 
 
 def fitted(points: NDArray[Any]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from kinblend.errors import FaceTooSmallError, NoFaceError, ProfileError, SeveralFacesError
 from kinblend.faces import align_with_landmarks, find_face, landmarks_in_crop
-from kinblend.faces.facenet_shim import plain_nms
+from kinblend_plugins.faces.facenet_shim import plain_nms
 
 FOUND = find_spec("openpeople")
 pytestmark = pytest.mark.skipif(FOUND is None, reason="the example people (openpeople) are not installed")

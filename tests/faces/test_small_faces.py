@@ -13,9 +13,10 @@ from kinblend.cli.demo import example
 from kinblend.errors import ModelError, UsageError
 from kinblend.faces.alignment import align, face_square
 from kinblend.faces.detect import detect, detect_many
-from kinblend.faces.dlib_detector import dlib_landmarks
+from kinblend.faces.landmarks import landmarker
 from kinblend.faces.resolution import effective_resolution
-from kinblend.faces.upscale import PACKAGE, enlarge, network, read_ncnn, require
+from kinblend.faces.upscale import enlarge, load_upscaler
+from kinblend_plugins.faces.realesrgan import PACKAGE, read_ncnn
 
 pytestmark = pytest.mark.skipif(find_spec("openpeople") is None, reason="the example people are not installed")
 needs_weights = pytest.mark.skipif(
@@ -53,17 +54,17 @@ def test_pictures_of_mixed_sizes_give_what_each_gives_alone(portrait: Image.Imag
 
 def test_five_points_cut_nearly_the_same_square(portrait: Image.Image) -> None:
     [face] = detect(portrait)
-    points = dlib_landmarks(portrait, face.box)
+    points = landmarker().predict_by_own_detector(portrait, face.box)
     assert points is not None
     by_68, by_5 = face_square(points), face_square(face.points)
     assert np.abs(by_68.corners() - by_5.corners()).max() < 0.08 * by_68.side
     assert align(portrait, face.points, 128).size == (128, 128)
-    assert dlib_landmarks(portrait, (0, 0, 20, 20)) is None
+    assert landmarker().predict_by_own_detector(portrait, (0, 0, 20, 20)) is None
 
 
 @needs_weights
 def test_real_esrgan_makes_four_times_as_many_pixels_of_the_same_face(portrait: Image.Image) -> None:
-    assert sum(weights.numel() for weights in network().parameters()) == 16_697_987
+    assert sum(weights.numel() for weights in load_upscaler("realesrgan").network.parameters()) == 16_697_987
     small = portrait.resize((48, 48), Image.Resampling.BOX)
     [large] = enlarge([small], "realesrgan")
     [smooth] = enlarge([small], "bicubic")
@@ -92,9 +93,21 @@ def test_off_leaves_pictures_alone_and_what_is_missing_says_so(
     portrait: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert enlarge([portrait], "off") == [portrait]
-    network.cache_clear()
-    monkeypatch.setattr("kinblend.faces.upscale.PACKAGE", "a_package_that_is_not_there")
-    for call in (lambda: enlarge([portrait], "realesrgan"), lambda: require("realesrgan")):
-        with pytest.raises(UsageError, match=r"kinblend\[upscale\]"):
-            call()
-    require("bicubic")
+    monkeypatch.setattr("kinblend.plugins._components", {})
+    monkeypatch.setattr("kinblend_plugins.faces.realesrgan.PACKAGE", "a_package_that_is_not_there")
+    with pytest.raises(UsageError, match=r"kinblend\[upscale\]"):
+        enlarge([portrait], "realesrgan")
+    with pytest.raises(UsageError, match="there are: realesrgan, realesrgan-package, bicubic"):
+        load_upscaler("lanczos")
+
+
+def test_the_package_realesrgan_is_asked_for_by_name() -> None:
+    """Where it is installed it enlarges; where it isn't, the error says what to do."""
+    try:
+        import realesrgan  # noqa: F401
+    except ImportError:
+        with pytest.raises(UsageError, match=r"kinblend\[realesrgan\]"):
+            load_upscaler("realesrgan-package")
+        pytest.skip("the package realesrgan is not installed")
+    small = Image.new("RGB", (32, 32), "grey")
+    assert load_upscaler("realesrgan-package").upscale([small])[0].size == (128, 128)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from kinblend import LatentSpace, Trios, join_trios, load_trios
+from kinblend import LatentSpace
+from kinblend.datasets import Trios, join_trios, load_trios
 from kinblend.errors import InputError
 from kinblend.families.demographics import groups_of_pictures
 from kinblend.families.trios import only, save_trios

@@ -15,20 +15,12 @@ from plugin_site import read_apart
 from published_checkpoints import in_nvidias_names, toy, write_nvidia
 from safetensors.torch import save_file
 
-from kinblend import (
-    Latent,
-    LatentSpace,
-    WeightMap,
-    errors,
-    load_latent,
-    load_weight_map,
-    save_latent,
-    save_weight_map,
-)
+from kinblend import Latent, LatentSpace, WeightMap, errors, load_latent, save_latent
 from kinblend.backbone import load_backbone
 from kinblend.checkpoint_import import import_pack
 from kinblend.errors import ImageError, KinblendError
 from kinblend.imaging import decode_image
+from kinblend.latents import load_weight_map, save_weight_map
 from kinblend.storage.packs import add_files
 
 MAX_SECONDS, MAX_BYTES = 10, 1e9
@@ -52,7 +44,9 @@ LOADERS = {
 IMPORTS = """
 import os
 import pyarrow.parquet, torch
-from kinblend import Context, LatentSpace, load_latent, load_weight_map, open_archive
+from kinblend import Context, LatentSpace, load_latent
+from kinblend.latents import load_weight_map
+from kinblend.packs import open_archive
 from kinblend.backbone import make_plugin
 from kinblend.evaluation.face_dataset import read_faces
 from kinblend.families.trios import load_trios

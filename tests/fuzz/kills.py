@@ -33,10 +33,11 @@ KILLS = 100
 SAME = (".png", ".safetensors")  # files that are the same bytes in every run
 PULLED = """
 import kinblend
+import kinblend.packs
 @kinblend.hookimpl
 def kinblend_register_packs(register):
-    file = kinblend.Download({url!r}, "net.pkl", {sha!r})
-    register(kinblend.PackSource("tiny", "a test", downloads=(file,), importer="nvidia"))
+    file = kinblend.packs.Download({url!r}, "net.pkl", {sha!r})
+    register(kinblend.packs.PackSource("tiny", "a test", downloads=(file,), importer="nvidia"))
 """
 
 

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from kinblend import align
 from kinblend.cli.demo import example
 from kinblend.errors import ModelError
-from kinblend.faces import find_face
+from kinblend.faces import align, find_face
 from kinblend.faces.landmarks import predict
 from kinblend.identity import embed_faces, identity_network, similarity
 from kinblend.identity.dlib_resnet import FILE, read_network, weights_file

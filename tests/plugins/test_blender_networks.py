@@ -8,8 +8,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from kinblend import Context, LatentSpace, Trios, load_backbone
+from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
+from kinblend.datasets import Trios
 from kinblend.errors import InputError, OptionError
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.int8_state import pack

@@ -7,10 +7,10 @@ import torch
 from published_checkpoints import write_e4e
 from recipes import DATA, cases, state_dict
 
-from kinblend import Context, LatentSpace, align
+from kinblend import Context, LatentSpace
 from kinblend.checkpoint_import import import_pack
 from kinblend.cli.demo import example
-from kinblend.faces import find_face
+from kinblend.faces import align, find_face
 from kinblend.imaging.decode import read_image
 from kinblend.testing import EditorContract, EncoderContract, ProjectorContract
 

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from kinblend import LatentSpace, Trios, load_trios
+from kinblend import LatentSpace
+from kinblend.datasets import Trios, load_trios
 from kinblend.errors import CheckpointError, InputError
 from kinblend.families.trios import save_trios
 from kinblend_plugins.blenders.heredity import Heredity, load_heredity, save_heredity

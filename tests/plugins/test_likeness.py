@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from kinblend import Backbone, Context, LatentSpace, load_backbone, weighted_sum
 from kinblend.backbone import make_plugin
 from kinblend.errors import OptionError, UnsupportedError, WeightsMissingError
-from kinblend.identity import identity_by_name
+from kinblend.identity import load_identity
 from kinblend_plugins.blenders.heredity import Heredity, save_heredity
 
 
@@ -29,9 +29,9 @@ def couple(backbone: Backbone) -> tuple[Tensor, Tensor]:
 @torch.inference_mode()
 def likeness(backbone: Backbone, code: Tensor, *others: Tensor) -> list[float]:
     """The cosines between the embeddings of pictures."""
-    identity = identity_by_name("dlib")
-    pictures = backbone.projector.synthesize(torch.stack([code, *others]), size=identity.best_side)
-    embeddings = F.normalize(identity.of_pictures(pictures), dim=1)
+    identity = load_identity("dlib")
+    pictures = backbone.projector.synthesize(torch.stack([code, *others]), size=identity.input_side)
+    embeddings = F.normalize(identity.embed_pictures(pictures), dim=1)
     return (embeddings[1:] @ embeddings[0]).tolist()
 
 
@@ -81,8 +81,8 @@ def test_heredity_says_whom_it_is_to_be_like(
     other = torch.randn(4, 512, generator=torch.Generator().manual_seed(5)) * 0.7
     heredity = Heredity(128, "dlib")
     with torch.inference_mode():
-        picture = backbone.projector.synthesize(other[None], size=identity_by_name("dlib").best_side)
-        embedding = F.normalize(identity_by_name("dlib").of_pictures(picture), dim=1)[0]
+        picture = backbone.projector.synthesize(other[None], size=load_identity("dlib").input_side)
+        embedding = F.normalize(load_identity("dlib").embed_pictures(picture), dim=1)[0]
     with torch.no_grad():
         heredity.change.bias.copy_(50 * embedding)
     save_heredity(tmp_path / "heredity.safetensors", heredity)

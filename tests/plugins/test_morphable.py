@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import kinblend
+import kinblend.packs
 import kinblend_plugins.morphable as plugin
 from kinblend import AlignedFace, Context, Latent, WeightMap
 from kinblend.imaging import to_pictures
@@ -22,7 +23,7 @@ from kinblend_plugins.morphable.projector import MorphableProjector
 
 @pytest.fixture(scope="module")
 def backbone():
-    pack = kinblend.open_pack(Path(plugin.__file__).parent / "pack")
+    pack = kinblend.packs.open_pack(Path(plugin.__file__).parent / "pack")
     context = Context(pack.space, pack.files, pack.settings)
     return SimpleNamespace(
         pack=pack,

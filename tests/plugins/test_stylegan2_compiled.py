@@ -10,8 +10,9 @@ from plugin_site import Site
 from published_checkpoints import toy
 from safetensors.torch import save_file
 
-from kinblend import DevicePool, Latent, load_backbone, write_description
+from kinblend import DevicePool, Latent, load_backbone
 from kinblend.errors import UsageError
+from kinblend.packs import write_description
 from kinblend_plugins.stylegan2.compiled import _compiler
 from kinblend_plugins.stylegan2.names import to_nvidia
 

@@ -11,11 +11,12 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from toy_faces import picture, pixels, session, tiny, write_faces
 
-from kinblend import Context, LatentSpace, load_backbone, weighted_sum, write_description
+from kinblend import Context, LatentSpace, load_backbone, weighted_sum
 from kinblend.backbone import make_plugin
 from kinblend.errors import CheckpointError, LatentShapeError
-from kinblend.identity import identity_by_name
+from kinblend.identity import load_identity
 from kinblend.imaging import to_batch
+from kinblend.packs import write_description
 from kinblend.testing import EncoderContract, ProjectorContract
 from kinblend_plugins.stylegan2.names import to_nvidia, translate
 from kinblend_plugins.stylegan2.training.export import export, mean_code
@@ -83,12 +84,12 @@ def test_pictures_are_encoded_rendered_and_projected(trained: tuple[Session, Pat
 
 
 def test_likeness_looks_at_this_generators_pictures_too(trained: tuple[Session, Path]) -> None:
-    backbone, identity = load_backbone(trained[1]), identity_by_name("dlib")
+    backbone, identity = load_backbone(trained[1]), load_identity("dlib")
     father, mother = backbone.encoder.encode(pixels(2).float() / 127.5 - 1)
     weights = make_plugin("blender", "likeness", backbone.context, {"heredity": 0}).weights(father, mother, 0)
     born = torch.stack([father, mother, (father + mother) / 2, weighted_sum(father, mother, weights)])
     with torch.inference_mode():
-        seen = F.normalize(identity.of_pictures(backbone.projector.synthesize(born)), dim=1)
+        seen = F.normalize(identity.embed_pictures(backbone.projector.synthesize(born)), dim=1)
     average, child = seen[2:] @ F.normalize(seen[0] + seen[1], dim=0)
     assert child > average
 

@@ -9,8 +9,9 @@ import torch
 from recipes import cases
 from torch.nn import functional as F
 
-from kinblend import Context, LatentSpace, Trios, load_backbone, load_trios, weighted_sum
+from kinblend import Context, LatentSpace, load_backbone, weighted_sum
 from kinblend.backbone import make_plugin
+from kinblend.datasets import Trios, load_trios
 from kinblend.errors import CorruptFileError, InputError, LatentSpaceError, UnsupportedError, UsageError
 from kinblend.families.trio_list import read_trio_list
 from kinblend.families.trios import save_trios

@@ -9,11 +9,12 @@ from published_checkpoints import in_nvidias_names, toy, write_nvidia
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from kinblend import DevicePool, load_backbone, write_description
+from kinblend import DevicePool, load_backbone
 from kinblend.checkpoint_import import import_pack
 from kinblend.cli.app import app
 from kinblend.errors import CheckpointError, LatentShapeError, PackError, UsageError
 from kinblend.imaging import to_pictures
+from kinblend.packs import write_description
 from kinblend.testing import EncoderContract
 from kinblend_plugins.wplus.files import LIMIT, read_parts, write_parts
 from kinblend_plugins.wplus.training.augment import augment

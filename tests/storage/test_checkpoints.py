@@ -9,7 +9,8 @@ from hostile.checkpoints import hostile
 from published_checkpoints import write_nvidia
 
 from kinblend.errors import CheckpointError
-from kinblend.storage.checkpoints import read_nvidia, read_torch
+from kinblend.storage.checkpoints import read_torch
+from kinblend_plugins.checkpoints.nvidia import read_nvidia
 
 NAMES = sorted(hostile(Path("trace")))
 

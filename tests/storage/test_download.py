@@ -301,10 +301,11 @@ def test_mirrors_are_tried_in_turn(server: Server, tmp_path: Path) -> None:
 
 PLUGIN = """
 import kinblend
+import kinblend.packs
 @kinblend.hookimpl
 def kinblend_register_packs(register):
-    file = kinblend.Download({url!r}, "g.pkl", {sha!r})
-    register(kinblend.PackSource("tiny", "a test", downloads=(file,), importer="nvidia"))
+    file = kinblend.packs.Download({url!r}, "g.pkl", {sha!r})
+    register(kinblend.packs.PackSource("tiny", "a test", downloads=(file,), importer="nvidia"))
 """
 
 

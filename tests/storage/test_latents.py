@@ -8,8 +8,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kinblend import Latent, LatentSpace, WeightMap, load_latent, load_weight_map, save_latent, save_weight_map
+from kinblend import Latent, LatentSpace, WeightMap, load_latent, save_latent
 from kinblend.errors import CorruptFileError, LatentShapeError, LatentSpaceError, NonFiniteError
+from kinblend.latents import load_weight_map, save_weight_map
 
 
 def test_a_latent_comes_back_as_it_was(tmp_path: Path, latent: Latent) -> None:

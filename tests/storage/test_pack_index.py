@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kinblend import PackSource, write_description
 from kinblend.backbone import choose_backbone
 from kinblend.errors import PackNotFoundError
+from kinblend.packs import PackSource, write_description
 from kinblend.plugins import load_plugins
 from kinblend.storage.pack_index import preferred_pack
 

@@ -10,8 +10,9 @@ import torch
 from plugin_site import here
 from safetensors.torch import save_file
 
-from kinblend import load_backbone, open_pack, write_description
+from kinblend import load_backbone
 from kinblend.errors import PackError, PackNotFoundError, UsageError
+from kinblend.packs import open_pack, write_description
 from kinblend.storage import verify_cache
 from kinblend.storage.packs import Pack, add_files
 

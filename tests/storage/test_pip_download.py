@@ -97,10 +97,11 @@ def test_a_pip_that_hangs_is_ended(index: Path, tmp_path: Path, monkeypatch: pyt
 
 PLUGIN = """
 import kinblend
+import kinblend.packs
 @kinblend.hookimpl
 def kinblend_register_packs(register):
-    file = kinblend.PackageDownload("random-face==2021.7.21.1", {name!r}, {sha!r}, {size})
-    register(kinblend.PackSource("tiny", "a test", downloads=(file,), importer="random-face"))
+    file = kinblend.packs.PackageDownload("random-face==2021.7.21.1", {name!r}, {sha!r}, {size})
+    register(kinblend.packs.PackSource("tiny", "a test", downloads=(file,), importer="random-face"))
 """
 
 

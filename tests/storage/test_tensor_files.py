@@ -10,7 +10,8 @@ from hostile.tensors import HEADERS, entry, written
 from plugin_site import here, read_apart
 from safetensors.torch import save_file
 
-from kinblend import Latent, LatentSpace, read_tensor, save_latent
+from kinblend import Latent, LatentSpace, save_latent
+from kinblend.checkpoints import read_tensor
 from kinblend.errors import CorruptFileError, InputError, PackError
 from kinblend.families.trios import Trios, load_trios, save_trios
 from kinblend.storage.checksummed import write_checksummed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kinblend.faces.detect import Detection
+from kinblend.face_interfaces import Detection
 from kinblend.faces.resolution import effective_resolution
 from kinblend.faces.select import foreground
 from kinblend.faces.yaw import yaw

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kinblend.errors import InputError
-from kinblend.faces.upscale import require
+from kinblend.faces.upscale import OFF, load_upscaler
 from kinblend.families.model import KinshipSet
 from kinblend.families.prepare.folder import check_folder
 from kinblend.families.prepare.options import PrepareOptions
@@ -52,7 +52,8 @@ def prepare(
         ended, and gives the same bytes. progress: told how many of how many different pictures are done.
     Raises `UsageError` where `out` holds something else or pictures of the set, `InputError` when no picture is left.
     """
-    require(options.upscaler)
+    if options.upscaler != OFF:
+        load_upscaler(options.upscaler)
     check_folder(out, found)
     keep_inputs(picture for person in found.people() for picture in person.pictures)
     done = Prepared()

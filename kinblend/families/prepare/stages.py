@@ -81,7 +81,7 @@ def detect(works: Sequence[Work], options: PrepareOptions) -> list[StageResult]:
 
 def upscale(works: Sequence[Work], options: PrepareOptions) -> list[StageResult]:
     """Cut out the face's surroundings; where the face is small, enlarged."""
-    from kinblend.faces.upscale import FACTOR, enlarge
+    from kinblend.faces.upscale import enlarge, load_upscaler
 
     regions = [_region(work) for work in works]
     made = [StageResult({"factor": 1}) for _ in works]
@@ -92,7 +92,8 @@ def upscale(works: Sequence[Work], options: PrepareOptions) -> list[StageResult]
     for same in places.values():
         pictures = enlarge([regions[place] for place in same], options.upscaler)
         for place, picture in zip(same, pictures, strict=True):
-            made[place] = StageResult({"factor": FACTOR}, {".region.png": png(picture)})
+            factor = load_upscaler(options.upscaler).factor
+            made[place] = StageResult({"factor": factor}, {".region.png": png(picture)})
     return made
 
 
@@ -118,9 +119,8 @@ def _align(work: Work, options: PrepareOptions) -> StageResult:
     import numpy as np
 
     from kinblend.faces.alignment import align as cut
-    from kinblend.faces.dlib_detector import dlib_landmarks
     from kinblend.faces.head_pose import fit_head
-    from kinblend.faces.landmarks import predict, square_for_predictor
+    from kinblend.faces.landmarks import landmarker, predict
     from kinblend.imaging.decode import read_image
 
     found, factor = work.records["detect"], work.records["upscale"]["factor"]
@@ -128,10 +128,10 @@ def _align(work: Work, options: PrepareOptions) -> StageResult:
     corner = np.array(found["region"][:2] * 2, dtype=np.float64)
     five = (np.array(found["points"]) - corner[:2] + 0.5) * factor - 0.5
     box = (np.array(found["box"]) - corner) * factor
-    points = dlib_landmarks(image, box)
+    points = landmarker().predict_by_own_detector(image, box)
     chosen = five if points is None else points
     # Five points tell too little of a tilt: for the pose, 68 are looked for where MTCNN saw the face.
-    head = fit_head(predict(image, square_for_predictor(box)) if points is None else points)
+    head = fit_head(predict(image, box) if points is None else points)
     crops = {crop_suffix(size): png(cut(image, chosen, size)) for size in options.sizes}
     pose = {name: round(float(getattr(head, name)), 2) for name in ("yaw", "pitch", "roll")}
     by = "mtcnn" if points is None else "dlib"

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from kinblend import Backbone
-from kinblend.identity import identity_by_name
+from kinblend.identity import load_identity
 
 
 class Render:
@@ -27,7 +27,7 @@ class Render:
         precision: Literal["fp32", "bf16"] = "fp32",
         checkpointing: bool = False,
     ) -> None:
-        self.projector, self.identity = backbone.projector, identity_by_name(identity)
+        self.projector, self.identity = backbone.projector, load_identity(identity)
         self.precision, self.checkpointing = precision, checkpointing
 
     def __call__(self, codes: Tensor) -> Tensor:
@@ -39,10 +39,10 @@ class Render:
 
     def _embed(self, codes: Tensor) -> Tensor:
         projector, identity = self.projector, self.identity
-        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.best_side)
+        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.input_side)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(pictures.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            found = identity.of_pictures(pictures)
+            found = identity.embed_pictures(pictures)
         return F.normalize(found.float(), dim=1)
 
 

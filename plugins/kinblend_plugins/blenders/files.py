@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from kinblend import read_tensor
+from kinblend.checkpoints import read_tensor
 from kinblend.errors import OptionError
 
 

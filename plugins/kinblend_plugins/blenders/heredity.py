@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinblend import build_network, validate_tensors
+from kinblend.checkpoints import build_network, validate_tensors
 from kinblend.errors import CheckpointError
 from kinblend.files import replacing
 from kinblend.tensor_files import SafetensorError, safe_open

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from kinblend import Blend, Blender, WeightMap, build_network, read_torch, validate_tensors, weighted_sum
+from kinblend import Blend, Blender, WeightMap, weighted_sum
+from kinblend.checkpoints import build_network, read_torch, validate_tensors
 from kinblend.errors import CheckpointError, OptionError, WeightsMissingError
 from kinblend_plugins.blenders.edits import Edits, split_state
 from kinblend_plugins.blenders.int8_state import unpack

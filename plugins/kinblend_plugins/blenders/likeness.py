@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from kinblend import Blender
 from kinblend.cancellation import check_cancelled
 from kinblend.errors import OptionError, UnsupportedError, WeightsMissingError
-from kinblend.identity import identity_by_name
+from kinblend.identity import load_identity
 from kinblend_plugins.blenders.heredity import load_heredity
 
 FILE = "heredity.safetensors"
@@ -28,7 +28,7 @@ class LikenessBlender(Blender):
         super().__init__(options, context)
         if context.projector is None:
             raise UnsupportedError("likeness looks at pictures, so it needs a backbone")
-        self.identity = identity_by_name(options.identity)
+        self.identity = load_identity(options.identity)
         self.heredity = self._read_heredity() if options.heredity else None
         self.projector = context.projector()
         self.module = self.projector.module
@@ -84,9 +84,9 @@ class LikenessBlender(Blender):
 
     def _embed(self, codes):
         projector, identity = self.projector, self.identity
-        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.best_side)
+        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.input_side)
         # A lease moves the projector's network; the identity network stays on the CPU.
-        return F.normalize(identity.of_pictures(pictures.float().cpu()), dim=1)
+        return F.normalize(identity.embed_pictures(pictures.float().cpu()), dim=1)
 
     def _read_heredity(self):
         path = self.options.weights or self.context.files.get(FILE)

@@ -10,7 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinblend import Trios, build_network, weighted_sum
+from kinblend import weighted_sum
+from kinblend.checkpoints import build_network
+from kinblend.datasets import Trios
 from kinblend.files import replacing
 from kinblend.tensor_files import load_file
 

@@ -1,6 +1,7 @@
 """Importers: published checkpoints become model packs."""
 
 import kinblend
+import kinblend.packs
 
 _MODULE = "kinblend_plugins.checkpoints.importers"
 
@@ -20,11 +21,11 @@ def kinblend_register_importers(register):
 def kinblend_register_packs(register):
     # The publishers give no SHA-256; the pack's own records what was imported.
     register(
-        kinblend.PackSource(
+        kinblend.packs.PackSource(
             "ffhq-1024",
             "e4e encoder and StyleGAN2 generator for faces, 1024 px, 1.2 GB (omertov/encoder4editing)",
             downloads=(
-                kinblend.Download(
+                kinblend.packs.Download(
                     "https://drive.usercontent.google.com/download"
                     "?id=1cUv_reLE6k3604or78EranS7XzuVMWeO&export=download&confirm=t",
                     "e4e_ffhq_encode.pt",
@@ -35,11 +36,11 @@ def kinblend_register_packs(register):
         )
     )
     register(
-        kinblend.PackSource(
+        kinblend.packs.PackSource(
             "ffhq-1024-generator",
             "StyleGAN2-ADA generator for faces, 1024 px, 0.4 GB; no encoder (NVlabs/stylegan2-ada-pytorch)",
             downloads=(
-                kinblend.Download(
+                kinblend.packs.Download(
                     "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl", "ffhq.pkl"
                 ),
             ),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from kinblend import Context, Encoder, build_network
+from kinblend import Context, Encoder
+from kinblend.checkpoints import build_network
 from kinblend.errors import CheckpointError, LatentShapeError, PackError
 from kinblend.tensor_files import SafetensorError, load_file
 from kinblend_plugins.e4e.network import Encoder4Editing

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinblend import LatentSpace, read_tensor
+from kinblend import LatentSpace
+from kinblend.checkpoints import read_tensor
 from kinblend.errors import LatentShapeError
 
 PUBLISHED = 18  # layers of StyleGAN2 at 1024 px, for which directions are published

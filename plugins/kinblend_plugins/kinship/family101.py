@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kinblend import Defect, Family, KinshipSet, Member, NuclearFamily, Person, list_pictures, unlisted_files
+from kinblend.datasets import Defect, Family, KinshipSet, Member, NuclearFamily, Person, list_pictures, unlisted_files
 
 LIST = "family101.txt"
 PICTURES = "Family101_150x120"

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinblend import (
+from kinblend.datasets import (
     Defect,
     Family,
     KinshipSet,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kinblend import KinshipSet, load_kinship_set
+from kinblend.datasets import KinshipSet, load_kinship_set
 
 
 def read(path: Path) -> KinshipSet | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kinblend import Defect, Family, KinshipSet, Member, NuclearFamily, Person, read_table
+from kinblend.datasets import Defect, Family, KinshipSet, Member, NuclearFamily, Person, read_table
 
 ROLES = ("father", "mother", "child")
 GENDERS = {"m": "m", "male": "m", "f": "f", "female": "f"}

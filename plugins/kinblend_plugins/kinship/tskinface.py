@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kinblend import Defect, Family, KinshipSet, Member, NuclearFamily, Person, is_junk_file
+from kinblend.datasets import Defect, Family, KinshipSet, Member, NuclearFamily, Person, is_junk_file
 
 NAME = re.compile(r"(FMS|FMD|FMSD)-(\d+)-([FMSD])\.(jpe?g|png|bmp)", re.IGNORECASE)
 PLACES = {"F": ("father", "m"), "M": ("mother", "f"), "S": ("child", "m"), "D": ("child", "f")}

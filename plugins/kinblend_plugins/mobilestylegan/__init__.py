@@ -1,6 +1,7 @@
 """MobileStyleGAN: a small generator in the latent space of StyleGAN2-FFHQ."""
 
 import kinblend
+import kinblend.packs
 
 LICENCE = (
     "weights: treat as NVIDIA Source Code License (research and evaluation, non-commercial); distilled from "
@@ -44,11 +45,11 @@ def kinblend_register_importers(register):
 @kinblend.hookimpl
 def kinblend_register_packs(register):
     register(
-        kinblend.PackSource(
+        kinblend.packs.PackSource(
             "ffhq-mobile",
             "MobileStyleGAN generator for faces, 1024 px, 38 MB (package random-face)",
             downloads=(
-                kinblend.PackageDownload(
+                kinblend.packs.PackageDownload(
                     "random-face==2021.7.21.1",
                     "random_face-2021.7.21.1-py3-none-any.whl",
                     sha256="e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",

@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from kinblend import build_network
+from kinblend.checkpoints import build_network
 from kinblend.errors import CheckpointError
 from kinblend_plugins.mobilestylegan import tiled
 from kinblend_plugins.mobilestylegan.heads import Head

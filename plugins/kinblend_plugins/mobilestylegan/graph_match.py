@@ -6,7 +6,7 @@ import re
 
 from torch import Tensor
 
-from kinblend import Graph, Node, Output
+from kinblend.checkpoints import Graph, Node, Output
 from kinblend.errors import CheckpointError
 
 TOLERANCE = 1e-6  # of scalars in the graph, relative to what they must be

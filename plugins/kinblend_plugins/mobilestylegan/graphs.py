@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinblend import Graph, Output
+from kinblend.checkpoints import Graph, Output
 from kinblend.errors import CheckpointError
 from kinblend_plugins.mobilestylegan.generator import SMALLEST
 from kinblend_plugins.mobilestylegan.graph_match import TOLERANCE, Walk

@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend import Archive, checkpoint_format, open_archive, read_openvino, write_description
+from kinblend.checkpoints import checkpoint_format, read_openvino
 from kinblend.errors import CheckpointError, InputError
 from kinblend.files import replacing
+from kinblend.packs import Archive, open_archive, write_description
 from kinblend_plugins.mobilestylegan import LICENCE
 from kinblend_plugins.mobilestylegan.generator import Generator, build
 from kinblend_plugins.mobilestylegan.graphs import read_mapping, read_synthesis

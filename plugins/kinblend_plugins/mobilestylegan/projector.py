@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from kinblend import Context, Latent, Noise, ProjectionProgress, Projector
+from kinblend import Context, Latent, Projector
 from kinblend.errors import LatentShapeError, PackError, UsageError
 from kinblend.identity import identity_network
 from kinblend.imaging import to_batch
+from kinblend.interfaces import Noise, ProjectionProgress
 from kinblend.inversion import Whitening, refine
 from kinblend.tensor_files import SafetensorError, safe_open
 from kinblend_plugins.mobilestylegan.generator import build

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import kinblend
+import kinblend.packs
 
 _HERE = __name__
 
@@ -51,7 +52,7 @@ def kinblend_register_trainers(register):
 @kinblend.hookimpl
 def kinblend_register_packs(register):
     register(
-        kinblend.PackSource(
+        kinblend.packs.PackSource(
             "morphable",
             "Embedded, used where nothing better was pulled: trained on 3,018 synthetic faces, 512 px",
             folder=Path(__file__).parent / "pack",

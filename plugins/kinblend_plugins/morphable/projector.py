@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from kinblend import Context, Latent, Noise, Projector, WeightMap
+from kinblend import Context, Latent, Projector, WeightMap
 from kinblend.cancellation import check_cancelled
 from kinblend.errors import LatentShapeError, UsageError
 from kinblend.imaging import to_pictures
+from kinblend.interfaces import Noise
 from kinblend_plugins.morphable import background, detail, geometry
 from kinblend_plugins.morphable.model import LAYERS, Morphable, resize
 from kinblend_plugins.morphable.options import ProjectorOptions

@@ -17,9 +17,9 @@ from PIL import Image, ImageDraw, ImageFilter
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from kinblend import open_archive, write_description
 from kinblend.errors import InputError
 from kinblend.files import replacing
+from kinblend.packs import open_archive, write_description
 from kinblend_plugins.morphable import geometry, regions, residual_gain, skin
 from kinblend_plugins.morphable.components import components, stored
 from kinblend_plugins.morphable.landmarks import find_shape

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from kinblend import build_network
+from kinblend.checkpoints import build_network
 from kinblend.errors import CheckpointError
 from kinblend_plugins.stylegan2 import tiled
 from kinblend_plugins.stylegan2.layers import (

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinblend import ProjectionProgress
 from kinblend.cancellation import check_cancelled
+from kinblend.interfaces import ProjectionProgress
 from kinblend_plugins.stylegan2.generator import Generator
 
 RATE = 0.05  # Adam's

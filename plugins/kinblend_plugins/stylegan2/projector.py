@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from kinblend import Context, Latent, Noise, ProjectionProgress, Projector, WeightMap
+from kinblend import Context, Latent, Projector, WeightMap
 from kinblend.errors import LatentShapeError, PackError, UsageError
 from kinblend.imaging import to_batch, to_pictures
+from kinblend.interfaces import Noise, ProjectionProgress
 from kinblend_plugins.stylegan2 import optimize
 from kinblend_plugins.stylegan2.compiled import Draw, compiled
 from kinblend_plugins.stylegan2.files import read_tensors

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from kinblend import AlignedFace, Context, Encoder, Latent, build_network
+from kinblend import AlignedFace, Context, Encoder, Latent
+from kinblend.checkpoints import build_network
 from kinblend.errors import CheckpointError, LatentShapeError
-from kinblend.identity.dlib_resnet import IdentityNetwork, read_network, weights_file
+from kinblend.identity.dlib_resnet import DlibResNet, read_network, weights_file
 from kinblend.imaging import to_batch
 from kinblend.inversion import Whitening, identity_features, refine
 from kinblend.progress import tell_progress
@@ -30,7 +31,7 @@ Draw = Callable[[Tensor], Tensor]
 class Networks(nn.Module):
     """What a device pool leases: the trained network, the space of its codes, and dlib's recognition network."""
 
-    def __init__(self, network: EncoderNetwork, space: Whitening, identity: IdentityNetwork) -> None:
+    def __init__(self, network: EncoderNetwork, space: Whitening, identity: DlibResNet) -> None:
         super().__init__()
         self.network, self.space, self.identity = network, space, identity
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from kinblend import Trios, read_table
+from kinblend.datasets import Trios, read_table
 from kinblend.files import atomic_write
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.options import TrainOptions

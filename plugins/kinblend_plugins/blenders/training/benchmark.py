@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from kinblend import Backbone, LatentSpace, Trios
+from kinblend import Backbone, LatentSpace
+from kinblend.datasets import Trios
 from kinblend.errors import UnsupportedError
-from kinblend.identity import identity_by_name
+from kinblend.identity import load_identity
 from kinblend_plugins.blenders.bridge import Render
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.session import Session
@@ -37,7 +38,7 @@ def _made_up(space: LatentSpace, count: int, identity: str = "dlib") -> Trios:
     """So many to train on, and one to validate with, which `Session` asks for."""
     draw = torch.Generator().manual_seed(0)
     father, mother, child = torch.randn(3, count + 1, space.layers, space.dim, generator=draw)
-    embedding = F.normalize(torch.randn(count + 1, identity_by_name(identity).size, generator=draw), dim=1)
+    embedding = F.normalize(torch.randn(count + 1, load_identity(identity).embedding_size, generator=draw), dim=1)
     names = [f"F{row}" for row in range(count + 1)]
     splits = ["train"] * count + ["val"]
     return Trios(father, mother, child, embedding, names, space, splits, identity=identity)

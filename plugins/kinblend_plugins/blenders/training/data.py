@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kinblend import Trios, join_trios, load_backbone, load_trios
+from kinblend import load_backbone
+from kinblend.datasets import Trios, join_trios, load_trios
 from kinblend.errors import InputError
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.options import TrainOptions

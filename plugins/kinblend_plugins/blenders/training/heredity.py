@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinblend import join_trios, load_trios
+from kinblend.datasets import join_trios, load_trios
 from kinblend.errors import InputError
 from kinblend_plugins.blenders.heredity import Heredity, save_heredity
 from kinblend_plugins.blenders.training.loss import auc, contrast

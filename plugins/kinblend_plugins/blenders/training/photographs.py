@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from kinblend import Trios
+from kinblend.datasets import Trios
 from kinblend.errors import InputError
 
 

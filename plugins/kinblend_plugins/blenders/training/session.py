@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from kinblend import Trios, weighted_sum
+from kinblend import weighted_sum
+from kinblend.datasets import Trios
 from kinblend.errors import UsageError
 from kinblend.files import replacing
 from kinblend.tensor_files import load_file, safe_open

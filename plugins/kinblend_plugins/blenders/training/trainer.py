@@ -13,7 +13,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from kinblend import Trios, load_backbone
+from kinblend import load_backbone
+from kinblend.datasets import Trios
 from kinblend.errors import UsageError
 from kinblend.files import append_text, atomic_write, replacing
 from kinblend_plugins.blenders.bridge import Projection, Render

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend import Pack, write_description
 from kinblend.files import replacing
+from kinblend.packs import Pack, write_description
 from kinblend_plugins.stylegan2.encoder_network import average_into_biases
 from kinblend_plugins.stylegan2.names import to_nvidia
 from kinblend_plugins.stylegan2.training.faces import to_floats

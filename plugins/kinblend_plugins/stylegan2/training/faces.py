@@ -16,9 +16,9 @@ import typer
 from PIL import Image
 from torch import Tensor
 
-from kinblend import Archive, open_archive
 from kinblend.errors import InputError, OutputError
 from kinblend.files import check_target, replacing
+from kinblend.packs import Archive, open_archive
 from kinblend_plugins.stylegan2.training.draws import generator
 
 INDEX = "index.csv"

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from kinblend.errors import ModelError
 from kinblend.identity.crops import chips
-from kinblend.identity.dlib_resnet import IdentityNetwork, identity_network, read_network
+from kinblend.identity.dlib_resnet import DlibResNet, identity_network, read_network
 from kinblend_plugins.stylegan2.training.recipe import Recipe
 
 
-def find(recipe: Recipe, device: torch.device) -> IdentityNetwork | None:
+def find(recipe: Recipe, device: torch.device) -> DlibResNet | None:
     """The identity network on the device; None where it is off or, if "auto", not to be found.
 
     Raises `ModelError` where it is "on", or its file is named, and it is missing.
@@ -27,7 +27,7 @@ def find(recipe: Recipe, device: torch.device) -> IdentityNetwork | None:
         raise ModelError(f"no identity network: {error}; give --identity-file, or --identity off") from error
 
 
-def distance(network: IdentityNetwork, found: Tensor, wanted: Tensor) -> Tensor:
+def distance(network: DlibResNet, found: Tensor, wanted: Tensor) -> Tensor:
     """Between the embeddings of faces float32 [n, 3, R, R]: [n], differentiable in `found`.
 
     Above 0.6 dlib takes two faces for two people.

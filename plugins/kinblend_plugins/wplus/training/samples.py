@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend import Projector, read_tensor
+from kinblend import Projector
+from kinblend.checkpoints import read_tensor
 from kinblend.errors import LatentShapeError
 from kinblend.files import replacing
 from kinblend.inversion import resized

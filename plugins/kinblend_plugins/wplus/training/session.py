@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kinblend import Projector
 from kinblend.errors import UsageError
 from kinblend.files import replacing
-from kinblend.identity.dlib_resnet import IdentityNetwork
+from kinblend.identity.dlib_resnet import DlibResNet
 from kinblend.inversion import (
     Whitening,
     feature_distance,
@@ -47,7 +47,7 @@ class Session:
         self,
         options: TrainOptions,
         projector: Projector,
-        identity: IdentityNetwork,
+        identity: DlibResNet,
         files: Sequence[Path],
         photos: Tensor | None,
         device: torch.device,

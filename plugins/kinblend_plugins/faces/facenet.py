@@ -5,17 +5,17 @@ Its weights are not in the wheel. They are looked for where facenet-pytorch keep
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from kinblend import IdentityNetwork
+from kinblend.checkpoints import build_network, read_torch
 from kinblend.errors import ModelError
-from kinblend.identity.crops import cut
-from kinblend.storage.checkpoints import read_torch
-from kinblend.storage.networks import build_network
+from kinblend.identity import cut
+from kinblend_plugins.faces.facenet_shim import import_facenet
 
 FILE = "20180402-114759-vggface2.pt"
 CHIP = 160  # px
@@ -34,14 +34,26 @@ def weights_file() -> Path:
     raise ModelError(f"the identity network facenet needs {FILE} at {beside}; put it there, or use dlib")
 
 
-@cache
-def network() -> nn.Module:
+class FaceNet(IdentityNetwork):
+    """Embeddings of 512 dimensions. Raises `ModelError` where its weights are missing."""
+
+    embedding_size = 512
+    input_side = round(CHIP / (BOX[2] - BOX[0]))
+
+    def __init__(self) -> None:
+        self.network = read_network()
+
+    def embed_pictures(self, pictures: Tensor) -> Tensor:
+        embeddings: Tensor = self.network(chips(pictures) * (127.5 / 128))
+        return embeddings
+
+
+def read_network() -> nn.Module:
     """The network with its weights, itself not trained. Raises `ModelError`."""
     tensors = read_torch(weights_file())
     needed = {name: tensor for name, tensor in tensors.items() if not name.startswith("logits.")}
-    with torch.inference_mode(False):
-        found: nn.Module = build_network(_empty, needed, "facenet", "fetch the file again")
-        return found
+    found: nn.Module = build_network(_empty, needed, "facenet", "fetch the file again")
+    return found
 
 
 def chips(pictures: Tensor) -> Tensor:
@@ -49,13 +61,5 @@ def chips(pictures: Tensor) -> Tensor:
     return cut(pictures, BOX, CHIP, CHIP)
 
 
-def embed(pictures: Tensor) -> Tensor:
-    """Embeddings of pictures in FFHQ geometry, float32 [n, 3, S, S] in [−1, 1] → float32 [n, 512]."""
-    embeddings: Tensor = network()(chips(pictures) * (127.5 / 128))
-    return embeddings
-
-
 def _empty() -> Any:
-    from kinblend.faces.facenet_shim import import_facenet
-
     return import_facenet().InceptionResnetV1(pretrained=None)

@@ -7,17 +7,15 @@ Small, and no relative of dlib's network: a second opinion on who is like whom. 
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from kinblend import IdentityNetwork
+from kinblend.checkpoints import build_network, home_folder, read_torch
 from kinblend.errors import CheckpointError, ModelError
-from kinblend.identity.crops import cut
-from kinblend.settings import load_settings
-from kinblend.storage.checkpoints import read_torch
-from kinblend.storage.networks import build_network
+from kinblend.identity import cut
 
 FILE = "mobilefacenet.ckpt"
 HEIGHT, WIDTH = 112, 96  # px
@@ -28,7 +26,7 @@ BOX = (0.176, 0.118, 0.824, 0.874)
 BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
 
 
-class MobileFaceNet(nn.Module):
+class Network(nn.Module):
     """Pictures float32 [n, 3, 112, 96], RGB in about [−1, 1], as `chips` cuts them → float32 [n, 128]."""
 
     def __init__(self) -> None:
@@ -91,7 +89,7 @@ def _layer(
 
 def weights_file() -> Path:
     """Where its weights are looked for. Raises `ModelError` where they are not."""
-    path = load_settings().home / "identity" / FILE
+    path = home_folder() / "identity" / FILE
     if not path.is_file():
         raise ModelError(
             f"the identity network mobilefacenet needs the file model/best/068.ckpt of the repository "
@@ -100,26 +98,32 @@ def weights_file() -> Path:
     return path
 
 
-@cache
-def network() -> MobileFaceNet:
+class MobileFaceNet(IdentityNetwork):
+    """Embeddings of 256 dimensions: the face's, and its mirror image's, as the checkpoint's authors compare faces.
+
+    Raises `ModelError` where its weights are missing.
+    """
+
+    embedding_size = 256
+    input_side = round(WIDTH / (BOX[2] - BOX[0]))
+
+    def __init__(self) -> None:
+        self.network = read_network()
+
+    def embed_pictures(self, pictures: Tensor) -> Tensor:
+        faces = chips(pictures) * (127.5 / 128)
+        return torch.cat([self.network(faces), self.network(faces.flip(-1))], dim=1)
+
+
+def read_network() -> Network:
     """The network with its weights, itself not trained. Raises `ModelError`."""
     path = weights_file()
     content = read_torch(path)
     if not isinstance(content, dict) or not isinstance(content.get("net_state_dict"), dict):
         raise CheckpointError(f"{path} is no checkpoint of MobileFaceNet; use model/best/068.ckpt")
-    with torch.inference_mode(False):
-        return build_network(MobileFaceNet, content["net_state_dict"], "mobilefacenet", "use model/best/068.ckpt")
+    return build_network(Network, content["net_state_dict"], "mobilefacenet", "use model/best/068.ckpt")
 
 
 def chips(pictures: Tensor) -> Tensor:
     """Faces cut out of pictures in FFHQ geometry: float32 [n, 3, S, S] in [−1, 1] → [n, 3, 112, 96]."""
     return cut(pictures, BOX, HEIGHT, WIDTH)
-
-
-def embed(pictures: Tensor) -> Tensor:
-    """Embeddings of pictures in FFHQ geometry, float32 [n, 3, S, S] in [−1, 1] → float32 [n, 256].
-
-    The face's, and its mirror image's, as the checkpoint's authors compare faces.
-    """
-    faces = chips(pictures) * (127.5 / 128)
-    return torch.cat([network()(faces), network()(faces.flip(-1))], dim=1)

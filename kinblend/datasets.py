@@ -1,0 +1,29 @@
+"""Kinship data sets: what readers return, and what they read with."""
+
+from kinblend.families.folders import is_junk_file, list_pictures, subfolders, unlisted_files
+from kinblend.families.kinship_json import load_kinship_set
+from kinblend.families.model import Defect, Family, KinshipSet, Member, NuclearFamily, Person
+from kinblend.families.splits import split_families
+from kinblend.families.trios import Trios, join_trios, load_trios
+from kinblend.storage.tables import Table, read_cells, read_table
+
+__all__ = [
+    "Defect",
+    "Family",
+    "KinshipSet",
+    "Member",
+    "NuclearFamily",
+    "Person",
+    "Table",
+    "Trios",
+    "is_junk_file",
+    "join_trios",
+    "list_pictures",
+    "load_kinship_set",
+    "load_trios",
+    "read_cells",
+    "read_table",
+    "split_families",
+    "subfolders",
+    "unlisted_files",
+]

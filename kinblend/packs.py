@@ -1,0 +1,16 @@
+"""Model packs: what plugins register, what importers and trainers write."""
+
+from kinblend.storage.archives import Archive, open_archive
+from kinblend.storage.pack_sources import Download, PackageDownload, PackSource
+from kinblend.storage.packs import Pack, open_pack, write_description
+
+__all__ = [
+    "Archive",
+    "Download",
+    "Pack",
+    "PackSource",
+    "PackageDownload",
+    "open_archive",
+    "open_pack",
+    "write_description",
+]

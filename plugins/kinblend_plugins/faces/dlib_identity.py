@@ -1,0 +1,49 @@
+"""dlib's face recognition network: each face cut out by its landmarks, or where FFHQ's alignment puts it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import dlib
+import numpy as np
+import torch
+from PIL import Image as pil
+
+from kinblend import IdentityNetwork
+from kinblend.cancellation import check_cancelled
+from kinblend.faces import predict_in_crop
+from kinblend.identity import CHIP, SIDE, chips, identity_network
+from kinblend.imaging import to_batch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+PADDING = 0.25  # of a chip, as dlib cuts them
+
+
+class DlibIdentity(IdentityNetwork):
+    """Embeddings of 128 dimensions; under a distance of 0.6 dlib takes two faces for one person."""
+
+    embedding_size = 128
+    input_side = round(CHIP / SIDE)
+
+    def __init__(self) -> None:
+        self.network = identity_network()
+
+    def embed_pictures(self, pictures: Tensor) -> Tensor:
+        embeddings: Tensor = self.network(chips(pictures))
+        return embeddings
+
+    def embed_faces(self, crops: Sequence[Image]) -> Tensor:
+        with torch.inference_mode():
+            embeddings: Tensor = self.network(to_batch([_chip(crop) for crop in crops]))
+        return embeddings
+
+
+def _chip(crop: Image) -> Image:
+    check_cancelled()
+    points = dlib.points([dlib.point(round(x), round(y)) for x, y in predict_in_crop(crop)])
+    shape = dlib.full_object_detection(dlib.rectangle(0, 0, crop.width, crop.height), points)
+    return pil.fromarray(dlib.get_face_chip(np.asarray(crop.convert("RGB")), shape, CHIP, PADDING))

@@ -1,6 +1,6 @@
 """What looks at faces: detectors, landmarkers, identity networks, upscalers.
 
-A plugin of these kinds is a class that is made without arguments, once, when it is first needed. Its constructor loads
+A plugin of these kinds is a class that is made without arguments, once, when it is first needed; the constructor loads
 its weights.
 """
 

@@ -17,6 +17,7 @@ from kinblend.interfaces import (
     Context,
     Editor,
     Encoder,
+    InvertsImages,
     Noise,
     Plugin,
     ProjectionProgress,
@@ -62,9 +63,7 @@ class Backbone:
 
     def lacks(self, spec: PluginSpec) -> str:
         """Why a plugin can't be used here without weights of one's own; empty where it can."""
-        if not spec.weights or spec.weights in self.pack.files:
-            return ""
-        return f"{self.name} has no weights for {spec.name} yet"
+        return f"{self.name} has no weights for {spec.name} yet" if self.pack.lacks(spec.weights) else ""
 
     @cached_property
     def context(self) -> Context:
@@ -126,7 +125,10 @@ class Backbone:
         seed: int = 0,
         progress: Callable[[ProjectionProgress], bool | None] | None = None,
     ) -> Latent:
-        """The latent that reconstructs an aligned crop best; see `Projector.project`."""
+        """The latent that reconstructs an aligned crop best; see `InvertsImages.project`.
+
+        Raises `UnsupportedError` where the projector can't.
+        """
         from kinblend.imaging import to_picture
 
         if start is not None:
@@ -137,6 +139,8 @@ class Backbone:
             return None if progress is None else progress(now)
 
         picture, projector, start = to_picture(crop), self.projector, start and start.copy()
+        if not isinstance(projector, InvertsImages):
+            raise UnsupportedError(f"the projector of {self.name} can't project an image; use encode")
         with self.pool.lease(network_of(projector), "projector"), wrap_plugin_errors(projector.title, LatentError):
             return projector.project(picture, start=start, steps=steps, seed=seed, progress=tell)
 

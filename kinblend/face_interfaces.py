@@ -1,7 +1,7 @@
 """What looks at faces: detectors, landmarkers, identity networks, upscalers.
 
-A plugin of these kinds is a class that is made without arguments, once, when it is first needed; the constructor loads
-its weights.
+Such a plugin is a class that is made without arguments, once, when it is first needed; its constructor loads the
+weights.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from kinblend.errors import LatentError, PluginError, UnsupportedError, wrap_plugin_errors
 from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
@@ -41,9 +41,9 @@ class Context:
     projector: Callable[[], Projector] | None = field(default=None, compare=False)
 
     def layer_groups(self) -> Mapping[str, tuple[int, int]]:
-        """What groups of layers are about, with the first and last layer of each: `Projector.layer_groups`, or
-        StyleGAN's groups where there is no backbone."""
-        return self.projector().layer_groups() if self.projector else stylegan_layer_groups(self.space.layers)
+        """What groups of layers are about, with the first and last layer of each: `Projector.layer_groups`, or one
+        group of all layers where there is no backbone."""
+        return self.projector().layer_groups() if self.projector else {"all": (0, self.space.layers - 1)}
 
 
 class Plugin:
@@ -232,16 +232,9 @@ class Editor(Plugin, ABC):
         return {}
 
 
-def stylegan_layer_groups(layers: int) -> dict[str, tuple[int, int]]:
-    """StyleGAN's coarse, middle and fine layers under what they are about: name → first and last layer."""
-    ends = [min(layers, end) for end in ((4, 8, layers) if layers >= 9 else (1, (layers + 1) // 2, layers))]
-    groups = zip(("shape", "features", "complexion and detail"), [0, *ends[:-1]], ends, strict=True)
-    return {name: (first, end - 1) for name, first, end in groups if end > first}
-
-
 @dataclass(frozen=True)
 class ProjectionProgress:
-    """One step of `Projector.project`, for progress bars."""
+    """One step of `InvertsImages.project`, for progress bars."""
 
     step: int
     steps: int
@@ -249,10 +242,15 @@ class ProjectionProgress:
 
 
 class Projector(Plugin, ABC):
-    """Latents → images; and, where the backbone allows, an image → the latent that reconstructs it best."""
+    """The generator: latents → images. What else it can is told by the protocols below, which kinblend looks for:
+    `SamplesLatents`, `InvertsImages`, `KeepsDetail`, `HasPrior`, `RemovesLighting`.
+
+    resolution: side of the square pictures it makes, in pixels. noise_kinds: what it takes as `noise`, the default
+    first.
+    """
 
     kind: ClassVar[str] = "projector"
-    resolution: int  # side of the square pictures it makes, in pixels
+    resolution: int
     noise_kinds: ClassVar[tuple[Noise, ...]] = ("const", "none", "random")
 
     @abstractmethod
@@ -272,20 +270,6 @@ class Projector(Plugin, ABC):
         """
         return partial(self.synthesize, size=size)
 
-    def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
-        """Codes of random vectors: [n, D] from a normal distribution → float32 [n, L, D], truncated by psi.
-
-        Raises `UnsupportedError` where the generator has no mapping network.
-        """
-        raise UnsupportedError(f"the projector of {self.space.backbone} has no mapping network to draw samples from")
-
-    def average(self) -> Tensor:
-        """The latent average, float32 [L, D] on the CPU: by default the mean of 4096 seeded draws."""
-        import torch
-
-        z = torch.randn(4096, self.space.dim, generator=torch.Generator().manual_seed(0))
-        return self.map(z).mean(0)
-
     def render(
         self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
     ) -> list[Image]:
@@ -302,37 +286,27 @@ class Projector(Plugin, ABC):
             return to_pictures(self.synthesize(codes, noise=noise, seed=seed, size=size))
 
     def layer_groups(self) -> Mapping[str, tuple[int, int]]:
-        """What groups of layers are about, in words for people, with the first and last layer of each.
+        """What groups of layers are about, in words for people, with the first and last layer of each, in order.
 
-        By default the groups of StyleGAN (Karras et al. 2019, section 3), whatever the number of layers.
+        By default all layers are one group.
         """
-        return stylegan_layer_groups(self.space.layers)
+        return {"all": (0, self.space.layers - 1)}
 
-    def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
-        """The child's detail, blended by the mean share of the layers concerned. Without detail: empty."""
-        return {}
 
-    def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
-        """The detail after an edit (wrinkles go where the years do). By default unchanged.
+@runtime_checkable
+class SamplesLatents(Protocol):
+    """A projector that draws codes of its own: it has a mapping network."""
 
-        latent: before the edit. code: after it, float32 [L, D].
-        """
-        return latent.detail
+    def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
+        """Codes of random vectors: [n, D] from a normal distribution → float32 [n, L, D], truncated by psi."""
 
-    def project_to_prior(self, codes: Tensor, reference: Tensor) -> Tensor:
-        """Codes brought back to where faces are: float32 [n, L, D] → [n, L, D]. By default as they are.
+    def average(self) -> Tensor:
+        """The latent average, float32 [L, D] on the CPU."""
 
-        reference: float32 [m, L, D], codes that are known to be faces, such as the parents'; none of them would be
-            moved.
-        """
-        return codes
 
-    def remove_lighting(self, codes: Tensor) -> Tensor:
-        """Codes of the same faces without the light that came from one side: float32 [n, L, D] → [n, L, D].
-
-        What the light did at the moment of a photograph is not inherited. By default nothing is known of it.
-        """
-        return codes
+@runtime_checkable
+class InvertsImages(Protocol):
+    """A projector that can find the latent of an image (GAN inversion)."""
 
     def project(
         self,
@@ -347,6 +321,43 @@ class Projector(Plugin, ABC):
 
         start: where to begin, such as the encoder's latent; without it the latent average.
         progress: told each step; by returning False it ends the work with the best latent so far.
-        Raises `UnsupportedError` where the backbone can't.
         """
-        raise UnsupportedError(f"the projector of {self.space.backbone} can't project an image; use encode")
+
+
+@runtime_checkable
+class KeepsDetail(Protocol):
+    """A projector whose latents have detail beside the code."""
+
+    def blend_detail(
+        self, father: Latent, mother: Latent, weights: WeightMap, options: BaseModel
+    ) -> Mapping[str, Tensor]:
+        """The child's detail, blended by the mean share of the layers concerned.
+
+        options: the projector's, as this child was asked for. Without detail in the parents: empty.
+        """
+
+    def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
+        """The detail after an edit (wrinkles go where the years do).
+
+        latent: before the edit. code: after it, float32 [L, D].
+        """
+
+
+@runtime_checkable
+class HasPrior(Protocol):
+    """A projector that knows which codes are faces."""
+
+    def project_to_prior(self, codes: Tensor, reference: Tensor) -> Tensor:
+        """Codes brought back to where faces are: float32 [n, L, D] → [n, L, D].
+
+        reference: float32 [m, L, D], codes that are known to be faces, such as the parents'; none of them would be
+            moved.
+        """
+
+
+@runtime_checkable
+class RemovesLighting(Protocol):
+    """A projector that knows what of a code is directional lighting, which is not inherited."""
+
+    def remove_lighting(self, codes: Tensor) -> Tensor:
+        """Codes of the same faces without light from one side: float32 [n, L, D] → [n, L, D]."""

@@ -11,7 +11,7 @@ import typer
 from kinblend.cli import flags
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import named_files
-from kinblend.cli.train import default_trainer
+from kinblend.cli.trainer_commands import default_trainer
 from kinblend.cli.trio_files import load_encoded
 
 

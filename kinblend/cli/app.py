@@ -24,6 +24,7 @@ from kinblend.cli import (
 )
 from kinblend.cli.command import App
 from kinblend.cli.plugin_commands import Commands
+from kinblend.registry import KINDS
 
 app = App(
     name="kinblend",
@@ -49,7 +50,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(families.app, name="families")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
-for kind in ("encoder", "blender", "editor", "projector", "trainer", "importer", "dataset", "analyser"):
+for kind in KINDS:
     app.add_typer(registry_commands.group(kind), name=f"{kind}s")
 
 

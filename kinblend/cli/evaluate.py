@@ -11,9 +11,10 @@ from kinblend.cli import flags
 from kinblend.cli.command import App
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import parse_sets, parse_weights
+from kinblend.cli.plugin_commands import Evaluations
 from kinblend.cli.trio_files import load_encoded
 
-app = App(help="Measure backbones and blenders.", no_args_is_help=True)
+app = App(cls=Evaluations, help="Measure backbones and blenders.", no_args_is_help=True)
 
 
 @app.callback()

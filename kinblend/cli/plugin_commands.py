@@ -5,7 +5,7 @@ The contexts are click's, or those of the copy of click that newer typers carry,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -16,17 +16,30 @@ from kinblend.registry import PluginSpec
 
 
 class Commands(TyperGroup):
-    """Our commands, then those of plugins. One of ours can't be replaced."""
+    """Our commands, then those of plugins. One of ours can't be replaced. plugin_kind: of the registered ones."""
+
+    plugin_kind: ClassVar[str] = "command"
 
     def list_commands(self, ctx: Any) -> list[str]:
         ours = super().list_commands(ctx)
-        return [*ours, *(spec.name for spec in _registered() if spec.name not in ours)]
+        return [*ours, *(spec.name for spec in self._registered() if spec.name not in ours)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         ours = super().get_command(ctx, cmd_name)
         if ours is not None:
             return ours
-        return next((Later(spec) for spec in _registered() if spec.name == cmd_name), None)
+        return next((Later(spec) for spec in self._registered() if spec.name == cmd_name), None)
+
+    def _registered(self) -> list[PluginSpec]:
+        from kinblend.plugins import load_plugins
+
+        return list(load_plugins()[self.plugin_kind])
+
+
+class Evaluations(Commands):
+    """The subcommands of `kinblend evaluate`."""
+
+    plugin_kind: ClassVar[str] = "evaluation"
 
 
 class Later(TyperCommand):
@@ -43,9 +56,3 @@ class Later(TyperCommand):
             command: Any = typer.main.get_command(app)
         command.source = self.spec.source
         return command.make_context(info_name, args, *rest, **extra)
-
-
-def _registered() -> list[PluginSpec]:
-    from kinblend.plugins import load_plugins
-
-    return list(load_plugins()["command"])

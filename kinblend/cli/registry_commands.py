@@ -15,6 +15,7 @@ from kinblend.errors import KinblendError
 if TYPE_CHECKING:
     from kinblend.backbone import Backbone
     from kinblend.registry import PluginSpec
+    from kinblend.storage.packs import Pack
 
 
 def group(kind: str) -> App:
@@ -71,9 +72,30 @@ def group(kind: str) -> App:
 
 
 def _lacking(specs: Sequence[PluginSpec], backbone: str | None) -> dict[str, str]:
-    """Name → why it is not available on the backbone in use; asked only where one needs weights at all."""
-    loaded = _backbone(backbone) if any(spec.weights for spec in specs) else None
-    return {spec.name: loaded.lacks(spec) for spec in specs if loaded.lacks(spec)} if loaded else {}
+    """Name → why it can't be used here: a package that is not installed, weights that the backbone has none of."""
+    pack = _pack(backbone) if any(spec.weights for spec in specs) else None
+    found = {}
+    for spec in specs:
+        missing = [name for name, version in spec.required_versions().items() if not version]
+        if missing:
+            found[spec.name] = f"needs the package {', '.join(missing)}"
+        elif pack and pack.lacks(spec.weights):
+            found[spec.name] = f"{pack.name} has no weights for {spec.name} yet"
+    return found
+
+
+def _pack(backbone: str | None) -> Pack | None:
+    """The pack of the backbone in use; nothing is hashed or loaded."""
+    from kinblend.backbone import choose_backbone
+    from kinblend.plugins import load_plugins
+    from kinblend.settings import load_settings
+    from kinblend.storage.pack_index import find_pack
+
+    try:
+        return find_pack(choose_backbone(backbone), load_settings().packs, load_plugins().packs)
+    except KinblendError as error:
+        log(f"the backbone is not known: {error}")
+        return None
 
 
 def _flag(kind: str, key: str) -> str:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from kinblend.errors import UnsupportedError, WeightsMissingError
+from kinblend.errors import WeightsMissingError
 from kinblend.evaluation.face_dataset import couples
 from kinblend.evaluation.image_metrics import ms_ssim, psnr
 from kinblend.faces import faces_in
 from kinblend.identity import embed_faces
 from kinblend.imaging import to_batch
+from kinblend.interfaces import SamplesLatents
 from kinblend.inversion import Whitening
 from kinblend.pipeline import Engine
 from kinblend.plugins import load_plugins
@@ -142,10 +143,9 @@ def _contrast(pictures: Tensor, where: Tensor) -> Tensor:
 def _whitened(engine: Engine, latents: Sequence[Latent]) -> dict[str, float]:
     """How far codes are from samples of the generator, where it draws any."""
     projector = engine.backbone.projector
-    try:
-        w = projector.map(torch.randn(SAMPLES, projector.space.dim, generator=torch.Generator().manual_seed(0)))[:, 0]
-    except UnsupportedError:
+    if not isinstance(projector, SamplesLatents):
         return {}
+    w = projector.map(torch.randn(SAMPLES, projector.space.dim, generator=torch.Generator().manual_seed(0)))[:, 0]
     codes = torch.stack([latent.code for latent in latents]).mean(1)
     return {"whitened": _rounded(Whitening(projector.space.dim, w).to_u(codes).square().mean(1).median())}
 

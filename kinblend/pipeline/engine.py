@@ -12,7 +12,15 @@ from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PluginError, wrap_plugin_errors
 from kinblend.identity import similarity
-from kinblend.interfaces import Blend, Blender, Editor, network_of
+from kinblend.interfaces import (
+    Blend,
+    Blender,
+    Editor,
+    HasPrior,
+    KeepsDetail,
+    RemovesLighting,
+    network_of,
+)
 from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec, SexChoice
 from kinblend.pipeline.judge import judge_children
 from kinblend.pipeline.manifest import describe_run, finish
@@ -25,6 +33,7 @@ from kinblend.types import Latent, WeightMap
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from pydantic import BaseModel
     from torch import Tensor
 
     from kinblend.pipeline.request import EditValue, Picture
@@ -76,6 +85,7 @@ class Engine:
         mother_face: int | None = None,
         editor: str | None = None,
         editor_options: Mapping[str, Any] | None = None,
+        projector_options: Mapping[str, Any] | None = None,
         reconstruct: bool = False,
         on_stage: OnStage | None = None,
     ) -> Result:
@@ -95,6 +105,7 @@ class Engine:
             time takes about a second.
         children: how many; each has a seed of its own, seed, seed + 1, … A strategy without chance gives the same
             child every time.
+        projector_options: of these children, in the place of the constructor's: whose background, for example.
         reconstruct: also render both parents from their own latents.
         on_stage: called with the name of each stage as it begins.
 
@@ -112,6 +123,7 @@ class Engine:
             checked,
             seeds,
             tuple(self.child_spec(wanted, mover, checked, seed) for seed in seeds),
+            self.projector_options(projector_options),
             neutral,
             load_plugins()["analyser"].default().name if judge else None,
         )
@@ -163,7 +175,10 @@ class Engine:
         with stages("blend"):
             if request.neutral and request.editor:
                 father, mother = (self.neutral(parent, request.editor) for parent in (father, mother))
-            children = [self.blend(father, mother, request.blender, seed) for seed in request.seeds]
+            children = [
+                self._blend(father, mother, request.blender, seed, request.projector_options)
+                for seed in request.seeds
+            ]
         with stages("edit"):
             pairs = zip(children, request.asked, strict=True)
             return [self._apply_edits(child, request.editor, asked.all_edits) for child, asked in pairs]
@@ -201,11 +216,31 @@ class Engine:
         name = name or load_plugins()["editor"].default().name
         return cast(Editor, make_plugin("editor", name, self.backbone.context, options))
 
-    def blend(self, father: Latent, mother: Latent, strategy: Blender, seed: int = 0) -> Child:
+    def projector_options(self, options: Mapping[str, Any] | None) -> BaseModel:
+        """The projector's options: the constructor's, and these in the place of those. Raises `OptionError`."""
+        projector = self.backbone.projector
+        if not options:
+            own: BaseModel = projector.options
+            return own
+        values = {**self.backbone.projector_options, **options}
+        return load_plugins()["projector"].get(projector.name).parse_options(values)
+
+    def blend(
+        self,
+        father: Latent,
+        mother: Latent,
+        strategy: Blender,
+        seed: int = 0,
+        projector_options: Mapping[str, Any] | None = None,
+    ) -> Child:
         """A child's latent, detail included, and how it came about; not yet rendered.
 
+        projector_options: of this child, in the place of the constructor's.
         Raises `LatentSpaceError` for latents of another backbone and `PluginError` where the strategy fails.
         """
+        return self._blend(father, mother, strategy, seed, self.projector_options(projector_options))
+
+    def _blend(self, father: Latent, mother: Latent, strategy: Blender, seed: int, options: BaseModel) -> Child:
         import torch
 
         check_cancelled()
@@ -218,11 +253,15 @@ class Engine:
         if not isinstance(blend, Blend):
             raise PluginError(f"{strategy.title} gave a {type(blend).__name__}, not a kinblend.Blend")
         with wrap_plugin_errors(strategy.title, LatentError):
-            child, clamped = self._plausible(blend.code, torch.stack([father.code, mother.code]))
+            child, clamped = self._project_to_prior(blend.code, torch.stack([father.code, mother.code]))
             weights = blend.weights and WeightMap(blend.weights.values.clone(), space)
             shares = weights or WeightMap(child.code.new_full(child.code.shape, blend.share), space)
         with wrap_plugin_errors(projector.title):
-            detail = projector.blend_detail(father.copy(), mother.copy(), WeightMap(shares.values.clone(), space))
+            detail = (
+                projector.blend_detail(father.copy(), mother.copy(), WeightMap(shares.values.clone(), space), options)
+                if isinstance(projector, KeepsDetail)
+                else {}
+            )
         return Child(_UNRENDERED, replace(child, detail=detail), weights, seed, clamped)
 
     def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, EditValue | str]) -> Latent:
@@ -237,8 +276,9 @@ class Engine:
         """The latent with a calm expression, the head facing ahead and light from both sides, as far as the editor
         and the projector know how."""
         projector = self.backbone.projector
-        with wrap_plugin_errors(projector.title, LatentError):
-            latent = replace(latent, code=projector.remove_lighting(latent.code[None].clone())[0].clone())
+        if isinstance(projector, RemovesLighting):
+            with wrap_plugin_errors(projector.title, LatentError):
+                latent = replace(latent, code=projector.remove_lighting(latent.code[None].clone())[0].clone())
         with wrap_plugin_errors(editor.title):
             strengths = editor.neutral_strengths(latent.code.clone())
         return self._edit(latent, editor, strengths)[0] if strengths else latent
@@ -250,19 +290,22 @@ class Engine:
         projector = self.backbone.projector
         with self.pool.lease(network_of(editor), "editor"), wrap_plugin_errors(editor.title, LatentError):
             strengths = resolve_strengths(editor, latent.code.clone(), edits)
-            wished = editor.edit(latent.code[None].clone(), strengths)[0]
-            moved, clamped = self._plausible(wished, latent.code[None])
+            edited = editor.edit(latent.code[None].clone(), strengths)[0]
+            moved, clamped = self._project_to_prior(edited, latent.code[None])
+        if not isinstance(projector, KeepsDetail):
+            return replace(moved, detail=latent.detail), clamped
         with wrap_plugin_errors(projector.title):
             return replace(moved, detail=projector.edit_detail(latent.copy(), moved.code.clone())), clamped
 
-    def _plausible(self, code: Tensor, beside: Tensor) -> tuple[Latent, float]:
+    def _project_to_prior(self, code: Tensor, reference: Tensor) -> tuple[Latent, float]:
         """A code, checked and brought back to where faces are; and how far that moved it."""
-        wished, projector = Latent(code, self.backbone.space).copy(), self.backbone.projector
+        given, projector = Latent(code, self.backbone.space).copy(), self.backbone.projector
+        if not isinstance(projector, HasPrior):
+            return given, 0.0
         with wrap_plugin_errors(projector.title, LatentError):
-            kept = replace(
-                wished, code=projector.project_to_prior(wished.code[None].clone(), beside.clone())[0]
-            ).copy()
-        return kept, float((kept.code - wished.code).square().mean().sqrt())
+            moved = projector.project_to_prior(given.code[None].clone(), reference.clone())[0]
+            kept = replace(given, code=moved).copy()
+        return kept, float((kept.code - given.code).square().mean().sqrt())
 
 
 _UNRENDERED = cast("Image", None)  # a child between blend and render

@@ -23,6 +23,7 @@ from kinblend.types import Target
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from pydantic import BaseModel
 
     from kinblend.pipeline.result import Child
 
@@ -42,7 +43,7 @@ def describe_run(backbone: Backbone, request: RunRequest) -> dict[str, Any]:
             "name": backbone.name,
             "files": {name: file["sha256"] for name, file in backbone.pack.description["files"].items()},
             "encoder": describe_plugin(backbone.encoder),
-            "projector": describe_plugin(backbone.projector),
+            "projector": describe_plugin(backbone.projector, request.projector_options),
         },
         "inputs": {"father": fingerprint(father), "mother": fingerprint(mother)},
         "faces": {"father": _face(father, request.faces[0]), "mother": _face(mother, request.faces[1])},
@@ -86,13 +87,16 @@ def finish(
     return run | seen | {"similarity": similarity, "clamped": clamped, "cost": cost}
 
 
-def describe_plugin(plugin: Plugin) -> dict[str, Any]:
-    """A plugin by its name, its options, the distribution it came in and the SHA-256 of its sources."""
+def describe_plugin(plugin: Plugin, options: BaseModel | None = None) -> dict[str, Any]:
+    """A plugin by its name, its options, the distribution it came in and the SHA-256 of its sources.
+
+    options: in the place of its own.
+    """
     with wrap_plugin_errors(plugin.title):
         module = sys.modules[type(plugin).__module__]
         name = f"{module.__name__}:{type(plugin).__qualname__}"
         record = {"class": name, "sha256": _sources_sha256(module.__file__, bool(module.__package__))}
-        options = json.loads(json.dumps(_plain(plugin.options.model_dump())))
+        options = json.loads(json.dumps(_plain((options or plugin.options).model_dump())))
         return record | {"name": plugin.name, "from": plugin.distribution, "options": options}
 
 

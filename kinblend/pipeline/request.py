@@ -19,6 +19,7 @@ from kinblend.types import Target
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
+    from pydantic import BaseModel
     from torch import Tensor
 
     from kinblend.pipeline.result import Parent
@@ -38,7 +39,8 @@ class RunRequest:
 
     pictures, faces: the father's, then the mother's; paths, RGB pictures or people known already, and which face of
     each.
-    edits: attribute → strength or target, the same for all children. seeds, asked: one for each child. neutral:
+    edits: attribute → strength or target, the same for all children. seeds, asked: one for each child.
+    projector_options: of these children. neutral:
     whether both parents' expressions are calmed and their heads turned ahead before they are blended. judge: the
     analyser that looks at the children's pictures, if one does.
     """
@@ -50,6 +52,7 @@ class RunRequest:
     edits: Mapping[str, EditValue]
     seeds: tuple[int, ...]
     asked: tuple[ChildSpec, ...]
+    projector_options: BaseModel
     neutral: bool = True
     judge: str | None = None
 

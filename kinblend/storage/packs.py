@@ -56,6 +56,10 @@ class Pack:
         added = _added(self.folder, name, sha256)
         return added if added.is_file() else self.folder / name
 
+    def lacks(self, weights: str) -> bool:
+        """Whether a plugin's file of weights ("" for none) is not in it."""
+        return bool(weights) and weights not in self.files
+
     @cached_property
     def space(self) -> LatentSpace:
         """The latent space it defines."""

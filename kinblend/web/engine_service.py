@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,11 @@ from kinblend.web.schemas import ChildOptions, PreviewRequest
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from kinblend.backbone import Backbone
     from kinblend.registry import PluginSpec
 
 PREVIEW = 256  # px
 THUMBNAIL = 192
 MARGIN = 0.35  # round a face's box, of its longer side
-ENGINES = 4  # kept at a time, one for each set of projector options
 
 
 class EngineService:
@@ -44,8 +42,8 @@ class EngineService:
 
     def __init__(self, settings: Settings, limits: Limits, judge: bool = False) -> None:
         self.settings, self._limits, self._judge = settings, limits, judge
-        self._engines: dict[str, Engine] = {}
-        self.engine = self._engine({})
+        known: Any = settings.precision
+        self.engine = Engine(settings.backbone, settings.device, known, settings.memory_budget)
         self.editor = self.engine.editor(settings.editor)
         self.layer_groups = dict(self.engine.backbone.projector.layer_groups())
         self.attributes = dict(self.editor.attributes())
@@ -114,9 +112,9 @@ class EngineService:
 
     def preview(self, father: Photo, mother: Photo, request: PreviewRequest) -> bytes:
         """A child as a small JPEG, from latents alone."""
-        engine = self._engine(request.projector)
+        engine = self.engine
         asked = engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
-        blended = self._blended(engine, father, mother, request).latent
+        blended = self._blended(father, mother, request).latent
         latent = engine.edit(blended, self.editor, asked.all_edits)
         [picture] = engine.backbone.render([latent], seed=request.seed, size=PREVIEW)
         engine.pool.records.clear()
@@ -126,7 +124,7 @@ class EngineService:
         self, father: Parent, mother: Parent, request: ChildOptions, children: int, on_stage: Callable[[str], None]
     ) -> tuple[Result, list[bytes]]:
         """Children in full, and each as a JPEG for screens."""
-        result = self._engine(request.projector).run(
+        result = self.engine.run(
             father,
             mother,
             self.blender(request),
@@ -140,6 +138,7 @@ class EngineService:
             neutral=request.neutral,
             judge=self._judge,
             editor=self.settings.editor,
+            projector_options=request.projector,
             on_stage=on_stage,
         )
         return result, [jpeg_bytes(child.image) for child in result.children]
@@ -151,32 +150,16 @@ class EngineService:
             photo.neutral_latent = self.engine.neutral(photo.parent.latent, self.editor)
         return replace(photo.parent, latent=photo.neutral_latent)
 
-    def backbone_for(self, request: ChildOptions) -> Backbone:
-        """The backbone whose projector has the options of these request."""
-        return self._engine(request.projector).backbone
-
-    def _blended(self, engine: Engine, father: Photo, mother: Photo, request: PreviewRequest) -> Child:
+    def _blended(self, father: Photo, mother: Photo, request: PreviewRequest) -> Child:
         made_by = request.model_dump(exclude={"edits", "age", "sex"})
         key = json.dumps([made_by, mother.face], sort_keys=True)
         if key not in father.blends:
             assert father.parent is not None and mother.parent is not None
             parents = [self.neutral_parent(who) if request.neutral else who.parent for who in (father, mother)]
             ours, theirs = (parent.latent for parent in parents if parent)
-            strategy = engine.blender(self.blender(request), request.options)
-            father.remember(key, engine.blend(ours, theirs, strategy, request.seed))
+            strategy = self.engine.blender(self.blender(request), request.options)
+            father.remember(key, self.engine.blend(ours, theirs, strategy, request.seed, request.projector))
         return father.blends[key]
-
-    def _engine(self, projector: Mapping[str, Any]) -> Engine:
-        """An engine with these projector options; all of them share one latent space."""
-        key, settings = json.dumps(projector, sort_keys=True), self.settings
-        if key not in self._engines:
-            while len(self._engines) >= ENGINES:
-                del self._engines[list(self._engines)[1]]  # the first one is ours, always
-            known: Any = settings.precision
-            self._engines[key] = Engine(
-                settings.backbone, settings.device, known, settings.memory_budget, projector_options=projector
-            )
-        return self._engines[key]
 
     @staticmethod
     def is_stochastic(spec: PluginSpec) -> bool:

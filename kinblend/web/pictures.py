@@ -66,7 +66,7 @@ def _strip(
     from PIL import Image as pil
 
     needed = [latent for ours, theirs, share in frames for latent in _shown(ours, theirs, share)]
-    backbone = engine_service.backbone_for(family.order)
+    backbone = engine_service.engine.backbone
     pictures = iter(_rendered(needed, backbone, family.order.seed, check))
     strip = pil.new("RGB", (len(frames) * PREVIEW, PREVIEW))
     for place, (ours, theirs, share) in enumerate(frames):

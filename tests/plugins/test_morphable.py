@@ -85,7 +85,7 @@ def test_the_child_of_somebody_and_themselves_has_their_skin(backbone, parents):
 def child(backbone, father, mother, share):
     weights = WeightMap(torch.full((backbone.space.layers, backbone.space.dim), share), backbone.space)
     code = kinblend.weighted_sum(father.code, mother.code, weights.values)
-    return Latent(code, backbone.space, backbone.projector.blend_detail(father, mother, weights))
+    return Latent(code, backbone.space, backbone.projector.blend_detail(father, mother, weights, ProjectorOptions()))
 
 
 def test_the_shipped_pack_verifies_and_is_small(backbone):
@@ -164,7 +164,7 @@ def test_a_latent_without_detail_renders_as_its_code(backbone, parents):
 
 def test_projection_of_images_is_refused_by_name(backbone, faces):
     with pytest.raises(kinblend.KinblendError, match="use encode"):
-        backbone.projector.project(faces[0].image)
+        backbone.project(faces[0].image)
 
 
 def test_a_spline_keeps_affine_maps_exactly():
@@ -254,7 +254,9 @@ def test_where_hair_covers_one_parent_the_other_ones_skin_counts(backbone, paren
     hair[:20] = 255
     covered = Latent(father.code, father.space, {**father.detail, "hair": hair})
     half = torch.full((backbone.space.layers, backbone.space.dim), 0.5)
-    mixed = backbone.projector.blend_detail(covered, mother, WeightMap(half, backbone.space))["residual"].float()
+    mixed = backbone.projector.blend_detail(covered, mother, WeightMap(half, backbone.space), ProjectorOptions())[
+        "residual"
+    ].float()
     hers, his = mother.detail["residual"].float(), father.detail["residual"].float()
     upper, lower = slice(20, 60), slice(300, 340)
     assert (mixed - hers)[:, upper].abs().mean() < 0.35 * (his - hers)[:, upper].abs().mean()
@@ -269,17 +271,18 @@ def kinblend_picture(pixels):
 
 @pytest.mark.parametrize("wanted", ["father", "mother"])
 def test_the_background_can_be_chosen(backbone, parents, wanted):
-    context = backbone.projector.context
-    projector = MorphableProjector(ProjectorOptions(background=wanted), context)
     weights = WeightMap(torch.full((backbone.space.layers, backbone.space.dim), 0.5), backbone.space)
-    detail = projector.blend_detail(*parents, weights)
+    detail = backbone.projector.blend_detail(*parents, weights, ProjectorOptions(background=wanted))
     background_source = parents[["father", "mother"].index(wanted)]
     assert torch.equal(detail["background"], background_source.detail["background"])
 
 
 def test_a_plain_background_is_grey(backbone, parents):
-    projector = MorphableProjector(ProjectorOptions(background="plain"), backbone.projector.context)
-    picture = np.asarray(projector.render(parents[:1])[0])
+    weights = WeightMap(torch.ones(backbone.space.layers, backbone.space.dim), backbone.space)
+    detail = backbone.projector.blend_detail(*parents, weights, ProjectorOptions(background="plain"))
+    [child] = backbone.render([Latent(parents[0].code, backbone.space, detail)])
+    assert child.size == backbone.render(parents[:1])[0].size
+    picture = np.asarray(child)
     assert np.abs(picture[:8].astype(int) - 128).max() <= 1
 
 

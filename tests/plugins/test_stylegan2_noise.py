@@ -26,6 +26,6 @@ def test_a_childs_noise_has_its_parents_contrast_however_alike_they_are(
         maps[1][name] = (alike * first + (1 - alike**2) ** 0.5 * other).half()
     father, mother = (Latent(code, backbone.space, detail) for detail in maps)
     weights = WeightMap(torch.full(code.shape, share), backbone.space)
-    for name, blended in projector.blend_detail(father, mother, weights).items():
+    for name, blended in projector.blend_detail(father, mother, weights, projector.options).items():
         ours, theirs = (float(some[name].float().std()) for some in maps)
         assert float(blended.float().std()) == pytest.approx(share * ours + (1 - share) * theirs, rel=0.01)

@@ -74,9 +74,9 @@ def where_skin(model: Morphable, gain: Tensor) -> Tensor:
 def background_source(father: Latent, mother: Latent, share: float, wanted: str) -> Mapping[str, Tensor]:
     """The detail of the parent whose hair, ears, neck and background the child gets.
 
-    wanted: "father", "mother", or "auto": the one with the larger share, the mother at one half. Two hair styles
-    mixed would be a double exposure.
+    wanted: "father", "mother", "auto": the one with the larger share, the mother at one half; or "plain": nobody's.
+    Two hair styles mixed would be a double exposure.
     """
-    if wanted == "auto":
-        wanted = "father" if share > 0.5 else "mother"
-    return (father if wanted == "father" else mother).detail
+    larger = "father" if share > 0.5 else "mother"
+    chosen = (father if (larger if wanted in ("auto", "plain") else wanted) == "father" else mother).detail
+    return {name: value for name, value in chosen.items() if wanted != "plain" or name != "background"}

@@ -15,12 +15,13 @@ from kinblend.errors import LatentShapeError, UsageError
 from kinblend.imaging import to_pictures
 from kinblend.interfaces import Noise
 from kinblend_plugins.morphable import background, detail, geometry
-from kinblend_plugins.morphable.model import LAYERS, Morphable, resize
+from kinblend_plugins.morphable.model import DETAIL, LAYERS, Morphable, resize
 from kinblend_plugins.morphable.options import ProjectorOptions
 from kinblend_plugins.morphable.residual_gain import ResidualGain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from pydantic import BaseModel
 
 SMALLEST = 32  # px
 # So many textures are decoded together, which spares converting the components for each, and so many pictures warped:
@@ -84,12 +85,15 @@ class MorphableProjector(Projector):
         names = ("shape", "complexion", "features", "detail")
         return {name: (layer, layer) for layer, name in enumerate(names)}
 
-    def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
+    def blend_detail(
+        self, father: Latent, mother: Latent, weights: WeightMap, options: BaseModel
+    ) -> Mapping[str, Tensor]:
         """The residual by the father's share at each part of the face, the background whole from one parent."""
         if not (father.detail and mother.detail):
             return {}
         share = float(weights.values[1:].mean())
-        background_source = detail.background_source(father, mother, share, self.options.background)
+        chosen = options.background if isinstance(options, ProjectorOptions) else "auto"
+        background_source = detail.background_source(father, mother, share, chosen)
         return {**background_source, "residual": detail.mixed_residual(self.model, father, mother, weights.values)}
 
     def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
@@ -128,14 +132,14 @@ class MorphableProjector(Projector):
         if not latents[0].detail:
             return model.warp(texture, shape, size or self.resolution)[0]
         having = {name: _together(latents, name).to(model.device) for name in latents[0].detail}
-        size = size or having["background"].shape[-1]
+        size = size or _side(having)
         texture = resize(texture, having["residual"].shape[-1]) + having["residual"]
         to_frame, to_photo = model.places(shape, having["shape"], size)
         window = model.face_at(to_frame)
         rows, columns = _extent(window)
         at, window = to_frame[:, rows, columns].contiguous(), window[:, :, rows, columns]
         face = geometry.sample(texture, at)
-        if self.options.background == "plain":
+        if "background" not in having:
             ground = face.new_zeros(len(codes), 3, size, size)
             ground[:, :, rows, columns] = face * window
             return ground
@@ -165,6 +169,11 @@ def _together(latents: Sequence[Latent], name: str) -> Tensor:
     if all(tensor is tensors[0] for tensor in tensors):
         return tensors[0].float().expand(len(tensors), *tensors[0].shape)
     return torch.stack(tensors).float()
+
+
+def _side(having: Mapping[str, Tensor]) -> int:
+    """Of the pictures, where nobody asks for another: as large as the photograph that the residual is of."""
+    return having["residual"].shape[-1] * 512 // DETAIL
 
 
 def _extent(window: Tensor) -> tuple[slice, slice]:

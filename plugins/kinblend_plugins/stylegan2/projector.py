@@ -46,6 +46,10 @@ class StyleGAN2Projector(Projector):
         self._has_average = "w_avg" in tensors
         self._draw: Draw = compiled(self.generator) if self.options.compile else self.generator
 
+    def layer_groups(self) -> Mapping[str, tuple[int, int]]:
+        """The coarse, middle and fine layers (Karras et al. 2019, section 3) under what they are about."""
+        return layer_groups(self.space.layers)
+
     def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
         """Codes of z, the same w in each layer, truncated by psi: [n, D] → float32 [n, L, D] on the CPU."""
         w = self.generator.mapping(self._send(z.float()))
@@ -113,7 +117,9 @@ class StyleGAN2Projector(Projector):
             for name in self._names()
         ]
 
-    def blend_detail(self, father: Latent, mother: Latent, weights: WeightMap) -> Mapping[str, Tensor]:
+    def blend_detail(
+        self, father: Latent, mother: Latent, weights: WeightMap, options: BaseModel
+    ) -> Mapping[str, Tensor]:
         """Noise maps by the father's mean share of the layer that each belongs to, kept at unit variance.
 
         A parent without maps of its own has the stored ones.
@@ -130,6 +136,10 @@ class StyleGAN2Projector(Projector):
             contrast = ours.std() * share + theirs.std() * (1 - share)
             blended[name] = (mixed * (contrast / mixed.std().clamp_min(1e-6))).half()
         return blended
+
+    def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
+        """Noise maps stay as they are."""
+        return latent.detail
 
     def project(
         self,
@@ -191,3 +201,10 @@ def _check(context: Context, resolution: int, layers: int, dim: int) -> None:
         raise PackError(
             f"the pack's latent space is {context.space}, but its generator takes [{layers}, {dim}]; import it again"
         )
+
+
+def layer_groups(layers: int) -> dict[str, tuple[int, int]]:
+    """Coarse (4 to 8 px), middle (16 to 32 px) and fine layers: name → first and last layer."""
+    ends = [min(layers, end) for end in ((4, 8, layers) if layers >= 9 else (1, (layers + 1) // 2, layers))]
+    groups = zip(("shape", "features", "complexion and detail"), [0, *ends[:-1]], ends, strict=True)
+    return {name: (first, end - 1) for name, first, end in groups if end > first}

@@ -19,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 import kinblend
+import kinblend.face_interfaces
 from kinblend.datasets import Family, KinshipSet, Person
 from kinblend.packs import PackSource, write_description
 
@@ -115,6 +116,62 @@ def paint(backbone, batch, precision):
     return lambda: log("painted", *backbone.projector.synthesize(codes).shape)
 
 
+class Middle(kinblend.face_interfaces.FaceDetector):
+    """One face, in the middle of every picture."""
+
+    def detect(self, images):
+        import numpy as np
+
+        log("detected", len(images))
+        shares = np.array([[0.4, 0.45], [0.6, 0.45], [0.5, 0.55], [0.42, 0.65], [0.58, 0.65]])
+        return [[self._face(np, image, shares)] for image in images]
+
+    def _face(self, np, image, shares):
+        size = np.array(image.size)
+        box = (0.25 * size[0], 0.2 * size[1], 0.75 * size[0], 0.8 * size[1])
+        return kinblend.face_interfaces.Detection(box, 1.0, shares * size)
+
+
+class Circle(kinblend.face_interfaces.Landmarker):
+    """The points of a usual face in the box."""
+
+    def predict(self, image, box):
+        import numpy as np
+
+        log("landmarks")
+        left, top, right, bottom = box
+        shares = np.full((68, 2), 0.5)
+        shares[36:42], shares[42:48], shares[48:] = (0.3, 0.4), (0.7, 0.4), (0.5, 0.75)
+        shares[48], shares[54] = (0.35, 0.75), (0.65, 0.75)
+        return shares * [right - left, bottom - top] + [left, top]
+
+    def predict_in_crop(self, image):
+        return self.predict(image, (0.2 * image.width, 0.2 * image.height, 0.8 * image.width, 0.9 * image.height))
+
+
+class Colours(kinblend.IdentityNetwork):
+    """Who has the same mean colour is the same."""
+
+    embedding_size, input_side = 3, 32
+
+    def embed_pictures(self, pictures):
+        log("embedded", len(pictures))
+        return pictures.mean((2, 3))
+
+
+class Twice(kinblend.face_interfaces.Upscaler):
+    factor = 2
+
+    def upscale(self, images):
+        log("enlarged", len(images))
+        return [image.resize((2 * image.width, 2 * image.height)) for image in images]
+
+
+def counted(faces: Path, quiet: bool = False):
+    """How many files."""
+    print(len(list(faces.iterdir())))
+
+
 def spec(name, target, options=None):
     return kinblend.PluginSpec(name, "a test", f"all_plugin:{target}", options)
 
@@ -157,6 +214,31 @@ def kinblend_register_datasets(register):
 @kinblend.hookimpl
 def kinblend_register_analysers(register):
     register(spec("brightness", "brightness"))
+
+
+@kinblend.hookimpl
+def kinblend_register_detectors(register):
+    register(spec("middle", "Middle"))
+
+
+@kinblend.hookimpl
+def kinblend_register_landmarkers(register):
+    register(spec("circle", "Circle"))
+
+
+@kinblend.hookimpl
+def kinblend_register_identity_networks(register):
+    register(spec("colours", "Colours"))
+
+
+@kinblend.hookimpl
+def kinblend_register_upscalers(register):
+    register(spec("twice", "Twice"))
+
+
+@kinblend.hookimpl
+def kinblend_register_evaluations(register):
+    register(spec("counted", "counted"))
 
 
 @kinblend.hookimpl
@@ -270,6 +352,39 @@ def test_a_strangers_analyser(site: Site) -> None:
     with (site.folder / "d.csv").open(newline="") as file:
         [row] = DictReader(file)
     assert 50 < float(row["age"]) < 200  # the mean grey of a portrait, which no such analyser would call an age
+
+
+def test_a_strangers_detector_landmarker_and_identity_network_by_the_settings(site: Site) -> None:
+    words = ["run", *PARENTS, "--no-neutral", "--no-judge", "--age", "parents", "--out", "faces", "--quiet"]
+    chosen = {"KINBLEND_DETECTOR": "middle", "KINBLEND_LANDMARKER": "circle", "KINBLEND_IDENTITY_NETWORK": "colours"}
+    done = site.kinblend(*words, **chosen)
+    assert done.returncode == 0, done.stderr
+    told = [record for record in log(site) if record[0] not in ("before", "after")]
+    assert told.count(["landmarks"]) == 2
+    assert {record[0] for record in told} == {"detected", "landmarks", "embedded"}
+    assert json.loads((site.folder / "faces" / "child.json").read_text())["identity_network"] == "colours"
+    done = site.kinblend(*words, KINBLEND_DETECTOR="nobody")
+    assert (done.returncode, "there is no detector 'nobody'; there are: mtcnn, middle" in done.stderr) == (2, True)
+
+
+def test_a_strangers_upscaler(site: Site) -> None:
+    from PIL import Image
+
+    set_ = site.folder / "set"
+    set_.mkdir()
+    for letter, person in (("F", FATHER), ("M", MOTHER), ("S", FATHER)):
+        picture = Image.open(example(person)).convert("RGB")
+        picture.thumbnail((160, 160))
+        picture.save(set_ / f"FMS-1-{letter}.png")
+    words = ["prepare", "set", "--format", "tskinface", "--no-latents", "--upscale", "twice", "--out", "prepared"]
+    done = site.kinblend(*words, "--cache", "cache", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert any(record[0] == "enlarged" for record in log(site))
+
+
+def test_a_strangers_evaluation(site: Site) -> None:
+    assert "counted" in site.kinblend("evaluate", "--help").stdout
+    assert site.kinblend("evaluate", "counted", "shipped").stdout == "2\n"
 
 
 def test_a_strangers_benchmark(site: Site) -> None:

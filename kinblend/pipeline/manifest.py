@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kinblend.backbone import Backbone
 from kinblend.device import DevicePool, peak_rss
 from kinblend.errors import wrap_plugin_errors
+from kinblend.identity import load_identity
 from kinblend.interfaces import Plugin
 from kinblend.pipeline.request import RunRequest
 from kinblend.pipeline.result import Parent
@@ -84,7 +85,8 @@ def finish(
     }
     similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in likeness]
     clamped = [round(child.clamped, 4) for child in children]
-    return run | seen | {"similarity": similarity, "clamped": clamped, "cost": cost}
+    network = {"identity_network": load_identity().name}
+    return run | seen | network | {"similarity": similarity, "clamped": clamped, "cost": cost}
 
 
 def describe_plugin(plugin: Plugin, options: BaseModel | None = None) -> dict[str, Any]:

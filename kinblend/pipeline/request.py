@@ -84,12 +84,12 @@ def validate_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, EditVa
     """
     with wrap_plugin_errors(editor.title):
         known, targets = dict(editor.attributes()), editor.targets()
-    found = {}
+    found, units = {}, [unit for known_units in targets.values() for unit in known_units]
     for name, value in edits.items():
         if name not in known:
             names = ", ".join(known) or "none; see `kinblend editors show`"
             raise UsageError(f"{editor.title} can't move {name!r} of {editor.space.backbone}; it can move: {names}")
-        found[name] = value if isinstance(value, Target) else _edit(name, value, targets.get(name, ()))
+        found[name] = value if isinstance(value, Target) else _edit(name, value, units)
         _check_target(editor, name, found[name], targets.get(name, ()))
     return found
 
@@ -101,11 +101,11 @@ def resolve_strengths(editor: Editor, code: Tensor, edits: Mapping[str, EditValu
     return {name: found[name] if isinstance(edit, Target) else edit for name, edit in edits.items()}
 
 
-def _edit(name: str, value: Any, targets: Sequence[str]) -> EditValue:
-    """A number is a strength; one with a unit of the attribute's, or the beginning of one (8y), a target."""
+def _edit(name: str, value: Any, units: Sequence[str]) -> EditValue:
+    """A number is a strength; one with a unit, or the beginning of one (8y), a target."""
     text = value.strip() if isinstance(value, str) else value
     written = re.fullmatch(r"(.*[0-9.]) *([a-z]+)", text) if isinstance(text, str) else None
-    unit = next((known for known in targets if written and known.startswith(written[2])), "")
+    unit = next((known for known in units if written and known.startswith(written[2])), "")
     try:
         number = float(written[1] if written and unit else text)
     except (TypeError, ValueError):

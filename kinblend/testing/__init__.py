@@ -13,6 +13,21 @@ class TestMine(BlenderContract):
 from kinblend.testing.blender import BlenderContract
 from kinblend.testing.editor import EditorContract
 from kinblend.testing.encoder import EncoderContract
+from kinblend.testing.faces import (
+    DetectorContract,
+    IdentityNetworkContract,
+    LandmarkerContract,
+    UpscalerContract,
+)
 from kinblend.testing.projector import ProjectorContract
 
-__all__ = ["BlenderContract", "EditorContract", "EncoderContract", "ProjectorContract"]
+__all__ = [
+    "BlenderContract",
+    "DetectorContract",
+    "EditorContract",
+    "EncoderContract",
+    "IdentityNetworkContract",
+    "LandmarkerContract",
+    "ProjectorContract",
+    "UpscalerContract",
+]

@@ -58,6 +58,14 @@ class BlenderContract:
             first, second = (self._blend(father, mother, context, self.options, seed=11) for _ in range(2))
             assert torch.equal(first.code, second.code)
 
+    def test_the_seed_changes_the_child_where_the_class_says_so(self) -> None:
+        import torch
+
+        stochastic = load_plugins()["blender"].get(self.name).load().stochastic
+        for father, mother, context in self._parents():
+            codes = [self._blend(father, mother, context, self.options, seed=seed).code for seed in range(8)]
+            assert stochastic is not all(torch.equal(codes[0], other) for other in codes[1:])
+
     def test_a_weighted_sum_stays_between_the_parents(self) -> None:
         import pytest
         import torch

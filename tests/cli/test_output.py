@@ -133,7 +133,7 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
         (["models", "import", "x.pt", "--name", "../../evil"], 2, "use lower case letters"),
         (["models", "add", "morphable", "x.safetensors"], 2, "comes with a plugin"),
         (["analyze", "--trios", "x.safetensors", "--null", "shuffled"], 2, "write --null NAME=FILE"),
-        (["evaluate", "blender", "--trios", "x", "--weights", "a=b"], 3, "b does not exist"),
+        (["evaluate", "blender", "--trios", "x", "--weights", "a=learned:b"], 3, "b does not exist"),
         (["edit", "x.safetensors", "--edit", "=2"], 2, "write --edit attribute=strength"),
         (["run", "--father", "a", "--mother", "b", "--set", "encoder.wings=2"], 2, "'morphable' has no option"),
         (["encode", "a.jpg", "--set", "projector.wings=2"], 2, "only options of encoder"),

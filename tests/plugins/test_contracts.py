@@ -12,7 +12,15 @@ from kinblend.checkpoint_import import import_pack
 from kinblend.cli.demo import example
 from kinblend.faces import align, find_face
 from kinblend.imaging.decode import read_image
-from kinblend.testing import EditorContract, EncoderContract, ProjectorContract
+from kinblend.testing import (
+    DetectorContract,
+    EditorContract,
+    EncoderContract,
+    IdentityNetworkContract,
+    LandmarkerContract,
+    ProjectorContract,
+    UpscalerContract,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,7 +34,15 @@ def prepare(tmp_path_factory: pytest.TempPathFactory) -> None:
     write_e4e(folder / "e.pt", state_dict("e4e_256"), cases("e4e_256")["latent_avg"])
     import_pack(folder / "e.pt", folder, "made-up")
     (folder / "e.pt").unlink()
-    TestMorphableEncoder.faces = TestE4eEncoder.faces = faces
+    for contract in (
+        TestMorphableEncoder,
+        TestE4eEncoder,
+        TestMtcnn,
+        TestDlibLandmarks,
+        TestDlibIdentity,
+        TestBicubic,
+    ):
+        contract.faces = faces
     TestE4eEncoder.backbone = TestStyleGAN2Projector.backbone = folder / "made-up"
 
 
@@ -47,6 +63,22 @@ class TestStyleGAN2Projector(ProjectorContract):
 
     def codes(self, count: int = 2) -> torch.Tensor:
         return cases("e4e_256")["w_plus"][:count].clone()
+
+
+class TestMtcnn(DetectorContract):
+    name = "mtcnn"
+
+
+class TestDlibLandmarks(LandmarkerContract):
+    name = "dlib"
+
+
+class TestDlibIdentity(IdentityNetworkContract):
+    name = "dlib"
+
+
+class TestBicubic(UpscalerContract):
+    name = "bicubic"
 
 
 class TestInterfaceGAN(EditorContract):

@@ -172,7 +172,9 @@ def _together(latents: Sequence[Latent], name: str) -> Tensor:
 
 
 def _side(having: Mapping[str, Tensor]) -> int:
-    """Of the pictures, where nobody asks for another: as large as the photograph that the residual is of."""
+    """Of the pictures, where nobody asks for another: the background's, else that of the photographs."""
+    if "background" in having:
+        return having["background"].shape[-1]
     return having["residual"].shape[-1] * 512 // DETAIL
 
 

@@ -17,6 +17,8 @@ class RegionOptions(BaseModel):
 class RegionBlender(kinblend.Blender):
     """Each region of neighbouring layers comes whole from one parent, drawn by seed."""
 
+    stochastic = True
+
     def weights(self, father, mother, seed):
         import torch
 

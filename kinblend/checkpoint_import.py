@@ -77,7 +77,7 @@ def _remove_strays(home: Path) -> None:
 
 
 def default_name(checkpoint: Path) -> str:
-    """A pack's name made of a file's: that of the pack which is downloaded as a file of this name ("ffhq-1024" for
+    """A pack's name made of a file's: that of the pack which is downloaded as a file of this name ("faces-1024" for
     "e4e_ffhq_encode.pt"); else the file's own, "Net_v1.0.pkl" → "net-v1-0"."""
     for source in load_plugins().packs.values():
         if source.downloads and source.downloads[0].filename == checkpoint.name:

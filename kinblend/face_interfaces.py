@@ -52,7 +52,7 @@ class FaceComponent:
 
     @property
     def title(self) -> str:
-        """Who this is, for messages: "detector 'mtcnn' of kinblend 0.1.0"."""
+        """Who this is, for messages: "detector 'mine' of mine 1.0"."""
         return f"{self.kind} '{self.name}' of {self.distribution or '?'}"
 
 

@@ -73,6 +73,7 @@ def test_every_built_in_plugin_loads() -> None:
             "blenders",
             "interfacegan",
             "checkpoints",
+            "faces",
             "stylegan2",
             "mobilestylegan",
             "wplus",

@@ -69,7 +69,7 @@ def _faces() -> str:
     picture = Image.new("RGB", (256, 256), "grey")
     load_identity()
     predict_in_crop(picture)
-    return f"MTCNN, landmarks and identity network load; {len(detect(picture))} faces on a plain picture"
+    return f"detector, landmarks and identity network load; {len(detect(picture))} faces on a plain picture"
 
 
 def _plugins() -> str:

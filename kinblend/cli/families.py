@@ -128,7 +128,12 @@ def encode(
     backbone: flags.Backbone = None,
     aligned: Annotated[bool, typer.Option("--aligned", help="They are FFHQ crops, as prepare makes.")] = False,
     mirrored: Annotated[bool, typer.Option("--mirrored", help="Turn every picture left to right first.")] = False,
-    identity: Annotated[str, typer.Option(help="Of the embeddings: dlib, facenet or mobilefacenet.")] = "dlib",
+    identity: Annotated[
+        str | None,
+        typer.Option(
+            help="Network of the embeddings; `kinblend identity-networks list`. Default: what plugins prefer."
+        ),
+    ] = None,
     demographics: Annotated[
         Path | None, typer.Option(help="Table of `families demographics`: the children's age and ethnicity are kept.")
     ] = None,
@@ -147,7 +152,7 @@ def encode(
 
     options = parse_sets(sets or [], ("encoder",))["encoder"]
     check_file(out)
-    load_identity(identity)
+    network = load_identity(identity)
     home = load_settings().home
     listed = read_trio_list(trios)
     keep_inputs(picture for trio in listed for picture in (trio.father, trio.mother, trio.child))
@@ -165,7 +170,7 @@ def encode(
             lambda done, of: show(done, total=of),
             aligned=aligned,
             mirrored=mirrored,
-            identity=identity,
+            identity=network.name,
             known=known,
             encoder_options=options,
         )

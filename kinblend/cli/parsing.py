@@ -73,7 +73,7 @@ def named_files(words: Sequence[str], flag: str) -> dict[str, str]:
 
 
 def parse_weights(words: Sequence[str]) -> dict[str, tuple[str, dict[str, str]]]:
-    """`["render=learned:a.safetensors"]` → `{"render": ("learned", {"weights": "a.safetensors"})}`.
+    """`["a=mine:f.safetensors"]` → `{"a": ("mine", {"weights": "f.safetensors"})}`.
 
     Raises `UsageError`, `InputError`.
     """

@@ -38,7 +38,7 @@ def ms_ssim(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _ssim(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """Likeness of the light, and of contrast and structure, round each pixel."""
+    """Similarity of the light, and of contrast and structure, round each pixel."""
     a, b = _blurred(one), _blurred(other)
     variance_a, variance_b = _blurred(one * one) - a * a, _blurred(other * other) - b * b
     shared = _blurred(one * other) - a * b

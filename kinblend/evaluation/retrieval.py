@@ -42,9 +42,9 @@ def candidates(trios: Trios) -> Tensor:
 
 def scores(found: Tensor, truth: Tensor, others: Tensor) -> Scores:
     """found: predictions, NaN where there is none. truth: the children. others: what `candidates` gave."""
-    likeness = found @ truth.T
-    own = likeness.diagonal()
-    less = (likeness < own[:, None]).float() + 0.5 * (likeness == own[:, None]).float()
+    cosines = found @ truth.T
+    own = cosines.diagonal()
+    less = (cosines < own[:, None]).float() + 0.5 * (cosines == own[:, None]).float()
     among = others.float()
     count = among.sum(1)
     rank = torch.where(count > 0, 1 + count - (less * among).sum(1), torch.nan)  # none without anybody to compare
@@ -52,7 +52,7 @@ def scores(found: Tensor, truth: Tensor, others: Tensor) -> Scores:
         _kept((less * among).sum(1) / count, own),
         _kept(rank, own),
         own,
-        _kept((likeness.nan_to_num() * among).sum(1) / count, own),
+        _kept((cosines.nan_to_num() * among).sum(1) / count, own),
     )
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from kinblend.face_interfaces import FaceDetector
 
 SIDES = (320, 640, 1600)  # the longest side of the copies looked at, one after the other
-SMALLEST = 20  # pixels of a face in the copy looked at
-# A copy is enough when its largest face has so many pixels: then every face of a tenth of its area has SMALLEST, too.
-LARGE = 80
+# A copy is enough when its largest face has so many times the detector's smallest: then every face of a tenth of its
+# area is found as well.
+LARGE = 4
 
 
 def detect(image: Image) -> list[Detection]:

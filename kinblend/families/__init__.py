@@ -1,1 +1,1 @@
-"""Families: from pictures of fathers, mothers and children to what the learned blender is trained on."""
+"""Families: from pictures of fathers, mothers and children to what a blender is trained on."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kinblend.plugins import load_component
-
 if TYPE_CHECKING:
     from kinblend.face_interfaces import IdentityNetwork
 
@@ -15,5 +13,7 @@ def load_identity(name: str | None = None) -> IdentityNetwork:
 
     Raises `UsageError` for an unknown name and `ModelError` without weights.
     """
+    from kinblend.plugins import load_component  # the network itself is used where pluggy is not installed
+
     found: IdentityNetwork = load_component("identity-network", name)
     return found

@@ -157,9 +157,9 @@ class Engine:
                     father, mother = self._reconstructed([father, mother], request.seeds[0])
             with stages("compare"):
                 pictures = [child.image for child in children]
-                likeness = similarity([father.crop, mother.crop], pictures)
+                similarities = similarity([father.crop, mother.crop], pictures)
                 seen = judge_children(request.judge, pictures)
-        return Result(father, mother, children, finish(run, children, likeness, seen, stages.seconds, self.pool))
+        return Result(father, mother, children, finish(run, children, similarities, seen, stages.seconds, self.pool))
 
     def _prepare_parents(
         self, request: RunRequest, stages: Stages, sources: Sequence[Mapping[str, str]]

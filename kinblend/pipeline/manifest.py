@@ -67,7 +67,7 @@ def describe_run(backbone: Backbone, request: RunRequest) -> dict[str, Any]:
 def finish(
     run: dict[str, Any],
     children: Sequence[Child],
-    likeness: Sequence[Sequence[float]],
+    similarities: Sequence[Sequence[float]],
     seen: dict[str, Any],
     seconds: Mapping[str, float],
     pool: DevicePool,
@@ -83,7 +83,7 @@ def finish(
         "peak_memory_bytes": peak_rss(),
         "leases": leases,
     }
-    similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in likeness]
+    similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in similarities]
     clamped = [round(child.clamped, 4) for child in children]
     network = {"identity_network": load_identity().name}
     return run | seen | network | {"similarity": similarity, "clamped": clamped, "cost": cost}

@@ -29,7 +29,7 @@ class Download:
 class PackageDownload:
     """One file of a distribution on the package index; pip fetches it, from wherever it is set up to look.
 
-    requirement: as pip takes it, with one exact version ("random-face==2021.7.21.1"). filename: the wheel's.
+    requirement: as pip takes it, with one exact version ("faces==1.0"). filename: the wheel's.
     sha256: 64 hex digits. size: in bytes.
     """
 

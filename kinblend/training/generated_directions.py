@@ -204,7 +204,7 @@ def _laid(step: Tensor, name: str, layers: Layers) -> Tensor:
 
 
 def _curve(age: _Reader, gender: _Reader, edited: Measurements) -> dict[str, Any]:
-    """What age's reading means in years, for women and for men: as `interfacegan` reads it."""
+    """What age's reading means in years, for women and for men: as an editor reads it."""
     reading, seen, male = age.value(edited), even(edited.values["age"].double()), gender.value(edited)
     at = torch.tensor(READINGS, dtype=torch.float64)
     curves = {}

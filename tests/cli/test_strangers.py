@@ -81,7 +81,7 @@ def test_importing_says_one_line_even_where_torch_would_warn(site: Site) -> None
         done = site.kinblend("models", "import", file)
         assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
     code = (
-        "import kinblend\n"
+        "import kinblend.checkpoints\n"
         "try:\n    kinblend.checkpoints.read_tensor('four.pt', 'w', 'shares')\n"
         "except kinblend.KinblendError:\n    pass\n"
     )
@@ -93,7 +93,7 @@ def test_a_command_with_the_name_of_one_of_ours_is_reported(tmp_path: Path) -> N
     site = Site(tmp_path)
     site.add(
         "taking",
-        "import kinblend\n"
+        "import kinblend.checkpoints\n"
         "@kinblend.hookimpl\n"
         "def kinblend_register_commands(register):\n"
         "    register(kinblend.PluginSpec('run', 'Run otherwise.', 'nowhere:run'))\n",
@@ -106,7 +106,7 @@ def test_a_plugins_command_is_imported_when_it_is_called(tmp_path: Path) -> None
     site = Site(tmp_path)
     site.add(
         "greeting",
-        "import kinblend\n"
+        "import kinblend.checkpoints\n"
         "@kinblend.hookimpl\n"
         "def kinblend_register_commands(register):\n"
         "    register(kinblend.PluginSpec('greet', 'Log hello.', 'greeting_work:greet'))\n",

@@ -10,14 +10,14 @@ from PIL import Image
 from kinblend import Engine
 from kinblend.cli.demo import example
 from kinblend.faces import find_face
-from kinblend.families.encode import HELD_OUT, _groups, encode_trios, pad_edges
+from kinblend.families.encode import EDGE_PADDING, _groups, encode_trios, pad_edges
 from kinblend.families.trio_list import TrioFiles
 from kinblend.identity import embed_faces
 
 
 def test_edges_are_continued() -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (6, 4, 3), dtype=np.uint8)
-    more = round(HELD_OUT * 4)
+    more = round(EDGE_PADDING * 4)
     wide = np.asarray(pad_edges(Image.fromarray(pixels)))
     assert wide.shape == (6 + 2 * more, 4 + 2 * more, 3)
     assert (wide[more:-more, more:-more] == pixels).all()

@@ -221,5 +221,5 @@ def test_the_pose_is_by_68_points_where_dlib_finds_no_face(tmp_path: Path) -> No
     Head(Image.open(example("P004"))).turned(0, -40, 0).save(folder / "FMS-1-F.jpg", quality=95)
     run(folder, tmp_path / "out")
     [row] = [row for _, row in read_table(tmp_path / "out" / "index.csv").rows]
-    assert row["landmarks"] == "mtcnn"
+    assert row["landmarks"] == "detector"
     assert float(row["pitch"]) == pytest.approx(-40, abs=6)

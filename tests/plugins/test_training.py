@@ -206,7 +206,7 @@ def test_the_projection_is_the_student_reports() -> None:
 
 def test_families_are_on_one_side_only() -> None:
     families = [f"F{i % 30}" for i in range(100)]
-    parts = replace(trios(LatentSpace("test", 4, 8, "0" * 64), 100), families=families).parts(3)
+    parts = replace(trios(LatentSpace("test", 4, 8, "0" * 64), 100), families=families).split_rows(3)
     sides = {name: {families[i] for i in rows} for name, rows in parts.items()}
     assert sorted(i for rows in parts.values() for i in rows) == list(range(100))
     assert not sides["train"] & sides["val"]

@@ -91,7 +91,7 @@ def settled(page) -> None:
 
 def test_a_family_from_two_photographs_to_forgetting(page, server: Server) -> None:
     make_child(page)
-    assert "like father" in page.inner_text("#likeness")
+    assert "like father" in page.inner_text("#similarity")
     assert page.locator("#child .mark").inner_text() == "Synthetic image"
     first = shown(page)
 

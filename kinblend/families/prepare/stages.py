@@ -130,11 +130,11 @@ def _align(work: Work, options: PrepareOptions) -> StageResult:
     box = (np.array(found["box"]) - corner) * factor
     points = landmarker().predict_by_own_detector(image, box)
     chosen = five if points is None else points
-    # Five points tell too little of a tilt: for the pose, 68 are looked for where MTCNN saw the face.
+    # Five points tell too little of a tilt: for the pose, 68 are looked for where the detector saw the face.
     head = fit_head(predict(image, box) if points is None else points)
     crops = {crop_suffix(size): png(cut(image, chosen, size)) for size in options.sizes}
     pose = {name: round(float(getattr(head, name)), 2) for name in ("yaw", "pitch", "roll")}
-    by = "mtcnn" if points is None else "dlib"
+    by = "detector" if points is None else "landmarker"
     return StageResult({"by": by, "landmarks": np.round(chosen, 3).tolist(), **pose}, crops)
 
 

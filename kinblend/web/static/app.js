@@ -90,7 +90,7 @@ async function show(placed, answer, number) {
   await put(child.picture);
   byId("child-name").textContent = nameOf(child);
   const { father, mother } = child.similarity;
-  byId("likeness").replaceChildren(...likeness("father", father), ...likeness("mother", mother));
+  byId("similarity").replaceChildren(...similarity("father", father), ...similarity("mother", mother));
   byId("get-png").href = child.png;
   byId("get-sheet").href = answer.sheet;
   byId("get-bundle").href = answer.bundle;
@@ -107,7 +107,7 @@ function nameOf({ sex, age }) {
   return `Their child: a ${sex}${years && ` of ${years}`}`;
 }
 
-function likeness(role, value) {
+function similarity(role, value) {
   const place = document.createElement("span");
   const amount = document.createElement("b");
   amount.textContent = value.toFixed(2);

@@ -4,7 +4,7 @@ import pytest
 
 from kinblend.cli.age_and_sex import HOW, describe_default, parse_request
 from kinblend.errors import UsageError
-from kinblend.pipeline.age_and_sex import Asked
+from kinblend.pipeline.age_and_sex import ChildSpec
 
 
 def test_what_is_not_given_is_asked_for_by_default() -> None:
@@ -30,15 +30,15 @@ def test_flags_that_will_not_do(age: str | None, sex: str | None, edits: dict, r
         parse_request(age, sex, edits)
 
 
-def line(*asked: Asked) -> str:
+def line(*asked: ChildSpec) -> str:
     return describe_default([one.record for one in asked])
 
 
 def test_the_line() -> None:
     usual = {"age": "default", "sex": "default"}
-    boy, girl = (Asked(8.0, sex, source=usual) for sex in ("boy", "girl"))
+    boy, girl = (ChildSpec(8.0, sex, source=usual) for sex in ("boy", "girl"))
     assert line(boy) == f"a boy of 8 years; {HOW}"
     assert line(boy, girl, boy) == f"2 boys and a girl of 8 years; {HOW}"
-    assert line(Asked(8.0, "boy", source={"age": "option", "sex": "option"})) == ""
-    without = line(Asked(source=usual, missing=("age",)))
+    assert line(ChildSpec(8.0, "boy", source={"age": "option", "sex": "option"})) == ""
+    without = line(ChildSpec(source=usual, missing=("age",)))
     assert without == f"a child; this backbone has no directions for age: the child has its parents' age; {HOW}"

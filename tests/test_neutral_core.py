@@ -1,0 +1,44 @@
+"""The core knows no plugin: no name that a built-in one is registered under stands in its code or docstrings."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import kinblend
+from kinblend.plugins import load_plugins
+from kinblend.registry import KINDS
+
+CORE = Path(kinblend.__file__).parent
+# Names that are words of their own, with what they mean in the core.
+WORDS = {
+    "average": "the latent average, and the mean",
+    "dimension": "of a code",
+    "dlib": "the library",
+    "layer": "of a code",
+    "mask": "of a picture",
+    "nvidia": "the publisher",
+    "prepared": "of a folder",
+    "table": "rows and columns",
+    "train": "the command, and a part of a split",
+}
+
+
+def built_in() -> set[str]:
+    plugins = load_plugins()
+    specs = [spec for kind in KINDS for spec in plugins[kind]]
+    ours = {spec.name for spec in specs if plugins.distribution_of(spec).startswith("kinblend ")}
+    return (ours | set(plugins.packs)) - set(WORDS)
+
+
+@pytest.mark.parametrize("file", sorted(CORE.rglob("*.py")), ids=lambda file: str(file.relative_to(CORE)))
+def test_no_file_of_the_core_names_a_built_in_plugin(file: Path) -> None:
+    text = file.read_text("utf-8")
+    assert [name for name in sorted(built_in()) if re.search(rf"(?<![\w-]){name}(?![\w-])", text)] == []
+
+
+def test_neither_does_the_page() -> None:
+    for file in (CORE / "web").rglob("*"):
+        if file.suffix in (".html", ".js"):
+            text = file.read_text("utf-8")
+            assert [name for name in built_in() if re.search(rf"(?<![\w-]){name}(?![\w-])", text)] == [], file

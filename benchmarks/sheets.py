@@ -70,7 +70,10 @@ def known(engine: Engine) -> list[tuple[str, Mapping[str, Any]]]:
 
 def strategies(engine: Engine, father: str, mother: str) -> list[Image]:
     """Father, mother, a child by each strategy that the backbone has weights for."""
-    results = [engine.run(example(father), example(mother), name, options) for name, options in known(engine)]
+    results = [
+        engine.run(example(father), example(mother), blender=name, blender_options=dict(options))
+        for name, options in known(engine)
+    ]
     return [results[0].father.crop, results[0].mother.crop, *(result.children[0].image for result in results)]
 
 
@@ -98,7 +101,7 @@ def family(engine: Engine, father: str, mother: str) -> list[list[Image]]:
 
 def siblings(engine: Engine, father: str, mother: str) -> list[Image]:
     """Eight children by `mask`, girls and boys of eight."""
-    result = engine.run(example(father), example(mother), "mask", age=8, sex="any", children=8)
+    result = engine.run(example(father), example(mother), blender="mask", age=8, sex="any", children=8)
     return [child.image for child in result.children]
 
 

@@ -28,9 +28,8 @@ if TYPE_CHECKING:
         Editor,
         Encoder,
         Projector,
-        weighted_sum,
     )
-    from kinblend.pipeline import Child, Engine, Result
+    from kinblend.pipeline import Child, ChildRequest, Engine, Result
     from kinblend.registry import PluginSpec
     from kinblend.storage.latents import load_latent, save_latent
     from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
@@ -50,9 +49,8 @@ _HOMES = {
         "Editor",
         "Encoder",
         "Projector",
-        "weighted_sum",
     ),
-    "kinblend.pipeline": ("Child", "Engine", "Result"),
+    "kinblend.pipeline": ("Child", "ChildRequest", "Engine", "Result"),
     "kinblend.registry": ("PluginSpec",),
     "kinblend.storage.latents": ("load_latent", "save_latent"),
     "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "Target", "WeightMap"),
@@ -66,6 +64,7 @@ __all__ = [
     "Blend",
     "Blender",
     "Child",
+    "ChildRequest",
     "Context",
     "DevicePool",
     "Editor",
@@ -84,7 +83,6 @@ __all__ = [
     "load_backbone",
     "load_latent",
     "save_latent",
-    "weighted_sum",
 ]
 
 

@@ -1,6 +1,7 @@
 """The main job on example people: real pictures, the embedded backbone, the command line in its own process."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ import kinblend
 from kinblend import Engine, PluginSpec, Target
 from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.errors import InputError, KinblendError, NoFaceError, OptionError, PluginError, UsageError
+from kinblend.pipeline import ChildRequest
 from kinblend.pipeline.age_and_sex import draw_sex
 from kinblend.plugins import load_plugins
 from kinblend.registry import Registry
@@ -52,7 +54,9 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("blender", ["average", "slerp"])
 def test_a_share_of_one_gives_the_fathers_latent(blender: str, engine: Engine) -> None:
-    result = engine.run(example(FATHER), example(MOTHER), blender, {"share": 1.0}, neutral=False)
+    result = engine.run(
+        example(FATHER), example(MOTHER), blender=blender, blender_options={"share": 1.0}, neutral=False
+    )
     assert torch.equal(result.children[0].latent.code, result.father.latent.code)
     assert torch.equal(result.children[0].latent.detail["residual"], result.father.latent.detail["residual"])
 
@@ -108,7 +112,7 @@ def test_a_strategy_without_weights_is_refused_before_any_work(
     monkeypatch.setitem(vars(engine.backbone), "context", replace(engine.backbone.context, files=bare))
     for name in WEIGHTS:
         with pytest.raises(UsageError, match=f"morphable has no weights for {name} yet"):
-            engine.run("no.jpg", "no.jpg", name)
+            engine.run("no.jpg", "no.jpg", blender=name)
 
 
 def test_a_photograph_is_hashed_once_in_a_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,9 +161,8 @@ def test_parents_that_are_known_give_what_their_photographs_give(engine: Engine)
 def test_the_manifest_says_all_that_is_needed_to_make_the_child_again(engine: Engine, tmp_path: Path) -> None:
     mask = tmp_path / "someone.npy"
     np.save(mask, np.ones(512, dtype=np.float32))
-    result = engine.run(
-        example(FATHER), example(MOTHER), "mask", {"file": str(mask)}, children=2, seed=5, father_face=1
-    )
+    options = {"blender": "mask", "blender_options": {"file": str(mask)}}
+    result = engine.run(example(FATHER), example(MOTHER), **options, children=2, seed=5, father_face=1)
     found = result.manifest
     assert (found["precision"], found["memory_budget"], found["device"]) == ("fp32", None, "cpu")
     assert found["threads"] == torch.get_num_threads()
@@ -167,6 +170,30 @@ def test_the_manifest_says_all_that_is_needed_to_make_the_child_again(engine: En
     assert found["seeds"] == [5, 6]
     assert found["blender"]["options"]["file"] == {"sha256": sha256(mask.read_bytes()).hexdigest()}
     assert "someone" not in json.dumps(found)
+    assert found["request"] == {
+        "blender": "mask",
+        "blender_options": {"file": found["blender"]["options"]["file"]},
+        "children": 2,
+        "seed": 5,
+        "father_face": 1,
+    }
+
+
+def test_a_request_says_which_field_is_wrong(engine: Engine) -> None:
+    parents = example(FATHER), example(MOTHER)
+    for fields, said in (
+        ({"blendr": "mask"}, "a request has no field 'blendr'; it has: blender, "),
+        ({"children": "many"}, "children='many': Input should be a valid integer"),
+        ({"sex": "cat"}, "sex='cat': Input should be 'girl', 'boy' or 'any'"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(said)):
+            engine.run(*parents, **fields)
+    asked = ChildRequest(blender="mask", seed=3)
+    one, same = (
+        engine.run(*parents, asked, neutral=False),
+        engine.run(*parents, blender="mask", seed=3, neutral=False),
+    )
+    assert torch.equal(one.children[0].latent.code, same.children[0].latent.code)
 
 
 class Options(BaseModel):
@@ -214,7 +241,7 @@ def strangers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("how", ["init", "raises", "shape", "float64", "range", "nan", "list"])
 def test_a_blender_that_fails_is_named(how: str, engine: Engine, strangers: None) -> None:
     with pytest.raises(PluginError, match="blender 'odd'") as caught:
-        engine.run(example(FATHER), example(MOTHER), "odd", {"how": how})
+        engine.run(example(FATHER), example(MOTHER), blender="odd", blender_options={"how": how})
     assert "\n" not in str(caught.value)
 
 
@@ -227,7 +254,7 @@ def test_an_editor_that_fails_is_named(how: str, engine: Engine, strangers: None
 @pytest.mark.parametrize(
     ("words", "kind", "reason"),
     [
-        ({"seed": 1.5}, UsageError, "whole numbers"),
+        ({"seed": 1.5}, UsageError, "should be a valid integer"),
         ({"seed": 2**63}, UsageError, "seed"),
         ({"seed": -1}, UsageError, "seed"),
         ({"children": 0}, UsageError, "at least 1"),

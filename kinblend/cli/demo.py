@@ -57,7 +57,7 @@ def by_strategy(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured
             log(f"left out: {lacking}")
             continue
         log(f"{spec.name} …")
-        yield spec.name, engine.run(father, mother, spec.name, age=8, sex="girl", by_default=("age", "sex"))
+        yield spec.name, engine.run(father, mother, blender=spec.name, age=8, sex="girl", by_default=("age", "sex"))
 
 
 def by_age(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:

@@ -12,14 +12,18 @@ from kinblend.cli.age_and_sex import Age, SexOption, describe_default, parse_req
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import stages
-from kinblend.errors import SeveralFacesError
+from kinblend.cli.repeat import read_manifest
+from kinblend.errors import SeveralFacesError, UsageError
 from kinblend.files import check_target
 from kinblend.settings import load_settings
 
 
 def run(
-    father: Annotated[Path, typer.Option(help="Photograph of the father.")],
-    mother: Annotated[Path, typer.Option(help="Photograph of the mother.")],
+    father: Annotated[Path | None, typer.Option(help="Photograph of the father.")] = None,
+    mother: Annotated[Path | None, typer.Option(help="Photograph of the mother.")] = None,
+    again: Annotated[
+        Path | None, typer.Option("--from", help="A child.json: the same children again, of the same photographs.")
+    ] = None,
     blender: Annotated[str | None, typer.Option(help="Strategy; see `kinblend blenders list`.")] = None,
     sets: flags.Sets = None,
     age: Age = None,
@@ -46,37 +50,45 @@ def run(
 ) -> None:
     """Predict children of two people: of eight years, girl or boy by seed, unless asked otherwise. With --json the
     manifest is printed."""
-    sorted_sets = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
+    given = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
+    from kinblend.pipeline.request import ChildRequest
     from kinblend.pipeline.result import files_of
 
-    request = parse_request(age, sex, edits)
+    wanted = parse_request(age, sex, edits)
+    fields = {
+        "blender": settings.blender,
+        "blender_options": given["blender"],
+        "projector_options": given["projector"],
+        "editor": settings.editor,
+        "editor_options": given["editor"],
+        "age": wanted.age,
+        "sex": wanted.sex,
+        "by_default": tuple(sorted(wanted.by_default)),
+        "edits": edits,
+        "neutral": neutral,
+        "seed": seed,
+        "children": children,
+        "father_face": face if father_face is None else father_face,
+        "mother_face": face if mother_face is None else mother_face,
+        "judge": judge,
+    }
+    request = ChildRequest.of({name: value for name, value in fields.items() if value not in (None, {})})
+    if again is not None:
+        repeated = read_manifest(again, backbone, given)
+        request, backbone, given["encoder"] = repeated.request, repeated.backbone, repeated.encoder_options
+        repeated.check_photographs(father, mother)
+    if father is None or mother is None:
+        raise UsageError("give both photographs: --father FILE --mother FILE")
     check_folder(out)
-    for path in files_of(out, children, with_sheet=sheet):
+    for path in files_of(out, request.children, with_sheet=sheet):
         check_target(path)
-    engine = flags.open_engine(backbone, device, precision, memory_budget, sorted_sets)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, given)
+    if again is not None:
+        repeated.check_backbone(engine.backbone)
     try:
         with stages(quiet) as on_stage:
-            result = engine.run(
-                father,
-                mother,
-                settings.blender,
-                sorted_sets["blender"],
-                edits,
-                children,
-                seed,
-                age=request.age,
-                sex=request.sex,
-                by_default=request.by_default,
-                neutral=neutral,
-                judge=judge,
-                father_face=face if father_face is None else father_face,
-                mother_face=face if mother_face is None else mother_face,
-                editor=settings.editor,
-                editor_options=sorted_sets["editor"],
-                reconstruct=sheet,
-                on_stage=on_stage,
-            )
+            result = engine.run(father, mother, request, reconstruct=sheet, on_stage=on_stage)
     except SeveralFacesError as error:
         raise SeveralFacesError(f"{error}. For one parent alone: --father-face N, --mother-face N") from error
     if line := describe_default(result.manifest["asked"]):

@@ -1,8 +1,8 @@
 """A picture → the code near W that reproduces it, by optimisation from a first guess.
 
 Wulff and Torralba 2020 (a Gaussian prior on whitened codes), Zhu et al. 2020 (staying in the domain of faces).
-Similarity alone would be met by a drawing of the person, so each step pulls the code back towards the mean of samples,
-and its layers pay for differing from each other.
+Similarity alone would be met by a drawing of the person, so each step pulls the code back towards the mean of
+samples, and its layers pay for differing from each other.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,18 +21,24 @@ from kinblend.interfaces import (
     RemovesLighting,
     network_of,
 )
-from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec, SexChoice
+from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec
 from kinblend.pipeline.judge import judge_children
 from kinblend.pipeline.manifest import describe_run, finish
 from kinblend.pipeline.parents import ParentCache
-from kinblend.pipeline.request import RunRequest, child_seeds, load_input, resolve_strengths, validate_edits
-from kinblend.pipeline.result import Child, Parent, Result
+from kinblend.pipeline.request import (
+    ChildRequest,
+    RunPlan,
+    child_seeds,
+    load_input,
+    resolve_strengths,
+    validate_edits,
+)
+from kinblend.pipeline.result import Child, Parent, Result, UnrenderedChild
 from kinblend.pipeline.stages import OnStage, Stages
 from kinblend.plugins import load_plugins
 from kinblend.types import Latent, WeightMap
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from pydantic import BaseModel
     from torch import Tensor
 
@@ -70,64 +76,58 @@ class Engine:
         self,
         father: Picture,
         mother: Picture,
-        blender: str | None = None,
-        options: Mapping[str, Any] | None = None,
-        edits: Mapping[str, float | str] | None = None,
-        children: int = 1,
-        seed: int = 0,
+        request: ChildRequest | None = None,
         *,
-        age: float | None = None,
-        sex: SexChoice | None = None,
-        by_default: Collection[str] = (),
-        neutral: bool = True,
-        judge: bool = False,
-        father_face: int | None = None,
-        mother_face: int | None = None,
-        editor: str | None = None,
-        editor_options: Mapping[str, Any] | None = None,
-        projector_options: Mapping[str, Any] | None = None,
         reconstruct: bool = False,
         on_stage: OnStage | None = None,
+        **fields: Any,
     ) -> Result:
         """Children of two photographs.
 
         father, mother: paths, PIL pictures or uint8 arrays with one face each, or several and its number, counted
             from the left; or people that `parent` knows already.
-        blender, options: a strategy and its options; None: the one that plugins prefer, and likewise the editor.
-        edits: attribute → strength (-2) or target ("8y", "female"), made by `editor` and its options.
-        age, sex: the children's: 0 to 80 years; "girl", "boy" or, drawn from each child's seed, "any". None leaves
-            them as they come of the blend. by_default: which of "age" and "sex" nobody asked for: an edit of the
-            attribute beats these, and an editor without such targets leaves them out, as the manifest then says.
-        neutral: calm the parents' expressions and turn their heads ahead before they
-            are blended, as far as the editor knows how, and take away light from one side, as far as the projector
-            does: a child does not inherit half a smile, nor half a shadow.
-        judge: let an independent network say which age and sex it sees; its answer goes into the manifest. The first
-            time takes about a second.
-        children: how many; each has a seed of its own, seed, seed + 1, … A strategy without chance gives the same
-            child every time.
-        projector_options: of these children, in the place of the constructor's: whose background, for example.
+        request: what is asked for. fields: the same by the names of `ChildRequest`'s fields, in the place of a
+            request's: `engine.run(father, mother, blender="mask", children=3, age=8, sex="any")`. Among them:
+            blender, blender_options: a strategy and its options; None: the one that plugins prefer.
+            edits: attribute → strength (-2) or target ("8y", "female"), made by `editor` and its `editor_options`.
+            age, sex: the children's: 0 to 80 years; "girl", "boy" or, drawn from each child's seed, "any". None
+            leaves them as they come of the blend.
+            neutral: give the parents neutral expressions and turn their heads ahead before they are blended, as far
+            as the editor knows how, and take away light from one side, as far as the projector does: a child does
+            not inherit half a smile, nor half a shadow.
+            children, seed: how many; each has a seed of its own, seed, seed + 1, … A strategy that is not stochastic
+            gives the same child every time.
+            projector_options: in the place of the constructor's: whose background, for example.
+            judge: let an independent network say which age and sex it sees; its answer goes into the manifest. The
+            first time takes about a second.
         reconstruct: also render both parents from their own latents.
         on_stage: called with the name of each stage as it begins.
 
-        Raises `InputError` for a picture or face that won't do and `UsageError` for wrong words.
+        Raises `InputError` for a picture or face that won't do and `UsageError` for invalid usage.
         """
-        wanted = AgeAndSex(age, sex, frozenset(by_default))
-        mover = self._make_editor(editor, editor_options, bool(edits or wanted.named) or neutral)
-        seeds = child_seeds(seed, children)
-        checked = validate_edits(mover, edits) if mover and edits else {}
-        request = RunRequest(
+        asked = request or ChildRequest()
+        if fields:
+            asked = ChildRequest.of(asked.model_dump(exclude_unset=True) | fields)
+        return self._execute(self._plan(father, mother, asked), reconstruct, on_stage)
+
+    def _plan(self, father: Picture, mother: Picture, request: ChildRequest) -> RunPlan:
+        """The request, with what it names loaded and checked before any work is done. Raises `UsageError`."""
+        wanted = request.age_and_sex
+        needed = bool(request.edits or wanted.named) or request.neutral
+        editor = self._make_editor(request.editor, request.editor_options, needed)
+        seeds = child_seeds(request.seed, request.children)
+        edits = validate_edits(editor, request.edits) if editor and request.edits else {}
+        return RunPlan(
+            request,
             (load_input(father), load_input(mother)),
-            (father_face, mother_face),
-            self.blender(blender, options),
-            mover,
-            checked,
+            self.blender(request.blender, request.blender_options),
+            editor,
+            edits,
             seeds,
-            tuple(self.child_spec(wanted, mover, checked, seed) for seed in seeds),
-            self.projector_options(projector_options),
-            neutral,
-            load_plugins()["analyser"].default().name if judge else None,
+            tuple(self.child_spec(wanted, editor, edits, seed) for seed in seeds),
+            self.projector_options(request.projector_options),
+            load_plugins()["analyser"].default().name if request.judge else None,
         )
-        return self._execute(request, reconstruct, on_stage)
 
     def child_spec(
         self, wanted: AgeAndSex, editor: Editor | None, edits: Mapping[str, EditValue | str], seed: int
@@ -143,55 +143,54 @@ class Engine:
             load_plugins()["editor"].get(name)
         return self.editor(name, options) if needed or options else None
 
-    def _execute(self, request: RunRequest, reconstruct: bool, on_stage: OnStage | None) -> Result:
-        run = describe_run(self.backbone, request)
+    def _execute(self, plan: RunPlan, reconstruct: bool, on_stage: OnStage | None) -> Result:
+        run = describe_run(self.backbone, plan)
         stages = Stages(load_plugins(), run, on_stage)
         with self.pool:
-            father, mother = self._prepare_parents(
-                request, stages, [run["inputs"][who] for who in ("father", "mother")]
-            )
-            children = self._blend_children(request, father.latent, mother.latent, stages)
+            sources = [run["inputs"][who] for who in ("father", "mother")]
+            father, mother = self._prepare_parents(plan, stages, sources)
+            unrendered = self._blend_children(plan, father.latent, mother.latent, stages)
             with stages("render"):
-                children = self._render(children, request.seeds[0])
+                children = self._render(unrendered, plan.seeds[0])
                 if reconstruct:
-                    father, mother = self._reconstructed([father, mother], request.seeds[0])
+                    father, mother = self._reconstructed([father, mother], plan.seeds[0])
             with stages("compare"):
                 pictures = [child.image for child in children]
                 similarities = similarity([father.crop, mother.crop], pictures)
-                seen = judge_children(request.judge, pictures)
+                seen = judge_children(plan.judge, pictures)
         return Result(father, mother, children, finish(run, children, similarities, seen, stages.seconds, self.pool))
 
-    def _prepare_parents(
-        self, request: RunRequest, stages: Stages, sources: Sequence[Mapping[str, str]]
-    ) -> list[Parent]:
+    def _prepare_parents(self, plan: RunPlan, stages: Stages, sources: Sequence[Mapping[str, str]]) -> list[Parent]:
         names = ("the father's picture", "the mother's picture")
+        faces = (plan.request.father_face, plan.request.mother_face)
         with stages("detect"):
-            people = zip(request.pictures, request.faces, names, sources, strict=True)
+            people = zip(plan.pictures, faces, names, sources, strict=True)
             found = [self._parents.resolve(*who) for who in people]
         with stages("encode"):
             return self._parents.encode_all(found)
 
-    def _blend_children(self, request: RunRequest, father: Latent, mother: Latent, stages: Stages) -> list[Child]:
+    def _blend_children(self, plan: RunPlan, father: Latent, mother: Latent, stages: Stages) -> list[UnrenderedChild]:
         with stages("blend"):
-            if request.neutral and request.editor:
-                father, mother = (self.neutral(parent, request.editor) for parent in (father, mother))
+            if plan.request.neutral and plan.editor:
+                father, mother = (self.neutral(parent, plan.editor) for parent in (father, mother))
             children = [
-                self._blend(father, mother, request.blender, seed, request.projector_options)
-                for seed in request.seeds
+                self._blend(father, mother, plan.blender, seed, plan.projector_options) for seed in plan.seeds
             ]
         with stages("edit"):
-            pairs = zip(children, request.asked, strict=True)
-            return [self._apply_edits(child, request.editor, asked.all_edits) for child, asked in pairs]
+            pairs = zip(children, plan.children, strict=True)
+            return [self._apply_edits(child, plan.editor, spec.all_edits) for child, spec in pairs]
 
-    def _apply_edits(self, child: Child, editor: Editor | None, edits: Mapping[str, EditValue]) -> Child:
+    def _apply_edits(
+        self, child: UnrenderedChild, editor: Editor | None, edits: Mapping[str, EditValue]
+    ) -> UnrenderedChild:
         if not (editor and edits):
             return child
         latent, clamped = self._edit(child.latent, editor, edits)
         return replace(child, latent=latent, clamped=max(child.clamped, clamped))
 
-    def _render(self, children: Sequence[Child], seed: int) -> list[Child]:
+    def _render(self, children: Sequence[UnrenderedChild], seed: int) -> list[Child]:
         pictures = self.backbone.render([child.latent for child in children], seed=seed)
-        return [replace(child, image=picture) for child, picture in zip(children, pictures, strict=True)]
+        return [child.rendered(picture) for child, picture in zip(children, pictures, strict=True)]
 
     def _reconstructed(self, parents: Sequence[Parent], seed: int) -> list[Parent]:
         pictures = self.backbone.render([parent.latent for parent in parents], seed=seed)
@@ -232,7 +231,7 @@ class Engine:
         strategy: Blender,
         seed: int = 0,
         projector_options: Mapping[str, Any] | None = None,
-    ) -> Child:
+    ) -> UnrenderedChild:
         """A child's latent, detail included, and how it came about; not yet rendered.
 
         projector_options: of this child, in the place of the constructor's.
@@ -240,7 +239,9 @@ class Engine:
         """
         return self._blend(father, mother, strategy, seed, self.projector_options(projector_options))
 
-    def _blend(self, father: Latent, mother: Latent, strategy: Blender, seed: int, options: BaseModel) -> Child:
+    def _blend(
+        self, father: Latent, mother: Latent, strategy: Blender, seed: int, options: BaseModel
+    ) -> UnrenderedChild:
         import torch
 
         check_cancelled()
@@ -262,7 +263,7 @@ class Engine:
                 if isinstance(projector, KeepsDetail)
                 else {}
             )
-        return Child(_UNRENDERED, replace(child, detail=detail), weights, seed, clamped)
+        return UnrenderedChild(replace(child, detail=detail), weights, seed, clamped)
 
     def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, EditValue | str]) -> Latent:
         """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.
@@ -306,6 +307,3 @@ class Engine:
             moved = projector.project_to_prior(given.code[None].clone(), reference.clone())[0]
             kept = replace(given, code=moved).copy()
         return kept, float((kept.code - given.code).square().mean().sqrt())
-
-
-_UNRENDERED = cast("Image", None)  # a child between blend and render

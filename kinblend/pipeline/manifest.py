@@ -6,18 +6,18 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone
 from kinblend.device import DevicePool, peak_rss
 from kinblend.errors import wrap_plugin_errors
 from kinblend.identity import load_identity
 from kinblend.interfaces import Plugin
-from kinblend.pipeline.request import RunRequest
+from kinblend.pipeline.request import RunPlan
 from kinblend.pipeline.result import Parent
 from kinblend.storage.checksummed import file_sha256
 from kinblend.types import Target
@@ -31,37 +31,47 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def describe_run(backbone: Backbone, request: RunRequest) -> dict[str, Any]:
+def describe_run(backbone: Backbone, plan: RunPlan) -> dict[str, Any]:
     """What is known before a run starts. The same inputs give the same record."""
     import torch
 
-    (father, mother), pool = request.pictures, backbone.pool
+    (father, mother), pool = plan.pictures, backbone.pool
     return {
         "schema": SCHEMA,
-        "versions": {name: version(name) for name in ("kinblend", "torch", "numpy")}
-        | {"python": platform.python_version()},
+        # What was asked for; `kinblend run --from` asks for it again.
+        "request": _request(plan),
+        "encoder_options": _given(backbone.encoder_options, backbone.encoder.options),
+        "versions": versions(),
         "backbone": {
             "name": backbone.name,
             "files": {name: file["sha256"] for name, file in backbone.pack.description["files"].items()},
             "encoder": describe_plugin(backbone.encoder),
-            "projector": describe_plugin(backbone.projector, request.projector_options),
+            "projector": describe_plugin(backbone.projector, plan.projector_options),
         },
         "inputs": {"father": fingerprint(father), "mother": fingerprint(mother)},
-        "faces": {"father": _face(father, request.faces[0]), "mother": _face(mother, request.faces[1])},
-        "blender": describe_plugin(request.blender),
-        "editor": describe_plugin(request.editor) if request.editor else None,
-        "neutral": request.neutral,
-        "edits": {name: str(edit) if isinstance(edit, Target) else edit for name, edit in request.edits.items()},
-        "asked": [asked.record for asked in request.asked],
-        "children": len(request.seeds),
-        "seed": request.seeds[0],
-        "seeds": list(request.seeds),
+        "faces": {
+            "father": _face(father, plan.request.father_face),
+            "mother": _face(mother, plan.request.mother_face),
+        },
+        "blender": describe_plugin(plan.blender),
+        "editor": describe_plugin(plan.editor) if plan.editor else None,
+        "neutral": plan.request.neutral,
+        "edits": {name: str(edit) if isinstance(edit, Target) else edit for name, edit in plan.edits.items()},
+        "asked": [asked.record for asked in plan.children],
+        "children": len(plan.seeds),
+        "seed": plan.seeds[0],
+        "seeds": list(plan.seeds),
         "device": str(pool.device),
         "precision": pool.precision,
         "memory_budget": pool.budget,
-        # Sums in another request round otherwise: the same bytes need the same number of threads.
+        # Sums in another order round otherwise: the same bytes need the same number of threads.
         "threads": torch.get_num_threads(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of what a child's bytes depend on."""
+    return {name: version(name) for name in ("kinblend", "torch", "numpy")} | {"python": platform.python_version()}
 
 
 def finish(
@@ -113,6 +123,23 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return to_jsonable_python(value, fallback=str)
+
+
+def _request(plan: RunPlan) -> dict[str, Any]:
+    """The fields that were given; options as their plugins read them, files by their SHA-256."""
+    read: dict[str, BaseModel | None] = {
+        "blender_options": plan.blender.options,
+        "projector_options": plan.projector_options,
+        "editor_options": plan.editor.options if plan.editor else None,
+    }
+    found = plan.request.model_dump(exclude_unset=True)
+    found |= {name: _given(found[name], options) for name, options in read.items() if name in found}
+    return cast("dict[str, Any]", json.loads(json.dumps(_plain(found))))
+
+
+def _given(names: Iterable[str], options: BaseModel | None) -> dict[str, Any]:
+    """Those of the options that were given."""
+    return {} if options is None else {name: _plain(getattr(options, name)) for name in names}
 
 
 def _face(picture: str | Path | Image | Parent, number: int | None) -> int | None:

@@ -8,18 +8,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kinblend.errors import UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.imaging import to_picture
 from kinblend.interfaces import Blender, Editor
-from kinblend.pipeline.age_and_sex import ChildSpec
+from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec, SexChoice
 from kinblend.types import Target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
-    from pydantic import BaseModel
     from torch import Tensor
 
     from kinblend.pipeline.result import Parent
@@ -33,27 +34,81 @@ MAX_STRENGTH = 100.0  # of an edit, in units of its direction; three is a lot
 EditValue = float | Target  # a strength, or what the attribute is to become
 
 
-@dataclass(frozen=True)
-class RunRequest:
-    """Two pictures and what is to be made of them.
+class ChildOptions(BaseModel):
+    """How a child is made of two parents. The command line, Python, the web app and the manifest have these fields.
 
-    pictures, faces: the father's, then the mother's; paths, RGB pictures or people known already, and which face of
-    each.
-    edits: attribute → strength or target, the same for all children. seeds, asked: one for each child.
-    projector_options: of these children. neutral:
-    whether both parents' expressions are calmed and their heads turned ahead before they are blended. judge: the
-    analyser that looks at the children's pictures, if one does.
+    Raises `pydantic.ValidationError`; `ChildRequest.of` raises `UsageError` instead.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    blender: str | None = Field(default=None, description="the strategy; null: the one that plugins prefer")
+    blender_options: dict[str, Any] = Field(default={}, description="options of the strategy")
+    projector_options: dict[str, Any] = Field(default={}, description="options of the backbone's projector")
+    age: float | None = Field(default=None, description="in years; null: as old as the blend of the parents")
+    sex: SexChoice | None = Field(
+        default=None, description="any: drawn from each child's seed; null: as the blend of the parents is"
+    )
+    edits: dict[str, float | str] = Field(
+        default={},
+        description="attribute → strength, or a target; one of age or gender takes the place of age or sex",
+    )
+    neutral: bool = Field(default=True, description="neutral expressions and heads turned ahead first")
+    seed: int = Field(default=0, description="everything random is drawn from it")
+
+
+class ChildRequest(ChildOptions):
+    """What a run is asked for, beside the two photographs.
+
+    by_default: which of "age" and "sex" nobody asked for: an edit of the attribute beats these, and an editor without
+        such targets leaves them out.
+    """
+
+    editor: str | None = Field(default=None, description="null: the one that plugins prefer")
+    editor_options: dict[str, Any] = Field(default={}, description="options of the editor")
+    by_default: tuple[Literal["age", "sex"], ...] = Field(
+        default=(), description="what of age and sex nobody asked for"
+    )
+    children: int = Field(default=1, description="how many; each has a seed of its own: seed, seed + 1, …")
+    father_face: int | None = Field(default=None, description="which face, from the left, where there are several")
+    mother_face: int | None = Field(default=None, description="likewise")
+    judge: bool = Field(default=False, description="note which age and sex an independent network sees")
+
+    @property
+    def age_and_sex(self) -> AgeAndSex:
+        """Age and sex, with which of them nobody asked for. Raises `UsageError`."""
+        return AgeAndSex(self.age, self.sex, frozenset(self.by_default))
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """A request of these fields. Raises `UsageError` that names the field, the value and what is allowed."""
+        if unknown := sorted(set(fields) - set(cls.model_fields)):
+            known = ", ".join(cls.model_fields)
+            raise UsageError(f"a request has no field {', '.join(map(repr, unknown))}; it has: {known}")
+        try:
+            return cls.model_validate(dict(fields))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UsageError(f"{'.'.join(map(str, first['loc']))}={first['input']!r}: {first['msg']}") from error
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A request with what it names loaded and checked.
+
+    pictures: the father's, then the mother's; paths, RGB pictures or people known already. edits: attribute →
+    strength or target, the same for all children. seeds, children: one for each child. projector_options: of these
+    children. judge: the analyser that looks at the children's pictures, if one does.
+    """
+
+    request: ChildRequest
     pictures: tuple[str | Path | Image | Parent, str | Path | Image | Parent]
-    faces: tuple[int | None, int | None]
     blender: Blender
     editor: Editor | None
     edits: Mapping[str, EditValue]
     seeds: tuple[int, ...]
-    asked: tuple[ChildSpec, ...]
+    children: tuple[ChildSpec, ...]
     projector_options: BaseModel
-    neutral: bool = True
     judge: str | None = None
 
 

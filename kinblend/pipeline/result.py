@@ -36,6 +36,20 @@ class Parent:
 
 
 @dataclass(frozen=True)
+class UnrenderedChild:
+    """A child that is not rendered yet. Fields as in `Child`."""
+
+    latent: Latent
+    weight_map: WeightMap | None
+    seed: int
+    clamped: float = 0.0
+
+    def rendered(self, image: Image) -> Child:
+        """The child with its picture."""
+        return Child(image, self.latent, self.weight_map, self.seed, self.clamped)
+
+
+@dataclass(frozen=True)
 class Child:
     """One child: its picture (RGB, uint8), its latent and, where the blend is a weighted sum, the weight map.
 

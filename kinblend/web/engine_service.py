@@ -12,14 +12,14 @@ from kinblend.faces.detect import detect
 from kinblend.faces.select import foreground
 from kinblend.imaging import decode_image
 from kinblend.imaging.encode import jpeg_bytes
-from kinblend.pipeline import Child, Engine, Parent, Result
+from kinblend.pipeline import ChildRequest, Engine, Parent, Result, UnrenderedChild
 from kinblend.plugins import load_plugins
 from kinblend.settings import Settings
 from kinblend.web.cost import check_cost
 from kinblend.web.forms import refuse_files
 from kinblend.web.limits import Limits
 from kinblend.web.records import FaceCandidate, Photo
-from kinblend.web.schemas import ChildOptions, PreviewRequest
+from kinblend.web.schemas import PreviewRequest, WebOptions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,24 +54,24 @@ class EngineService:
         self.lacking = {spec.name: backbone.lacks(spec) for spec in load_plugins()["blender"]}
         self.ready = False
 
-    def check(self, request: ChildOptions, children: int = 1) -> None:
+    def check(self, request: WebOptions, children: int = 1) -> None:
         """Raise `UsageError` for request that can't be fulfilled, or cost too much, before anyone waits for them."""
         told = []
         blender = self.blender(request)
         projector = str(self.engine.backbone.pack.description["projector"])
         for kind, name, options in (
-            ("blender", blender, request.options),
-            ("projector", projector, request.projector),
+            ("blender", blender, request.blender_options),
+            ("projector", projector, request.projector_options),
         ):
             spec = load_plugins()[kind].get(name)
             told.append(spec.parse_options(options))
             refuse_files(spec, told[-1])
         check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
         if self.lacking.get(blender):
-            self.engine.blender(blender, request.options)  # some options do without weights
+            self.engine.blender(blender, request.blender_options)  # some options do without weights
         self.engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
 
-    def blender(self, request: ChildOptions) -> str:
+    def blender(self, request: WebOptions) -> str:
         """The strategy that a request names; else that of the settings, else the one that plugins prefer."""
         return request.blender or self.settings.blender or load_plugins()["blender"].default().name
 
@@ -121,26 +121,12 @@ class EngineService:
         return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
 
     def run(
-        self, father: Parent, mother: Parent, request: ChildOptions, children: int, on_stage: Callable[[str], None]
+        self, father: Parent, mother: Parent, request: WebOptions, children: int, on_stage: Callable[[str], None]
     ) -> tuple[Result, list[bytes]]:
         """Children in full, and each as a JPEG for screens."""
-        result = self.engine.run(
-            father,
-            mother,
-            self.blender(request),
-            request.options,
-            request.edits,
-            children,
-            request.seed,
-            age=request.age,
-            sex=request.sex,
-            by_default=request.age_and_sex.by_default,
-            neutral=request.neutral,
-            judge=self._judge,
-            editor=self.settings.editor,
-            projector_options=request.projector,
-            on_stage=on_stage,
-        )
+        fields = request.given | {"blender": self.blender(request), "editor": self.settings.editor}
+        asked = ChildRequest.of({**fields, "children": children, "judge": self._judge})
+        result = self.engine.run(father, mother, asked, on_stage=on_stage)
         return result, [jpeg_bytes(child.image) for child in result.children]
 
     def neutral_parent(self, photo: Photo) -> Parent:
@@ -150,15 +136,15 @@ class EngineService:
             photo.neutral_latent = self.engine.neutral(photo.parent.latent, self.editor)
         return replace(photo.parent, latent=photo.neutral_latent)
 
-    def _blended(self, father: Photo, mother: Photo, request: PreviewRequest) -> Child:
+    def _blended(self, father: Photo, mother: Photo, request: PreviewRequest) -> UnrenderedChild:
         made_by = request.model_dump(exclude={"edits", "age", "sex"})
         key = json.dumps([made_by, mother.face], sort_keys=True)
         if key not in father.blends:
             assert father.parent is not None and mother.parent is not None
             parents = [self.neutral_parent(who) if request.neutral else who.parent for who in (father, mother)]
             ours, theirs = (parent.latent for parent in parents if parent)
-            strategy = self.engine.blender(self.blender(request), request.options)
-            father.remember(key, self.engine.blend(ours, theirs, strategy, request.seed, request.projector))
+            strategy = self.engine.blender(self.blender(request), request.blender_options)
+            father.remember(key, self.engine.blend(ours, theirs, strategy, request.seed, request.projector_options))
         return father.blends[key]
 
     @staticmethod

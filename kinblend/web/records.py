@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from kinblend.pipeline import Child, Parent, Result
+from kinblend.pipeline import Parent, Result, UnrenderedChild
 from kinblend.web.jobs import Job
 from kinblend.web.schemas import ChildrenRequest
 
@@ -44,7 +44,7 @@ class Photo:
     parent: Parent | None = None
     crop: bytes = b""
     neutral_latent: Latent | None = None
-    blends: dict[str, Child] = field(default_factory=dict)
+    blends: dict[str, UnrenderedChild] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -62,7 +62,7 @@ class Photo:
     def on_evict(self) -> None:
         """Nothing more is needed: it is the last that held what it holds."""
 
-    def remember(self, key: str, child: Child) -> None:
+    def remember(self, key: str, child: UnrenderedChild) -> None:
         """Keep a blend, the oldest giving way."""
         while len(self.blends) >= BLENDS:
             del self.blends[next(iter(self.blends))]

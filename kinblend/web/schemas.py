@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, OLDEST, YOUNGEST, AgeAndSex, SexChoice
+from kinblend.pipeline.request import ChildOptions
 from kinblend.web.problems import Problem
 
 MAX_SEED = 2**53 - 1 - 64  # what JavaScript counts exactly, and room for brothers and sisters
@@ -20,14 +21,11 @@ TargetText = Annotated[
 Years = Annotated[float, Field(ge=YOUNGEST, le=OLDEST)]
 
 
-class ChildOptions(BaseModel):
-    """How a child is made of two parents."""
+class WebOptions(ChildOptions):
+    """How a child is made of two parents; bounded more tightly than elsewhere."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    blender: str | None = Field(None, description="the strategy; see /api/v1/strategies. null: the server's default")
-    options: dict[str, Any] = Field({}, description="its options")
-    projector: dict[str, Any] = Field({}, description="options of the backbone's projector")
     age: Years | None = Field(DEFAULT_AGE, description="in years; null: as old as the blend of the parents")
     sex: SexChoice | None = Field(
         DEFAULT_SEX, description="any: drawn from each child's seed; null: as the blend of the parents is"
@@ -35,16 +33,21 @@ class ChildOptions(BaseModel):
     edits: dict[str, Strength | TargetText] = Field(
         {}, description="attribute → strength, or a target; one of age or gender takes the place of their defaults"
     )
-    neutral: bool = Field(True, description="calm the parents' expressions and turn their heads ahead first")
     seed: int = Field(0, ge=0, le=MAX_SEED, description="everything random is drawn from it")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields of a `ChildRequest`; age and sex that nobody sent are asked for by default."""
+        fields = {name: getattr(self, name) for name in ChildOptions.model_fields}
+        return fields | {"by_default": tuple(sorted({"age", "sex"} - self.model_fields_set))}
 
     @property
     def age_and_sex(self) -> AgeAndSex:
         """Age and sex, with which of them nobody asked for."""
-        return AgeAndSex(self.age, self.sex, frozenset({"age", "sex"} - self.model_fields_set))
+        return AgeAndSex(self.age, self.sex, frozenset(self.given["by_default"]))
 
 
-class PreviewRequest(ChildOptions):
+class PreviewRequest(WebOptions):
     """One child, small and soon."""
 
     father: Id
@@ -57,7 +60,7 @@ class ChildrenRequest(PreviewRequest):
     children: int = Field(1, ge=1, le=MAX_CHILDREN, description="how many; each has a seed of its own")
 
 
-class DirectRequest(ChildOptions):
+class DirectRequest(WebOptions):
     """What the part `order` of a form with both photographs holds, as JSON."""
 
     children: int = Field(1, ge=1, le=MAX_CHILDREN)

@@ -23,14 +23,14 @@ class Plain:
 
     backbone = SimpleNamespace(lacks=lambda spec: f"plain has no weights for {spec.name} yet" if spec.weights else "")
 
-    def run(self, father, mother, blender="average", *, age, sex, by_default=()):
+    def run(self, father, mother, *, blender="average", age, sex, by_default=()):
         if not by_default:
             raise UsageError("age can't be asked for: this backbone has no directions for age")
         return blender, age, sex
 
 
 class Able(Plain):
-    def run(self, father, mother, blender="average", *, age, sex, by_default=()):
+    def run(self, father, mother, *, blender="average", age, sex, by_default=()):
         return blender, age, sex
 
 

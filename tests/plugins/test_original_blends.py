@@ -8,9 +8,10 @@ from recipes import DATA, cases, state_dict
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend import Blend, Context, LatentSpace, weighted_sum
+from kinblend import Blend, Context, LatentSpace
 from kinblend.backbone import make_plugin
 from kinblend.errors import CheckpointError, WeightsMissingError
+from kinblend.interfaces import weighted_sum
 
 CASE = cases("original_blends")
 CONTEXT = Context(LatentSpace("test", 18, 512, "0" * 64))

@@ -9,12 +9,13 @@ import torch
 from recipes import cases
 from torch.nn import functional as F
 
-from kinblend import Context, LatentSpace, load_backbone, weighted_sum
+from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
 from kinblend.datasets import Trios, load_trios
 from kinblend.errors import CorruptFileError, InputError, LatentSpaceError, UnsupportedError, UsageError
 from kinblend.families.trio_list import read_trio_list
 from kinblend.families.trios import save_trios
+from kinblend.interfaces import weighted_sum
 from kinblend.plugins import load_plugins
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.int8_state import pack, unpack

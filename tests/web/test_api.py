@@ -103,7 +103,7 @@ def test_children_come_with_pictures_likeness_and_files(client: TestClient, fami
 
 
 def test_the_weight_map_says_who_gave_what(client: TestClient, parents: dict[str, str]) -> None:
-    order = parents | {"blender": "layer", "options": {"shares": {"0": 1.0}, "default": 0.0}}
+    order = parents | {"blender": "layer", "blender_options": {"shares": {"0": 1.0}, "default": 0.0}}
     family = finished(client, client.post("/api/v1/children", json=order).json())
     layers = client.get(family["children"][0]["weights"]).json()
     assert [layer["part"] for layer in layers] == ["shape", "complexion", "features", "detail"]
@@ -183,16 +183,16 @@ def test_two_photographs_in_one_request(client: TestClient) -> None:
     ("change", "words"),
     [
         ({"blender": "nobody"}, "there is no blender"),
-        ({"options": {"wings": 2}}, "has no option"),
-        ({"options": {"share": 2}}, "less than or equal to 1"),
+        ({"blender_options": {"wings": 2}}, "has no option"),
+        ({"blender_options": {"share": 2}}, "less than or equal to 1"),
         ({"edits": {"wings": 1}}, "can't move 'wings'"),
         ({"edits": {"age": -1}, "age": 8}, "contradicts an edit of age"),
         ({"edits": {"gender": "blue"}}, "female or male"),
         ({"age": 81}, "less than or equal to 80"),
         ({"sex": "man"}, "sex: "),
-        ({"blender": "mask", "options": {"file": "/etc/passwd"}}, "takes no file"),
-        ({"blender": "layer", "options": {"shares": "/etc/passwd"}}, "takes no file"),
-        ({"projector": {"background": "uncle"}}, "refuses background"),
+        ({"blender": "mask", "blender_options": {"file": "/etc/passwd"}}, "takes no file"),
+        ({"blender": "layer", "blender_options": {"shares": "/etc/passwd"}}, "takes no file"),
+        ({"projector_options": {"background": "uncle"}}, "refuses background"),
         ({"children": 9}, "children: "),
         ({"wings": 2}, "wings: "),
     ],

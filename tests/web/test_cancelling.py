@@ -116,9 +116,12 @@ def test_finding_07_reading_a_photograph_can_be_given_up() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"options": {"steps": 1000}}, "steps=1000 is too much here; give at most 100"),
-        ({"options": {"steps": 101}}, "steps=101 is too much"),
-        ({"options": {"steps": 100}, "children": 8}, "8 children with 100 steps each at 512 px are 212 megapixels"),
+        ({"blender_options": {"steps": 1000}}, "steps=1000 is too much here; give at most 100"),
+        ({"blender_options": {"steps": 101}}, "steps=101 is too much"),
+        (
+            {"blender_options": {"steps": 100}, "children": 8},
+            "8 children with 100 steps each at 512 px are 212 megapixels",
+        ),
     ],
     ids=str,
 )
@@ -145,7 +148,7 @@ def test_what_an_order_may_ask_for_by_default_is_allowed_on_large_backbones() ->
 def test_finding_07_an_order_that_is_deleted_lets_the_next_one_begin(
     client: TestClient, parents: dict[str, str], app
 ) -> None:
-    order = parents | {"blender": "likeness", "options": {"steps": 100, "heredity": 0}, "children": 2}
+    order = parents | {"blender": "likeness", "blender_options": {"steps": 100, "heredity": 0}, "children": 2}
     placed = client.post("/api/v1/children", json=order).json()
     until = time.monotonic() + WAIT
     while client.get(f"/api/v1/children/{placed['id']}").json()["stage"] != "blend":

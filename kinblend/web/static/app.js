@@ -4,7 +4,7 @@ import { call, finished, place, send } from "./api.js";
 import * as heat from "./heat.js";
 import * as morph from "./morph.js";
 import { ParentCard } from "./parents.js";
-import * as wishes from "./wishes.js";
+import * as choices from "./choices.js";
 
 const STAGES = { detect: "Finding the faces", encode: "Reading them", blend: "Blending", edit: "Ageing and shaping", render: "Painting", compare: "Comparing" };
 const SETTLED = 600; // ms without a change until the picture is made in full
@@ -18,7 +18,7 @@ const parents = { father: new ParentCard("father", changedParent), mother: new P
 let current = null; // { order, answer, number }: the child on the stage
 let siblings = [];
 let seed = 0;
-let lots = null; // { blender, options } a brother or sister was drawn with
+let lots = null; // { blender, blender_options } a brother or sister was drawn with
 let controller = null; // of the order in progress
 let timer = 0;
 let previewing = false;
@@ -38,7 +38,7 @@ function changedParent() {
 
 function orderNow(children = 1) {
   const { father, mother } = parents;
-  return { ...wishes.read(), ...lots, father: father.photo.id, mother: mother.photo.id, seed, children };
+  return { ...choices.read(), ...lots, father: father.photo.id, mother: mother.photo.id, seed, children };
 }
 
 // Children in full: progress while they are made, then everything that belongs to them.
@@ -136,7 +136,7 @@ async function put(address) {
 // A control moved: a small picture at once, the latest wish winning; the full one when it rests.
 function changed() {
   if (!current) return;
-  lots = lots && wishes.read().blender === lots.blender ? lots : null;
+  lots = lots && choices.read().blender === lots.blender ? lots : null;
   controller?.abort();
   morph.rest();
   clearTimeout(timer);
@@ -169,10 +169,10 @@ async function preview() {
 async function more(wanted) {
   const count = Math.min(8, Math.max(1, wanted || 1));
   const strategies = await (await call("/api/v1/strategies")).json();
-  const { blender } = wishes.read();
+  const { blender } = choices.read();
   const differ = strategies.find(({ name }) => name === blender)?.stochastic;
   const other = strategies.find(({ stochastic, available }) => stochastic && available);
-  lots = differ || !other ? null : { blender: other.name, options: {} };
+  lots = differ || !other ? null : { blender: other.name, blender_options: {} };
   byId("sibling-note").textContent = lots ? `“${blender}” gives every child the same face; brothers and sisters are made by “${other.name}”.` : "";
   seed = Math.max(seed, ...siblings.map((sibling) => sibling.seed)) + 1;
   await order(count);
@@ -205,7 +205,7 @@ function drawSiblings() {
 
 function pick({ placed, answer, number }) {
   seed = placed.seed;
-  lots = placed.blender === wishes.read().blender ? null : { blender: placed.blender, options: placed.options };
+  lots = placed.blender === choices.read().blender ? null : { blender: placed.blender, blender_options: placed.blender_options };
   show(placed, answer, number);
 }
 
@@ -230,4 +230,4 @@ document.querySelectorAll(".person").forEach((card) => {
 byId("large").addEventListener("click", (event) => { if (event.target === byId("large")) byId("large").close(); });
 // A file dropped beside a card must not replace the page.
 for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
-wishes.listen(changed);
+choices.listen(changed);

@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from kinblend import Blend, Blender, WeightMap, weighted_sum
+from kinblend import Blend, Blender, WeightMap
 from kinblend.checkpoints import build_network, read_torch, validate_tensors
 from kinblend.errors import CheckpointError, OptionError, WeightsMissingError
+from kinblend.interfaces import weighted_sum
 from kinblend_plugins.blenders.edits import Edits, split_state
 from kinblend_plugins.blenders.int8_state import unpack
 from kinblend_plugins.blenders.network import checkpoint_format, make_network

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from kinblend import Engine, weighted_sum
+from kinblend import Engine
+from kinblend.interfaces import weighted_sum
 from kinblend_plugins.blenders.edits import Edits
 from kinblend_plugins.blenders.network import make_network
 from kinblend_plugins.blenders.training.options import TrainOptions

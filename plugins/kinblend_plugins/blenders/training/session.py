@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from kinblend import weighted_sum
 from kinblend.datasets import Trios
 from kinblend.errors import UsageError
 from kinblend.files import replacing
+from kinblend.interfaces import weighted_sum
 from kinblend.tensor_files import load_file, safe_open
 from kinblend_plugins.blenders.bridge import Projection
 from kinblend_plugins.blenders.learned import read_weights

@@ -28,8 +28,8 @@ export function read() {
   const blender = play.querySelector("[name=blender]:checked").value;
   return {
     blender,
-    options: optionsIn(play.querySelector(`.options[data-blender="${blender}"]`)),
-    projector: optionsIn(document.getElementById("projector")),
+    blender_options: optionsIn(play.querySelector(`.options[data-blender="${blender}"]`)),
+    projector_options: optionsIn(document.getElementById("projector")),
     ...readChild(),
     edits: readEdits(),
     neutral: document.getElementById("neutral").checked,

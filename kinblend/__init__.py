@@ -10,6 +10,7 @@ every plugin has to pass).
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,9 @@ _HOMES = {
     "kinblend.storage.latents": ("load_latent", "save_latent"),
     "kinblend.types": ("AlignedFace", "Latent", "LatentSpace", "Target", "WeightMap"),
 }
+# A library says nothing unless its user wants to hear it: logging.getLogger("kinblend").setLevel(…) and a handler.
+logging.getLogger("kinblend").addHandler(logging.NullHandler())
+
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+LOG = logging.getLogger(__name__)
 _CLASSES: dict[str, type[Plugin]] = {kind.kind: kind for kind in (Encoder, Blender, Editor, Projector)}
 
 
@@ -176,6 +178,7 @@ def load_backbone(
         _check_plugin(pack, kind, values)
     if pool is None:
         pool = DevicePool(settings.device, settings.memory_budget, settings.precision)
+    LOG.info("backbone %s: %s", pack.name, pack.folder)
     return Backbone(pack, pool, options["encoder"], options["projector"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kinblend.storage.pack_sources import PackSource
 
 GROUP = "kinblend"
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,10 @@ class Plugins:
         return next((f"{r.distribution} {r.version}" for r in loaded if r.name == spec.source), "")
 
     def call(self, hook: str, **arguments: Any) -> None:
-        """Call a lifecycle hook of every plugin. Raises `PluginError` that names the plugin that failed."""
-        for impl in getattr(self._manager.hook, hook).get_hookimpls():
+        """Call a lifecycle hook of every plugin: those marked `tryfirst` first, those marked `trylast` last, else in
+        the order in which they were loaded. Raises `PluginError` that names the plugin that failed."""
+        impls = getattr(self._manager.hook, hook).get_hookimpls()
+        for impl in sorted(impls, key=lambda impl: impl.trylast - impl.tryfirst):
             try:
                 impl.function(**{name: arguments[name] for name in impl.argnames})
             except BaseException as error:
@@ -76,6 +80,7 @@ class Plugins:
             if is_interrupt(error):
                 raise
             report = replace(report, error=summarize(error))
+        LOG.debug("plugin %s of %s: %s", report.name, report.distribution, report.error or "loaded")
         self.reports.append(report)
 
     def _check_hook_names(self, module: object) -> None:
@@ -85,8 +90,13 @@ class Plugins:
                 continue  # for example a module that it imported
             if name not in known:
                 raise PluginError(f"there is no hook {name}; did you mean {_closest(name, known)}?")
-            if not hasattr(getattr(module, name), "kinblend_impl"):
+            options = getattr(getattr(module, name), "kinblend_impl", None)
+            if options is None:
                 raise PluginError(f"{name} is not marked with @kinblend.hookimpl")
+            if options.get("wrapper") or options.get("hookwrapper"):
+                raise PluginError(
+                    f"{name} is a wrapper, and kinblend's hooks are called one by one; leave wrapper out"
+                )
 
     def _register(self, name: str, module: object) -> None:
         if self._manager.has_plugin(name):

@@ -82,3 +82,23 @@ def test_every_built_in_plugin_loads() -> None:
             "demographics",
         ]
     )
+
+
+def test_the_order_of_pluggy_is_kept_and_wrappers_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "import kinblend\nimport order_told\n@kinblend.hookimpl({how})\ndef kinblend_before_stage(stage):\n"
+    told += "    order_told.names.append(__name__)\n"
+    (tmp_path / "order_told.py").write_text("names = []\n")
+    marked = {"last_one": "trylast=True", "plain_one": "", "first_one": "tryfirst=True", "wrap_one": "wrapper=True"}
+    for name, how in marked.items():
+        (tmp_path / f"{name}.py").write_text(told.format(how=how))
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins = Plugins([EntryPoint(name, name, "kinblend") for name in marked])
+    plugins.call("kinblend_before_stage", stage="blend", run={})
+    assert sys.modules["order_told"].names == ["first_one", "plain_one", "last_one"]
+    [report] = [report for report in plugins.reports if report.error]
+    assert report.name == "wrap_one"
+    assert "leave wrapper out" in str(report.error)
+    for name in (*marked, "order_told"):
+        sys.modules.pop(name)

@@ -23,6 +23,7 @@ from kinblend.cli import (
     train,
 )
 from kinblend.cli.command import App
+from kinblend.cli.output import tell_more
 from kinblend.cli.plugin_commands import Commands
 from kinblend.registry import KINDS
 
@@ -67,5 +68,9 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Tell what is done, -vv in more detail, on stderr.")
+    ] = 0,
 ) -> None:
     """Predict how a child of two people might look."""
+    tell_more(verbose)

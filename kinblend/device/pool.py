@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict, deque
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+LOG = logging.getLogger(__name__)
 MAX_RECORDS = 1000  # leases whose record is kept
 POLL_SECONDS = 0.1  # seconds after which a thread that waits asks whether it still has to
 
@@ -158,6 +160,7 @@ class DevicePool:
                 before = placement.moved if placement is known else 0  # in another precision it comes anew
                 placement.leases += 1
                 self.memory.peak(reset=True)
+            LOG.debug("%s: leased, %s on %s", name, format_size(placement.size), self.device)
             try:
                 yield module
             finally:
@@ -276,7 +279,9 @@ class DevicePool:
             self.memory.free()
 
     def _evict(self, key: int) -> None:
-        self._resident.pop(key).unload()
+        placement = self._resident.pop(key)
+        LOG.debug("%s: leaves %s", type(placement.module).__name__, self.device)
+        placement.unload()
 
     def _record(self, record: LeaseRecord) -> None:
         self.records.append(replace(record, peak_bytes=self.memory.peak()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from kinblend.errors import PluginError
 from kinblend.plugins import Plugins
 
+LOG = logging.getLogger(__name__)
 OnStage = Callable[[str], None]
 
 
@@ -35,6 +37,7 @@ class Stages:
             self._report(stage, error)
             raise
         self.seconds[stage] = time.perf_counter() - started
+        LOG.info("%s: %.2f s", stage, self.seconds[stage])
         self._plugins.call("kinblend_after_stage", stage=stage, run=deepcopy(self._run), seconds=self.seconds[stage])
 
     def _report(self, stage: str, error: Exception) -> None:

@@ -10,6 +10,7 @@ import typer
 from plugin_site import here
 from safetensors.torch import save_file
 
+from kinblend import Latent, load_backbone, save_latent
 from kinblend.cli.app import app
 from kinblend.cli.parsing import parse_sets
 from kinblend.errors import UsageError
@@ -166,3 +167,14 @@ def test_the_groups_of_a_backbones_layers_are_options(tmp_path: Path) -> None:
     assert parse_sets(sets, ("blender",)) == {"blender": {"shares": shares, "default": 0.5}}
     with pytest.raises(UsageError, match="no mapping"):
         parse_sets(["blender.default=0.5", "blender.default.features=1"], ("blender",))
+
+
+def test_the_library_is_silent_and_tells_what_it_does_when_asked(tmp_path: Path) -> None:
+    words = ["render", "--backbone", "morphable", "--out", tmp_path, tmp_path / "a.safetensors"]
+    space = load_backbone("morphable").space
+    save_latent(tmp_path / "a.safetensors", Latent(torch.zeros(space.layers, space.dim), space))
+    silent, told, detailed = (here(*more, *words)[2] for more in ([], ["-v"], ["-vv"]))
+    assert silent == ""
+    assert "kinblend.backbone: backbone morphable: " in told
+    assert "kinblend.device.pool: projector: leased, " in detailed and "leased" not in told
+    assert here(*words)[2] == "", "the next command is silent again"

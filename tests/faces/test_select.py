@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -105,3 +107,17 @@ def test_plain_nms() -> None:
     boxes = torch.tensor([[0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 30, 30]], dtype=torch.float32)
     assert plain_nms(boxes, torch.tensor([0.5, 0.9, 0.7]), 0.5).tolist() == [1, 2]
     assert plain_nms(boxes[:0], torch.zeros(0), 0.5).tolist() == []
+
+
+def test_nobody_elses_modules_are_touched_by_the_detector() -> None:
+    """facenet-pytorch, torchvision and requests stay what they are for others, in every thread."""
+    code = (
+        "import sys\n"
+        "from kinblend_plugins.faces.facenet_shim import import_inception, import_mtcnn\n"
+        "import_mtcnn(), import_inception()\n"
+        "print(*[name for name in ('facenet_pytorch', 'torchvision', 'requests') if name in sys.modules])\n"
+        "import requests\n"
+        "print(requests.__version__ > '', hasattr(requests, 'get'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "\nTrue True\n", done.stderr

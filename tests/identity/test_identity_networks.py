@@ -10,7 +10,7 @@ from kinblend.errors import CheckpointError, ModelError, UsageError
 from kinblend.identity import load_identity
 from kinblend.plugins import _components
 from kinblend_plugins.faces import facenet, mobilefacenet
-from kinblend_plugins.faces.facenet_shim import import_facenet
+from kinblend_plugins.faces.facenet_shim import import_inception
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_unknown_names_and_missing_weights(tmp_path: Path, monkeypatch: pytest.M
 def test_facenet_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights in the published file's layout: the classifier's tensors in it are left out."""
     torch.manual_seed(0)
-    network = import_facenet().InceptionResnetV1(pretrained=None).eval()
+    network = import_inception()(pretrained=None).eval()
     state = network.state_dict() | {"logits.weight": torch.zeros(2, 512), "logits.bias": torch.zeros(2)}
     (tmp_path / "checkpoints").mkdir()
     torch.save(state, tmp_path / "checkpoints" / facenet.FILE)

@@ -1,36 +1,87 @@
 """facenet-pytorch without torchvision and requests; torchvision beside a torch that its operators do not fit.
 
 All that MTCNN needs of torchvision is `batched_nms`; importing the whole takes two seconds and 90 MB. requests is
-imported and never used; urllib3, which comes with it, binds a socket to see whether there is IPv6.
+imported and never used; urllib3, which comes with it, binds a socket to see whether there is IPv6. So the files of
+facenet-pytorch are loaded a second time, under a name of ours, with imports of these two answered by small stand-ins:
+nobody else's facenet_pytorch, torchvision or requests is touched.
 """
 
 from __future__ import annotations
 
+import builtins
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from kinblend.errors import ModelError
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+OURS = "kinblend_facenet"  # the name under which facenet-pytorch's files are loaded
 
 _kept: list[Any] = []  # operators live only as long as the library object that defines them
 
 
 def import_mtcnn() -> Any:
     """facenet-pytorch's class MTCNN."""
-    return import_facenet().MTCNN
+    return _import("mtcnn").MTCNN
 
 
-def import_facenet() -> Any:
-    """The module facenet_pytorch."""
-    if "facenet_pytorch" not in sys.modules:
-        with _stand_ins():
-            import facenet_pytorch
-    import facenet_pytorch
+def import_inception() -> Any:
+    """facenet-pytorch's class InceptionResnetV1."""
+    return _import("inception_resnet_v1").InceptionResnetV1
 
-    return facenet_pytorch
+
+def _import(name: str) -> ModuleType:
+    if OURS not in sys.modules:
+        found = find_spec("facenet_pytorch")
+        if found is None or not found.submodule_search_locations:
+            raise ModelError("facenet-pytorch is missing; install it with: pip install facenet-pytorch")
+        package = ModuleType(OURS)
+        package.__path__ = list(found.submodule_search_locations)
+        sys.modules[OURS] = package
+        sys.meta_path.insert(0, _Finder())
+    return import_module(f"{OURS}.models.{name}")
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules below `OURS`, and none besides."""
+
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        if not fullname.startswith(f"{OURS}."):
+            return None
+        found = PathFinder.find_spec(fullname, path)
+        if found is not None and found.origin is not None:
+            found.loader = _Loader(fullname, found.origin)
+        return found
+
+
+class _Loader(SourceFileLoader):
+    """Runs a module whose own import statements meet the stand-ins."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import_within}
+        super().exec_module(module)
+
+
+def _import_within(name: str, *rest: Any) -> Any:
+    """As `__import__`; of torchvision and requests, what facenet-pytorch asks for alone."""
+    found = _stand_ins().get(name)
+    return builtins.__import__(name, *rest) if found is None else found
+
+
+def _stand_ins() -> dict[str, ModuleType]:
+    names = ("torchvision.transforms", "torchvision.ops.boxes", "requests", "requests.adapters")
+    modules = {name: ModuleType(name) for name in names}
+    modules["torchvision.ops.boxes"].__dict__["batched_nms"] = batched_nms
+    modules["torchvision.transforms"].__dict__["functional"] = ModuleType("torchvision.transforms.functional")
+    modules["requests.adapters"].__dict__["HTTPAdapter"] = object
+    return modules
 
 
 def import_torchvision() -> Any:
@@ -47,28 +98,6 @@ def import_torchvision() -> Any:
 
         torchvision.extension._has_ops = lambda: True
     return torchvision
-
-
-@contextmanager
-def _stand_ins() -> Iterator[None]:
-    """Within, imports of torchvision and requests find modules with what facenet-pytorch asks for alone."""
-    parts = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
-    others = ("torchvision.ops", "torchvision.ops.boxes", "requests", "requests.adapters")
-    modules = {name: ModuleType(name) for name in (*parts, *others)}
-    modules["torchvision.ops.boxes"].__dict__["batched_nms"] = batched_nms
-    modules["torchvision.transforms"].__dict__["functional"] = modules["torchvision.transforms.functional"]
-    modules["requests.adapters"].__dict__["HTTPAdapter"] = object
-    replaced = ("torchvision", "requests")
-    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in replaced}
-    for name in before:
-        del sys.modules[name]
-    sys.modules.update(modules)
-    try:
-        yield
-    finally:
-        for name in modules:
-            del sys.modules[name]
-        sys.modules.update(before)
 
 
 def _define_operators() -> None:

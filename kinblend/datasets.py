@@ -2,7 +2,7 @@
 
 from kinblend.families.folders import is_junk_file, list_pictures, subfolders, unlisted_files
 from kinblend.families.kinship_json import load_kinship_set
-from kinblend.families.model import Defect, Family, KinshipSet, Member, NuclearFamily, Person
+from kinblend.families.model import Defect, Family, Gender, KinshipSet, Member, NuclearFamily, Person, Role
 from kinblend.families.splits import split_families
 from kinblend.families.trios import Trios, join_trios, load_trios
 from kinblend.storage.tables import Table, read_cells, read_table
@@ -10,10 +10,12 @@ from kinblend.storage.tables import Table, read_cells, read_table
 __all__ = [
     "Defect",
     "Family",
+    "Gender",
     "KinshipSet",
     "Member",
     "NuclearFamily",
     "Person",
+    "Role",
     "Table",
     "Trios",
     "is_junk_file",

@@ -140,7 +140,7 @@ def _joint_changes(
     if held is not None:
         columns.append((held - held.mean(0)) / held.std(0))
         penalties.append(torch.zeros(held.shape[1], held.shape[1]))
-    smooth: Tensor = torch.block_diag(*[p.double() for p in penalties])  # type: ignore[no-untyped-call]
+    smooth: Tensor = torch.block_diag(*[p.double() for p in penalties])
     found = conditional_means(x, torch.cat(columns, dim=1), groups[1:], smooth)
     changes: dict[str, Tensor] = {}
     for attribute, group in zip(attributes, groups[1:], strict=True):

@@ -82,7 +82,7 @@ def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path
     assert "is an empty file" in done.stderr and "FMSD-2-M is missing" in done.stderr
     out = tmp_path / "out"
     rows = [row for _, row in read_table(out / "index.csv").rows]
-    assert [row["landmarks"] for row in rows] == ["dlib", "dlib"]
+    assert [row["landmarks"] for row in rows] == ["landmarker", "landmarker"]
     assert all(abs(float(row[name])) < 15 for row in rows for name in ("yaw", "pitch", "roll"))
     for size in (256, 512):
         with Image.open(out / "crops" / str(size) / "FMSD-1-S.jpg.png") as crop:

@@ -55,3 +55,18 @@ def test_the_folded_encoder_in_pieces_and_in_half_precision() -> None:
         half = network(faces.bfloat16())
     assert half.dtype == torch.float32
     assert float((half - found).square().mean().sqrt() / found.std()) < 0.02
+
+
+def test_all_of_the_encoder_can_come_piece_by_piece() -> None:
+    """A budget smaller than its 267 million weights holds one block at a time."""
+    from kinblend.device.placement import Placement
+
+    with torch.device("meta"):
+        network = Encoder4Editing(18)
+    blocks = network.offloadable_blocks
+    weights = sum(parameter.numel() for block in blocks for parameter in block.parameters())
+    assert weights == sum(parameter.numel() for parameter in network.parameters())
+    whole = weights * 4
+    pieces = Placement(network, torch.float32, DevicePool().memory, whole // 4)
+    assert len(pieces.pieces) == len(blocks)
+    assert pieces.size < whole / 4

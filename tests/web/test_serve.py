@@ -36,7 +36,7 @@ def test_who_leaves_is_not_worked_for(server: Server) -> None:
             line.sendall(request(photograph(side=400 + number)))
         for line in sockets:
             line.close()
-        while 'kind="look",outcome="cancelled"' not in client.get("/metrics").text:
+        while 'kind="inspect",outcome="cancelled"' not in client.get("/metrics").text:
             assert time.monotonic() < until
             time.sleep(0.1)
 

@@ -5,6 +5,7 @@ smile.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +28,9 @@ class EditParameterModel(nn.Module):
             nn.LeakyReLU(_SLOPE),
             nn.Linear(64, count),
         )
-        nn.init.zeros_(self.body[-1].weight)
-        nn.init.zeros_(self.body[-1].bias)
+        last = cast(nn.Linear, self.body[-1])
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
     def forward(self, father: Tensor, mother: Tensor) -> Tensor:
         """Both [n, L, D] → [n, k]: the same for either order of the parents."""
@@ -50,7 +52,7 @@ class Edits(nn.Module):
         self.names: Sequence[str] = sorted(steps)
         stacked = torch.stack([steps[name] for name in self.names])
         self.register_buffer("steps", stacked, persistent=False)
-        self.network = EditParameterModel(*stacked.shape[1:], count=len(steps))
+        self.network = EditParameterModel(stacked.shape[1], stacked.shape[2], len(steps))
 
     def forward(self, father: Tensor, mother: Tensor) -> Tensor:
         """How the child's code moves: both parents [n, L, D] → [n, L, D]."""

@@ -1,17 +1,23 @@
 """Inheritance as a network learned it from families."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from kinblend import Blend, Blender, WeightMap
+from kinblend import Blend, Blender, Context, WeightMap
 from kinblend.checkpoints import build_network, read_torch, validate_tensors
 from kinblend.errors import CheckpointError, OptionError, WeightsMissingError
 from kinblend.interfaces import weighted_sum
 from kinblend_plugins.blenders.edits import Edits, split_state
 from kinblend_plugins.blenders.int8_state import unpack
 from kinblend_plugins.blenders.network import checkpoint_format, make_network
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 FILE = "blender.safetensors"
 
@@ -22,38 +28,39 @@ class LearnedBlender(Blender):
     Raises `WeightsMissingError` where there is none, and `CheckpointError` naming the tensor that does not fit.
     """
 
-    def __init__(self, options, context):
+    def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)
-        path = options.weights or context.files.get(FILE)
+        path = self.options.weights or context.files.get(FILE)
         if path is None:
             raise WeightsMissingError(
                 f"{context.space.backbone} has no weights for learned yet: use another strategy, train some with "
                 "`kinblend train blender learned --trios FILE`, or give a file with --set blender.weights=FILE"
             )
         tensors, edits, steps = split_state(_read(Path(path)))
-        if options.edits and not steps:
+        if self.options.edits and not steps:
             raise OptionError(f"{path} has no edit parameters; train it with --edits age,gender,smile")
         self.module = self.network = build(tensors, context.space.layers, context.space.dim)
-        self.edits = build_edits(edits, steps) if options.edits else None
+        self.edits = build_edits(edits, steps) if self.options.edits else None
 
     @torch.inference_mode()
-    def weights(self, father, mother, seed):
+    def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         weights = self._ask(father, mother)
         if self.options.symmetric:
             weights = (weights + 1 - self._ask(mother, father)) / 2
         return _shifted(weights, self.options.share)
 
     @torch.inference_mode()
-    def blend(self, father, mother, seed):
+    def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
         weights = self.weights(father, mother, seed)
         code = weighted_sum(father, mother, weights)
         if self.edits is not None:
             code = code + self.edits(father[None], mother[None])[0]
         return Blend(code.clone(), WeightMap(weights.clone(), self.space))
 
-    def _ask(self, father, mother):
+    def _ask(self, father: Tensor, mother: Tensor) -> Tensor:
         like = next(iter(self.network.parameters()))
-        return self.network(father[None].to(like), mother[None].to(like))[0].float().cpu()
+        result: Tensor = self.network(father[None].to(like), mother[None].to(like))[0].float().cpu()
+        return result
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

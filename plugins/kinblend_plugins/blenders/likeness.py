@@ -1,13 +1,21 @@
 """A child like the one that its parents' looks let one expect."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from kinblend import Blender
+from kinblend import Blender, Context
 from kinblend.cancellation import check_cancelled
 from kinblend.errors import OptionError, UnsupportedError, WeightsMissingError
 from kinblend.identity import load_identity
-from kinblend_plugins.blenders.heredity import load_heredity
+from kinblend_plugins.blenders.heredity import Heredity, load_heredity
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 FILE = "heredity.safetensors"
 RATE, MEAN, SQUARE, LEAST = 0.3, 0.9, 0.999, 1e-8  # Adam's: step on the logits, the two decays, and epsilon
@@ -24,26 +32,27 @@ class LikenessBlender(Blender):
     Raises `WeightsMissingError` where heredity is asked for and neither options nor pack have any.
     """
 
-    def __init__(self, options, context):
+    def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)
         if context.projector is None:
             raise UnsupportedError("likeness looks at pictures, so it needs a backbone")
-        self.identity = load_identity(options.identity)
-        self.heredity = self._read_heredity() if options.heredity else None
+        self.identity = load_identity(self.options.identity)
+        self.heredity = self._read_heredity() if self.options.heredity else None
         self.projector = context.projector()
         self.module = self.projector.module
-        self._last = None
+        self._last: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def weights(self, father, mother, seed):
+    def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         share = self.options.share
         if share in (0.0, 1.0):
             return torch.full_like(father, share)
         # Brothers and sisters have the same weights, whatever their seeds; they need not be sought again.
         if self._last is None or not (torch.equal(father, self._last[0]) and torch.equal(mother, self._last[1])):
             self._last = father.clone(), mother.clone(), self._sought(father, mother)
-        return self._last[2].clone()
+        result: Tensor = self._last[2].clone()
+        return result
 
-    def _sought(self, father, mother):
+    def _sought(self, father: Tensor, mother: Tensor) -> Tensor:
         """On one thread: on a busy machine sums over two came out in another order, and the same seed must give the
         same bytes."""
         threads = torch.get_num_threads()
@@ -54,7 +63,7 @@ class LikenessBlender(Blender):
             torch.set_num_threads(threads)
 
     @torch.inference_mode(False)
-    def _seek(self, father, mother):
+    def _seek(self, father: Tensor, mother: Tensor) -> Tensor:
         share, father, mother = self.options.share, father.clone(), mother.clone()
         with torch.no_grad():
             wanted = self._expected(self._embed(torch.stack([father, mother])))
@@ -74,7 +83,7 @@ class LikenessBlender(Blender):
                 logits -= RATE * mean / (1 - MEAN**step) / size
         return logits.detach().sigmoid()
 
-    def _expected(self, theirs):
+    def _expected(self, theirs: Tensor) -> Tensor:
         """The embedding [E] that the child of these two, [2, E], is to have."""
         share, heredity = self.options.share, self.options.heredity
         both = F.normalize(share * theirs[:1] + (1 - share) * theirs[1:], dim=1)
@@ -82,13 +91,13 @@ class LikenessBlender(Blender):
             both = F.normalize((1 - heredity) * both + heredity * self.heredity(both), dim=1)
         return both[0]
 
-    def _embed(self, codes):
+    def _embed(self, codes: Tensor) -> Tensor:
         projector, identity = self.projector, self.identity
         pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.input_side)
         # A lease moves the projector's network; the identity network stays on the CPU.
         return F.normalize(identity.embed_pictures(pictures.float().cpu()), dim=1)
 
-    def _read_heredity(self):
+    def _read_heredity(self) -> Heredity:
         path = self.options.weights or self.context.files.get(FILE)
         if path is None:
             raise WeightsMissingError(

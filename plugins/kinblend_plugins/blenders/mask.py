@@ -1,6 +1,9 @@
 """Binary inheritance: every gene comes whole from one parent."""
 
+from __future__ import annotations
+
 import torch
+from torch import Tensor
 
 from kinblend import Blender
 from kinblend.errors import OptionError
@@ -21,7 +24,7 @@ class MaskBlender(Blender):
 
     stochastic = True
 
-    def weights(self, father, mother, seed):
+    def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         layers, dim = father.shape
         if self.options.file is not None or self.options.mask is not None:
             return self._given(layers, dim)
@@ -33,16 +36,17 @@ class MaskBlender(Blender):
         crossed = torch.rand(shape, generator=generator) * self.options.run < 1
         start = torch.where(crossed, torch.arange(shape[1]), 0).cummax(1).values
         mask = draws.gather(1, start).to(father.dtype)
-        return (mask[group_of] if self.options.by == "group" else mask).expand(layers, dim).contiguous()
+        result: Tensor = (mask[group_of] if self.options.by == "group" else mask).expand(layers, dim).contiguous()
+        return result
 
-    def _group_of(self, layers):
+    def _group_of(self, layers: int) -> Tensor:
         """The number of each layer's group, int64 [L]."""
         found = torch.zeros(layers, dtype=torch.int64)
         for number, (first, last) in enumerate(self.context.layer_groups().values()):
             found[first : last + 1] = number
         return found
 
-    def _given(self, layers, dim):
+    def _given(self, layers: int, dim: int) -> Tensor:
         mask, name = self._read()
         if tuple(mask.shape) not in [(layers, dim), (1, dim), (dim,), (layers, 1)]:
             raise OptionError(
@@ -52,7 +56,7 @@ class MaskBlender(Blender):
             raise OptionError(f"{name} holds more than zeros and ones; for shares use dimension or layer")
         return mask.expand(layers, dim).contiguous()
 
-    def _read(self):
+    def _read(self) -> tuple[Tensor, str]:
         if self.options.file is not None:
             return read_shares(self.options.file, "mask"), f"the mask {self.options.file}"
         try:

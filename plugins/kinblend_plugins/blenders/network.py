@@ -51,7 +51,8 @@ class AdaptiveDimensionWeightModel(nn.Module):
         """Both [n, L, D] → [n, L, D] in [0, 1]."""
         both = torch.cat([father.flatten(1), mother.flatten(1)], dim=1)
         features = self.encoder(both * self.attention(both))
-        return self.weight_decoder(features).view(-1, self.layers, self.dim)
+        result: Tensor = self.weight_decoder(features).view(-1, self.layers, self.dim)
+        return result
 
 
 class LowRankWeightModel(nn.Module):
@@ -73,7 +74,8 @@ class LowRankWeightModel(nn.Module):
     def forward(self, father: Tensor, mother: Tensor) -> Tensor:
         features = self.encoder(torch.cat([father.flatten(1), mother.flatten(1)], dim=1))
         logits = self.fixed + self.mix(features) @ self.basis
-        return logits.sigmoid().view(-1, self.layers, self.dim)
+        result: Tensor = logits.sigmoid().view(-1, self.layers, self.dim)
+        return result
 
 
 class PerLayerWeightModel(nn.Module):
@@ -89,7 +91,8 @@ class PerLayerWeightModel(nn.Module):
 
     def forward(self, father: Tensor, mother: Tensor) -> Tensor:
         features = self.encoder(torch.cat([father.flatten(1), mother.flatten(1)], dim=1))
-        return self.layer_logits(features).sigmoid()[:, :, None].expand(-1, -1, self.dim)
+        result: Tensor = self.layer_logits(features).sigmoid()[:, :, None].expand(-1, -1, self.dim)
+        return result
 
 
 class ElementWeightModel(nn.Module):
@@ -131,7 +134,8 @@ class OffsetWeightModel(nn.Module):
         both, apart = (father + mother).flatten(1), (father - mother).flatten(1)
         features = self.offset_encoder(torch.cat([both, apart.abs()], dim=1))
         offset = self.GAIN_PACE * self.offset_gain * both + self.PACE * self.offset_decoder(features)
-        return (offset * apart).sigmoid().view(-1, self.layers, self.dim)
+        result: Tensor = (offset * apart).sigmoid().view(-1, self.layers, self.dim)
+        return result
 
 
 class SymmetricWeightModel(nn.Module):

@@ -4,14 +4,20 @@ Source: the strategies average, dimension and layer of the student report that k
 StyleGAN are those of Karras et al. 2019, section 3 (coarse 4–8 px, middle 16–32 px, fine 64 px and up).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from kinblend import Blender
 from kinblend.errors import OptionError
 from kinblend_plugins.blenders.files import read_shares
 from kinblend_plugins.blenders.options import GROUP_SHARES
+
+Shares = dict[int, float] | list[float] | Path
 
 HALF = 0.5  # the share of what is not named, where anything is
 
@@ -19,14 +25,14 @@ HALF = 0.5  # the share of what is not named, where anything is
 class AverageBlender(Blender):
     """One share everywhere."""
 
-    def weights(self, father, mother, seed):
+    def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         return torch.full_like(father, self.options.share)
 
 
 class DimensionBlender(Blender):
     """A share per dimension, the same in every layer; by default 0 in the first dimension to 1 in the last."""
 
-    def weights(self, father, mother, seed):
+    def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         shares, default = self.options.shares, self.options.default
         if shares == {} and default is None:
             return torch.linspace(0, 1, father.shape[1]).expand_as(father).contiguous()
@@ -39,7 +45,7 @@ class LayerBlender(Blender):
     By default the backbone's groups of layers have the shares of `GROUP_SHARES` in turn.
     """
 
-    def weights(self, father, mother, seed):
+    def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         groups, options = self.context.layer_groups(), self.options
         shares, layers = options.shares, father.shape[0]
         if shares == {} and options.dimensions == {} and options.default is None:
@@ -72,19 +78,19 @@ def layer_range(name: str, layers: int, groups: Mapping[str, tuple[int, int]]) -
     return numbers[0], numbers[-1] + 1
 
 
-def _named_ranges(layers, groups):
+def _named_ranges(layers: int, groups: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
     ends = [last + 1 for _, last in groups.values()]
     middle, fine = ends[0], ends[1] if len(ends) > 1 else layers
     found = {"coarse": (0, middle), "middle": (middle, fine), "fine": (fine, layers)}
     return found | {_plain(name): (first, last + 1) for name, (first, last) in groups.items()}
 
 
-def _plain(name):
+def _plain(name: str) -> str:
     """A group's name as it is compared: lower case, dashes and underscores as spaces."""
     return name.lower().replace("-", " ").replace("_", " ")
 
 
-def _by_dimension(like, shares, default):
+def _by_dimension(like: Tensor, shares: Shares, default: float | None) -> Tensor:
     if not isinstance(shares, dict):
         return _in_full(shares, like.shape[1], "dimension").expand_as(like).contiguous()
     weights = torch.full_like(like, HALF if default is None else default)
@@ -95,7 +101,7 @@ def _by_dimension(like, shares, default):
     return weights
 
 
-def _in_full(shares, count, what):
+def _in_full(shares: list[float] | Path, count: int, what: str) -> Tensor:
     """A list of shares or a file of them → float32 [count]."""
     values = torch.tensor(shares) if isinstance(shares, list) else read_shares(shares, "shares")
     if values.numel() != count:

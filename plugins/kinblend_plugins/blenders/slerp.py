@@ -1,6 +1,9 @@
 """Spherical interpolation."""
 
+from __future__ import annotations
+
 import torch
+from torch import Tensor
 
 from kinblend import Blend, Blender
 
@@ -11,7 +14,7 @@ class SlerpBlender(Blender):
     Source: Shoemake, Animating rotation with quaternion curves, SIGGRAPH 1985.
     """
 
-    def blend(self, father, mother, seed):
+    def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
         share = self.options.share
         if share in (0.0, 1.0):
             return Blend((father if share else mother).clone(), share=share)

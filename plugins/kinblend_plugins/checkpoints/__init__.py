@@ -1,5 +1,9 @@
 """Importers: published checkpoints become model packs."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import kinblend
 import kinblend.packs
 
@@ -7,7 +11,7 @@ _MODULE = "kinblend_plugins.checkpoints.importers"
 
 
 @kinblend.hookimpl
-def kinblend_register_importers(register):
+def kinblend_register_importers(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec("e4e", "encoder4editing's .pt: encoder, generator, average", f"{_MODULE}:import_e4e")
     )
@@ -18,7 +22,7 @@ def kinblend_register_importers(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_packs(register):
+def kinblend_register_packs(register: Callable[[kinblend.packs.PackSource], None]) -> None:
     # The publishers give no SHA-256; the pack's own records what was imported.
     register(
         kinblend.packs.PackSource(

@@ -141,7 +141,8 @@ def _rosinality_resolution(generator: Mapping[str, Tensor]) -> int:
     steps = {int(found[1]) for key in generator if (found := re.fullmatch(r"to_rgbs\.(\d+)\.bias", key))}
     if not 0 < len(steps) < MAX_STEPS or steps != set(range(len(steps))):
         raise CheckpointError("this state dict is no rosinality StyleGAN2 generator: its to_rgbs.* are not 0, 1, …")
-    return 4 * 2 ** len(steps)
+    result: int = 4 * 2 ** len(steps)
+    return result
 
 
 def _with_noises(generator: dict[str, Tensor], resolution: int) -> dict[str, Tensor]:

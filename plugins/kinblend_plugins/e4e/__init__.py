@@ -1,10 +1,14 @@
 """encoder4editing: aligned faces → codes of a StyleGAN2 (Tov et al., 2021)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import kinblend
 
 
 @kinblend.hookimpl
-def kinblend_register_encoders(register):
+def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "e4e",

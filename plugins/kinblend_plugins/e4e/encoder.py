@@ -52,7 +52,8 @@ class E4eEncoder(Encoder):
         if images.ndim != 4 or tuple(images.shape[1:]) != (3, self.input_size, self.input_size):
             raise LatentShapeError(f"e4e takes images [n, 3, 256, 256], not {list(images.shape)}")
         codes = self.network(images.to(self.network.latlayer1.weight)).cpu()
-        return codes + self.average
+        result: Tensor = codes + self.average
+        return result
 
 
 def build(tensors: Mapping[str, Tensor], layers: int) -> Encoder4Editing:

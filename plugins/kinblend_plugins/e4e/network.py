@@ -7,6 +7,7 @@ After Tov et al., "Designing an Encoder for StyleGAN Image Manipulation" (2021),
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -61,14 +62,15 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.res_layer(x) + self.shortcut_layer(x)
+        result: Tensor = self.res_layer(x) + self.shortcut_layer(x)
+        return result
 
     def fold(self) -> None:
         """Multiply the normalisations that follow a convolution into its weights. Only for evaluation.
 
         The one before the first convolution stays: the zeros around its output are not normalised.
         """
-        _, _, _, conv, norm, _ = self.res_layer
+        conv, norm = cast(nn.Conv2d, self.res_layer[3]), cast(nn.BatchNorm2d, self.res_layer[4])
         self.res_layer[3], self.res_layer[4] = fuse_conv_bn_eval(conv, norm), nn.Identity()
         if isinstance(self.shortcut_layer, nn.Sequential):
             self.shortcut_layer = fuse_conv_bn_eval(*self.shortcut_layer)
@@ -107,7 +109,8 @@ class StyleHead(nn.Module):
         x = first(x).contiguous()  # on a CPU small maps are faster with channels first
         for part in rest:
             x = part(x)
-        return self.linear(x.flatten(1))
+        result: Tensor = self.linear(x.flatten(1))
+        return result
 
 
 class Encoder4Editing(nn.Module):
@@ -130,18 +133,18 @@ class Encoder4Editing(nn.Module):
         self.latlayer2 = nn.Conv2d(128, 512, 1)
 
     @property
-    def parts(self) -> list[nn.Module]:
+    def offloadable_blocks(self) -> list[nn.Module]:
         """What is used only by being called, one after the other: a device pool may bring it piece by piece."""
         return [self.input_layer, *self.body, self.latlayer1, self.latlayer2, *self.styles]
 
     def fold(self) -> None:
         """Make it faster, for evaluation alone: fewer layers, and the channels of the large maps last."""
-        conv, norm, slope = self.input_layer
-        self.input_layer = nn.Sequential(fuse_conv_bn_eval(conv, norm), slope)
+        conv, norm = cast(nn.Conv2d, self.input_layer[0]), cast(nn.BatchNorm2d, self.input_layer[1])
+        self.input_layer = nn.Sequential(fuse_conv_bn_eval(conv, norm), self.input_layer[2])
         for block in self.body:
-            block.fold()
-        self.input_layer.to(memory_format=torch.channels_last)
-        self.body.to(memory_format=torch.channels_last)
+            cast(Block, block).fold()
+        for module in (self.input_layer, self.body):
+            channels_last(module)
 
     def forward(self, images: Tensor) -> Tensor:
         coarse, middle, fine = self.features(images)
@@ -165,3 +168,8 @@ class Encoder4Editing(nn.Module):
 
 def _enlarge_and_add(small: Tensor, large: Tensor) -> Tensor:
     return F.interpolate(small, size=large.shape[-2:], mode="bilinear", align_corners=True) + large
+
+
+def channels_last(module: nn.Module) -> None:
+    """Lay the module's maps and weights out with the channels last."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

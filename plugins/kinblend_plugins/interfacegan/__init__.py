@@ -1,10 +1,14 @@
 """Edits along directions of the latent space."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import kinblend
 
 
 @kinblend.hookimpl
-def kinblend_register_editors(register):
+def kinblend_register_editors(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "interfacegan",

@@ -1,6 +1,7 @@
 """Piecewise linear curves."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ class Curve:
     ends: tuple[float, float] = (0.0, 1.0)
 
     @classmethod
-    def of(cls, facts: dict | None) -> "Curve | None":
+    def of(cls, facts: dict[str, Any] | None) -> "Curve | None":
         """From a file's description: "at", "low", "high" and, where it depends on another attribute, "ends"."""
         if not facts:
             return None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class Direction:
     reader: Tensor | None = None
     path: Tensor | None = None
     up: Tensor | None = None
-    facts: dict = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     curve: Curve | None = None
     beside: "Direction | None" = None
     slope: float = 1.0
@@ -55,7 +56,8 @@ class Direction:
         deviations = self.deviations(codes)
         if self.curve is not None:
             return self.curve.value(deviations, self._others(codes))
-        return deviations * self.facts["sd"] + self.facts["mean"]
+        result: Tensor = deviations * self.facts["sd"] + self.facts["mean"]
+        return result
 
     def targets(self, name: str) -> tuple[str, ...]:
         """The units and words in which the attribute of that name can be set; none where it can't be read."""
@@ -83,7 +85,8 @@ class Direction:
             here = self.deviations(code[None])
             return float((self.curve.deviations(value, self._others(code[None])) - here)[0])
         here, there = self.reading(code[None]), torch.tensor([value])
-        return float((self._even(there) - self._even(here))[0]) / self.facts["sd"]
+        result: float = float((self._even(there) - self._even(here))[0]) / self.facts["sd"]
+        return result
 
     def strength_to_word(self, code: Tensor, name: str, word: str, strength: float = 0.0) -> float:
         """The strength that takes a code [L, D] at least to the side that a word names, as far as it says; 0 where it
@@ -93,13 +96,16 @@ class Direction:
         return away if away * wanted > 0 else 0.0
 
     def _words(self, name: str) -> Mapping[str, float]:
-        return self.facts.get("words", WORDS.get(name, {}))
+        result: Mapping[str, float] = self.facts.get("words", WORDS.get(name, {}))
+        return result
 
     def deviations(self, codes: Tensor) -> Tensor:
         """The attribute of codes [n, L, D] in standard deviations from the mean: float32 [n]."""
         if self.facts.get("plain"):
             codes = torch.where(codes < 0, codes * self.slope, codes)
-        return (codes * self.reader).sum((1, 2)) + self.facts["bias"]
+        assert self.reader is not None, "nothing is known of how to read it"
+        result: Tensor = (codes * self.reader).sum((1, 2)) + self.facts["bias"]
+        return result
 
     def _others(self, codes: Tensor) -> Tensor:
         """The attribute that the curve depends on: float32 [n]."""
@@ -115,6 +121,7 @@ class Direction:
     def _along(self, values: Tensor) -> Tensor:
         """The path at values [n], straight on beyond its upper end: [n, L, D]."""
         knots = torch.tensor(self.facts["knots"])
+        assert self.path is not None, "the direction has no path"
         return interpolate(values.clamp_min(knots[0]), knots, self.path)
 
 
@@ -161,7 +168,7 @@ def read_packed(path: Path, space: LatentSpace) -> Packed:
     return Packed(found | {name: replace(found[name], beside=other) for name, other in beside.items()}, slope)
 
 
-def _note(facts: dict) -> str:
+def _note(facts: dict[str, Any]) -> str:
     unit = f", 1 is {facts['sd']:.0f} {facts['unit']}" if facts["unit"] else ""
     known = f"R² {facts['r2']:.2f} on faces held out" if "r2" in facts else f"from {facts['source']}"
     return f"+ is {facts['plus']}{unit}; {known}"

@@ -1,12 +1,21 @@
 """The editor. Source: Shen et al., InterFaceGAN, 2020 (sections 2.2 and 2.3, conditional manipulation)."""
 
-import torch
+from __future__ import annotations
 
-from kinblend import Editor
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from kinblend import AttributeLabel, Context, Editor, Target
 from kinblend.errors import UnsupportedError, UsageError
 from kinblend_plugins.interfacegan.direction_file import Direction, Packed, read_packed
 from kinblend_plugins.interfacegan.directions import read_direction
 from kinblend_plugins.interfacegan.labels import LABELS
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
 FARTHEST = 2.5  # standard deviations by which a strength may be corrected
@@ -20,29 +29,29 @@ class DirectionEditor(Editor):
     of the pack may be of codes with the mapping network's last leaky ReLU undone, where codes are nearly Gaussian.
     """
 
-    def __init__(self, options, context):
+    def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)
         packed = context.files.get("directions.safetensors")
         self._packed = Packed() if packed is None else read_packed(packed, self.space)
         self._given = {
             name: Direction(read_direction(path, name, self.space), f"from {path.name}")
-            for name, path in options.directions.items()
+            for name, path in self.options.directions.items()
         }
         self._directions = {**self._packed.directions, **self._given}
-        for name in options.keep:
+        for name in self.options.keep:
             self._known(name)
-        first, last = options.layers or (0, self.space.layers - 1)
+        first, last = self.options.layers or (0, self.space.layers - 1)
         if not 0 <= first <= last < self.space.layers:
             raise UsageError(f"layers {first}-{last}: use 0 to {self.space.layers - 1}")
         self._layers = slice(first, last + 1)
 
-    def attributes(self):
+    def attributes(self) -> dict[str, str]:
         return {name: d.note for name, d in self._directions.items() if not d.facts.get("pose")}
 
-    def labels(self):
+    def labels(self) -> dict[str, AttributeLabel]:
         return {name: LABELS[name] for name in self.attributes() if name in LABELS}
 
-    def edit(self, codes, strengths):
+    def edit(self, codes: Tensor, strengths: Mapping[str, float]) -> Tensor:
         plain = codes.float().cpu()
         before = self._packed.undo(plain)
         for name, strength in strengths.items():
@@ -63,45 +72,54 @@ class DirectionEditor(Editor):
             codes
         )
 
-    def _is_plain(self, name):
+    def _is_plain(self, name: str) -> bool:
         """Whether a direction is of codes as they are: a user's, or one that was published so."""
         return name in self._given or bool(self._known(name).facts.get("plain"))
 
-    def _change(self, name, codes, strength):
+    def _change(self, name: str, codes: Tensor, strength: float) -> Tensor:
         """What an edit adds to codes [n, L, D] in the layers that it touches."""
         return self._inside(self._without_kept(name, self._known(name).change(codes, strength)[:, self._layers]))
 
-    def _inside(self, change):
+    def _inside(self, change: Tensor) -> Tensor:
         """A change of the layers that may be touched, or of all, as one of all: [n, L, D], zero elsewhere."""
         whole = change.new_zeros(len(change), self.space.layers, self.space.dim)
         whole[:, self._layers] = change if change.shape[1] < self.space.layers else change[:, self._layers]
         return whole
 
-    def _held(self, strengths):
+    def _held(self, strengths: Mapping[str, float]) -> dict[str, str]:
         """Attributes that the edits take along: they stay as they are ("both") or grow no further ("more")."""
-        found = {}
+        found: dict[str, str] = {}
         for name in strengths:
             found |= self._known(name).facts.get("holds", {})
         return {name: which for name, which in found.items() if name in self._directions and name not in strengths}
 
-    def _brought_back(self, direction, which, codes, edited):
+    def _brought_back(self, direction: Direction, which: str, codes: Tensor, edited: Tensor) -> Tensor:
         """What takes from edited codes [n, L, D] how far an attribute went along with the edits."""
         gone = (direction.reading(edited) - direction.reading(codes)) / direction.facts["sd"]
         gone = gone.clamp(min=0) if which == "more" else gone
-        return -(gone / (direction.step * direction.reader).sum())[:, None, None] * direction.step
+        return self._moved_back(gone, direction, direction.step)
 
-    def _with_kept(self, before, edited, names):
+    @staticmethod
+    def _moved_back(gone: Tensor, direction: Direction, step: Tensor) -> Tensor:
+        """The change along `step` by which an attribute's reading falls by `gone` [n] standard deviations."""
+        assert direction.reader is not None, "nothing is known of how to read it"
+        result: Tensor = -(gone / (step * direction.reader).sum())[:, None, None] * step
+        return result
+
+    def _with_kept(self, before: Tensor, edited: Tensor, names: Sequence[str]) -> Tensor:
         """Edited codes [n, L, D], moved until the attributes to keep are read as before; `before` is undone."""
         kept = [(self._is_plain(name), self._known(name)) for name in names if self._known(name).reader is not None]
         for _ in range(ROUNDS if kept else 0):
             for plain, direction in kept:
                 undone, step = self._packed.undo(edited), self._inside(direction.step[None, self._layers])[0]
                 gone = direction.deviations(undone) - direction.deviations(before)
-                back = -(gone / (step * direction.reader).sum())[:, None, None] * step
+                back = self._moved_back(gone, direction, step)
                 edited = edited + back if plain else self._packed.redo(undone + back)
         return edited
 
-    def _outgrown(self, direction, codes, edited, strengths):
+    def _outgrown(
+        self, direction: Direction, codes: Tensor, edited: Tensor, strengths: Mapping[str, float]
+    ) -> Tensor:
         """What takes from edited codes [n, L, D] an attribute that they can't have any more: a beard at eight."""
         lost = codes.new_zeros(len(codes))
         for other, limit in direction.facts["unless"].items():
@@ -110,13 +128,14 @@ class DirectionEditor(Editor):
                 share = (limit - known.after(codes, strengths[other])) / (SOFT * known.facts["sd"])
                 lost = torch.maximum(lost, share.clamp(0, 1))
         excess = (direction.reading(edited) - direction.facts["none"]).clamp(min=0) / direction.facts["sd"]
-        return -(lost * excess)[:, None, None] * direction.step
+        result: Tensor = -(lost * excess)[:, None, None] * direction.step
+        return result
 
-    def targets(self):
+    def targets(self) -> dict[str, Sequence[str]]:
         found = {name: self._directions[name].targets(name) for name in self.attributes()}
         return {name: targets for name, targets in found.items() if targets}
 
-    def strength_for_target(self, code, attribute, value, unit):
+    def strength_for_target(self, code: Tensor, attribute: str, value: float | str, unit: str) -> float:
         direction = self._known(attribute)
         if (unit or value) not in direction.targets(attribute):
             raise UnsupportedError(f"{attribute} of {self.space.backbone} has no target {value} {unit}".rstrip())
@@ -125,7 +144,7 @@ class DirectionEditor(Editor):
             return direction.strength_to_word(code, attribute, value)
         return direction.strength_to(code, value)
 
-    def strengths_for_targets(self, code, targets):
+    def strengths_for_targets(self, code: Tensor, targets: Mapping[str, Target]) -> dict[str, float]:
         found = dict(super().strengths_for_targets(code, targets))
         first = dict(found)
         solved = {name: goal for name, goal in targets.items() if self._known(name).calibrated}
@@ -137,15 +156,16 @@ class DirectionEditor(Editor):
                 found[name] = min(max(wanted, first[name] - FARTHEST), first[name] + FARTHEST)
         return found
 
-    def _corrected(self, name, goal, edited, strength):
+    def _corrected(self, name: str, goal: Target, edited: Tensor, strength: float) -> float:
         """A strength that brings an attribute nearer to its target than `strength`, which made the code `edited`."""
         direction = self._known(name)
         if isinstance(goal.value, str):
             return direction.strength_to_word(edited, name, goal.value, strength)
         return strength + direction.strength_to(edited, goal.value)
 
-    def neutral_strengths(self, code):
-        strengths, code = {}, self._packed.undo(code.float())
+    def neutral_strengths(self, code: Tensor) -> dict[str, float]:
+        strengths: dict[str, float] = {}
+        code = self._packed.undo(code.float())
         for name, direction in self._directions.items():
             if "neutral" not in direction.facts or direction.reader is None:
                 continue
@@ -154,9 +174,9 @@ class DirectionEditor(Editor):
                 strengths[name] = away / direction.facts["sd"]
         return strengths
 
-    def _without_kept(self, name, change):
+    def _without_kept(self, name: str, change: Tensor) -> Tensor:
         """A change [n, l, D] without what it shares, in these layers, with attributes to keep that can't be read."""
-        basis = []
+        basis: list[Tensor] = []
         for other in self.options.keep:
             if other == name or self._known(other).reader is not None:
                 continue
@@ -169,7 +189,7 @@ class DirectionEditor(Editor):
             change = change - (change * axis).sum((1, 2), keepdim=True) * axis
         return change
 
-    def _known(self, name):
+    def _known(self, name: str) -> Direction:
         try:
             return self._directions[name]
         except KeyError:

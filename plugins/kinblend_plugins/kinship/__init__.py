@@ -1,12 +1,16 @@
 """Readers of kinship data sets."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import kinblend
 
 _HERE = "kinblend_plugins.kinship"
 
 
 @kinblend.hookimpl
-def kinblend_register_datasets(register):
+def kinblend_register_datasets(register: Callable[[kinblend.PluginSpec], None]) -> None:
     # The first that knows a folder reads it. Prepared pictures lie in folders named as in the set they came from.
     for name, summary in (
         ("prepared", "what `kinblend prepare` wrote: crops and families.json"),

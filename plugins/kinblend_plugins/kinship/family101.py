@@ -9,11 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kinblend.datasets import Defect, Family, KinshipSet, Member, NuclearFamily, Person, list_pictures, unlisted_files
+from kinblend.datasets import (
+    Defect,
+    Family,
+    Gender,
+    KinshipSet,
+    Member,
+    NuclearFamily,
+    Person,
+    Role,
+    list_pictures,
+    unlisted_files,
+)
 
 LIST = "family101.txt"
 PICTURES = "Family101_150x120"
-ROLES = {"HUSB": ("father", "m"), "WIFE": ("mother", "f"), "SONN": ("child", "m"), "DAUG": ("child", "f")}
+ROLES: dict[str, tuple[Role, Gender]] = {
+    "HUSB": ("father", "m"),
+    "WIFE": ("mother", "f"),
+    "SONN": ("child", "m"),
+    "DAUG": ("child", "f"),
+}
 
 
 @dataclass
@@ -28,7 +44,7 @@ class _NuclearFamily:
         return any(member.role == place for member in self.members)
 
     def takes(self, number: int, place: str) -> bool:
-        """Whether a row belongs here. Another parent after the children begins a nuclear of its own."""
+        """Whether a row belongs here. Another parent after the children begins a nuclear family of its own."""
         return self.number == number and (place == "child" or not (self.has("child") and self.has(place)))
 
 
@@ -38,7 +54,7 @@ class _Family:
 
     name: str
     line: int
-    people: dict[str, tuple[str, int]] = field(default_factory=dict)
+    people: dict[str, tuple[Gender, int]] = field(default_factory=dict)
     nuclear_families: list[_NuclearFamily] = field(default_factory=list)
 
 
@@ -113,18 +129,20 @@ class _Listing:
             self._report(line, "number of a person", f"{name} has number 0, which is FAMI's; left out")
             return
         place, gender = ROLES[role]
-        nuclear = self._house(line, family_, number, place)
+        nuclear = self._nuclear_family(line, family_, number, place)
         if any(member.person == name for member in nuclear.members):
-            self._report(line, "person listed twice", f"{name} stands in nuclear {nuclear.name} already; left out")
+            self._report(
+                line, "person listed twice", f"{name} stands in nuclear family {nuclear.name} already; left out"
+            )
             return
         if place != "child" and nuclear.has(place):
-            self._report(line, f"two of {role}", f"{name} is the second {role} of nuclear {nuclear.name}")
+            self._report(line, f"two of {role}", f"{name} is the second {role} of nuclear family {nuclear.name}")
         known, first = family_.people.setdefault(name, (gender, line))
         if known != gender:
             self._report(line, "gender differs", f"{name} is {role} here, but not so in line {first}; that one holds")
         nuclear.members.append(Member(name, place))
 
-    def _house(self, line: int, family_: _Family, number: int, place: str) -> _NuclearFamily:
+    def _nuclear_family(self, line: int, family_: _Family, number: int, place: Role) -> _NuclearFamily:
         if family_.nuclear_families and family_.nuclear_families[-1].takes(number, place):
             return family_.nuclear_families[-1]
         name = str(number)

@@ -14,6 +14,7 @@ from pathlib import Path
 from kinblend.datasets import (
     Defect,
     Family,
+    Gender,
     KinshipSet,
     Member,
     NuclearFamily,
@@ -29,7 +30,7 @@ MEMBER = re.compile(r"MID\d+")
 PICTURE = re.compile(r"(P\d+)_face\d+\.")
 NOBODY = "unrelated_and_nonfaces"
 CHILD, PARENT, SPOUSE, LARGEST = 1, 4, 5, 9
-GENDERS = {"m": "m", "male": "m", "f": "f", "female": "f"}
+GENDERS: dict[str, Gender] = {"m": "m", "male": "m", "f": "f", "female": "f"}
 
 
 def read(path: Path) -> KinshipSet | None:
@@ -68,7 +69,7 @@ class _Row:
     """What mid.csv says of one member. line: where. relations: what the member is to each other one."""
 
     line: int
-    gender: str | None
+    gender: Gender | None
     relations: dict[str, int]
 
 

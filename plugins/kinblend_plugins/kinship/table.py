@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kinblend.datasets import Defect, Family, KinshipSet, Member, NuclearFamily, Person, read_table
+from kinblend.datasets import Defect, Family, Gender, KinshipSet, Member, NuclearFamily, Person, Role, read_table
 
-ROLES = ("father", "mother", "child")
-GENDERS = {"m": "m", "male": "m", "f": "f", "female": "f"}
+ROLES: tuple[Role, ...] = ("father", "mother", "child")
+PARENTS: dict[str, Gender] = {"father": "m", "mother": "f"}
+GENDERS: dict[str, Gender] = {"m": "m", "male": "m", "f": "f", "female": "f"}
 
 
 def read(path: Path) -> KinshipSet | None:
@@ -37,8 +38,8 @@ def read(path: Path) -> KinshipSet | None:
 class _Group:
     """A family of the table while it is read. people: name → gender and pictures."""
 
-    people: dict[str, tuple[str | None, tuple[Path, ...]]] = field(default_factory=dict)
-    nuclear: dict[str, dict[str, str]] = field(default_factory=dict)  # its name → person → role
+    people: dict[str, tuple[Gender | None, tuple[Path, ...]]] = field(default_factory=dict)
+    nuclear: dict[str, dict[str, Role]] = field(default_factory=dict)  # its name → person → role
 
 
 class _Table:
@@ -58,8 +59,9 @@ class _Table:
         group = self.groups.setdefault(name, _Group())
         names = {role: _text(row, f"{role}_name") or _key(pictures[role]) for role in ROLES}
         nuclear = _text(row, "nuclear") or f"{names['father']} + {names['mother']}"
-        for role, found in pictures.items():
-            gender = {"father": "m", "mother": "f"}.get(role) or GENDERS.get(_text(row, "child_gender").lower())
+        for role in ROLES:
+            found = pictures[role]
+            gender = PARENTS.get(role) or GENDERS.get(_text(row, "child_gender").lower())
             known = group.people.get(names[role], (gender, ()))
             usable = tuple(p for p in found or () if p not in known[1] and self._usable(line, p))
             group.people[names[role]] = (known[0] or gender, known[1] + usable)

@@ -8,10 +8,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kinblend.datasets import Defect, Family, KinshipSet, Member, NuclearFamily, Person, is_junk_file
+from kinblend.datasets import Defect, Family, Gender, KinshipSet, Member, NuclearFamily, Person, Role, is_junk_file
 
 NAME = re.compile(r"(FMS|FMD|FMSD)-(\d+)-([FMSD])\.(jpe?g|png|bmp)", re.IGNORECASE)
-PLACES = {"F": ("father", "m"), "M": ("mother", "f"), "S": ("child", "m"), "D": ("child", "f")}
+PLACES: dict[str, tuple[Role, Gender]] = {
+    "F": ("father", "m"),
+    "M": ("mother", "f"),
+    "S": ("child", "m"),
+    "D": ("child", "f"),
+}
 
 
 def read(path: Path) -> KinshipSet | None:

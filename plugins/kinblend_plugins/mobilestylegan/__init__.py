@@ -1,5 +1,9 @@
 """MobileStyleGAN: a small generator in the latent space of StyleGAN2-FFHQ."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import kinblend
 import kinblend.packs
 
@@ -10,7 +14,7 @@ LICENCE = (
 
 
 @kinblend.hookimpl
-def kinblend_register_projectors(register):
+def kinblend_register_projectors(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "mobilestylegan",
@@ -21,7 +25,7 @@ def kinblend_register_projectors(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_commands(register):
+def kinblend_register_commands(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "fit-heads",
@@ -32,7 +36,7 @@ def kinblend_register_commands(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_importers(register):
+def kinblend_register_importers(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "random-face",
@@ -43,7 +47,7 @@ def kinblend_register_importers(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_packs(register):
+def kinblend_register_packs(register: Callable[[kinblend.packs.PackSource], None]) -> None:
     register(
         kinblend.packs.PackSource(
             "ffhq-mobile",

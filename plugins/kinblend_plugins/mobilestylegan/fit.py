@@ -148,7 +148,8 @@ def _difference(generator: Generator, head: Head, size: int, crops: Sequence[Cro
     made = head(generator, maps, torch.stack([crop.code for crop in crops]))
     true = torch.stack([_target(crop, size, made.shape[-1] // SIDE) for crop in crops])
     margin = 2 * len(head.levels) * made.shape[-1] // SIDE
-    return (made - true)[:, :, margin:-margin, margin:-margin]
+    result: Tensor = (made - true)[:, :, margin:-margin, margin:-margin]
+    return result
 
 
 def _target(crop: Crop, size: int, scale: int) -> Tensor:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ class Generator(nn.Module):
     """
 
     keep_float32 = ("w_avg",)
+    w_avg: Tensor
 
     def __init__(
         self, widths: Sequence[int], depth: int, dim: int = 512, heads: Table[int, int] | None = None
@@ -47,7 +49,7 @@ class Generator(nn.Module):
         """codes [n, L, D] → RGB about [−1, 1], float32 [n, 3, R, R].
 
         size: where it is given and there is a head for it, a picture of the smallest size with a head that is no
-        smaller. Without gradients on a CPU, `strips` makes the same picture faster.
+        smaller. Without gradients on a CPU, `tiled` makes the same picture faster.
         """
         # In pieces, `offloadable_blocks` have their weights on the device only while they are called.
         in_pieces = self.constant.dtype != self.first.weight.dtype
@@ -61,11 +63,13 @@ class Generator(nn.Module):
         x = self.first(self.constant.expand(len(codes), -1, -1, -1), codes[:, 0], noise)
         for number, level in enumerate(self.levels[: self.level_count(size)]):
             x = level(x, codes[:, 3 * number + 1 : 3 * number + 4], noise)
-        return self.picture(x, codes[:, -1]) if head is None else head(self, x, codes)
+        result: Tensor = self.picture(x, codes[:, -1]) if head is None else head(self, x, codes)
+        return result
 
     def head(self, size: int | None) -> Head | None:
         """The head for pictures of at least `size` px, or None where the whole generator makes them."""
-        return self.heads[str(made)] if (made := self.picture_size(size)) < self.resolution else None
+        made = self.picture_size(size)
+        return cast(Head, self.heads[str(made)]) if made < self.resolution else None
 
     def level_count(self, size: int | None) -> int:
         """How many levels are made in full for a picture of at least `size` px; None: all."""

@@ -102,7 +102,11 @@ class Walk:
             raise self.refused(node, "shape")
         parts: list[int | None] = []
         for part in node.inputs:
-            parts += self.integers(part) if part.node.type == "Const" else [self._unknown(part)]
+            if part.node.type == "Const":
+                parts += self.integers(part)
+            else:
+                self._expect_size_of_another(part)
+                parts.append(None)
         return parts
 
     def split(self, output: Output, index: int, axis: int, parts: int) -> Node:
@@ -121,7 +125,7 @@ class Walk:
             raise self.refused(node, f"Squeeze of axis {axis}")
         return node.inputs[0]
 
-    def _unknown(self, output: Output) -> None:
+    def _expect_size_of_another(self, output: Output) -> None:
         gather = self.expect(self.expect(output, "Unsqueeze", 2).inputs[0], "Gather", 3)
         self.expect(gather.inputs[0], "ShapeOf", 1)
 

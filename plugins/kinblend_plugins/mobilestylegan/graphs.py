@@ -13,9 +13,8 @@ from torch import Tensor
 
 from kinblend.checkpoints import Graph, Output
 from kinblend.errors import CheckpointError
-from kinblend_plugins.mobilestylegan.generator import SMALLEST
 from kinblend_plugins.mobilestylegan.graph_match import TOLERANCE, Walk
-from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE
+from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE, SMALLEST
 
 MAX_DEPTH = 16  # layers of the mapping network
 HAAR = 0.5**0.5

@@ -85,7 +85,7 @@ def narrowed(generator: Generator, start: int, size: int) -> Head:
 
 
 def _copy(mine: HeadConvolution, like: SeparableConvolution, halvings: int) -> None:
-    depthwise = like.depthwise
+    depthwise: Tensor = like.depthwise
     for _ in range(halvings):
         depthwise = _halved(depthwise)
     mine.depthwise.copy_(depthwise)

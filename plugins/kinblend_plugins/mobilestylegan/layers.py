@@ -98,11 +98,13 @@ class Level(nn.Module):
 
         own: weights to take instead, of a head. Where it does not grow the result is [n, outputs, H, H].
         """
-        own = own or self
+        own_weights: HeadLevel | Level = own or self
         style = self.modulation(codes[:, 0])[:, :, None, None]
-        x = InverseHaar.apply(x * style) if own.grows else average_band(x) * average_band(style) * 0.5
-        x = separable(own.first, x, self.first.modulation(codes[:, 1]), self.first.noise if noise else None)
-        return separable(own.second, x, self.second.modulation(codes[:, 2]), self.second.noise if noise else None)
+        x = inverse_haar(x * style) if own_weights.grows else average_band(x) * average_band(style) * 0.5
+        x = separable(own_weights.first, x, self.first.modulation(codes[:, 1]), self.first.noise if noise else None)
+        return separable(
+            own_weights.second, x, self.second.modulation(codes[:, 2]), self.second.noise if noise else None
+        )
 
 
 class ToPicture(nn.Module):
@@ -117,15 +119,20 @@ class ToPicture(nn.Module):
     def forward(self, x: Tensor, w: Tensor, own: Head | None = None) -> Tensor:
         """own: weights to take instead, of a head; where it does not grow, a picture of the map's own size."""
         picture = colours(own or self, x, self.modulation(w))
-        return InverseHaar.apply(picture) if own is None or own.grows else picture
+        return inverse_haar(picture) if own is None or own.grows else picture
 
 
 class Separable(Protocol):
     """Weights of a depthwise and a pointwise convolution."""
 
-    depthwise: Tensor
-    pointwise: Tensor
-    bias: Tensor
+    @property
+    def depthwise(self) -> Tensor: ...
+
+    @property
+    def pointwise(self) -> Tensor: ...
+
+    @property
+    def bias(self) -> Tensor: ...
 
 
 def separable(weights: Separable, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
@@ -133,14 +140,17 @@ def separable(weights: Separable, x: Tensor, style: Tensor, noise: Tensor | None
     x = F.conv2d(x, weights.depthwise, padding=1, groups=len(weights.depthwise))
     weight = modulated(weights.pointwise, style)
     noise = None if noise is None else noise.reshape(-1, 1)
-    return as_maps(Pointwise.apply(as_pixels(x), weight, weights.bias, noise), *x.shape[2:])
+    return as_maps(pointwise(as_pixels(x), weight, weights.bias, noise), *x.shape[2:])
 
 
 class Coloured(Protocol):
     """Weights from a feature map to colours."""
 
-    weight: Tensor
-    bias: Tensor
+    @property
+    def weight(self) -> Tensor: ...
+
+    @property
+    def bias(self) -> Tensor: ...
 
 
 def colours(weights: Coloured, x: Tensor, style: Tensor) -> Tensor:
@@ -161,7 +171,8 @@ def as_pixels(x: Tensor) -> Tensor:
 
 def as_maps(x: Tensor, height: int, width: int) -> Tensor:
     """[n, H·W, C] → [n, C, H, W], channels last, without copying."""
-    return x.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+    result: Tensor = x.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+    return result
 
 
 def modulated(weight: Tensor, style: Tensor) -> Tensor:
@@ -224,3 +235,15 @@ class InverseHaar(torch.autograd.Function):
 
 def _channels_last(like: Tensor, *shape: int) -> Tensor:
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor, noise: Tensor | None) -> Tensor:
+    """See `Pointwise`."""
+    result: Tensor = Pointwise.apply(x, weight, bias, noise)  # type: ignore[no-untyped-call]
+    return result
+
+
+def inverse_haar(bands: Tensor) -> Tensor:
+    """See `InverseHaar`."""
+    result: Tensor = InverseHaar.apply(bands)  # type: ignore[no-untyped-call]
+    return result

@@ -65,7 +65,8 @@ class MobileStyleGANProjector(Projector):
         with torch.no_grad():
             w = self.generator.mapping(z.to(self.generator.w_avg)).cpu()
         codes = w[:, None].expand(-1, self.space.layers, -1)
-        return (self.average() + psi * (codes - self.average())).contiguous()
+        result: Tensor = (self.average() + psi * (codes - self.average())).contiguous()
+        return result
 
     def average(self) -> Tensor:
         """The latent average, float32 [L, D] on the CPU."""
@@ -85,7 +86,8 @@ class MobileStyleGANProjector(Projector):
             raise UsageError(
                 f"noise={noise!r}: this generator's noise is part of it; use {', '.join(self.noise_kinds)}"
             )
-        return self.generator(self._send(codes), noise == "const", size).float().cpu().contiguous()
+        result: Tensor = self.generator(self._send(codes), noise == "const", size).float().cpu().contiguous()
+        return result
 
     def preview(self, size: int) -> Callable[[Tensor], Tensor]:
         """As the interface says; in bfloat16 on processors that have instructions for it."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE, InverseHaar
+from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE, inverse_haar
 
 if TYPE_CHECKING:
     from kinblend_plugins.mobilestylegan.generator import Generator
@@ -87,9 +87,10 @@ def _stages(generator: Generator, code: Tensor, noise: bool, size: int | None) -
     for number, level in enumerate(generator.levels):
         codes = code[3 * number + 1 : 3 * number + 4]
         if head is None or number < head.start:
-            stages.append(_stage(level, level, codes, noise))
+            stages.append(_stage(cast("Level", level), cast("Level", level), codes, noise))
         else:
-            stages.append(_stage(level, head.levels[number - head.start], codes, False))
+            own = cast("HeadLevel", head.levels[number - head.start])
+            stages.append(_stage(cast("Level", level), own, codes, False))
     return stages
 
 
@@ -117,7 +118,7 @@ def _colours(generator: Generator, w: Tensor, size: int | None) -> Colours:
     weight, bias = layer.weight.flatten(1) * style, layer.bias[:, None]
     if head is not None and not head.grows:
         return Colours(weight, bias, 1)
-    pixels = InverseHaar.apply(torch.cat([weight, bias], 1).T[:, :, None, None]).flatten(1).T
+    pixels = inverse_haar(torch.cat([weight, bias], 1).T[:, :, None, None]).flatten(1).T
     return Colours(pixels[:, :-1].contiguous(), pixels[:, -1:].contiguous(), 2)
 
 

@@ -5,6 +5,7 @@ After Cootes, Edwards and Taylor (Active Appearance Models, 1998) and Blanz and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import kinblend
@@ -14,7 +15,7 @@ _HERE = __name__
 
 
 @kinblend.hookimpl
-def kinblend_register_encoders(register):
+def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "morphable",
@@ -26,7 +27,7 @@ def kinblend_register_encoders(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_projectors(register):
+def kinblend_register_projectors(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "morphable",
@@ -38,7 +39,7 @@ def kinblend_register_projectors(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_trainers(register):
+def kinblend_register_trainers(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "morphable",
@@ -50,7 +51,7 @@ def kinblend_register_trainers(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_packs(register):
+def kinblend_register_packs(register: Callable[[kinblend.packs.PackSource], None]) -> None:
     register(
         kinblend.packs.PackSource(
             "morphable",

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Given, Made = ParamSpec("Given"), TypeVar("Made")
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 POINTS = 63  # of a shape
 NODES = 64  # nodes of the coarse grid on each side, for pictures of any size; half of them do under 256 px
@@ -36,7 +37,7 @@ PARTNERS = (
 
 def _kept(make: Callable[Given, Made]) -> Callable[Given, Made]:
     """Made once; and outside of inference mode, for later it may have to be differentiated through."""
-    return cache(torch.inference_mode(False)(make))
+    return cast("Callable[Given, Made]", cache(torch.inference_mode(False)(make)))
 
 
 def shape_of(landmarks: Tensor) -> Tensor:
@@ -112,7 +113,10 @@ def spline(source: Tensor, target: Tensor, at: Tensor) -> Tensor:
     bottom = torch.cat([_affine(source).mT, source.new_zeros(*source.shape[:-2], 3, 3)], dim=-1)
     values = torch.cat([target, target.new_zeros(*target.shape[:-2], 3, target.shape[-1])], dim=-2)
     weights = torch.linalg.solve(torch.cat([top, bottom], dim=-2), values)
-    return torch.cat([_kernel(at, source), _affine(at).expand(*source.shape[:-2], -1, -1)], dim=-1) @ weights
+    result: Tensor = (
+        torch.cat([_kernel(at, source), _affine(at).expand(*source.shape[:-2], -1, -1)], dim=-1) @ weights
+    )
+    return result
 
 
 @_kept

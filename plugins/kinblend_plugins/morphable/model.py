@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -99,7 +100,7 @@ class Morphable(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where its components are."""
-        return self.basis_0_0.device
+        return cast(Tensor, self.basis_0_0).device
 
     def sizes(self, layer: int) -> int:
         """How many dimensions of a layer are in use."""
@@ -183,7 +184,8 @@ class Morphable(nn.Module):
         return self.mean_points.to(points).expand_as(points)
 
     def _framed(self, places: Tensor) -> Tensor:
-        return (places - places.new_tensor(self.corner)) / self.side
+        result: Tensor = (places - places.new_tensor(self.corner)) / self.side
+        return result
 
     def face_at(self, to_frame: Tensor) -> Tensor:
         """Where the face is, at places [n, H, W, 2] in the frame: [n, 1, H, W] in [0, 1]."""

@@ -127,7 +127,7 @@ def _texture_layer(layer: int, textures: Tensor, points: Tensor) -> dict[str, Te
     textures -= mean
     tensors = {f"mean.{layer}": mean}
     if size in PARTS:
-        windows, counts = regions.windows(points, size), PARTS[size]
+        windows, counts = regions.windows(points, size), tuple(PARTS[size])
     else:
         windows, counts = torch.ones(1, size, size), (COARSE,)
     for number, (window, count) in enumerate(zip(windows, counts, strict=True)):

@@ -35,7 +35,8 @@ def compiled(generator: Generator) -> Draw:
 
     def draw(codes: Tensor, noises: Sequence[Tensor | None], size: int | None = None) -> Tensor:
         if generator.is_watched(codes, *noises):
-            return generator(codes, noises, size)
+            result: Tensor = generator(codes, noises, size)
+            return result
         try:
             return quick(codes, noises, size)
         except torch._dynamo.exc.BackendCompilerFailed as error:

@@ -49,7 +49,8 @@ class CompactEncoder(Encoder):
         if images.ndim != 4 or tuple(images.shape[1:]) != (3, size, size):
             raise LatentShapeError(f"this encoder takes images [n, 3, {size}, {size}], not {list(images.shape)}")
         codes, _ = self.network(images.to(self.network.stem.weight))
-        return codes.float().cpu() + self.average
+        result: Tensor = codes.float().cpu() + self.average
+        return result
 
 
 def build(tensors: Mapping[str, Tensor], layers: int, dim: int) -> EncoderNetwork:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +34,8 @@ class Head(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.convs:
             x = leaky(conv(x))
-        return self.out(x.flatten(1))
+        result: Tensor = self.out(x.flatten(1))
+        return result
 
 
 class EncoderNetwork(nn.Module):
@@ -50,7 +52,7 @@ class EncoderNetwork(nn.Module):
         self.lateral = nn.ModuleList(Conv(widths[-1 - level], channels, 1) for level in range(len(SIZES)))
         self.heads = nn.ModuleList(Head(channels, SIZES[group(layer)], dim) for layer in range(layers))
         for head in list(self.heads)[1:]:  # the steps start from nothing
-            nn.init.zeros_(head.out.weight)
+            nn.init.zeros_(cast(Head, head).out.weight)
 
     def forward(self, images: Tensor, steps: int | None = None) -> tuple[Tensor, Tensor]:
         """Codes float32 [n, L, D], and of these the steps from the first layer's, [n, L − 1, D].

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ class Generator(nn.Module):
     """
 
     const: Tensor
+    w_avg: Tensor
 
     def __init__(self, widths: Sequence[int], depth: int, dim: int = 512) -> None:
         super().__init__()
@@ -43,6 +45,16 @@ class Generator(nn.Module):
             self.convs.append(StyledConv(width, width, dim, size, False))
         self.colours = nn.ModuleList(ToRGB(width, dim) for width in widths)
         self.register_buffer("w_avg", torch.zeros(dim))
+
+    @property
+    def styled(self) -> Sequence[StyledConv]:
+        """`convs` by their type."""
+        return cast("Sequence[StyledConv]", self.convs)
+
+    @property
+    def to_rgb(self) -> Sequence[ToRGB]:
+        """`colours` by their type."""
+        return cast("Sequence[ToRGB]", self.colours)
 
     def mapping(self, z: Tensor) -> Tensor:
         """w of z, both [n, D]."""
@@ -71,7 +83,8 @@ class Generator(nn.Module):
             x = self.convs[first](x, codes[:, first], noises[first])
             x = self.convs[second](x, codes[:, second], noises[second])
             picture = upsample(picture) + self.colours[step](x, codes[:, second + 1])
-        return picture
+        result: Tensor = picture
+        return result
 
     def levels(self, size: int | None) -> int:
         """How many levels of the pyramid a picture of at least `size` px takes; None: all."""

@@ -1,12 +1,16 @@
 """What the plugin registers. It stands apart from the package, whose training must start where only torch is."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import kinblend
 
 _PACKAGE = __name__.rpartition(".")[0]
 
 
 @kinblend.hookimpl
-def kinblend_register_projectors(register):
+def kinblend_register_projectors(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "stylegan2",
@@ -18,7 +22,7 @@ def kinblend_register_projectors(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_encoders(register):
+def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "compact",
@@ -29,7 +33,7 @@ def kinblend_register_encoders(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_trainers(register):
+def kinblend_register_trainers(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "stylegan2",
@@ -41,7 +45,7 @@ def kinblend_register_trainers(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_commands(register):
+def kinblend_register_commands(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "pack-faces",

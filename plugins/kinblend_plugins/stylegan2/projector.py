@@ -112,10 +112,8 @@ class StyleGAN2Projector(Projector):
         if noise != "const" or not any(latent.detail for latent in latents):
             return shared
         stored = dict(zip(self._names(), shared, strict=True))
-        return [
-            torch.stack([self._send((latent.detail or stored)[name])[None] for latent in latents])
-            for name in self._names()
-        ]
+        maps = [[latent.detail.get(name, stored[name]) for latent in latents] for name in self._names()]
+        return [torch.stack([self._send(one)[None] for one in same if one is not None]) for same in maps]
 
     def blend_detail(
         self, father: Latent, mother: Latent, weights: WeightMap, options: BaseModel

@@ -45,4 +45,5 @@ class Halving(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         short = self.skip(low_pass(x, 0.25, padding=1, stride=2))
-        return (leaky(self.second(low_pass(leaky(self.first(x)), 0.25, padding=2))) + short) / math.sqrt(2)
+        result: Tensor = (leaky(self.second(low_pass(leaky(self.first(x)), 0.25, padding=2))) + short) / math.sqrt(2)
+        return result

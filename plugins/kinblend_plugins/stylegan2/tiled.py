@@ -65,7 +65,7 @@ def draw(generator: Generator, codes: Tensor, noises: Sequence[Tensor | None], s
     inputs = _layer_inputs(generator, codes, noises, levels)
     x, picture = _first(generator, inputs)
     small = 1
-    while small < levels and not _is_large(generator.convs[2 * small], x):
+    while small < levels and not _is_large(generator.styled[2 * small], x):
         small += 1
     x, picture = _grown(generator, inputs, x, picture, range(1, small))
     if small == levels:
@@ -81,10 +81,10 @@ def _is_large(conv: StyledConv, like: Tensor) -> bool:
 
 
 def _layer_inputs(generator: Generator, codes: Tensor, noises: Sequence[Tensor | None], levels: int) -> LayerInputs:
-    factors = [_factors(conv, codes[:, index]) for index, conv in enumerate(generator.convs[: 2 * levels - 1])]
+    factors = [_factors(conv, codes[:, index]) for index, conv in enumerate(generator.styled[: 2 * levels - 1])]
     rgb_weights = [
         _rgb_weights(colour, codes[:, 2 * level + 1], factors[2 * level].gain)
-        for level, colour in enumerate(generator.colours[:levels])
+        for level, colour in enumerate(generator.to_rgb[:levels])
     ]
     return LayerInputs(factors, rgb_weights, noises)
 
@@ -99,16 +99,17 @@ def _factors(conv: StyledConv, w: Tensor) -> Modulation:
 
 def _rgb_weights(colour: ToRGB, w: Tensor, gain: Tensor) -> Tensor:
     style = colour.affine(w).float() * colour.scale * gain[:, :, 0, 0]
-    return style[:, :, None] * colour.weight[:, :, 0, 0].float().T
+    result: Tensor = style[:, :, None] * colour.weight[:, :, 0, 0].float().T
+    return result
 
 
 def _first(generator: Generator, inputs: LayerInputs) -> tuple[Tensor, Tensor]:
     """The map of 4 px, ready for what follows, and its picture."""
-    conv, factors = generator.convs[0], inputs.factors[0]
+    conv, factors = generator.styled[0], inputs.factors[0]
     x = (generator.const * factors.style).to(conv.weight).contiguous(memory_format=torch.channels_last)
     x = F.conv2d(x, conv.weight, padding=1)
     _activate(x, conv, factors, inputs.noises[0])
-    picture = _colours(x, generator.colours[0], inputs.rgb_weights[0])
+    picture = _colours(x, generator.to_rgb[0], inputs.rgb_weights[0])
     return x.mul_(_onward(inputs, 1, x)) if len(inputs.factors) > 1 else x, picture
 
 
@@ -125,7 +126,7 @@ def _grown(
 def _level(generator: Generator, inputs: LayerInputs, x: Tensor, picture: Tensor, level: int) -> Tensor:
     """The next level's map, modulated for what follows; its colours are added to `picture`."""
     first, second = 2 * level - 1, 2 * level
-    doubling, conv = generator.convs[first], generator.convs[second]
+    doubling, conv = generator.styled[first], generator.styled[second]
     size, width, last = conv.size, len(conv.weight), second + 1 == len(inputs.factors)
     rows = max(2, CHUNK // (width * size * x.element_size())) if _is_large(conv, x) else size
     shape = (0 if last else len(x), width, size, size)
@@ -139,7 +140,7 @@ def _level(generator: Generator, inputs: LayerInputs, x: Tensor, picture: Tensor
         strip.mul_(_onward(inputs, second, x))
         strip = _same_size(strip, conv, above == top, below == bottom)
         _activate(strip, conv, inputs.factors[second], _rows(inputs.noises[second], top, bottom))
-        picture[:, :, top:bottom] += _colours(strip, generator.colours[level], inputs.rgb_weights[level])
+        picture[:, :, top:bottom] += _colours(strip, generator.to_rgb[level], inputs.rgb_weights[level])
         if not last:
             torch.mul(strip, _onward(inputs, second + 1, x), out=whole[:, :, top:bottom])
     return whole
@@ -196,7 +197,8 @@ def _colours(x: Tensor, colour: ToRGB, rgb_weights: Tensor) -> Tensor:
     """RGB float32 [n, 3, H, W] of a map [n, C, H, W]."""
     flat = x.permute(0, 2, 3, 1).flatten(1, 2) @ rgb_weights.to(x.dtype)
     rgb = flat.float() + colour.bias.float()
-    return colour.clamped(rgb).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+    result: Tensor = colour.clamped(rgb).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+    return result
 
 
 def _rows(noise: Tensor | None, top: int, bottom: int) -> Tensor | None:

@@ -1,10 +1,14 @@
 """An encoder for any StyleGAN-like generator, and how it is trained."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import kinblend
 
 
 @kinblend.hookimpl
-def kinblend_register_encoders(register):
+def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "wplus",
@@ -16,7 +20,7 @@ def kinblend_register_encoders(register):
 
 
 @kinblend.hookimpl
-def kinblend_register_trainers(register):
+def kinblend_register_trainers(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
         kinblend.PluginSpec(
             "wplus",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ class WPlusEncoder(Encoder):
         super().__init__(options, context)
         network, space = build(read_parts(context, "encoder"), context.space.layers, context.space.dim)
         self.module = self.networks = Networks(network, space, read_network(weights_file()))
-        self.uses_projector = options.refine > 0
+        self.uses_projector = self.options.refine > 0
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:
@@ -91,7 +92,9 @@ class WPlusEncoder(Encoder):
         try:
             with ThreadPoolExecutor(max_workers=threads) as pool:
                 # A thread starts without the context in which progress and giving up are asked for.
-                jobs = [pool.submit(copy_context().run, work, *one) for one in zip(pictures, codes, strict=True)]
+                jobs = [
+                    pool.submit(partial(copy_context().run, work, *one)) for one in zip(pictures, codes, strict=True)
+                ]
                 return [job.result() for job in jobs]
         finally:
             torch.set_num_threads(threads)  # what a thread sets is the default of those to come

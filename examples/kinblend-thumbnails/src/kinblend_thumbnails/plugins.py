@@ -1,10 +1,10 @@
 """Imported when the backbone is first used."""
 
-from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from kinblend import Encoder, Projector
 from kinblend.errors import LatentShapeError, UsageError
+from kinblend.tensor_files import load_file
 
 SIDE = 16  # of a code, in pixels
 

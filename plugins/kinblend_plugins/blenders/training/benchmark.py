@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch.nn import functional as F
@@ -27,9 +26,10 @@ def step(backbone: Backbone, batch: int, precision: str) -> Callable[[], object]
         raise UnsupportedError(f"the learned blender is trained in fp32 and bf16, not in {precision}")
     if batch < 2:
         raise UnsupportedError("the learned blender is trained on two trios at a time or more; give --batch 2")
-    options = TrainOptions(trios=Path("none"), backbone=backbone.name, batch=batch, precision=precision)
+    given = {"trios": "none", "backbone": backbone.name, "batch": batch, "precision": precision}
+    options = TrainOptions.model_validate(given)
     trios = _made_up(backbone.space, batch)
-    session = Session(options, trios, Render(backbone, trios.identity, precision))
+    session = Session(options, trios, Render(backbone, trios.identity, "bf16" if options.mixed else "fp32"))
     [one] = session.families.epoch(torch.Generator().manual_seed(0), options.noise)
     return partial(session.step, one)
 

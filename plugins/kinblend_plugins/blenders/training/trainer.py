@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from safetensors.torch import save_file
 
@@ -71,7 +71,7 @@ def make_bridge(options: TrainOptions, trios: Trios, out: Path, log: Log) -> tup
     """The bridge, and what is known of it for the log. A proxy is read from its file, or distilled into it."""
     if options.bridge == "projection":
         return Projection(trios.space.layers * trios.space.dim), {}
-    precision = "bf16" if options.mixed else "fp32"
+    precision: Literal["fp32", "bf16"] = "bf16" if options.mixed else "fp32"
     render = Render(load_backbone(options.backbone), trios.identity, precision, options.checkpointing)
     if options.bridge == "render":
         return render, {}

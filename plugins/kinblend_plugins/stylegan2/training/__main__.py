@@ -34,12 +34,12 @@ def _signature() -> Signature:
     parameters = [Parameter("out", Parameter.KEYWORD_ONLY, annotation=where)]
     for entry in fields(Recipe):
         default = Parameter.empty if entry.default is MISSING else entry.default
-        annotation = Annotated[hints[entry.name], typer.Option(help=entry.metadata["help"])]
+        annotation: Any = Annotated[hints[entry.name], typer.Option(help=entry.metadata["help"])]
         parameters.append(Parameter(entry.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
     return Signature(parameters)
 
 
-train.__signature__ = _signature()
+train.__signature__ = _signature()  # type: ignore[attr-defined]
 app.command("train")(train)
 
 

@@ -34,7 +34,8 @@ class Discriminator(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         x = self.body(leaky(self.stem(pictures)))
         x = leaky(self.last(with_spread(x)))
-        return self.out(leaky(self.hidden(x.flatten(1)))).float()
+        result: Tensor = self.out(leaky(self.hidden(x.flatten(1)))).float()
+        return result
 
 
 def with_spread(x: Tensor) -> Tensor:

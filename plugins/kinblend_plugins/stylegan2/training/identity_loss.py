@@ -35,4 +35,5 @@ def distance(network: DlibResNet, found: Tensor, wanted: Tensor) -> Tensor:
     with torch.no_grad():
         target = network(chips(wanted)).float()
     difference = network(chips(found)).float() - target
-    return difference.square().sum(1).add(1e-12).sqrt()
+    result: Tensor = difference.square().sum(1).add(1e-12).sqrt()
+    return result

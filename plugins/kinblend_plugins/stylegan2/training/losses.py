@@ -46,7 +46,8 @@ def offset_size(offsets: Tensor) -> Tensor:
 
     offsets: [n, L − 1, D].
     """
-    return torch.linalg.vector_norm(offsets, dim=2).sum(dim=1).mean()
+    result: Tensor = torch.linalg.vector_norm(offsets, dim=2).sum(dim=1).mean()
+    return result
 
 
 def path_lengths(pictures: Tensor, codes: Tensor, noise: Tensor) -> Tensor:

@@ -48,7 +48,8 @@ def reconstruct(session: Session, real: Tensor) -> Tensor:
 def render(session: Session, codes: Tensor) -> Tensor:
     """float32 [n, 3, R, R] of codes [n, L, D]."""
     network = session.networks.steady_generator
-    return network(codes, stored_noises(network)).float()
+    answer: Tensor = network(codes, stored_noises(network)).float()
+    return answer
 
 
 @torch.no_grad()

@@ -19,8 +19,9 @@ def _field(entry: Any) -> Any:
 
 
 _HINTS = get_type_hints(Recipe)
+_FIELDS: Any = {entry.name: (_HINTS[entry.name], _field(entry)) for entry in fields(Recipe)}
 TrainOptions = create_model(
     "TrainOptions",
     __config__=ConfigDict(extra="forbid", frozen=True),
-    **{entry.name: (_HINTS[entry.name], _field(entry)) for entry in fields(Recipe)},
+    **_FIELDS,
 )

@@ -56,7 +56,8 @@ class Session:
     def __init__(self, recipe: Recipe, pixels: Tensor, device: torch.device) -> None:
         self.recipe, self.pixels, self.device = recipe, pixels, device
         self.dtype = dtype_of(recipe.precision, device)
-        self.networks = Networks(recipe).to(device=device, memory_format=torch.channels_last)
+        self.networks = Networks(recipe).to(device)
+        self.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.identity = identity_loss.find(recipe, device)
         self.progress = Progress()
         self.probability = Probability(recipe.ada_target, recipe.ada_images)

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from kinblend import Projector
 from kinblend.checkpoints import read_tensor
-from kinblend.errors import LatentShapeError
+from kinblend.errors import LatentShapeError, UnsupportedError
 from kinblend.files import replacing
+from kinblend.interfaces import SamplesLatents
 from kinblend.inversion import resized
 
 SHARD = 512  # pictures in a file
@@ -28,6 +29,8 @@ def draw_codes(projector: Projector, count: int, seed: int, age: Tensor | None =
     D]."""
     source = torch.Generator().manual_seed(seed)
     layers, dim = projector.space.layers, projector.space.dim
+    if not isinstance(projector, SamplesLatents):
+        raise UnsupportedError(f"{projector.title} has no mapping network to draw samples from")
     plain = projector.map(torch.randn(2 * count, dim, generator=source))
     psi = TRUNCATION[0] + (TRUNCATION[1] - TRUNCATION[0]) * torch.rand(2 * count, 1, 1, generator=source)
     average = projector.average()

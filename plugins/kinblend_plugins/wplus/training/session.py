@@ -11,9 +11,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kinblend import Projector
-from kinblend.errors import UsageError
+from kinblend.errors import UnsupportedError, UsageError
 from kinblend.files import replacing
 from kinblend.identity.dlib_resnet import DlibResNet
+from kinblend.interfaces import SamplesLatents
 from kinblend.inversion import (
     Whitening,
     feature_distance,
@@ -55,9 +56,12 @@ class Session:
         torch.manual_seed(options.seed)
         self.options, self.device, self.projector, self.photos = options, device, projector, photos
         space = projector.space
+        if not isinstance(projector, SamplesLatents):
+            raise UnsupportedError(f"{projector.title} has no mapping network to draw samples from")
         w = projector.map(torch.randn(MEASURED, space.dim, generator=torch.Generator().manual_seed(5)))[:, 0]
         self.space = Whitening(space.dim, w).to(device)
-        self.network = EncoderNetwork(space.layers, space.dim).to(device, memory_format=torch.channels_last)
+        self.network = EncoderNetwork(space.layers, space.dim).to(device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.02, fused=True
@@ -119,6 +123,7 @@ class Session:
         return self._far(whitened, offsets, codes, 1.0)
 
     def _picture_losses(self, source: torch.Generator) -> dict[str, Tensor]:
+        codes: Tensor | None
         codes, pictures = self._batch(self.options.picture_batch, source)
         if self.photos is not None and torch.rand((), generator=source) < self.options.photo_share:
             codes, pictures = None, self._photos(self.options.picture_batch, source)
@@ -268,5 +273,6 @@ def _floats(pictures: Tensor) -> Tensor:
 
 def _fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        result: bool = torch.cuda.is_bf16_supported()
+        return result
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

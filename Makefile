@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACK := ffhq-mobile
 
-.PHONY: demo test trust clean
+.PHONY: demo test coverage trust clean
 
 # Without the network the pull fails in one line, and the demo shows children of the embedded backbone.
 demo: .venv/demo
@@ -16,9 +16,12 @@ test: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pip check
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-# Hostile files, kills, broken plugins, load: half an hour on two cores. The table goes into SECURITY.md.
+coverage: .venv/dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report term:skip-covered
+
+# Hostile files, kills, broken plugins, load: a quarter of an hour on two cores. The table goes into SECURITY.md.
 # pip-audit asks the network for known faults of what is installed; where it gets no answer, the rest goes on.
 trust: .venv/trust
 	$(BIN)/bandit --quiet --severity-level medium --recursive kinblend plugins

@@ -25,7 +25,7 @@ BEGIN, END = "<!-- make trust -->", "<!-- end of make trust -->"
 def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--share", type=float, default=1.0, help="of the whole; 1 takes half an hour")
+    parser.add_argument("--share", type=float, default=1.0, help="of the whole; 1 takes a quarter of an hour")
     parser.add_argument("--only", nargs="+", choices=THREATS, help="some of the threats")
     parser.add_argument("--write", type=Path, help="a file with a place for the table")
     words = parser.parse_args()

@@ -22,7 +22,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def tell_progress(done: int, total: int) -> None:
-    """Log how much is done of the stage that is under way; costs nothing where nobody listens."""
+    """Tell how much is done of the stage that is under way; costs nothing where nobody listens."""
     listener = _listener.get()
     if listener is not None:
         listener(done, total)

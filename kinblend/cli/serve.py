@@ -34,7 +34,7 @@ def serve(
     ] = None,
     blender: Annotated[str | None, typer.Option(help="Strategy to begin with.")] = None,
     judge: Annotated[
-        bool, typer.Option("--judge/--no-judge", help="Log which age and sex an independent network sees.")
+        bool, typer.Option("--judge/--no-judge", help="Note which age and sex an independent network sees.")
     ] = False,
     proxy: Annotated[
         str | None, typer.Option(help="Address of a reverse proxy whose X-Forwarded-For is believed; default: none.")

@@ -25,7 +25,7 @@ class DeviceMemory:
         self.device = device
 
     def pin(self, home: Tensor) -> Tensor:
-        """The tensor where it had best wait for its next placement; the same numbers."""
+        """The tensor in memory from which it is copied to the device fastest; the same numbers."""
         return home
 
     def to_device(self, home: Tensor, dtype: torch.dtype) -> Tensor:

@@ -92,7 +92,7 @@ def _everyone(found: KinshipSet) -> Iterable[tuple[Family, Person]]:
 
 
 def _pictured(found: KinshipSet, role: Role) -> list[int]:
-    """How many pictures each has who stands in that role anywhere; someone in two nuclear_families counts once."""
+    """How many pictures each has who stands in that role anywhere; someone in two nuclear families counts once."""
     names = {(family.name, name) for family, house in found.nuclear() for name in house.people(role)}
     return [len(person.pictures) for family, person in _everyone(found) if (family.name, person.name) in names]
 

@@ -43,7 +43,7 @@ async def preview(order: PreviewRequest, request: Request, services: ServicesDep
 
 @router.post("/children", status_code=202, responses=documented(404, 409, 503) | _DONE)
 async def place(order: ChildrenRequest, response: Response, services: ServicesDep, owner: Owner) -> ChildrenAnswer:
-    """ChildrenRequest children of two photographs that were looked at. The same order has the same id."""
+    """Order children of two photographs that were looked at. The same order has the same id."""
     father, mother = services.parent(owner, order.father), services.parent(owner, order.mother)
     return _placed(services, services.submit(owner, order, father, mother), response)
 
@@ -57,7 +57,7 @@ async def place(order: ChildrenRequest, response: Response, services: ServicesDe
 async def place_with_photos(
     request: Request, response: Response, services: ServicesDep, owner: Owner
 ) -> ChildrenAnswer:
-    """ChildrenRequest children of two photographs that come along: `father`, `mother` and, as JSON, `order`."""
+    """Order children of two photographs that come along: `father`, `mother` and, as JSON, `order`."""
     form = await read_form(request, services.limits, ("father", "mother"))
     try:
         direct = DirectRequest.model_validate_json(form.get("order", b"{}"))

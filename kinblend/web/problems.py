@@ -74,7 +74,7 @@ _MEANS = {
     400: "The request can't be read",
     401: "The token is missing or wrong",
     403: "Asked from another site, or by another name than this server's",
-    404: "There is no such thing, or it is on_evict already",
+    404: "There is no such thing, or it is gone already",
     409: "Not in this state",
     408: "The request took too long to come",
     413: "Too large",

@@ -1,4 +1,4 @@
-"""What all routes share: the shelves, the worker and the engine_service, and how an order becomes a family."""
+"""What all routes share: the stores, the worker and the engine service, and how an order becomes a family."""
 
 from __future__ import annotations
 
@@ -154,14 +154,14 @@ class Services:
     async def result_of(self, job: Job[T], request: Request) -> T:
         """What comes of a job; it is given up when the client leaves. Raises what the job raises."""
         work = asyncio.ensure_future(asyncio.wrap_future(job.future))
-        on_evict: asyncio.Future[None] = asyncio.ensure_future(_until_gone(request))
+        left: asyncio.Future[None] = asyncio.ensure_future(_until_gone(request))
         try:
-            await asyncio.wait([work, on_evict], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+            await asyncio.wait([work, left], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
             if work.done() and not work.cancelled():
                 return work.result()
             raise JobCancelledError("whoever asked has left")
         finally:
-            on_evict.cancel()
+            left.cancel()
             if not work.done():
                 job.cancel()
 
@@ -210,7 +210,7 @@ async def _until_gone(request: Request) -> None:
 
 def _found(item: T | None, what: str) -> T:
     if item is None:
-        raise ProblemError(404, "not-found", f"There is no such {what}; it may be on_evict: nothing is kept for long")
+        raise ProblemError(404, "not-found", f"There is no such {what}; it may be gone: nothing is kept for long")
     return item
 
 

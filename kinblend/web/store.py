@@ -1,4 +1,4 @@
-"""What is kept for a while, in memory alone: for each client apart, and on_evict some minutes after its last use."""
+"""What is kept for a while, in memory alone: for each client apart, and gone some minutes after its last use."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ async function order(children, placed = orderNow(children)) {
   controller?.abort();
   clearTimeout(timer);
   const mine = (controller = new AbortController());
-  configure_process();
+  begin();
   try {
     const answer = await place(placed, mine.signal);
     const done = await finished(answer, tell, mine.signal);
@@ -61,7 +61,7 @@ async function order(children, placed = orderNow(children)) {
   }
 }
 
-function configure_process() {
+function begin() {
   progress.hidden = false;
   progress.value = 0;
   make.disabled = true;

@@ -32,14 +32,17 @@ class Detection:
 
     @property
     def width(self) -> float:
+        """Of the box, in pixels."""
         return self.box[2] - self.box[0]
 
     @property
     def height(self) -> float:
+        """Of the box, in pixels."""
         return self.box[3] - self.box[1]
 
     @property
     def area(self) -> float:
+        """Of the box, in square pixels."""
         return self.width * self.height
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tomllib
@@ -13,6 +14,9 @@ from typing import Any
 from kinblend.errors import UsageError
 
 FILE = "kinblend.toml"
+LOG = logging.getLogger(__name__)
+
+_told: set[str] = set()  # variables that were warned of
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,14 @@ class Settings:
 def load_settings(folder: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
     """Settings from `kinblend.toml` in `folder` (default: where we stand), the environment and `flags`.
 
-    A flag that is None was not given. Raises `UsageError` for an unknown key or a value of the wrong kind.
+    A flag that is None was not given. A `KINBLEND_…` that means nothing is warned of, once.
+    Raises `UsageError` for an unknown key or a value of the wrong kind.
     """
     environ = os.environ if environ is None else environ
-    strange = sorted(name for name in environ if name.startswith(_PREFIX) and name not in _VARIABLES)
-    if strange:
-        raise UsageError(f"unknown variable {', '.join(strange)}; there are: {', '.join(_VARIABLES)}")
+    for name in environ:
+        if name.startswith(_PREFIX) and name not in _VARIABLES and name not in _told:
+            _told.add(name)
+            LOG.warning("%s is set, and means nothing; there are: %s", name, ", ".join(_VARIABLES))
     path = (folder or Path.cwd()) / FILE
     values: dict[str, Any] = _read_file(path)
     values |= {name: environ[variable] for variable, name in _VARIABLES.items() if environ.get(variable)}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kinblend import Engine, load_backbone
 from kinblend.errors import UsageError
 from kinblend.settings import load_settings
 
@@ -24,9 +25,20 @@ def test_a_bad_file_is_a_clear_error(tmp_path: Path, text: str) -> None:
         load_settings(tmp_path, {})
 
 
-def test_an_unknown_variable_is_as_wrong_as_an_unknown_key(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="KINBLEND_NONSENSE"):
+def test_an_unknown_variable_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody else's script may set it; a misspelt one should not go unseen."""
+    for _ in range(2):
         load_settings(tmp_path, {"KINBLEND_NONSENSE": "1"})
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert "KINBLEND_NONSENSE is set, and means nothing" in warning
+
+
+def test_an_engine_and_a_backbone_follow_the_same_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kinblend.toml").write_text('precision = "bf16"\nmemory_budget = "1GiB"\nbackbone = "morphable"\n')
+    monkeypatch.chdir(tmp_path)
+    for pool in (Engine().pool, load_backbone().pool):
+        assert (pool.precision, pool.budget) == ("bf16", 2**30)
+    assert Engine(precision="fp32", memory_budget="2GiB").pool.precision == "fp32"
 
 
 def test_a_folder_called_like_the_file_is_said_to_be_one(tmp_path: Path) -> None:

@@ -28,14 +28,13 @@ def set_quiet(wanted: bool) -> bool:
 
 
 def tell_more(level: int) -> None:
-    """Show the library's log on stderr: 1 for what is done, 2 for how, 0 for nothing."""
+    """Show the library's log on stderr: 0 for warnings alone, 1 for what is done, 2 for how."""
     logger = logging.getLogger("kinblend")
     for handler in [handler for handler in logger.handlers if isinstance(handler, _Terminal)]:
         logger.removeHandler(handler)
-    if level:
-        handler = _Terminal()
-        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-        logger.addHandler(handler)
+    handler = _Terminal()
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logger.addHandler(handler)
     logger.setLevel({0: logging.WARNING, 1: logging.INFO}.get(level, logging.DEBUG))
 
 
@@ -43,7 +42,8 @@ class _Terminal(logging.Handler):
     """Lines on stderr, whatever that is at the moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(printable(self.format(record)), file=sys.stderr)
+        if not _quiet or record.levelno >= logging.ERROR:
+            print(printable(self.format(record)), file=sys.stderr)
 
 
 def print_error(error: KinblendError | OSError) -> int:

@@ -54,7 +54,9 @@ def parse_edits(words: Iterable[str]) -> dict[str, str]:
     for word in words:
         name, _, text = word.partition("=")
         if not name or not text:
-            raise UsageError(f"--edit {word!r}: write --edit attribute=strength, age=-2 for example, or a target, age=8y")
+            raise UsageError(
+                f"--edit {word!r}: write --edit attribute=strength, age=-2 for example, or a target, age=8y"
+            )
         edits[name] = text
     return edits
 

@@ -36,6 +36,7 @@ from kinblend.pipeline.request import (
 from kinblend.pipeline.result import Child, Parent, Result, UnrenderedChild
 from kinblend.pipeline.stages import OnStage, Stages
 from kinblend.plugins import load_plugins
+from kinblend.settings import load_settings
 from kinblend.types import Latent, WeightMap
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Engine:
 
     backbone: a pack's name, or the path of a pack's folder; None: that of the settings, else the installed pack that
         plugins prefer.
-    device, precision, memory_budget: as `DevicePool` takes them.
+    device, precision, memory_budget: as `DevicePool` takes them; None: as the settings say.
     encoder_options, projector_options: of the two plugins that the pack names.
 
     Raises `ModelError` where the backbone is missing or damaged, and `UsageError` for options that won't do.
@@ -59,14 +60,19 @@ class Engine:
     def __init__(
         self,
         backbone: str | Path | None = None,
-        device: str = "auto",
-        precision: str | Mapping[str, str] = "auto",
+        device: str | None = None,
+        precision: str | Mapping[str, str] | None = None,
         memory_budget: str | float | None = None,
         *,
         encoder_options: Mapping[str, Any] | None = None,
         projector_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.pool = DevicePool(device, memory_budget, precision)
+        settings = load_settings()
+        self.pool = DevicePool(
+            device or settings.device,
+            settings.memory_budget if memory_budget is None else memory_budget,
+            precision or settings.precision,
+        )
         self.backbone: Backbone = load_backbone(
             backbone, self.pool, encoder_options=encoder_options, projector_options=projector_options
         )

@@ -15,7 +15,7 @@ from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, WeightsMissingError
 from kinblend.evaluation.bootstrap import Estimate, over_families
 from kinblend.evaluation.retrieval import Scores, candidates, scores, siblings
-from kinblend.families.trios import Trios, only
+from kinblend.families.trios import Trios
 from kinblend.identity import load_identity
 from kinblend.plugins import load_plugins
 
@@ -98,7 +98,7 @@ def evaluate(
     parent's, a sibling's, and an unrelated child's of the same sex.
     """
     log = progress or (lambda _: None)
-    judge = BlenderEvaluator(backbone, only(trios, rows))
+    judge = BlenderEvaluator(backbone, trios.select(rows))
     lines: dict[str, Metrics] = {}
     baseline = load_plugins()["blender"].default().name
     log(baseline)

@@ -40,6 +40,11 @@ def candidates(trios: Trios) -> Tensor:
     return (families[:, None] != families[None, :]) & same
 
 
+def mean_auc(trios: Trios, found: Tensor, truth: Tensor) -> float:
+    """The mean over trios that have candidates; NaN where none has. found, truth: as `scores` takes them."""
+    return float(scores(found, truth, candidates(trios)).auc.nanmean())
+
+
 def scores(found: Tensor, truth: Tensor, others: Tensor) -> Scores:
     """found: predictions, NaN where there is none. truth: the children. others: what `candidates` gave."""
     cosines = found @ truth.T

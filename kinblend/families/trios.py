@@ -57,6 +57,20 @@ class Trios:
         drawn = split_families(self.families, seed)
         return self.splits or [drawn[family] for family in self.families]
 
+    def select(self, rows: Sequence[int]) -> Trios:
+        """Some of the trios, in the order of `rows`."""
+        import torch
+
+        index = torch.tensor(rows, dtype=torch.long)
+        tensors: dict[str, Any] = {
+            name: getattr(self, name)[index] for name in TENSORS if getattr(self, name) is not None
+        }
+        names: dict[str, Any] = {
+            name: [getattr(self, name)[row] for row in rows] for name in NAMES if getattr(self, name)
+        }
+        groups = {name: [values[row] for row in rows] for name, values in self.groups.items()}
+        return replace(self, **tensors, **names, groups=groups)
+
 
 PICTURES = ("father", "mother", "child")
 TENSORS = (*PICTURES, "embedding", "father_embedding", "mother_embedding")
@@ -142,18 +156,3 @@ def join_trios(several: Sequence[Trios], seed: int = 0) -> Trios:
         groups={g: [v for t in several for v in t.groups.get(g, [""] * len(t))] for g in sorted(groups)},
         identity=several[0].identity,
     )
-
-
-def only(trios: Trios, rows: Sequence[int]) -> Trios:
-    """Some of the trios, in the order of `rows`."""
-    import torch
-
-    index = torch.tensor(rows, dtype=torch.long)
-    tensors: dict[str, Any] = {
-        name: getattr(trios, name)[index] for name in TENSORS if getattr(trios, name) is not None
-    }
-    names: dict[str, Any] = {
-        name: [getattr(trios, name)[row] for row in rows] for name in NAMES if getattr(trios, name)
-    }
-    groups = {name: [values[row] for row in rows] for name, values in trios.groups.items()}
-    return replace(trios, **tensors, **names, groups=groups)

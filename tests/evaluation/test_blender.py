@@ -1,6 +1,8 @@
 """Predicted children against true ones, and what weight maps say."""
 
+import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from kinblend.errors import InputError
 from kinblend.evaluation.blender import default_strategies, evaluate, select_test_rows
 from kinblend.evaluation.blender_report import auc_rows, write_evaluation
 from kinblend.evaluation.bootstrap import over_families
-from kinblend.evaluation.retrieval import candidates, scores, siblings
+from kinblend.evaluation.retrieval import candidates, mean_auc, scores, siblings
 from kinblend.evaluation.weight_report import figures_of, write_analysis
 from kinblend.evaluation.weights import most_consistent, summarize, used_elements
 from kinblend.identity import load_identity
@@ -151,3 +153,13 @@ def test_elements_that_are_the_same_in_everyone_are_not_in_use() -> None:
     trios = made(5)
     trios.father[:, 1, 2], trios.mother[:, 1, 2] = 0, 0
     assert (~used_elements(trios)).nonzero().tolist() == [[1, 2]]
+
+
+def test_one_auc_for_training_and_evaluation() -> None:
+    """Children of the other sex are no candidates, and a single family has nobody to be compared with."""
+    trios = replace(made(4), groups={"sex": ["m", "f", "m", "f"]})
+    truth = torch.eye(4)
+    found = torch.tensor([[0.6, 0.8, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
+    assert mean_auc(trios, found, truth) == 1, "the first looks like a girl of another family, which says nothing"
+    assert mean_auc(replace(trios, groups={}), found, truth) < 1
+    assert math.isnan(mean_auc(trios.select([0]), found[:1], truth[:1]))

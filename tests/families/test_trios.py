@@ -9,7 +9,7 @@ from kinblend import LatentSpace
 from kinblend.datasets import Trios, join_trios, load_trios
 from kinblend.errors import InputError
 from kinblend.families.demographics import groups_of_pictures
-from kinblend.families.trios import only, save_trios
+from kinblend.families.trios import save_trios
 
 SPACE = LatentSpace("test", 2, 4, "ab" * 32)
 
@@ -49,7 +49,7 @@ def test_several_files_keep_their_splits_and_share_no_family() -> None:
 
 
 def test_some_of_them() -> None:
-    some = only(made(5, groups={"sex": list("mfmfm")}), [3, 1])
+    some = made(5, groups={"sex": list("mfmfm")}).select([3, 1])
     assert some.families == ["F3", "F1"]
     assert some.groups == {"sex": ["f", "f"]}
     assert torch.equal(some.child, made(5).child[[3, 1]])

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from kinblend import LatentSpace
 from kinblend.datasets import Trios, load_trios
 from kinblend.errors import CheckpointError, InputError
+from kinblend.evaluation.retrieval import mean_auc
 from kinblend.families.trios import save_trios
 from kinblend_plugins.blenders.heredity import Heredity, load_heredity, save_heredity
 from kinblend_plugins.blenders.training.heredity import train
-from kinblend_plugins.blenders.training.loss import auc
 from kinblend_plugins.blenders.training.options import HeredityOptions
 from kinblend_plugins.blenders.training.photographs import of_children, of_couples
 
@@ -44,8 +44,8 @@ def trios(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def judged(found: Tensor, trios: Trios) -> float:
     """The AUC on families that are never learned from."""
-    rows = torch.tensor(trios.split_rows(0)["test"])
-    return float(auc(found[rows], of_children(trios)[rows], rows).mean())
+    rows = trios.split_rows(0)["test"]
+    return mean_auc(trios.select(rows), found[rows], of_children(trios)[rows])
 
 
 def test_what_is_no_better_than_the_parents_mean_is_never_written(

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from kinblend import load_backbone
 from kinblend.datasets import Trios, join_trios, load_trios
 from kinblend.errors import InputError
+from kinblend.evaluation.retrieval import mean_auc
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.photographs import of_children, of_parents
@@ -44,7 +45,7 @@ class Families:
     """
 
     def __init__(self, options: TrainOptions, trios: Trios, mirrored: Trios | None, bridge: Bridge | None) -> None:
-        self.options = options
+        self.options, self._trios = options, trios
         self.parts = {name: list(rows) for name, rows in trios.split_rows(options.seed).items()}
         if not (self.parts["train"] and self.parts["val"]):
             raise InputError("the trios come from too few families to be split; at least ten are needed")
@@ -70,6 +71,11 @@ class Families:
                 torch.cat([known[rows] for known in (self.father, self.mother, codes)]),
                 torch.cat([known[rows] for known in (father, mother, self.child)]),
             )
+
+    def auc(self, found: Tensor, part: str) -> float:
+        """Of predictions for a part's rows, as `evaluate blender` computes it; NaN without other families."""
+        rows = self.parts[part]
+        return mean_auc(self._trios.select(rows), found, self.child[rows])
 
     def counts(self) -> dict[str, int]:
         """How many trios each part has."""

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from kinblend.datasets import join_trios, load_trios
 from kinblend.errors import InputError
+from kinblend.evaluation.retrieval import mean_auc
 from kinblend_plugins.blenders.heredity import Heredity, save_heredity
-from kinblend_plugins.blenders.training.loss import auc, contrast
+from kinblend_plugins.blenders.training.loss import contrast
 from kinblend_plugins.blenders.training.options import HeredityOptions
 from kinblend_plugins.blenders.training.photographs import of_children, of_couples
 
@@ -45,7 +46,7 @@ def train(options: HeredityOptions, out: Path, progress: Log | None = None) -> P
     def judge(part: str, found: Tensor) -> float:
         held = torch.tensor(parts[part])
         with torch.no_grad():
-            return float(auc(found[held], child[held], families[held]).mean())
+            return mean_auc(trios.select(parts[part]), found[held], child[held])
 
     log(f"mean of the parents: AUC {judge('val', both):.4f} on validation families")
     best = Heredity(both.shape[1], trios.identity)  # the parents' mean: what is learned has to be better

@@ -25,12 +25,3 @@ def contrast(found: Tensor, children: Tensor, families: Tensor) -> Tensor:
     others = families[:, None] != families[None, :]
     others.fill_diagonal_(True)
     return F.cross_entropy(likeness.masked_fill(~others, -torch.inf), torch.arange(len(found)), reduction="none")
-
-
-def auc(found: Tensor, children: Tensor, families: Tensor) -> Tensor:
-    """For each row, the share of other families' children that are less like the prediction than its own: [n]."""
-    likeness = found @ children.T
-    others = (families[:, None] != families[None, :]).float()
-    own = likeness.diagonal()[:, None]
-    won = (own > likeness).float() + 0.5 * (own == likeness).float()
-    return (won * others).sum(1) / others.sum(1).clamp_min(1)

@@ -21,7 +21,7 @@ from kinblend_plugins.blenders.learned import read_weights
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.child import ChildModel
 from kinblend_plugins.blenders.training.data import Batch, Families
-from kinblend_plugins.blenders.training.loss import auc, contrast, distance
+from kinblend_plugins.blenders.training.loss import contrast, distance
 from kinblend_plugins.blenders.training.options import TrainOptions
 
 Blend = Callable[[Tensor, Tensor], Tensor]
@@ -113,11 +113,10 @@ class Session:
         born, batches = child or self.average, self.families.batches(part)
         found = torch.cat([self.bridge(born(batch.father, batch.mother)) for batch in batches])
         target = torch.cat([batch.target for batch in batches])
-        families = torch.cat([batch.families for batch in batches])
         return {
             "loss": float(distance(found, target).mean()),
             "cosine": float((found * target).sum(1).mean()),
-            "auc": float(auc(found, self.families.child[self.families.parts[part]], families).mean()),
+            "auc": self.families.auc(found, part),
         }
 
     def baselines(self) -> dict[str, dict[str, float]]:

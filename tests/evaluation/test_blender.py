@@ -159,7 +159,7 @@ def test_one_auc_for_training_and_evaluation() -> None:
     """Children of the other sex are no candidates, and a single family has nobody to be compared with."""
     trios = replace(made(4), groups={"sex": ["m", "f", "m", "f"]})
     truth = torch.eye(4)
-    found = torch.tensor([[0.6, 0.8, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
+    found = torch.tensor([[0.6, 0, 0, 0.8], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
     assert mean_auc(trios, found, truth) == 1, "the first looks like a girl of another family, which says nothing"
     assert mean_auc(replace(trios, groups={}), found, truth) < 1
     assert math.isnan(mean_auc(trios.select([0]), found[:1], truth[:1]))

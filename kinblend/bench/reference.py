@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 class Reference:
     """What another implementation, a module or an object, makes of a pack.
 
-    It has `synthesize(pack)`, and may have `encode(pack)`: each takes the `kinblend.Pack` and returns a function, of
-    codes [n, L, D] → pictures [n, 3, R, R] and of faces [n, 3, S, S] → codes. It may have `codes(backbone)`, which
-    chooses the codes. It runs in fp32, on the processor, in this process, its calls in turn with ours.
+    It has `synthesize(pack)`, and may have `encode(pack)`: each takes the `kinblend.packs.Pack` and returns a
+    function, of codes [n, L, D] → pictures [n, 3, R, R] and of faces [n, 3, S, S] → codes. It may have
+    `codes(backbone)`, which chooses the codes. It runs in fp32, on the processor, in this process, its calls in
+    turn with ours.
     """
 
     def __init__(self, implementation: Any) -> None:

@@ -126,7 +126,10 @@ def encode(
     trios: Annotated[Path, typer.Argument(help="List of trios that `families trios` wrote, or one like it.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("trios.safetensors"),
     backbone: flags.Backbone = None,
-    aligned: Annotated[bool, typer.Option("--aligned", help="They are FFHQ crops, as prepare makes.")] = False,
+    aligned: Annotated[
+        bool | None,
+        typer.Option("--aligned/--not-aligned", help="They are FFHQ crops. Default: where prepare made them."),
+    ] = None,
     mirrored: Annotated[bool, typer.Option("--mirrored", help="Turn every picture left to right first.")] = False,
     identity: Annotated[
         str | None,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import InputError
+from kinblend.families.prepared import describe_encoding, prepared_folder, read_latents
 from kinblend.families.trio_list import PICTURES, TrioFiles
 from kinblend.families.trios import Trios
 from kinblend.families.workers import in_processes
@@ -69,9 +70,9 @@ def encode_trios(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     *,
-    aligned: bool = False,
+    aligned: bool | None = None,
     mirrored: bool = False,
-    identity: str = "dlib",
+    identity: str | None = None,
     known: Mapping[Path, Mapping[str, str]] | None = None,
     encoder_options: Mapping[str, Any] | None = None,
 ) -> tuple[Trios, list[Rejected]]:
@@ -79,7 +80,8 @@ def encode_trios(
 
     cache_folder: keeps the result for each picture by its content, so that a second call begins where the first was
         ended. workers: processes. progress: told how many of how many pictures are done.
-    aligned: the pictures are FFHQ crops already, such as `kinblend prepare`'s; they are encoded as they are.
+    aligned: the pictures are FFHQ crops already; they are encoded as they are. None: those that `kinblend prepare`
+        made are. What it has encoded in the same way is read from its shards.
     mirrored: every picture is turned left to right first, which gives training a second look at each family.
     encoder_options: of the backbone's encoder. identity: the network of the embeddings. known: groups of each picture
         ("age" → "20-39"); the child's are kept.
@@ -88,20 +90,25 @@ def encode_trios(
     import torch
 
     from kinblend.backbone import load_backbone
+    from kinblend.identity import load_identity
     from kinblend.tensor_files import load_file
 
     loaded = load_backbone(backbone, encoder_options=encoder_options or {})
     pack = loaded.pack
-    space, files = pack.space, pack.description["files"]
-    # With the defaults, so that a version with others does not take what an earlier one kept.
-    options = loaded.encoder.options
-    hashes = "".join(files[name]["sha256"] for name in sorted(files) if name.startswith("encoder"))
-    config = EncodeConfig(backbone, identity, aligned, mirrored, options.model_dump_json(), hashes)
+    space = pack.space
+    pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})
+    if aligned is None:
+        aligned = all(prepared_folder(picture) for picture in pictures)
+    identity = identity or load_identity().name
+    encoding = describe_encoding(loaded, identity)
+    config = EncodeConfig(
+        backbone, identity, aligned, mirrored, encoding["encoder_options"], encoding["encoder_files"]
+    )
+    ready = read_latents(pictures, encoding) if aligned and not mirrored else {}
     folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}{config.suffix}"
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})
-    results: dict[Path, Path | str] = {}
-    jobs = [(str(picture), str(folder), config) for picture in pictures]
+    results: dict[Path, Path | str] = dict.fromkeys(ready, folder)
+    jobs = [(str(picture), str(folder), config) for picture in pictures if picture not in ready]
     for done, (picture, result) in enumerate(in_processes(_encode, jobs, workers), start=1):
         results[Path(picture)] = Path(result) if result.endswith(".safetensors") else result
         if progress is not None:
@@ -110,7 +117,11 @@ def encode_trios(
     kept = [t for t in trios if all(isinstance(results[p], Path) for p in (t.father, t.mother, t.child))]
     if not kept:
         raise InputError("no trio has three pictures with a usable face; see the list of what was rejected")
-    kept_files = {picture: load_file(result) for picture, result in results.items() if isinstance(result, Path)}
+    kept_files = ready | {
+        picture: load_file(result)
+        for picture, result in results.items()
+        if isinstance(result, Path) and picture not in ready
+    }
 
     def each(what: str, role: str) -> Tensor:
         return torch.stack([kept_files[getattr(trio, role)][what] for trio in kept])

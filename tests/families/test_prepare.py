@@ -110,11 +110,20 @@ def test_crops_go_on_to_trios_and_encode_and_options_change_the_folder(tmp_path:
     name, found = read_families(out)
     triples = pair(found)
     assert (name, len(triples)) == ("prepared", 2)
-    encoded, rejected = encode_trios(triples, "morphable", tmp_path / "encoded", aligned=True)
+    encoded, rejected = encode_trios(triples, "morphable", tmp_path / "encoded")
     assert (len(encoded), rejected) == (2, [])
     shard, header = read_checksummed(out / "latents-00000.safetensors", "latents")
+    shard = {name: values.clone() for name, values in shard.items()}  # the file is damaged below
     father, son = (header["crops"].index(f"FMSD-1-{letter}.jpg.png") for letter in "FS")
-    for ours, theirs in ((shard["code"][father], encoded.father[0]), (shard["embedding"][son], encoded.embedding[0])):
+    assert torch.equal(shard["code"][father], encoded.father[0])
+    assert torch.equal(shard["embedding"][son], encoded.embedding[0])
+    assert not list((tmp_path / "encoded").rglob("*.safetensors")), "nothing is encoded twice"
+    options = {"size": 1024}  # other codes than the shards'
+    encode_trios(triples, "morphable", tmp_path / "encoded", encoder_options=options)
+    assert len(list((tmp_path / "encoded").rglob("*.safetensors"))) == 4
+    (out / "latents-00000.safetensors").write_bytes(b"damaged")
+    anew, _ = encode_trios(triples, "morphable", tmp_path / "encoded")
+    for ours, theirs in ((shard["code"][father], anew.father[0]), (shard["embedding"][son], anew.embedding[0])):
         assert float(torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0)) > 0.8
     again = run(tmp_path / "set", out, sizes=(512,))
     assert dict(again.pictures) == {"detect": 0, "upscale": 0, "align": 4}

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import kinblend
+import kinblend.interfaces
 import kinblend.packs
 import kinblend_plugins.morphable as plugin
 from kinblend import AlignedFace, Context, Latent, WeightMap
@@ -84,7 +85,7 @@ def test_the_child_of_somebody_and_themselves_has_their_skin(backbone, parents):
 
 def child(backbone, father, mother, share):
     weights = WeightMap(torch.full((backbone.space.layers, backbone.space.dim), share), backbone.space)
-    code = kinblend.weighted_sum(father.code, mother.code, weights.values)
+    code = kinblend.interfaces.weighted_sum(father.code, mother.code, weights.values)
     return Latent(code, backbone.space, backbone.projector.blend_detail(father, mother, weights, ProjectorOptions()))
 
 
@@ -227,7 +228,7 @@ def test_a_layer_of_the_father_gives_his_shape_and_her_texture(backbone, parents
     father, mother = parents
     weights = torch.zeros(backbone.space.layers, backbone.space.dim)
     weights[0] = 1
-    code = kinblend.weighted_sum(father.code, mother.code, weights)[None]
+    code = kinblend.interfaces.weighted_sum(father.code, mother.code, weights)[None]
     model = backbone.projector.model
     torch.testing.assert_close(model.shape(code), model.shape(father.code[None]))
     torch.testing.assert_close(model.texture(code), model.texture(mother.code[None]))

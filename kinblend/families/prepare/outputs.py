@@ -109,16 +109,20 @@ def _write_latents(
     import torch
 
     from kinblend.backbone import load_backbone
+    from kinblend.families.prepared import describe_encoding
+    from kinblend.identity import load_identity
     from kinblend.tensor_files import load_file
 
-    space = asdict(load_backbone(options.backbone).space)
+    backbone = load_backbone(options.backbone)
+    header = {"kind": "latents", "space": asdict(backbone.space)}
+    header |= {"encoding": describe_encoding(backbone, load_identity().name)}
     places: dict[Path, tuple[str, int]] = {}
     for start in range(0, len(kept), SHARD):
         part, shard = kept[start : start + SHARD], _shard(start)
         loaded = [load_file(one.work.files[".safetensors"]) for one in part]
         tensors = {name: torch.stack([each[name] for each in loaded]) for name in ("code", "embedding")}
         crops = [names[one.picture] for one in part]
-        write_checksummed(out / shard, tensors, {"kind": "latents", "space": space, "crops": crops})
+        write_checksummed(out / shard, tensors, header | {"crops": crops})
         places |= {one.picture: (shard, row) for row, one in enumerate(part)}
     return places
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from toy_faces import session, tiny, write_faces
 
 from kinblend.errors import InputError, PackError, UsageError
-from kinblend_plugins.stylegan2.training import checkpoint
+from kinblend.training.checkpoint import Checkpoints
 from kinblend_plugins.stylegan2.training.run import train
 from kinblend_plugins.stylegan2.training.session import Session
 
@@ -29,6 +29,18 @@ FLAGS = {
     "resolution": 16, "width": 12, "taper": 192, "depth": 1, "dim": 16, "batch": 4, "identity": "off",
     "device": "cpu", "checkpoint-minutes": 0, "sheet-minutes": 100,
 }  # fmt: skip
+
+
+def checkpoints(training: Session, folder: Path) -> Checkpoints:
+    return Checkpoints(folder, training.recipe.architecture())
+
+
+def save(training: Session, folder: Path) -> Path:
+    return training.save(checkpoints(training, folder))
+
+
+def load(training: Session, folder: Path) -> bool:
+    return training.load(checkpoints(training, folder))
 
 
 def stepped(training: Session, steps: int) -> Session:
@@ -48,9 +60,9 @@ def assert_same(one: Session, other: Session) -> None:
 def test_taken_up_with_its_moments_it_goes_on_bit_for_bit(tmp_path: Path) -> None:
     options = {"r1_every": 3, "path_length": 1.0, "path_every": 2, "ada_images": 100}
     uninterrupted = stepped(session(**options), 12)
-    checkpoint.write(stepped(session(**options), 7), tmp_path)
+    save(stepped(session(**options), 7), tmp_path)
     resumed = session(**options)
-    assert checkpoint.read(resumed, tmp_path)
+    assert load(resumed, tmp_path)
     assert resumed.progress.step == 7
     assert_same(stepped(resumed, 5), uninterrupted)
     assert uninterrupted.probability.value > 0
@@ -58,10 +70,10 @@ def test_taken_up_with_its_moments_it_goes_on_bit_for_bit(tmp_path: Path) -> Non
 
 def test_taken_up_without_moments_all_else_is_as_it_was_and_the_rate_rises_anew(tmp_path: Path) -> None:
     before = stepped(session(moments=False, warmup=5), 7)
-    folder = checkpoint.write(before, tmp_path)
+    folder = save(before, tmp_path)
     assert not list(folder.glob("moments*"))
     resumed = session(moments=False, warmup=5)
-    assert checkpoint.read(resumed, tmp_path)
+    assert load(resumed, tmp_path)
     assert (before.progress.age, resumed.progress.age) == (7, 0)
     before.progress.age = 0
     assert_same(resumed, before)
@@ -73,13 +85,13 @@ def test_taken_up_without_moments_all_else_is_as_it_was_and_the_rate_rises_anew(
 
 
 def test_moments_may_be_left_behind_when_a_checkpoint_travels(tmp_path: Path) -> None:
-    folder = checkpoint.write(stepped(session(), 3), tmp_path)
+    folder = save(stepped(session(), 3), tmp_path)
     moments = list(folder.glob("moments*"))
     assert moments
     for path in moments:
         path.unlink()
     resumed = session()
-    assert checkpoint.read(resumed, tmp_path)
+    assert load(resumed, tmp_path)
     assert (resumed.progress.step, resumed.progress.age) == (3, 0)
     stepped(resumed, 1)
 
@@ -87,36 +99,25 @@ def test_moments_may_be_left_behind_when_a_checkpoint_travels(tmp_path: Path) ->
 def test_the_last_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
     training = session()
     for _ in range(4):
-        checkpoint.write(stepped(training, 1), tmp_path)
-    latest, before = checkpoint.found(tmp_path)
+        save(stepped(training, 1), tmp_path)
+    latest, before = checkpoints(training, tmp_path).found()
     assert (latest.name, before.name) == ("step-000000004", "step-000000003")
     with (latest / "weights-00.safetensors").open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"\x55")
     (tmp_path / "step-000000005.part").mkdir()  # of one who was killed while writing
     resumed = session()
-    assert checkpoint.read(resumed, tmp_path)
+    assert load(resumed, tmp_path)
     assert resumed.progress.step == 3
     (before / "state.json").write_text("{")
     with pytest.raises(PackError, match="delete them to start afresh"):
-        checkpoint.read(session(), tmp_path)
+        load(session(), tmp_path)
 
 
 def test_another_architecture_is_refused(tmp_path: Path) -> None:
-    checkpoint.write(stepped(session(), 1), tmp_path)
+    save(stepped(session(), 1), tmp_path)
     with pytest.raises(UsageError, match="width=12, not 16"):
-        checkpoint.read(session(width=16), tmp_path)
-
-
-def test_no_file_is_over_the_limit_and_large_tensors_come_back_whole() -> None:
-    tensors = {"a": torch.randn(300, 100), "b": torch.randn(7), "c": torch.tensor(3.0), "d": torch.randn(3, 50000)}
-    limit = 2**18
-    groups = checkpoint.split(tensors, limit)
-    assert len(groups) > 2
-    assert all(len(save(group)) <= limit for group in groups)
-    whole = checkpoint.join({name: tensor for group in groups for name, tensor in group.items()})
-    assert set(whole) == set(tensors)
-    assert all(torch.equal(whole[name], tensor) for name, tensor in tensors.items())
+        load(session(width=16), tmp_path)
 
 
 def start(faces: Path, out: Path, **flags: object) -> subprocess.Popen[str]:
@@ -154,7 +155,7 @@ def test_whoever_is_killed_loses_no_more_than_the_last_interval(tmp_path: Path) 
     process.communicate()
     told = log(out, "saved")[-1]["step"]
     resumed = session(faces=12)
-    assert checkpoint.read(resumed, out / "training")
+    assert load(resumed, out / "training")
     # Here the interval is one step; one more may have been written before its line of the log was.
     assert told <= resumed.progress.step <= told + 1
     recipe = tiny(faces=faces, checkpoint_minutes=100.0, images=4 * (resumed.progress.step + 3))
@@ -174,7 +175,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_the_last_step_and_no_pack(kind: signal.Si
     process.communicate()
     assert not (out / "pack.json").exists()
     resumed = session(faces=12)
-    assert checkpoint.read(resumed, out / "training")
+    assert load(resumed, out / "training")
     assert resumed.progress.step == log(out, "saved")[-1]["step"]
 
 

@@ -1,6 +1,7 @@
 """The learned blender: its bridge has true gradients, it learns what can be learned, and can be taken up again."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from kinblend.families.trio_list import read_trio_list
 from kinblend.families.trios import save_trios
 from kinblend.interfaces import weighted_sum
 from kinblend.plugins import load_plugins
+from kinblend.training.checkpoint import Checkpoints
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.int8_state import pack, unpack
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
@@ -107,6 +109,10 @@ def test_a_step_in_bfloat16_goes_where_one_in_float32_goes() -> None:
     assert F.cosine_similarity(plain[name], half[name], dim=0) > 0.9
 
 
+def checkpoints(folder: Path, options: TrainOptions) -> Checkpoints:
+    return Checkpoints(folder, options.model_dump(mode="json"))
+
+
 def first_step(made: Trios, precision: str) -> dict[str, torch.Tensor]:
     """The network's gradients after one batch without chance."""
     options = TrainOptions(
@@ -125,7 +131,7 @@ def test_a_training_from_files_leaves_weights_a_log_and_no_checkpoint(tmp_path: 
     assert set(log[0]["baselines"]) == {"father", "mother", "average", "untrained"}
     assert log[0]["baselines"]["father"]["loss"] < log[0]["baselines"]["average"]["loss"]
     assert [record["epoch"] for record in log[1:]] == [1]
-    assert not (tmp_path / "whole.checkpoint.safetensors").exists()
+    assert not (tmp_path / "whole.checkpoints").exists()
     blender = make_plugin("blender", "learned", Context(space), {"weights": str(tmp_path / "whole.safetensors")})
     assert tuple(blender.weights(trios(space).father[0], trios(space).mother[0], 0).shape) == (4, 512)
 
@@ -159,8 +165,8 @@ def test_taken_up_again_it_ends_as_if_it_had_not_been_left(tmp_path: Path) -> No
     for _ in range(3):
         whole.run_epoch()
     first.run_epoch()
-    first.save(tmp_path / "left.safetensors")
-    second.load(tmp_path / "left.safetensors")
+    first.save(checkpoints(tmp_path, options))
+    assert second.load(checkpoints(tmp_path, options))
     for _ in range(2):
         second.run_epoch()
     for name, tensor in whole.network.state_dict().items():
@@ -168,14 +174,23 @@ def test_taken_up_again_it_ends_as_if_it_had_not_been_left(tmp_path: Path) -> No
 
 
 def test_other_options_do_not_go_on_from_a_checkpoint(tmp_path: Path) -> None:
-    space = LatentSpace("test", 2, 32, "ab" * 32)
-    usual = TrainOptions(trios=Path("-"), bridge="projection", head="per-layer")
-    Session(usual, trios(space), Projection(64)).save(tmp_path / "left.safetensors")
-    Session(usual.model_copy(update={"epochs": 99}), trios(space), Projection(64)).load(tmp_path / "left.safetensors")
-    with pytest.raises(UsageError, match="other options"):
-        Session(usual.model_copy(update={"rate": 0.1}), trios(space), Projection(64)).load(
-            tmp_path / "left.safetensors"
-        )
+    usual = {"bridge": "projection", "epochs": 1}
+    save_trios(tmp_path / "trios.safetensors", trios(load_backbone("morphable").space))
+
+    def interrupted(text: str) -> None:
+        if text.startswith("epoch"):
+            raise KeyboardInterrupt
+
+    def run(progress: Callable[[str], None], **changes: object) -> None:
+        spec = load_plugins()["trainer"].get("learned")
+        options = spec.parse_options({"trios": str(tmp_path / "trios.safetensors"), **usual, **changes})
+        spec.load()(options, tmp_path / "w.safetensors", progress)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted)
+    with pytest.raises(UsageError, match=r"other options: rate=5e-05, not 0\.1"):
+        run(interrupted, rate=0.1)
+    run(lambda _: None, epochs=2, patience=9)
 
 
 def test_gradients_through_the_picture_agree_with_finite_differences() -> None:

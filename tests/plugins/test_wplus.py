@@ -1,6 +1,7 @@
 """An encoder for any generator: trained on pictures that it draws itself, here those of a small StyleGAN2."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from kinblend import DevicePool, load_backbone
 from kinblend.checkpoint_import import import_pack
 from kinblend.cli.app import app
-from kinblend.errors import CheckpointError, LatentShapeError, PackError, UsageError
+from kinblend.errors import CheckpointError, Interrupted, LatentShapeError, PackError, UsageError
 from kinblend.imaging import to_pictures
 from kinblend.packs import write_description
 from kinblend.testing import EncoderContract
@@ -20,6 +21,7 @@ from kinblend_plugins.wplus.files import LIMIT, read_parts, write_parts
 from kinblend_plugins.wplus.training.augment import augment
 from kinblend_plugins.wplus.training.options import TrainOptions
 from kinblend_plugins.wplus.training.samples import draw_codes
+from kinblend_plugins.wplus.training.session import Session
 from kinblend_plugins.wplus.training.trainer import train
 
 SHORT = {"samples": 64, "code_batch": 4, "picture_batch": 2, "code_minutes": 0.05, "picture_minutes": 0.05}
@@ -76,22 +78,34 @@ def test_training_writes_files_below_the_limit_a_log_and_a_sheet(trained: Path) 
     assert entries[-1]["step"] > 0
     assert {"held out: r2", "held out: identity"} <= set(entries[-1])
     assert list((trained / "training" / "sheets").glob("step-*.png"))
-    assert load_file(trained / "training" / "checkpoint.safetensors")["progress"][0] == entries[-1]["step"]
+    assert latest(trained)["step"] == entries[-1]["step"]
 
 
-def test_an_interrupted_training_goes_on_from_its_checkpoint(generator: Path, tmp_path: Path) -> None:
-    def interrupt(line: str) -> None:
-        if line.startswith("drew"):
-            return
-        raise KeyboardInterrupt
+def latest(folder: Path) -> dict:
+    """The state of the latest checkpoint."""
+    return json.loads((max((folder / "training").glob("step-*")) / "state.json").read_text())["state"]
 
-    with pytest.raises(KeyboardInterrupt):
-        train(options(generator), tmp_path, interrupt)
-    left = load_file(tmp_path / "training" / "checkpoint.safetensors")["progress"]
+
+def test_an_interrupted_training_goes_on_from_its_checkpoint(
+    generator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn = Session.learn
+
+    def interrupted(session: Session) -> dict[str, torch.Tensor]:
+        losses = learn(session)
+        if session.step == 3:
+            signal.raise_signal(signal.SIGINT)
+        return losses
+
+    monkeypatch.setattr(Session, "learn", interrupted)
+    with pytest.raises(Interrupted):
+        train(options(generator), tmp_path)
+    left = latest(tmp_path)["step"]
+    assert left == 3
     said: list[str] = []
     train(options(generator, picture_minutes=0.08), tmp_path, said.append)
-    assert f"going on after step {int(left[0])}, 0 minutes" in said
-    assert load_file(tmp_path / "training" / "checkpoint.safetensors")["progress"][0] > left[0]
+    assert f"going on after step {left}, 0 minutes" in said
+    assert latest(tmp_path)["step"] > left
 
 
 def test_a_checkpoint_of_other_options_is_refused(generator: Path, trained: Path) -> None:

@@ -26,7 +26,7 @@ GRID: Mapping[str, Mapping[str, Any]] = {
     "without weight decay": {"weight_decay": 0.0},
     "without clipping": {"clip": 0.0},
     "without plateau schedule": {"plateau": False},
-    "without running average": {"average": 0.0},
+    "without moving average": {"average": 0.0},
     "without early stopping": {"patience": 10_000},
     "symmetric": {"symmetric": True},
     "full head": {"head": "full"},
@@ -75,7 +75,7 @@ def run(session: Session, bridge: Bridge) -> dict[str, str]:
     best: dict[str, float] = {}
     while not session.done:
         record = session.run_epoch()
-        if session.waited == 0:
+        if session.stopping.waited == 0:
             best = record
     best["parameters"] = sum(tensor.numel() for tensor in session.network.parameters())
     return {name: f"{best[name]:.5g}" for name in COLUMNS[1:]}

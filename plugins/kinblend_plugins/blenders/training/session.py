@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kinblend.datasets import Trios
-from kinblend.errors import UsageError
-from kinblend.files import replacing
 from kinblend.interfaces import weighted_sum
-from kinblend.tensor_files import load_file, safe_open
+from kinblend.training.checkpoint import Checkpoints
+from kinblend.training.early_stopping import EarlyStopping
+from kinblend.training.moving_average import averaged_copy, update_average
 from kinblend_plugins.blenders.bridge import Projection
 from kinblend_plugins.blenders.learned import read_weights
 from kinblend_plugins.blenders.proxy import Bridge
@@ -28,7 +25,7 @@ Blend = Callable[[Tensor, Tensor], Tensor]
 
 
 class Session:
-    """The network, its running average, and the best of it so far.
+    """The network, its moving average, and the best of it so far.
 
     bridge: codes → unit embeddings, differentiable. mirrored: the same trios seen in a mirror, or None.
     steps: of the directions whose strengths are learned.
@@ -48,12 +45,12 @@ class Session:
         self.network = ChildModel(options, trios.space.layers, trios.space.dim, steps or {})
         if options.start is not None:
             self.network.weights.load_state_dict(read_weights(options.start))
-        self.average = copy.deepcopy(self.network).eval()
+        self.average = averaged_copy(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=options.rate, weight_decay=options.weight_decay, fused=True
         )
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer, factor=0.5, patience=2)
-        self.epoch, self.waited, self.lowest = 0, 0, float("inf")
+        self.epoch, self.stopping = 0, EarlyStopping(options.patience)
         self.best = self.average.state()
 
     def run_epoch(self) -> dict[str, float]:
@@ -91,18 +88,8 @@ class Session:
         if self.options.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
         self.optimizer.step()
-        self.follow()
+        update_average(self.average, self.network, self.options.average)
         return float(loss.detach())
-
-    @torch.no_grad()
-    def follow(self) -> None:
-        """The running average goes a step towards the network."""
-        ours, theirs = self.average.state_dict(), self.network.state_dict()
-        for name, tensor in ours.items():
-            if tensor.is_floating_point():
-                tensor.lerp_(theirs[name], 1 - self.options.average)
-            else:
-                tensor.copy_(theirs[name])
 
     @torch.no_grad()
     def evaluate(self, part: str, child: Blend | None = None) -> dict[str, float]:
@@ -132,59 +119,46 @@ class Session:
     @property
     def done(self) -> bool:
         """Whether there is nothing left to learn."""
-        return self.epoch >= self.options.epochs or self.waited >= self.options.patience
+        return self.epoch >= self.options.epochs or self.stopping.over
 
-    def save(self, path: Path) -> None:
+    def save(self, checkpoints: Checkpoints) -> None:
         """Everything, the optimiser's moments too: taken up again it goes on as if it had not been left."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
-        tensors |= {f"best.{k}": v for k, v in self.best.items()}
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"moments.{number}.{name}": value for name, value in moments.items()}
-        numbers = [self.epoch, self.waited, self.lowest, self.optimizer.param_groups[0]["lr"]]
-        plateau = [self.plateau.best, self.plateau.num_bad_epochs]
-        tensors["state"] = torch.tensor([*numbers, *plateau], dtype=torch.float64)
-        with replacing(path) as part:
-            save_file({name: tensor.clone() for name, tensor in tensors.items()}, part, {"options": self._told()})
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        state = {
+            "epoch": self.epoch,
+            "rate": self.optimizer.param_groups[0]["lr"],
+            "waited": self.stopping.waited,
+            "lowest": self.stopping.best,
+            "plateau": {"best": self.plateau.best, "num_bad_epochs": self.plateau.num_bad_epochs},
+        }
+        checkpoints.save(self.epoch, tensors, state, {"network": self.optimizer})
 
-    def load(self, path: Path) -> None:
-        """Take up what `save` wrote. Raises `UsageError` where the options were others."""
-        with safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}).get("options") != self._told():
-                raise UsageError(
-                    f"{path} was left by a training with other options; delete it, or name another --out"
-                )
-        tensors = load_file(path)
-        self.network.load_state_dict(_below(tensors, "network."))
-        self.average.load_state_dict(_below(tensors, "average."))
-        self.best = _below(tensors, "best.")
-        epoch, waited, self.lowest, rate, lowest, bad = tensors["state"].tolist()
-        self.epoch, self.waited = int(epoch), int(waited)
-        self.plateau.best, self.plateau.num_bad_epochs = lowest, int(bad)
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(tensors, "moments.").items():
-            number, key = name.split(".")
-            moments.setdefault(int(number), {})[key] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.optimizer.param_groups[0]["lr"] = rate
-
-    def _told(self) -> str:
-        """The options that a training can't change on the way."""
-        return self.options.model_dump_json(exclude={"epochs", "patience"})
+    def load(self, checkpoints: Checkpoints) -> bool:
+        """Take up the latest checkpoint; False where there is none. Raises `UsageError` where the options were
+        others, `PackError` where all are damaged."""
+        found = checkpoints.load()
+        if found is None:
+            return False
+        state = found.state
+        self.network.load_state_dict(found.below("network"))
+        self.average.load_state_dict(found.below("average"))
+        self.best = found.below("best")
+        self.epoch = int(state["epoch"])
+        self.stopping.waited, self.stopping.best = int(state["waited"]), float(state["lowest"])
+        self.plateau.best = state["plateau"]["best"]
+        self.plateau.num_bad_epochs = state["plateau"]["num_bad_epochs"]
+        found.restore({"network": self.optimizer})
+        self.optimizer.param_groups[0]["lr"] = state["rate"]
+        return True
 
     def _keep_best(self, found: Mapping[str, float]) -> None:
         score = found["loss"] if self.options.select == "loss" else -found["auc"]
-        better = score < self.lowest
-        self.waited = 0 if better else self.waited + 1
-        if better:
-            self.lowest, self.best = score, self.average.state()
+        if self.stopping.better(score):
+            self.best = self.average.state()
 
     def _drop(self, share: float) -> None:
         for module in self.network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = share
-
-
-def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

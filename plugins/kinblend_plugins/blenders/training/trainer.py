@@ -7,7 +7,8 @@ between is real (`bridge.Render`) where the report had a random matrix.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,10 @@ from safetensors.torch import save_file
 from kinblend import load_backbone
 from kinblend.datasets import Trios
 from kinblend.errors import UsageError
-from kinblend.files import append_text, atomic_write, replacing
+from kinblend.files import atomic_write, replacing
+from kinblend.training.checkpoint import Checkpoints
+from kinblend.training.log import TrainingLog, line_of
+from kinblend.training.loop import Intervals, run_training
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.int8_state import pack
 from kinblend_plugins.blenders.proxy import Bridge, distill, load_proxy, save_proxy
@@ -33,7 +37,7 @@ Log = Callable[[str], None]
 
 def train(options: TrainOptions, out: Path, progress: Log | None = None) -> Path:
     """Train and write the weights to `out`, beside it a log (`.jsonl`), curves (`.png`) and, until it is done, a
-    checkpoint. With `ablate` a table of a grid of trainings is written instead, to `OUT.ablation.csv`.
+    folder of checkpoints. With `ablate` a table of a grid of trainings is written instead, to `OUT.ablation.csv`.
 
     Called again after an interruption with the same `out` it goes on from the checkpoint. progress: told each epoch.
     Returns the file it wrote.
@@ -45,26 +49,67 @@ def train(options: TrainOptions, out: Path, progress: Log | None = None) -> Path
     steps = directions(options.backbone, options.edits)
     if options.ablate:
         return ablate(options, trios, bridge, mirrored, steps, out.with_suffix(".ablation.csv"), log)
-    session, file = Session(options, trios, bridge, mirrored, steps), out.with_suffix(".jsonl")
-    checkpoint = out.with_suffix(".checkpoint.safetensors")
-    if checkpoint.is_file():
-        session.load(checkpoint)
-        log(f"going on after epoch {session.epoch}")
+    run = Run(Session(options, trios, bridge, mirrored, steps), out, log)
+    if run.session.load(run.checkpoints):
+        log(f"going on after epoch {run.session.epoch}")
     else:
-        first = {"baselines": session.baselines(), "trios": session.families.counts(), **known}
-        atomic_write(file, (json.dumps(first) + "\n").encode())
-        log(file.read_text().strip())
-        for record in pretrain(session, bridge):
-            _note(file, record, log)
-    while not session.done:
-        record = session.run_epoch()
-        session.save(checkpoint)
-        _note(file, record, log)
+        run.begin({"trios": run.session.families.counts(), **known})
+    run_training(run, Intervals(save=0, report=math.inf, measure=math.inf), finish_step=False)
     with replacing(out) as part:
-        save_file(pack(session.best), part)
-    checkpoint.unlink(missing_ok=True)
-    _draw(file, out.with_suffix(".png"), log)
+        save_file(pack(run.session.best), part)
+    run.checkpoints.remove()
+    _draw(run.log, out.with_suffix(".png"))
     return out
+
+
+class Run:
+    """One call of `train`: what `run_training` goes through. A step is an epoch."""
+
+    def __init__(self, session: Session, out: Path, progress: Log) -> None:
+        self.session, self.log = session, TrainingLog(out.with_suffix(".jsonl"), progress)
+        fixed = session.options.model_dump(mode="json", exclude={"epochs", "patience"})
+        self.checkpoints = Checkpoints(out.with_suffix(".checkpoints"), fixed)
+        self.record: dict[str, float] = {}
+        self.seconds = 0.0
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to learn."""
+        return self.session.done
+
+    @property
+    def steps(self) -> int:
+        """How many epochs are over, over all calls."""
+        return self.session.epoch
+
+    def begin(self, known: Mapping[str, Any]) -> None:
+        """Start the log with what training is compared with, and train on synthetic families where asked to."""
+        first = {"baselines": self.session.baselines(), **known}
+        atomic_write(self.log.path, b"")
+        self.log.write(first)
+        self.log.tell(json.dumps(first))
+        for record in pretrain(self.session, self.session.bridge):
+            self._note(record)
+
+    def step(self) -> dict[str, float]:
+        """An epoch, and the validation after it."""
+        self.record = self.session.run_epoch()
+        return {"train": self.record["train_loss"]}
+
+    def save(self, losses: Mapping[str, float]) -> None:
+        """A checkpoint, and the epoch's figures as an entry of the log."""
+        self.session.save(self.checkpoints)
+        self._note(self.record)
+
+    def report(self, losses: Mapping[str, float]) -> None:
+        """Each epoch is reported when it is saved."""
+
+    def measure(self) -> None:
+        """Each epoch is measured when it is over."""
+
+    def _note(self, record: Mapping[str, float]) -> None:
+        self.log.write(record)
+        self.log.tell(line_of(record))
 
 
 def make_bridge(options: TrainOptions, trios: Trios, out: Path, log: Log) -> tuple[Bridge, dict[str, Any]]:
@@ -83,21 +128,12 @@ def make_bridge(options: TrainOptions, trios: Trios, out: Path, log: Log) -> tup
     return load_proxy(path), {}
 
 
-def _note(file: Path, record: dict[str, float], log: Log) -> None:
-    append_text(file, json.dumps(record) + "\n")
-    log(_line(record))
-
-
-def _line(record: dict[str, float]) -> str:
-    return ", ".join(f"{key} {value:.4g}" for key, value in record.items())
-
-
-def _draw(file: Path, picture: Path, log: Log) -> None:
+def _draw(log: TrainingLog, picture: Path) -> None:
     """The curves; without matplotlib there are none, and the weights are no worse."""
-    first, *records = [json.loads(line) for line in file.read_text().splitlines()]
+    first, *records = log.read()
     epochs = [record for record in records if "epoch" in record]
     try:
         if epochs:
             draw_curves(picture, epochs, first["baselines"])
     except UsageError as error:
-        log(str(error))
+        log.tell(str(error))

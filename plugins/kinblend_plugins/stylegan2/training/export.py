@@ -23,8 +23,8 @@ def export(session: Session, out: Path) -> Pack:
     """Write generator.safetensors (NVIDIA's names), encoder.safetensors (with `latent_avg`) and pack.json."""
     networks, recipe = session.networks, session.recipe
     average = mean_code(session)
-    encoder = average_into_biases(networks.steady_encoder, average) | {"latent_avg": average}
-    generator = dict(networks.steady_generator.state_dict())
+    encoder = average_into_biases(networks.average_encoder, average) | {"latent_avg": average}
+    generator = dict(networks.average_generator.state_dict())
     # Without w_avg the projector starts and truncates at latent_avg: the mean of faces, not of samples.
     del generator["w_avg"]
     _save(to_nvidia(generator), out / GENERATOR)
@@ -48,11 +48,11 @@ def export(session: Session, out: Path) -> Pack:
 
 @torch.no_grad()
 def mean_code(session: Session) -> Tensor:
-    """The mean of the steady encoder's codes of the training faces, float32 [L, D]."""
+    """The mean of the averaged encoder's codes of the training faces, float32 [L, D]."""
     steps = session.recipe.steps_allowed(session.progress.seen)
     total = torch.zeros(session.recipe.layers, session.recipe.dim)
     for part in session.pixels.split(BATCH):
-        codes, _ = session.networks.steady_encoder(to_floats(part.to(session.device)), steps)
+        codes, _ = session.networks.average_encoder(to_floats(part.to(session.device)), steps)
         total += codes.sum(0).cpu()
     return total / len(session.pixels)
 

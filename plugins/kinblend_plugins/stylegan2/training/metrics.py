@@ -40,14 +40,14 @@ def measure(session: Session, pixels: Tensor) -> dict[str, float]:
 @torch.no_grad()
 def reconstruct(session: Session, real: Tensor) -> Tensor:
     """float32 [n, 3, R, R] of faces [n, 3, R, R], by the running averages with the stored noise."""
-    codes, _ = session.networks.steady_encoder(real, session.recipe.steps_allowed(session.progress.seen))
+    codes, _ = session.networks.average_encoder(real, session.recipe.steps_allowed(session.progress.seen))
     return render(session, codes)
 
 
 @torch.no_grad()
 def render(session: Session, codes: Tensor) -> Tensor:
     """float32 [n, 3, R, R] of codes [n, L, D]."""
-    network = session.networks.steady_generator
+    network = session.networks.average_generator
     answer: Tensor = network(codes, stored_noises(network)).float()
     return answer
 
@@ -56,9 +56,9 @@ def render(session: Session, codes: Tensor) -> Tensor:
 def sheet(session: Session, pixels: Tensor, path: Path) -> None:
     """Write a PNG of four rows: faces, their reconstructions, the middle between each and the next, samples."""
     real = to_floats(pixels[:COLUMNS].to(session.device))
-    codes, _ = session.networks.steady_encoder(real, session.recipe.steps_allowed(session.progress.seen))
+    codes, _ = session.networks.average_encoder(real, session.recipe.steps_allowed(session.progress.seen))
     z = torch.randn(len(real), session.recipe.dim, generator=torch.Generator().manual_seed(0)).to(session.device)
-    w = session.networks.steady_generator.mapping(z)[:, None].expand_as(codes)
+    w = session.networks.average_generator.mapping(z)[:, None].expand_as(codes)
     rows = [real, render(session, codes), render(session, (codes + codes.roll(-1, 0)) / 2), render(session, w)]
     with replacing(path) as part:
         tiled(torch.cat(rows), len(real)).save(part, "PNG")

@@ -1,12 +1,11 @@
-"""The five networks of a training: generator, encoder, discriminator, and running averages of the first two."""
+"""The five networks of a training: generator, encoder, discriminator, and moving averages of the first two."""
 
 from __future__ import annotations
-
-import copy
 
 import torch
 from torch import Tensor, nn
 
+from kinblend.training.moving_average import averaged_copy, update_average
 from kinblend_plugins.stylegan2.encoder_network import EncoderNetwork
 from kinblend_plugins.stylegan2.generator import Generator
 from kinblend_plugins.stylegan2.layers import StyledConv
@@ -14,11 +13,11 @@ from kinblend_plugins.stylegan2.training.discriminator import Discriminator
 from kinblend_plugins.stylegan2.training.recipe import Recipe
 
 AVERAGED = ("generator", "encoder")
-RAMP = 0.05  # the half-life of the running average is at most this share of the faces seen
+RAMP = 0.05  # the half-life of the moving average is at most this share of the faces seen
 
 
 class Networks(nn.Module):
-    """Made from the recipe's seed. `steady_generator` and `steady_encoder` are the running averages."""
+    """Made from the recipe's seed. `average_generator` and `average_encoder` are the moving averages."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -28,19 +27,14 @@ class Networks(nn.Module):
             self.generator = Generator(recipe.widths, recipe.depth, recipe.dim)
             self.encoder = EncoderNetwork(down, features, recipe.layers, recipe.dim)
             self.discriminator = Discriminator(down)
-        self.steady_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.steady_encoder = copy.deepcopy(self.encoder).eval().requires_grad_(False)
+        self.average_generator = averaged_copy(self.generator)
+        self.average_encoder = averaged_copy(self.encoder)
 
-    @torch.no_grad()
-    def follow(self, batch: int, seen: int, half_life: int) -> None:
-        """Move the running averages: Karras et al. (2020, ADA), appendix C. half_life, batch, seen: in faces."""
-        share = 1 - 0.5 ** (batch / max(min(half_life, RAMP * seen), 1e-8))
+    def update_averages(self, batch: int, seen: int, half_life: int) -> None:
+        """Move the moving averages: Karras et al. (2020, ADA), appendix C. half_life, batch, seen: in faces."""
+        decay = 0.5 ** (batch / max(min(half_life, RAMP * seen), 1e-8))
         for name in AVERAGED:
-            fast, steady = getattr(self, name), getattr(self, f"steady_{name}")
-            for ours, theirs in zip(steady.parameters(), fast.parameters(), strict=True):
-                ours.lerp_(theirs, share)
-            for ours, theirs in zip(steady.buffers(), fast.buffers(), strict=True):
-                ours.copy_(theirs)
+            update_average(getattr(self, f"average_{name}"), getattr(self, name), decay)
 
 
 def noises(generator: Generator, count: int, source: torch.Generator) -> list[Tensor]:

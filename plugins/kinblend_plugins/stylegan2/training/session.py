@@ -7,15 +7,15 @@ Image Manipulation" (2021), sections 4.1 and 4.2. Both learn at once, and the di
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from kinblend.errors import KinblendError
+from kinblend.training.checkpoint import Checkpoints
 from kinblend_plugins.stylegan2.training import blends, faces, identity_loss, losses
 from kinblend_plugins.stylegan2.training.augment import Probability, augment
 from kinblend_plugins.stylegan2.training.draws import generator
@@ -79,7 +79,7 @@ class Session:
         progress.step += 1
         progress.seen += recipe.batch
         progress.age += 1
-        self.networks.follow(recipe.batch, progress.seen, recipe.average_images)
+        self.networks.update_averages(recipe.batch, progress.seen, recipe.average_images)
         return {name: value.detach() for name, value in found.items()}
 
     def make(self, real: Tensor) -> Fakes:
@@ -97,6 +97,33 @@ class Session:
         everyone = torch.cat(wanted)
         maps = noises(networks.generator, len(everyone), self.source("noise", self.device))
         return Fakes(networks.generator(everyone, maps).float(), offsets)
+
+    def save(self, checkpoints: Checkpoints) -> Path:
+        """Write a checkpoint; without the optimisers' moments where the recipe says so. Returns its folder."""
+        state = {
+            "progress": asdict(self.progress),
+            "probability": asdict(self.probability),
+            "recipe": self.recipe.record(),
+        }
+        optimizers = self.optimizers if self.recipe.moments else {}
+        return checkpoints.save(self.progress.step, self.networks.state_dict(), state, optimizers)
+
+    def load(self, checkpoints: Checkpoints) -> bool:
+        """Take up the latest checkpoint; False where there is none at all.
+
+        Weights, averages, augmentation and position are as they were. So are the optimisers if their moments are
+        there; without them they start afresh and the rate rises again over the recipe's `warmup` steps.
+        Raises `UsageError` where the recipe's architecture is another, `PackError` where all are damaged.
+        """
+        found = checkpoints.load()
+        if found is None:
+            return False
+        self.networks.load_state_dict(found.tensors)
+        self.probability = Probability(**found.state["probability"])
+        self.progress = Progress(**found.state["progress"])
+        if not found.restore(self.optimizers):
+            self.progress.age = 0
+        return True
 
     def source(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
         """Random numbers of this step for one purpose."""
@@ -170,16 +197,6 @@ class Session:
         for optimizer in self.optimizers.values():
             for entry in optimizer.param_groups:
                 entry["lr"] = self.recipe.rate * share
-
-
-def check_finite(found: dict[str, float], step: int) -> None:
-    """Raise `KinblendError` where a loss is no number any more."""
-    bad = [name for name, value in found.items() if not math.isfinite(value)]
-    if bad:
-        raise KinblendError(
-            f"the training diverged before step {step} ({', '.join(bad)}); go on from the last checkpoint with a "
-            "lower --rate, a higher --r1 or --precision fp32"
-        )
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kinblend import Projector
-from kinblend.errors import UnsupportedError, UsageError
-from kinblend.files import replacing
+from kinblend.errors import UnsupportedError
 from kinblend.identity.dlib_resnet import DlibResNet
 from kinblend.interfaces import SamplesLatents
 from kinblend.inversion import (
@@ -24,21 +22,23 @@ from kinblend.inversion import (
     picture_distance,
     resized,
 )
-from kinblend.tensor_files import load_file, safe_open
+from kinblend.tensor_files import load_file
+from kinblend.training.checkpoint import Checkpoints
+from kinblend.training.moving_average import averaged_copy, update_average
 from kinblend_plugins.wplus.files import below
 from kinblend_plugins.wplus.network import SIDE, EncoderNetwork
 from kinblend_plugins.wplus.training.augment import augment
 from kinblend_plugins.wplus.training.options import TrainOptions
 
 MEASURED = 20_000  # samples of w that the whitening is measured on
-AVERAGE = 0.998  # of the running average of the weights
+AVERAGE = 0.998  # decay of the moving average of the weights
 WARMUP = 100  # steps
 CLIP = 2.0  # norm of the gradient
 FARTHEST = 2.5  # whitened codes of samples moved along a direction may lie anywhere; further is not asked for
 
 
 class Session:
-    """Network, running average, optimiser and how far they have come.
+    """Network, moving average, optimiser and how far they have come.
 
     projector: whose pictures are encoded. identity: dlib's network. files: samples, as `samples.prepare` writes them.
     photos: uint8 [n, 3, S, S] without codes, or None.
@@ -62,7 +62,7 @@ class Session:
         self.space = Whitening(space.dim, w).to(device)
         self.network = EncoderNetwork(space.layers, space.dim).to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.average = averaged_copy(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.02, fused=True
         )
@@ -93,10 +93,10 @@ class Session:
         """Begin with the weights and the space of an encoder's file, as `tensors` gives them."""
         self.space.load_state_dict(below(tensors, "space."))
         self.network.load_state_dict(below(tensors, "network."))
-        self.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.average = averaged_copy(self.network)
 
-    def learn(self) -> dict[str, float]:
-        """One step; its losses by name."""
+    def learn(self) -> dict[str, Tensor]:
+        """One step. Returns its losses: scalars without gradient."""
         source = torch.Generator().manual_seed(self.options.seed * 1_000_003 + self.step)
         losses = self._picture_losses(source) if self.through_picture else self._code_losses(source)
         for group in self.optimizer.param_groups:
@@ -106,15 +106,19 @@ class Session:
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.optimizer.step()
         self.step += 1
-        self._follow()
-        return {name: float(value.detach()) for name, value in losses.items()}
+        update_average(self.average, self.network, min(AVERAGE, (self.step + 1) / (self.step + 20)))
+        return {name: value.detach() for name, value in losses.items()}
 
-    def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Whitened codes [n, D] and offsets [n, L, D] of pictures float32 [n, 3, 256, 256]."""
+    def encode(self, pictures: Tensor, network: EncoderNetwork | None = None) -> tuple[Tensor, Tensor]:
+        """Whitened codes [n, D] and offsets [n, L, D] of pictures float32 [n, 3, 256, 256].
+
+        network: in place of the one that learns.
+        """
+        network = network or self.network
         with torch.no_grad():
             features = identity_features(self.identity, pictures)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
-            whitened, offsets = self.network(pictures.contiguous(memory_format=torch.channels_last), features)
+            whitened, offsets = network(pictures.contiguous(memory_format=torch.channels_last), features)
         return whitened.float(), offsets.float()
 
     def _code_losses(self, source: torch.Generator) -> dict[str, Tensor]:
@@ -177,22 +181,12 @@ class Session:
         return rate * min(1.0, (self.step + 1) / WARMUP) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, gone / length)))
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        share = min(AVERAGE, (self.step + 1) / (self.step + 20))
-        for name, tensor in self.network.state_dict().items():
-            if tensor.is_floating_point():
-                self.average[name].lerp_(tensor, 1 - share)
-            else:
-                self.average[name].copy_(tensor)
-
-    @torch.no_grad()
     def measure(self, count: int = 64) -> tuple[dict[str, float], Tensor]:
-        """Of the running average, on samples it did not learn from: R² of the codes, identity distance, and a picture
+        """Of the moving average, on samples it did not learn from: R² of the codes, identity distance, and a picture
         [3, 2 S, n S] of the first eight, as drawn and as reconstructed."""
         held = self.samples[0]
         codes, pictures = held["codes"][:count].to(self.device), _floats(held["pictures"][:count]).to(self.device)
-        with self._averaged():
-            found = self.space.codes(*self.encode(pictures))
+        found = self.space.codes(*self.encode(pictures, self.average))
         centre = self.space.to_w(torch.zeros_like(self.space.centre))
         unexplained = ((found - codes) / self.space.spread).square().mean()
         shown = torch.cat([resized(self.draw(code[None]), self.side).to(self.device) for code in found[:16]])
@@ -203,68 +197,31 @@ class Session:
         rows = [torch.cat(list(some[:8]), 2) for some in (pictures, shown)]
         return {"r2": float(r2), "identity": float(far)}, torch.cat(rows, 1).clamp(-1, 1).cpu()
 
-    def _averaged(self) -> _Averaged:
-        return _Averaged(self.network, self.average)
-
     def tensors(self) -> dict[str, Tensor]:
         """What the encoder's file holds."""
-        named = {f"network.{name}": tensor for name, tensor in self.average.items()}
+        named = {f"network.{name}": tensor for name, tensor in self.average.state_dict().items()}
         return named | {f"space.{name}": tensor for name, tensor in self.space.state_dict().items()}
 
-    def save(self, path: Path) -> None:
-        """Everything, the optimiser's moments too."""
+    def save(self, checkpoints: Checkpoints) -> None:
+        """Write a checkpoint of everything, the optimiser's moments too."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"average.{name}": tensor for name, tensor in self.average.items()}
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"moments.{number}.{name}": value for name, value in moments.items()}
-        tensors["progress"] = torch.tensor([self.step, self.seconds], dtype=torch.float64)
-        plain = {
-            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, tensor in tensors.items()
-        }
-        with replacing(path) as part:
-            save_file(plain, part, self._told())
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        tensors |= {f"space.{name}": tensor for name, tensor in self.space.state_dict().items()}
+        state = {"step": self.step, "seconds": self.seconds}
+        checkpoints.save(self.step, tensors, state, {"encoder": self.optimizer})
 
-    def load(self, path: Path) -> None:
-        """Take up what `save` wrote. Raises `UsageError` where the options were others."""
-        with safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}) != self._told():
-                raise UsageError(f"{path} is of a training with other options; delete it, or name another --out")
-        tensors = load_file(path)
-        self.network.load_state_dict(below(tensors, "network."))
-        self.average = {name: tensor.to(self.device) for name, tensor in below(tensors, "average.").items()}
-        step, self.seconds = tensors["progress"].tolist()
-        self.step = int(step)
-        moments: dict[int, dict[str, Tensor]] = {}
-        parameters = list(self.network.parameters())
-        for name, value in below(tensors, "moments.").items():
-            number, key = name.split(".")
-            # The optimiser takes for granted that moments lie in memory as their parameter does.
-            like = parameters[int(number)]
-            there = value if value.ndim == 0 else torch.empty_like(like).copy_(value)
-            moments.setdefault(int(number), {})[key] = there
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-
-    def _told(self) -> dict[str, str]:
-        loose = {"code_minutes", "picture_minutes", "device", "precision", "picture_batch", "code_batch"}
-        return {"options": self.options.model_dump_json(exclude=loose)}
-
-
-class _Averaged:
-    """Within `with`, a network holds its running average, in evaluation mode."""
-
-    def __init__(self, network: nn.Module, average: Mapping[str, Tensor]) -> None:
-        self.network, self.average = network, average
-
-    def __enter__(self) -> None:
-        self.kept = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-        self.network.load_state_dict(self.average)
-        self.network.eval()
-
-    def __exit__(self, *_: object) -> None:
-        self.network.load_state_dict(self.kept)
-        self.network.train()
+    def load(self, checkpoints: Checkpoints) -> bool:
+        """Take up the latest checkpoint; False where there is none. Raises `UsageError` where the options were
+        others, `PackError` where all are damaged."""
+        found = checkpoints.load()
+        if found is None:
+            return False
+        self.network.load_state_dict(found.below("network"))
+        self.average.load_state_dict(found.below("average"))
+        self.space.load_state_dict(found.below("space"))
+        self.step, self.seconds = int(found.state["step"]), float(found.state["seconds"])
+        found.restore({"encoder": self.optimizer})
+        return True
 
 
 def _floats(pictures: Tensor) -> Tensor:

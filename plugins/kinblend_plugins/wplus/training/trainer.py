@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,102 +11,111 @@ from torch import Tensor
 from kinblend import load_backbone
 from kinblend.errors import UsageError
 from kinblend.evaluation.face_dataset import read_faces
-from kinblend.files import append_text, remove_leftovers, replacing
+from kinblend.files import remove_leftovers, replacing
 from kinblend.identity.dlib_resnet import read_network, weights_file
 from kinblend.imaging import to_batch, to_pictures
 from kinblend.imaging.figures import new_figure, save_figure
+from kinblend.training.checkpoint import Checkpoints
+from kinblend.training.device import device_of
+from kinblend.training.log import TrainingLog, line_of
+from kinblend.training.loop import Intervals, run_training
 from kinblend_plugins.wplus.files import read_parts, write_parts
 from kinblend_plugins.wplus.network import SIDE
 from kinblend_plugins.wplus.training.options import TrainOptions
 from kinblend_plugins.wplus.training.samples import prepare, read_age
 from kinblend_plugins.wplus.training.session import Session
 
-SAVED, SAID, MEASURED = 60.0, 15.0, 300.0  # seconds between checkpoints, lines of progress, sheets
-CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
-
-Log = Callable[[str], None]
+WORK, LOG = "training", "log.jsonl"
+LOOSE = {"code_minutes", "picture_minutes", "device", "precision", "picture_batch", "code_batch"}
 
 
-def train(options: TrainOptions, out: Path, progress: Log | None = None) -> Path:
+def train(options: TrainOptions, out: Path, progress: Callable[[str], None] | None = None) -> Path:
     """Train an encoder for the generator of `options.backbone`, and write it to the folder `out`, in files below 16
     MiB.
 
-    Samples, log, curves, sheets and the checkpoint lie in `out`/training. Called again with the same `out` it goes on
-    from the checkpoint, which is written each minute and when it is interrupted. progress: told how it goes.
+    Samples, log, curves, sheets and checkpoints lie in `out`/training. Called again with the same `out` it goes on
+    from the last checkpoint, which is written each minute and when it is interrupted. progress: told how it goes.
     Returns `out`. Raises `InputError`, `UsageError` and `UnsupportedError`, where the generator can't draw samples.
     """
-    log = progress or (lambda _: None)
-    work = out / "training"
-    (work / "sheets").mkdir(parents=True, exist_ok=True)
-    for folder in (work, work / "sheets", work / "samples"):
-        remove_leftovers(folder)
-    session = _session(options, work, log)
-    checkpoint = work / CHECKPOINT
-    if checkpoint.is_file():
-        session.load(checkpoint)
-        log(f"going on after step {session.step}, {session.seconds / 60:.0f} minutes")
-    try:
-        _run(session, work, log)
-    finally:
-        if session.step:
-            session.save(checkpoint)
-    _measure(session, work, log)
-    write_parts(out, "encoder", session.tensors())
-    _curves(work, log)
+    run = Run(options, out / WORK, progress)
+    run_training(run, Intervals())
+    write_parts(out, "encoder", run.session.tensors())
+    _draw_curves(run.log, out / WORK / "curves.png")
     return out
 
 
-def _session(options: TrainOptions, work: Path, log: Log) -> Session:
-    device = _device(options.device)
+class Run:
+    """One call of `train`: what `run_training` goes through. work: the folder of everything but the encoder."""
+
+    def __init__(self, options: TrainOptions, work: Path, progress: Callable[[str], None] | None) -> None:
+        (work / "sheets").mkdir(parents=True, exist_ok=True)
+        for folder in (work, work / "sheets", work / "samples"):
+            remove_leftovers(folder)
+        self.work, self.log = work, TrainingLog(work / LOG, progress)
+        self.session = _session(options, work, self.log.tell)
+        self.checkpoints = Checkpoints(work, options.model_dump(mode="json", exclude=LOOSE))
+        if self.session.load(self.checkpoints):
+            self.log.tell(f"going on after step {self.steps}, {self.seconds / 60:.0f} minutes")
+
+    @property
+    def seconds(self) -> float:
+        """How long it was trained, over all calls."""
+        return self.session.seconds
+
+    @seconds.setter
+    def seconds(self, value: float) -> None:
+        self.session.seconds = value
+
+    @property
+    def done(self) -> bool:
+        """Whether its time is over."""
+        return self.session.done
+
+    @property
+    def steps(self) -> int:
+        """How many were taken, over all calls."""
+        return self.session.step
+
+    def step(self) -> dict[str, Tensor]:
+        """Learn from one batch."""
+        return self.session.learn()
+
+    def save(self, losses: Mapping[str, float]) -> None:
+        """A checkpoint and an entry of the log."""
+        self.session.save(self.checkpoints)
+        self._write(losses)
+
+    def report(self, losses: Mapping[str, float]) -> None:
+        """A line of progress."""
+        left = self.session.minutes - self.seconds / 60
+        self.log.tell(f"step {self.steps}, {max(left, 0):.0f} minutes left; {line_of(losses)}")
+
+    def measure(self) -> None:
+        """Measure on held-out samples, and draw a sheet of reconstructions."""
+        found, sheet = self.session.measure()
+        with replacing(self.work / "sheets" / f"step-{self.steps:07d}.png") as part:
+            to_pictures(sheet[None])[0].save(part, "PNG")
+        named = {f"held out: {name}": value for name, value in found.items()}
+        self._write(named)
+        self.log.tell(line_of(named))
+
+    def _write(self, values: Mapping[str, float]) -> None:
+        self.log.write({"step": self.steps, "minutes": round(self.seconds / 60, 2), **values})
+
+
+def _session(options: TrainOptions, work: Path, tell: Callable[[str], None]) -> Session:
+    device = device_of(options.device)
     backbone = load_backbone(options.backbone)
     projector = backbone.projector
     if projector.module is not None:
         projector.module.to(device)
     age = None if options.age is None else read_age(options.age, projector)
-    files = prepare(projector, work / "samples", options.samples, SIDE, options.seed, age, log)
+    files = prepare(projector, work / "samples", options.samples, SIDE, options.seed, age, tell)
     photos = None if options.photos is None else _photos(options.photos)
     session = Session(options, projector, read_network(weights_file()), files, photos, device)
     if options.start:
         session.start(read_parts(backbone.context, "encoder"))
     return session
-
-
-def _run(session: Session, work: Path, log: Log) -> None:
-    """Steps until the time is over; log, checkpoints and sheets on the way."""
-    started, before = time.monotonic(), session.seconds
-    saved = said = measured = started
-    sums: dict[str, list[float]] = {}
-    while not session.done:
-        for name, value in session.learn().items():
-            if not math.isfinite(value):
-                raise UsageError(f"the {name} loss is {value} after step {session.step}: train with a lower rate")
-            sums.setdefault(name, []).append(value)
-        now = time.monotonic()
-        session.seconds = before + now - started
-        if now - said >= SAID:
-            _note(work, session, {name: sum(values) / len(values) for name, values in sums.items()}, log)
-            said, sums = now, {}
-        if now - saved >= SAVED:
-            session.save(work / CHECKPOINT)
-            saved = now
-        if now - measured >= MEASURED:
-            _measure(session, work, log)
-            measured = now
-
-
-def _note(work: Path, session: Session, values: dict[str, float], log: Log) -> None:
-    entry = {"step": session.step, "minutes": round(session.seconds / 60, 2), **values}
-    append_text(work / LOG, json.dumps(entry) + "\n")
-    left = session.minutes - session.seconds / 60
-    figures = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
-    log(f"step {session.step}, {max(left, 0):.0f} minutes left; {figures}")
-
-
-def _measure(session: Session, work: Path, log: Log) -> None:
-    found, sheet = session.measure()
-    with replacing(work / "sheets" / f"step-{session.step:07d}.png") as part:
-        to_pictures(sheet[None])[0].save(part, "PNG")
-    _note(work, session, {f"held out: {name}": value for name, value in found.items()}, log)
 
 
 def _photos(path: Path) -> Tensor:
@@ -119,25 +124,13 @@ def _photos(path: Path) -> Tensor:
     return torch.cat([((to_batch([face], SIDE) + 1) * 127.5).round().to(torch.uint8) for face in faces])
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"device={name!r}: use auto, cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"device={name!r}: there is no CUDA device here; use cpu")
-    return device
-
-
-def _curves(work: Path, log: Log) -> None:
+def _draw_curves(log: TrainingLog, picture: Path) -> None:
     """Losses by minutes, where matplotlib is there."""
-    entries: list[dict[str, Any]] = [json.loads(line) for line in (work / LOG).read_text("utf-8").splitlines()]
+    entries = log.read()
     try:
         figure = new_figure(9, 5)
     except UsageError as error:
-        log(str(error))
+        log.tell(str(error))
         return
     axes = figure.subplots()
     for name in sorted({name for entry in entries for name in entry} - {"step", "minutes"}):
@@ -145,4 +138,4 @@ def _curves(work: Path, log: Log) -> None:
         axes.plot(*zip(*points, strict=True), label=name)
     axes.set(xlabel="minutes", yscale="log")
     axes.legend(fontsize=8)
-    save_figure(figure, work / "curves.png")
+    save_figure(figure, picture)

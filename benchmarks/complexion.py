@@ -14,7 +14,7 @@ import numpy as np
 from kinblend import Engine
 from kinblend.evaluation.face_dataset import couples, read_faces
 from kinblend.faces import predict_in_crop
-from kinblend.training.face_measurements import complexion
+from kinblend_plugins.interfacegan.training.face_measurements import complexion
 
 EDITS = {"age": ("4y", "8y", "16y", -2.0, 2.0), "gender": (-2.0, 2.0), "smile": (2.0,), "weight": (2.0,)}
 

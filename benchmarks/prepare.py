@@ -23,8 +23,8 @@ from kinblend.families.prepare import PrepareOptions
 from kinblend.families.prepare.run import CHUNK
 from kinblend.families.prepare.worker import run_stages
 from kinblend.families.readers import read_families
+from kinblend.files import file_sha256
 from kinblend.imaging.decode import read_image
-from kinblend.storage.checksummed import file_sha256
 
 
 def main() -> None:

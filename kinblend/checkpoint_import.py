@@ -11,10 +11,9 @@ from typing import Any
 
 from kinblend.backbone import load_backbone
 from kinblend.errors import CheckpointError, UsageError, wrap_plugin_errors
-from kinblend.files import locked
+from kinblend.files import file_sha256, locked
 from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec, check_name
-from kinblend.storage.checksummed import file_sha256
 from kinblend.storage.packs import Pack, annotate, open_pack
 
 _TEMPORARY = re.compile(r"\.[^.]+\.[a-z0-9_]{8}")  # as `tempfile.mkdtemp` names them here

@@ -5,6 +5,7 @@ from kinblend.families.kinship_json import load_kinship_set
 from kinblend.families.model import Defect, Family, Gender, KinshipSet, Member, NuclearFamily, Person, Role
 from kinblend.families.splits import split_families
 from kinblend.families.trios import Trios, join_trios, load_trios
+from kinblend.plugins import load_analyser
 from kinblend.storage.tables import Table, read_cells, read_table
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "is_junk_file",
     "join_trios",
     "list_pictures",
+    "load_analyser",
     "load_kinship_set",
     "load_trios",
     "read_cells",

@@ -6,6 +6,7 @@ Plugins that write files should use this, too.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -228,6 +229,12 @@ def open_plain(path: str | Path) -> BufferedReader:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     raise OSError(errno.EINVAL, "it is a device, a FIFO or a socket, and no plain file", str(path))
+
+
+def file_sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, 64 hex digits. Raises `OSError`."""
+    with open_plain(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class BoundedReader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,6 +19,8 @@ from kinblend.registry import KINDS, PluginSpec, Registry, contained
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from kinblend.storage.pack_sources import PackSource
 
 GROUP = "kinblend"
@@ -153,6 +155,19 @@ def load_component(kind: str, name: str | None = None) -> Any:
     if key not in _components:
         _components[key] = _make_component(kind, spec)
     return _components[key]
+
+
+def load_analyser(name: str | None = None) -> Callable[[Sequence[Image]], list[dict[str, Any]]]:
+    """The analyser of that name: pictures of a face each → what it guesses of each, such as `age` and `gender`.
+
+    name: None takes the one that plugins prefer. Raises `UnknownPluginError`, and `PluginError` where what it needs
+    is not installed.
+    """
+    analysers = load_plugins()["analyser"]
+    found: Callable[[Sequence[Image]], list[dict[str, Any]]] = (
+        analysers.get(name) if name else analysers.default()
+    ).function()
+    return found
 
 
 _components: dict[tuple[str, str, str], FaceComponent] = {}

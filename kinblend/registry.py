@@ -63,7 +63,7 @@ class PluginSpec:
         then show it as not available there.
     reads: further files of a pack that it reads where they are there.
     preferred: the most preferred of a kind is the one used by default; lists show it first. 0: never by default.
-    trains: what a trainer trains: "backbone", "blender" or "encoder".
+    trains: what a trainer trains: "backbone", "blender", "encoder" or "directions".
     requires: distributions that it needs beside its own plugin's.
     variants: options under which evaluations try it, by the name they are reported under. One of the plugin's own
         name takes the place of its defaults.

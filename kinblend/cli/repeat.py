@@ -27,7 +27,7 @@ class Repeated:
 
     def check_photographs(self, father: Path | None, mother: Path | None) -> None:
         """Raise `UsageError` where one is missing, `InputError` where it is another than the manifest's."""
-        from kinblend.storage.checksummed import file_sha256
+        from kinblend.files import file_sha256
 
         for role, path in (("father", father), ("mother", mother)):
             sha256 = str(self.manifest["inputs"][role].get("sha256", ""))
@@ -92,7 +92,7 @@ def _with_files(options: Any, given: Any, where: str) -> Any:
     if set(options) != {"sha256"}:
         known = given if isinstance(given, Mapping) else {}
         return {name: _with_files(value, known.get(name), f"{where}{name}.") for name, value in options.items()}
-    from kinblend.storage.checksummed import file_sha256
+    from kinblend.files import file_sha256
 
     name, sha256 = where.rstrip("."), options["sha256"]
     if not isinstance(given, str) or not Path(given).is_file():

@@ -1,4 +1,4 @@
-"""`kinblend train backbone|blender|encoder NAME`: a command for each trainer, whose options are its flags."""
+"""`kinblend train KIND NAME`: a command for each trainer, whose options are its flags."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from kinblend.cli import flags
@@ -24,6 +25,7 @@ OUT = {
     "backbone": Annotated[Path | None, typer.Option(help="The pack's folder; default: among the installed packs.")],
     "blender": Annotated[Path | None, typer.Option(help="File for the weights. Default: blender.safetensors.")],
     "encoder": Annotated[Path | None, typer.Option(help="Folder for the encoder's files. Default: encoder.")],
+    "directions": Annotated[Path | None, typer.Option(help="File to write. Default: directions.safetensors.")],
 }
 ANY_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}  # unknown ones are named by the trainer
 
@@ -67,7 +69,7 @@ def _trainers() -> list[PluginSpec]:
 
 def trainer_command(spec: PluginSpec) -> Any:
     """The command that runs a trainer; its flags are the fields of the trainer's options model."""
-    run = {"backbone": _train_backbone, "blender": _train_blender, "encoder": _train_encoder}[spec.trains]
+    run = _RUN[spec.trains]
     fields = spec.options_schema().get("properties", {})
 
     def command(context: typer.Context, out: Path | None, as_json: bool, quiet: bool, **given: Any) -> None:
@@ -96,8 +98,8 @@ def _parameter(name: str, schema: Mapping[str, Any]) -> Parameter:
     """A flag for a field. Values are read by the trainer's own model; switches need none."""
     kinds = {variant.get("type") for variant in (schema, *schema.get("anyOf", ()))}
     default = schema.get("default")
-    words = [str(schema.get("description", "")), "" if default is None else f"Default: {default}."]
-    text, flag = " ".join(filter(None, words)), f"--{name.replace('_', '-')}"
+    words = [str(schema.get("description", "")), "" if default in (None, "") else f"Default: {default}."]
+    text, flag = escape(" ".join(filter(None, words))), f"--{name.replace('_', '-')}"
     if "boolean" in kinds:
         option: Any = Annotated[bool | None, typer.Option(f"{flag}/--no-{flag[2:]}", help=text)]
     else:
@@ -172,6 +174,24 @@ def _train_encoder(spec: PluginSpec, options: dict[str, Any], out: Path | None, 
     files = sorted(folder.glob("*.safetensors"))
     log(f"put it into the pack with `kinblend models add {pack} {' '.join(map(str, files))} --encoder {spec.name}`")
     emit_paths(files, as_json)
+
+
+def _train_directions(spec: PluginSpec, options: dict[str, Any], out: Path | None, as_json: bool) -> None:
+    from kinblend.backbone import choose_backbone
+
+    pack, file = str(choose_backbone(options.get("backbone"))), out or Path("directions.safetensors")
+    check_file(file)
+    _train(spec, options | {"backbone": pack}, file)
+    log(f"put them into the pack with `kinblend models add {pack} {file}`")
+    emit_paths([file], as_json)
+
+
+_RUN: dict[str, Run] = {
+    "backbone": _train_backbone,
+    "blender": _train_blender,
+    "encoder": _train_encoder,
+    "directions": _train_directions,
+}
 
 
 def _train(spec: PluginSpec, options: dict[str, Any], out: Path) -> Path:

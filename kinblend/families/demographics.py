@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kinblend.errors import ImageError, InputError
 from kinblend.families.model import KinshipSet
 from kinblend.families.prepare.cache import StageCache, StageResult, reject
-from kinblend.storage.checksummed import file_sha256
+from kinblend.files import file_sha256
 from kinblend.storage.tables import Kind, read_table
 
 if TYPE_CHECKING:

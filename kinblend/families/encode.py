@@ -15,8 +15,7 @@ from kinblend.families.prepared import describe_encoding, prepared_folder, read_
 from kinblend.families.trio_list import PICTURES, TrioFiles
 from kinblend.families.trios import Trios
 from kinblend.families.workers import in_processes
-from kinblend.files import atomic_write
-from kinblend.storage.checksummed import file_sha256
+from kinblend.files import atomic_write, file_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 from kinblend.backbone import Backbone
 from kinblend.device import DevicePool, peak_rss
 from kinblend.errors import wrap_plugin_errors
+from kinblend.files import file_sha256
 from kinblend.identity import load_identity
 from kinblend.interfaces import Plugin
 from kinblend.pipeline.request import RunPlan
 from kinblend.pipeline.result import Parent
-from kinblend.storage.checksummed import file_sha256
 from kinblend.types import Target
 
 if TYPE_CHECKING:

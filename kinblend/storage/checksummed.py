@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, NonFiniteError
-from kinblend.files import atomic_write, open_plain
+from kinblend.files import atomic_write
 from kinblend.tensor_files import safe_open
 
 if TYPE_CHECKING:
@@ -59,12 +59,6 @@ def read_checksummed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], 
         raise CorruptFileError(f"{path} holds a {header.get('kind')!s:.40}, not a {kinds[0]}")
     _refuse_non_finite(path, tensors)
     return tensors, header
-
-
-def file_sha256(path: str | Path) -> str:
-    """The SHA-256 of a file, 64 hex digits. Raises `OSError`."""
-    with open_plain(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kinblend.errors import DownloadError
-from kinblend.files import atomic_write, check_target, open_for_writing
-from kinblend.storage.checksummed import file_sha256
+from kinblend.files import atomic_write, check_target, file_sha256, open_for_writing
 from kinblend.storage.pack_sources import Download
 
 TRIES = 4  # in a row without a single new byte

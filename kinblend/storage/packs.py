@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.errors import PackError, PackNotFoundError, UsageError
-from kinblend.files import atomic_write, check_target, locked
-from kinblend.storage.checksummed import file_sha256
+from kinblend.files import atomic_write, check_target, file_sha256, locked
 from kinblend.types import LatentSpace
 
 DESCRIPTION = "pack.json"

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from kinblend.errors import DownloadError
-from kinblend.storage.checksummed import file_sha256
+from kinblend.files import file_sha256
 from kinblend.storage.download import OnBytes
 from kinblend.storage.pack_sources import PackageDownload
 

@@ -57,7 +57,7 @@ COMMANDS = {
     "train": (["train", "blender", "learned", "--trios", "T.safetensors", "--out"], "T.safetensors"),
     "train, of several": (["train", "blender", "learned", "--trios=t.csv,T.safetensors", "--out"], "T.safetensors"),
     "train directions": (
-        ["train", "directions", "--faces", "faces.zip", "--ratings", "t.csv", "--out"],
+        ["train", "directions", "rated", "--faces", "faces.zip", "--ratings", "t.csv", "--out"],
         "faces.zip",
     ),
     "bench": (["bench", "--father", "1f.jpg", "--mother", "1m.jpg", "--step", "blend", "--out"], "1f.jpg"),

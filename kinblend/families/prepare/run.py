@@ -16,8 +16,7 @@ from kinblend.families.prepare.outputs import Kept, Rejected, write_outputs
 from kinblend.families.prepare.stages import Work
 from kinblend.families.prepare.worker import Job, WorkerResult, run_stages
 from kinblend.families.workers import in_processes
-from kinblend.files import keep_inputs
-from kinblend.storage.checksummed import file_sha256
+from kinblend.files import file_sha256, keep_inputs
 
 CHUNK = 16  # pictures that go through the networks together
 

@@ -19,3 +19,27 @@ def kinblend_register_editors(register: Callable[[kinblend.PluginSpec], None]) -
             preferred=1,
         )
     )
+
+
+@kinblend.hookimpl
+def kinblend_register_trainers(register: Callable[[kinblend.PluginSpec], None]) -> None:
+    for name, summary, function, options, preferred in (
+        ("rated", "directions on faces that people have rated", "train_rated", "RatedOptions", 1),
+        (
+            "generated",
+            "directions on pictures that the generator draws",
+            "train_generated_directions",
+            "GeneratedOptions",
+            0,
+        ),
+    ):
+        register(
+            kinblend.PluginSpec(
+                name,
+                summary,
+                f"{__name__}.training.trainer:{function}",
+                f"{__name__}.training.options:{options}",
+                trains="directions",
+                preferred=preferred,
+            )
+        )

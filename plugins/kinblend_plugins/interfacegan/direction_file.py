@@ -30,7 +30,7 @@ class Direction:
     step: the change by one standard deviation, float32 [L, D]. up: the same where a strength is positive; None where
     `step` holds both ways. reader: its product with a code, plus `bias`, is the attribute in standard deviations
     from the mean; None where nothing is known of it. path: the change at each of `knots`, float32 [K, L, D], where
-    no one step fits all. facts: as `kinblend.training.directions` describes. curve: what a reading in standard
+    no one step fits all. facts: as `training.rated_directions` describes. curve: what a reading in standard
     deviations means in the attribute's own unit, where that is calibrated; beside: the attribute that it depends on.
     slope: of the leaky ReLU that is undone in the codes it is given; a direction whose facts say "plain" reads and
     moves codes as they were before.

@@ -1,7 +1,7 @@
-"""Directions from a generator's own pictures, labelled by networks: `kinblend train directions --generated`.
+"""Directions from a generator's own pictures, labelled by networks: `kinblend train directions generated`.
 
 Readers of the attributes are linear in codes with the last leaky ReLU undone; steps change one attribute and leave
-the others (`kinblend.training.gaussian`). Age is calibrated in years on what it is used for: couples' mean codes,
+the others (`gaussian`). Age is calibrated in years on what it is used for: couples' mean codes,
 moved to random ages and sexes, rendered and looked at again.
 """
 
@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from kinblend.inversion import SLOPE, undone
-from kinblend.training.directions import DESCRIPTION, GROWN, HELD_OUT, Directions
-from kinblend.training.gaussian import conditional_steps, linear_reader, rising
-from kinblend.training.rated_attributes import AttributeSpec
-from kinblend.training.regression import r_squared
+from kinblend_plugins.interfacegan.training.gaussian import conditional_steps, linear_reader, rising
+from kinblend_plugins.interfacegan.training.rated_attributes import AttributeSpec
+from kinblend_plugins.interfacegan.training.rated_directions import DESCRIPTION, GROWN, HELD_OUT, Directions
+from kinblend_plugins.interfacegan.training.regression import r_squared
 
 RIDGE = 200.0
 YEARS = 10.0  # of a strength of one, among adults

@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 from kinblend import Context, LatentSpace
 from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, UnsupportedError
-from kinblend.training.directions import fit_directions
-from kinblend.training.face_measurements import COLOURS, complexion, measure
-from kinblend.training.rated_attributes import Attribute, AttributeSpec, read_rated
-from kinblend.training.rated_faces import _keep, _resume
-from kinblend.training.regression import conditional_means, linear_basis
+from kinblend_plugins.interfacegan.training.face_measurements import COLOURS, complexion, measure
+from kinblend_plugins.interfacegan.training.rated_attributes import Attribute, AttributeSpec, read_rated
+from kinblend_plugins.interfacegan.training.rated_directions import fit_directions
+from kinblend_plugins.interfacegan.training.rated_faces import _keep, _resume
+from kinblend_plugins.interfacegan.training.regression import conditional_means, linear_basis
 
 SPACE = LatentSpace("toy", 3, 16, "0" * 64)
 

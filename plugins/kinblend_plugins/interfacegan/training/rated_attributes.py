@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from kinblend.datasets import read_table
 from kinblend.errors import InputError
-from kinblend.storage.archives import open_archive
-from kinblend.storage.tables import read_table
+from kinblend.packs import open_archive
 
 ID = "omi_stimulus"  # the column of an archive's index by which ratings name its faces
 

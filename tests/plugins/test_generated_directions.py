@@ -12,10 +12,17 @@ from safetensors.torch import save_file
 from kinblend import Context, LatentSpace, Target
 from kinblend.backbone import make_plugin
 from kinblend.inversion import redone, undone
-from kinblend.training.gaussian import conditional_steps, linear_reader, rising
-from kinblend.training.generated_directions import Layers, Measurements, even, fit_generated, metadata, uneven
-from kinblend.training.generated_faces import MeasurementCache, _in_turn, joined
-from kinblend.training.picture_measurements import measure_picture
+from kinblend_plugins.interfacegan.training.gaussian import conditional_steps, linear_reader, rising
+from kinblend_plugins.interfacegan.training.generated_directions import (
+    Layers,
+    Measurements,
+    even,
+    fit_generated,
+    metadata,
+    uneven,
+)
+from kinblend_plugins.interfacegan.training.generated_faces import MeasurementCache, _in_turn, joined
+from kinblend_plugins.interfacegan.training.picture_measurements import measure_picture
 
 SPACE, LAYERS = LatentSpace("toy", 5, 16, "0" * 64), Layers(5, 3, (1, 4))
 SEEN_TOO_OLD = 8.0  # years, of every edited picture

@@ -1,4 +1,4 @@
-"""Rated faces → codes and attributes of one backbone, then directions: what `kinblend train directions` does."""
+"""Rated faces → codes and attributes of one backbone, then directions: what the trainer `rated` does."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor
 
-from kinblend.backbone import Backbone
+from kinblend import AlignedFace, Backbone
 from kinblend.errors import CorruptFileError, UnsupportedError
 from kinblend.faces import predict_in_crop
-from kinblend.files import atomic_write, replacing
-from kinblend.storage.archives import open_archive
-from kinblend.storage.checksummed import file_sha256
+from kinblend.files import atomic_write, file_sha256, replacing
+from kinblend.packs import open_archive
 from kinblend.tensor_files import SafetensorError, load_file, safe_open
-from kinblend.training.directions import Directions, Method, fit_directions
-from kinblend.training.face_measurements import COLOURS, MEASURES, complexion, measure
-from kinblend.training.rated_attributes import ATTRIBUTE_SPECS, Attribute, RatedFaces
-from kinblend.types import AlignedFace
+from kinblend_plugins.interfacegan.training.face_measurements import COLOURS, MEASURES, complexion, measure
+from kinblend_plugins.interfacegan.training.rated_attributes import ATTRIBUTE_SPECS, Attribute, RatedFaces
+from kinblend_plugins.interfacegan.training.rated_directions import Directions, Method, fit_directions
 
 SAVE_EVERY = 50  # faces
 FEWEST = 50

@@ -19,8 +19,14 @@ import torch
 from torch import Tensor
 
 from kinblend.errors import ModelError
-from kinblend.training.rated_attributes import Attribute
-from kinblend.training.regression import choose_ridge, conditional_means, linear_basis, r_squared, ridge
+from kinblend_plugins.interfacegan.training.rated_attributes import Attribute
+from kinblend_plugins.interfacegan.training.regression import (
+    choose_ridge,
+    conditional_means,
+    linear_basis,
+    r_squared,
+    ridge,
+)
 
 Method = Literal["mean", "ridge", "svm"]
 KNOTS = (2.0, 5.0, 9.0, 14.0, 20.0, 30.0, 40.0, 50.0, 60.0, 68.0)  # years

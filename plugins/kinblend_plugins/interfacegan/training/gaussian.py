@@ -40,7 +40,7 @@ def rising(x: Tensor, y: Tensor, at: Tensor, least: float) -> Tensor:
     x, y: [n]. at: [K], the knots. Returns [K]. Neighbouring slopes that come out too small are pooled with the next
     (Barlow and others 1972), after a little smoothing, so that a knot without points follows its neighbours.
     """
-    from kinblend.training.regression import linear_basis
+    from kinblend_plugins.interfacegan.training.regression import linear_basis
 
     design = linear_basis(x, at.tolist())
     bends = torch.diff(torch.eye(len(at)).to(x), n=2, dim=0)

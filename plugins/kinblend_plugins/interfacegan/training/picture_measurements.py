@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinblend.errors import InputError, ModelError
-from kinblend.training.face_measurements import complexion, measure
+from kinblend_plugins.interfacegan.training.face_measurements import complexion, measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Pictures that a generator draws, and how networks see them: the data of `kinblend.training.generated_directions`.
+"""Pictures that a generator draws, and how networks see them: the data of `generated_directions`.
 
 Everything follows from a seed, so that work that was ended goes on where it stopped: what was seen is kept in order.
 """
@@ -14,15 +14,14 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor
 
-from kinblend.errors import UnsupportedError
+from kinblend.errors import CorruptFileError, UnsupportedError
 from kinblend.faces import predict_in_crop
-from kinblend.files import atomic_write
+from kinblend.files import atomic_write, replacing
 from kinblend.imaging import to_pictures
 from kinblend.inversion import redone, undone
-from kinblend.tensor_files import load_file
-from kinblend.training.directions import Directions
-from kinblend.training.gaussian import linear_reader
-from kinblend.training.generated_directions import (
+from kinblend.tensor_files import load_file, safe_open
+from kinblend_plugins.interfacegan.training.gaussian import linear_reader
+from kinblend_plugins.interfacegan.training.generated_directions import (
     RIDGE,
     Layers,
     Measurements,
@@ -32,13 +31,14 @@ from kinblend.training.generated_directions import (
     pooled,
     uneven,
 )
-from kinblend.training.picture_measurements import measure_picture
+from kinblend_plugins.interfacegan.training.picture_measurements import measure_picture
+from kinblend_plugins.interfacegan.training.rated_directions import Directions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from kinblend.backbone import Backbone
-    from kinblend.training.picture_measurements import Parser
+    from kinblend import Backbone
+    from kinblend_plugins.interfacegan.training.picture_measurements import Parser
 
     Analyser = Callable[[Sequence[Image]], list[dict[str, Any]]]
 
@@ -90,8 +90,8 @@ class MeasurementCache:
     def save(self) -> None:
         names = sorted({name for row in self._rows for name in row})
         table = torch.tensor([[row.get(name, float("nan")) for name in names] for row in self._rows])
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"rows": table.double()}, self._path, self._about | {"names": " ".join(names)})
+        with replacing(self._path) as part:
+            save_file({"rows": table.double()}, part, self._about | {"names": " ".join(names)})
 
     def forget(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -310,16 +310,16 @@ def _towards(known: Directions, v: Tensor, name: str, goal: Tensor) -> Tensor:
 
 
 def _rows(path: Path, about: dict[str, str]) -> list[dict[str, float]]:
-    from kinblend.tensor_files import safe_open
-
+    """What was kept of the same work; nothing of a damaged file."""
     if not path.is_file():
         return []
-    with safe_open(str(path), framework="pt") as file:
-        kept = file.metadata() or {}
-    names = kept.pop("names", "").split()
-    if kept != about:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            kept = file.metadata() or {}
+        names = kept.pop("names", "").split()
+        return list(_as_rows(load_file(path)["rows"], names)) if kept == about else []
+    except CorruptFileError:
         return []
-    return list(_as_rows(load_file(path)["rows"], names))
 
 
 def _as_rows(table: Tensor, names: Sequence[str]) -> Iterator[dict[str, float]]:

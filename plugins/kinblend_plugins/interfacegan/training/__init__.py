@@ -1,0 +1,1 @@
+"""Fits directions: from rated faces, and from pictures that a generator draws."""

@@ -1,0 +1,41 @@
+"""Options of the trainers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kinblend_plugins.interfacegan.training.rated_directions import Method
+
+
+class DeviceOptions(BaseModel):
+    """Which backbone, and where it runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str = Field("", description="the pack whose latent space gets directions; default: as for `run`")
+    device: str | None = Field(None, description="auto, cpu, cuda or cuda:N")
+    precision: str | None = Field(None, description="auto, fp32, bf16, fp16")
+    memory_budget: str | None = Field(None, description="device memory to stay within, such as 2GB")
+
+
+class RatedOptions(DeviceOptions):
+    """Options of the trainer `rated`."""
+
+    faces: Path = Field(description="zip of aligned faces with an index.csv (file, omi_stimulus)")
+    ratings: Path = Field(description="CSV of ratings (stimulus, age, gender, happy …)")
+    method: Method = Field("mean", description="how directions are fitted; svm needs scikit-learn")
+
+
+class GeneratedOptions(DeviceOptions):
+    """Options of the trainer `generated`."""
+
+    pictures: int = Field(3000, ge=300, description="pictures that the generator draws as it is")
+    couples: int = Field(200, ge=20, description="couples whose mean codes are moved, once in each round")
+    rounds: int = Field(3, ge=1, description="rounds that calibrate age and sex")
+    analyser: str | None = Field(None, description="tells age and sex; default: the one that plugins prefer")
+    parts: Path | None = Field(
+        None, description="network for the parts of a face (.tflite, 19 classes): hair, hats, glasses"
+    )
+    seed: int = Field(0, ge=0, description="of what is drawn")

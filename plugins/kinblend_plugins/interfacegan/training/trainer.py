@@ -1,0 +1,60 @@
+"""The trainers `rated` and `generated`: directions for any backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kinblend import Backbone, Engine
+from kinblend.datasets import load_analyser
+from kinblend_plugins.interfacegan.training.generated_faces import Plan, open_sampler, train_generated
+from kinblend_plugins.interfacegan.training.options import DeviceOptions, GeneratedOptions, RatedOptions
+from kinblend_plugins.interfacegan.training.picture_measurements import read_parser
+from kinblend_plugins.interfacegan.training.rated_attributes import read_rated
+from kinblend_plugins.interfacegan.training.rated_faces import train_directions
+
+REPORT_EVERY = 50  # faces
+
+
+def train_rated(options: RatedOptions, out: Path, progress: Callable[[str], None] | None = None) -> Path:
+    """Fit directions to faces that people have rated, and write them to `out`.
+
+    Called again after an interruption it goes on with the faces that were not encoded yet. progress: told how many
+    are, and the figures of each attribute. Returns `out`. Raises `InputError` and, for too few faces,
+    `UnsupportedError`.
+    """
+    tell = progress or (lambda _: None)
+    rated = read_rated(options.faces, options.ratings)
+    train_directions(_backbone(options), rated, out, options.method, _counting("encoded", tell), tell)
+    return out
+
+
+def train_generated_directions(
+    options: GeneratedOptions, out: Path, progress: Callable[[str], None] | None = None
+) -> Path:
+    """Fit directions to pictures that the backbone's generator draws and networks look at, and write them to `out`.
+
+    Called again after an interruption it goes on where it stopped. progress: told how many pictures were looked at,
+    and the figures of each attribute. Returns `out`. Raises `UnsupportedError` for a projector without a mapping
+    network.
+    """
+    tell = progress or (lambda _: None)
+    plan = Plan(options.pictures, options.couples, options.rounds, options.seed)
+    parser = None if options.parts is None else read_parser(options.parts)
+    part = out.with_suffix(".part.safetensors")
+    sampler = open_sampler(_backbone(options), load_analyser(options.analyser), plan, part, parser)
+    train_generated(sampler, plan, out, _counting("looked at", tell), tell)
+    return out
+
+
+def _backbone(options: DeviceOptions) -> Backbone:
+    given = (options.backbone or None, options.device, options.precision, options.memory_budget)
+    return Engine(*given).backbone
+
+
+def _counting(done_what: str, tell: Callable[[str], None]) -> Callable[[int, int], None]:
+    def count(done: int, of: int) -> None:
+        if done % REPORT_EVERY == 0 or done == of:
+            tell(f"{done_what} {done} of {of}")
+
+    return count

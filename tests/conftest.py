@@ -3,11 +3,16 @@
 import contextlib
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
+from published_checkpoints import write_e4e
+from recipes import cases, state_dict
 
 from kinblend import Latent, LatentSpace
+from kinblend.checkpoint_import import import_pack
+from kinblend.files import locked
 
 # It takes the place of distutils, which torch's compiler asks for, and warns where that was imported before.
 with contextlib.suppress(ImportError):
@@ -23,6 +28,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture
 def space() -> LatentSpace:
     return LatentSpace("test", 6, 512, "ab" * 32)
+
+
+@pytest.fixture(scope="session")
+def e4e_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack imported from a made-up checkpoint of encoder4editing at 256 px; one for all processes of a run."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "e4e-256"
+    with locked(shared.with_name("e4e-256-lock")):
+        if not (shared / "made-up").is_dir():
+            shared.mkdir()
+            checkpoint = shared / "e4e.pt"
+            write_e4e(checkpoint, state_dict("e4e_256"), cases("e4e_256")["latent_avg"])
+            import_pack(checkpoint, shared, "made-up")
+            checkpoint.unlink()
+    return shared / "made-up"
 
 
 @pytest.fixture

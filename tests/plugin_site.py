@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
+import fork_server
 import pytest
 
 
@@ -35,10 +36,7 @@ class Site:
 
     def kinblend(self, *words: object, **environ: str) -> subprocess.CompletedProcess:
         """`kinblend` with these words."""
-        command = [sys.executable, "-m", "kinblend.cli", *map(str, words)]
-        return subprocess.run(
-            command, env=self.environ | environ, capture_output=True, text=True, check=False, cwd=self.folder
-        )
+        return fork_server.run([*map(str, words)], self.environ | environ, self.folder)
 
 
 def here(*words: object, **environ: object) -> tuple[int, str, str]:

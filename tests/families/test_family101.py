@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_directions import QUIRKS, plant
+from planted_families import QUIRKS, plant
 from plugin_site import Site
 
 from kinblend.families.readers import read_families

@@ -1,4 +1,4 @@
-"""64 kinds of broken plugin: the tool works beside each, and names it."""
+"""65 kinds of broken plugin: the tool works beside each, and names it."""
 
 from __future__ import annotations
 

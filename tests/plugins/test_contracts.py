@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from published_checkpoints import write_e4e
-from recipes import DATA, cases, state_dict
+from recipes import DATA, cases
 
 from kinblend import Context, LatentSpace
-from kinblend.checkpoint_import import import_pack
 from kinblend.cli.demo import example
 from kinblend.faces import align, find_face
 from kinblend.imaging.decode import read_image
@@ -24,16 +22,12 @@ from kinblend.testing import (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def prepare(tmp_path_factory: pytest.TempPathFactory) -> None:
+def prepare(e4e_pack: Path) -> None:
     """Crops of two people, and a pack imported from a made-up checkpoint."""
     faces = []
     for person in ("P001", "P005"):
         image = read_image(example(person))
         faces.append(align(image, find_face(image).landmarks, 512))
-    folder = tmp_path_factory.mktemp("contracts")
-    write_e4e(folder / "e.pt", state_dict("e4e_256"), cases("e4e_256")["latent_avg"])
-    import_pack(folder / "e.pt", folder, "made-up")
-    (folder / "e.pt").unlink()
     for contract in (
         TestMorphableEncoder,
         TestE4eEncoder,
@@ -43,7 +37,7 @@ def prepare(tmp_path_factory: pytest.TempPathFactory) -> None:
         TestBicubic,
     ):
         contract.faces = faces
-    TestE4eEncoder.backbone = TestStyleGAN2Projector.backbone = folder / "made-up"
+    TestE4eEncoder.backbone = TestStyleGAN2Projector.backbone = e4e_pack
 
 
 class TestMorphableEncoder(EncoderContract):

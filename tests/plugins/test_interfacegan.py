@@ -116,3 +116,15 @@ def test_what_is_kept_is_read_as_before(kept: tuple[str, ...]) -> None:
             assert float((after - before).abs().max()) < 0.05
         before, after = (ours._known(name).deviations(ours._packed.undo(some)) for some in (codes, moved))
         assert float((after - before).min()) > 0.5
+
+
+@pytest.mark.parametrize("own", ["age", "gender", "smile", "weight", "beard"])
+def test_a_direction_of_ones_own_for_an_attribute_of_the_pack_only_moves(own: str, tmp_path: Path) -> None:
+    """Other edits can't bring it back or make up for it: nothing is known of how to read it."""
+    context = load_backbone("morphable").context
+    torch.save(torch.ones(512), tmp_path / "own.pt")
+    ours = make_plugin("editor", "interfacegan", context, {"directions": {own: str(tmp_path / "own.pt")}})
+    codes = torch.zeros(2, context.space.layers, context.space.dim)
+    for name in ours.attributes():
+        for strength in (-1.5, 1.5):
+            assert bool(torch.isfinite(ours.edit(codes, {name: strength})).all()), name

@@ -45,7 +45,7 @@ def planted():
 
 
 @pytest.mark.parametrize("method", ["mean", "ridge", "svm"])
-def test_planted_directions_are_found(planted, method):
+def test_planted_families_are_found(planted, method):
     codes, attributes = planted
     found = fit_directions(codes, attributes, method)
     assert found.about["gender"]["r2"] > 0.8

@@ -27,10 +27,8 @@ def assert_same(found: Tensor, recorded: Tensor, most: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def e4e_256(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
-    path = tmp_path_factory.mktemp("packs") / "e4e-256.pt"
-    write_e4e(path, state_dict("e4e_256"), cases("e4e_256")["latent_avg"])
-    return imported(path)
+def e4e_256(e4e_pack: Path) -> Backbone:
+    return load_backbone(e4e_pack)
 
 
 @pytest.fixture(scope="module")

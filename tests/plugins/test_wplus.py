@@ -24,7 +24,7 @@ from kinblend_plugins.wplus.training.samples import draw_codes
 from kinblend_plugins.wplus.training.session import Session
 from kinblend_plugins.wplus.training.trainer import train
 
-SHORT = {"samples": 64, "code_batch": 4, "picture_batch": 2, "code_minutes": 0.05, "picture_minutes": 0.05}
+SHORT = {"samples": 64, "code_batch": 4, "picture_batch": 2, "code_minutes": 0.02, "picture_minutes": 0.02}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,7 @@ def given(pack: Path) -> None:
 
 class TestWPlusEncoder(EncoderContract):
     backbone = Path()
+    encoder_options = {"refine": 4}
 
 
 def test_training_writes_files_below_the_limit_a_log_and_a_sheet(trained: Path) -> None:
@@ -103,7 +104,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
     left = latest(tmp_path)["step"]
     assert left == 3
     said: list[str] = []
-    train(options(generator, picture_minutes=0.08), tmp_path, said.append)
+    train(options(generator, picture_minutes=0.05), tmp_path, said.append)
     assert f"going on after step {left}, 0 minutes" in said
     assert latest(tmp_path)["step"] > left
 

@@ -91,7 +91,11 @@ class DirectionEditor(Editor):
         found: dict[str, str] = {}
         for name in strengths:
             found |= self._known(name).facts.get("holds", {})
-        return {name: which for name, which in found.items() if name in self._directions and name not in strengths}
+        return {name: which for name, which in found.items() if self._is_readable(name) and name not in strengths}
+
+    def _is_readable(self, name: str) -> bool:
+        """Whether a code tells how much of an attribute it has: a user's own direction only moves codes."""
+        return name in self._directions and self._known(name).reader is not None
 
     def _brought_back(self, direction: Direction, which: str, codes: Tensor, edited: Tensor) -> Tensor:
         """What takes from edited codes [n, L, D] how far an attribute went along with the edits."""
@@ -123,7 +127,7 @@ class DirectionEditor(Editor):
         """What takes from edited codes [n, L, D] an attribute that they can't have any more: a beard at eight."""
         lost = codes.new_zeros(len(codes))
         for other, limit in direction.facts["unless"].items():
-            if strengths.get(other, 0) < 0:
+            if strengths.get(other, 0) < 0 and self._is_readable(other):
                 known = self._known(other)
                 share = (limit - known.after(codes, strengths[other])) / (SOFT * known.facts["sd"])
                 lost = torch.maximum(lost, share.clamp(0, 1))

@@ -1,0 +1,131 @@
+"""Runs commands each in a process of its own, forked from one that has imported torch: that saves a second each.
+
+`run` takes what `subprocess.run` does. As a script it is the process that is forked.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+IMPORTED = ("numpy", "PIL.Image", "safetensors.torch", "pydantic", "torch")
+# What Python, the C library and torch look at before a command could; such a command gets a process from scratch.
+EARLY = ("PYTHON", "LC_", "LANG", "OMP_", "MALLOC_", "GLIBC_", "LD_")
+
+
+def run(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess:
+    """`python -m kinblend.cli WORDS` with that environment, in that folder: exit code, stdout and stderr."""
+    path = env.get("PYTHONPATH")
+    early = {name for name in {*env, *os.environ} if name.startswith(EARLY) and env.get(name) != os.environ.get(name)}
+    if os.name != "posix" or early - {"PYTHONPATH"}:
+        command = [sys.executable, "-m", "kinblend.cli", *words]
+        return subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False, cwd=cwd)
+    told = json.dumps({"words": [*words], "env": dict(env), "cwd": str(cwd), "path": path or ""}).encode()
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as error,
+        socket.socket(socket.AF_UNIX) as connection,
+    ):
+        connection.connect(_server())
+        socket.send_fds(connection, [len(told).to_bytes(8, "big")], [out.fileno(), error.fileno()])
+        connection.sendall(told)
+        code = int(connection.makefile().read())
+        said = [file.seek(0) or file.read().decode() for file in (out, error)]
+    return subprocess.CompletedProcess(["kinblend", *words], code, *said)
+
+
+@cache
+def _server() -> str:
+    """The socket of a server that lives as long as this process."""
+    folder = tempfile.mkdtemp(prefix="kinblend-tests-")
+    address = f"{folder}/socket"
+    environ = os.environ | {"THP_MEM_ALLOC_ENABLE": "1"}  # as the command line sets it before torch is imported
+    server = subprocess.Popen(
+        [sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
+    )
+    atexit.register(_end, server, folder)
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    return address
+
+
+def _end(server: subprocess.Popen, folder: str) -> None:
+    server.communicate()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def serve(address: str) -> None:
+    """Answer until whoever started it is gone."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    os.write(1, b"ready\n")
+    while True:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in ready:
+            return
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            _answer(connection)
+        connection.close()
+
+
+def _answer(connection: socket.socket) -> None:
+    """Run one command in a process of its own, and send its exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    size, files, _, _ = socket.recv_fds(connection, 8, 2)
+    told = json.loads(connection.makefile("rb").read(int.from_bytes(size, "big")))
+    process = os.fork()
+    if process == 0:
+        connection.close()
+        _command(told["words"], told["env"], told["cwd"], told["path"], files)
+    _, status = os.waitpid(process, 0)
+    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _command(words: list[str], environ: dict[str, str], cwd: str, path: str, files: list[int]) -> None:
+    """What `python -m kinblend.cli` does."""
+    empty = os.open(os.devnull, os.O_RDONLY)
+    for number, file in enumerate((empty, *files)):
+        os.dup2(file, number)
+    for file in (empty, *files):
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(cwd)
+    sys.path[:1] = [cwd, *filter(None, path.split(os.pathsep))]
+    sys.argv = ["kinblend", *words]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    code: object = 0
+    try:
+        from kinblend.cli import main
+
+        main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(bool(code)))
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,45 @@
+"""Built-in plugins import the public modules alone: those that docs/plugins.md names."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def named() -> set[str]:
+    text = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+    sentence = re.search(r"What is public: (.*?) and, for tests, `kinblend.testing`", text, re.DOTALL)
+    assert sentence
+    return set(re.findall(r"`(kinblend[.a-z_]*)`", sentence[1]))
+
+
+def imported(file: Path) -> set[str]:
+    """Modules of the core that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        found |= {name for name in names if name.split(".")[0] == "kinblend"}
+    return found
+
+
+@pytest.mark.parametrize("top", ["plugins", "examples"])
+def test_plugins_import_what_is_public(top: str) -> None:
+    public = named()
+    strange = {
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in (ROOT / top).rglob("*.py")
+        if "tests" not in file.parts
+        for name in imported(file)
+        if name not in public and not any(name.startswith(f"{module}.") for module in public - {"kinblend"})
+    }
+    assert strange == set()
+
+
+def test_what_is_named_is_there() -> None:
+    for name in named():
+        path = ROOT / Path(*name.split("."))
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name

@@ -40,7 +40,7 @@ def import_pack(
     if not checkpoint.is_file():
         raise CheckpointError(f"{checkpoint} {'is a folder' if checkpoint.is_dir() else 'does not exist'}")
     if out.exists():
-        raise UsageError(f"{out} exists already; remove it or choose another --name")
+        raise UsageError(f"{out} exists already; remove it or choose another name")
     importers = load_plugins()["importer"]
     specs = [importers.get(importer)] if importer else list(importers)
     expected = (origin or {}).get("sha256_of_publisher")
@@ -49,7 +49,7 @@ def import_pack(
     with locked(out.parent):
         _remove_strays(out.parent)
         if out.exists():
-            raise UsageError(f"{out} exists already; remove it or choose another --name")
+            raise UsageError(f"{out} exists already; remove it or choose another name")
         folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
         try:
             made = folder / "pack"
@@ -90,7 +90,7 @@ def _free_name(name: str) -> str:
     check_name("pack", name)
     source = load_plugins().packs.get(name)
     if source is not None and source.folder is not None:
-        raise UsageError(f"pack '{name}' comes with a plugin and can't be replaced; choose another --name")
+        raise UsageError(f"pack '{name}' comes with a plugin and can't be replaced; choose another name")
     return name
 
 

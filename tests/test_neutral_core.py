@@ -1,5 +1,6 @@
 """The core knows no plugin: no name that a built-in one is registered under stands in its code or docstrings."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -42,3 +43,22 @@ def test_neither_does_the_page() -> None:
         if file.suffix in (".html", ".js"):
             text = file.read_text("utf-8")
             assert [name for name in built_in() if re.search(rf"(?<![\w-]){name}(?![\w-])", text)] == [], file
+
+
+def test_no_error_of_the_library_names_a_flag_of_the_command_line() -> None:
+    """Python's and the web app's users can't give one. What a plugin's command is called may be said."""
+    folders = [CORE, CORE.parent / "plugins" / "kinblend_plugins"]
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    files = [file for file in files if {"cli", "bench", "web"}.isdisjoint(file.relative_to(CORE.parent).parts)]
+    found = {
+        f"{file.relative_to(CORE.parent)}: {text}"
+        for file in files
+        if file.name not in {"__main__.py", "pip_download.py"}  # commands, and pip's own flags
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Raise)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        for text in [re.sub(r"`[^`]*`", "", part.value)]
+        if re.search(r"(?<!\S)--[a-z]", text)
+    }
+    assert found == set()

@@ -123,7 +123,7 @@ def device_memory(name: str) -> DeviceMemory:
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"kinblend runs on cpu and cuda, not on {name!r}")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError("there is no CUDA device here; use --device cpu")
+        raise UsageError("there is no CUDA device here; use the device cpu")
     return CudaMemory(device) if device.type == "cuda" else DeviceMemory(device)
 
 

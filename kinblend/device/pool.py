@@ -242,12 +242,11 @@ class DevicePool:
         if self.budget is not None:
             size = format_size(self.budget)
             return DeviceMemoryError(
-                f"the memory budget of {size} is too small for one picture at a time: give at least "
-                f"--memory-budget {needed}"
+                f"the memory budget of {size} is too small for one picture at a time: give at least {needed} bytes"
             )
         return DeviceMemoryError(
             f"the memory of {self.device} ran out for one picture at a time, about {format_size(needed)} are needed: "
-            "free some, or use --precision fp16 or --device cpu"
+            "free some, or use the precision fp16 or the device cpu"
         )
 
     def _would_fit(self, size: int) -> bool:
@@ -266,8 +265,7 @@ class DevicePool:
         needed = self.resident_bytes + size
         if needed > self.budget:
             raise DeviceMemoryError(
-                f"the memory budget of {format_size(self.budget)} can't hold this model: "
-                f"give at least --memory-budget {needed}"
+                f"the memory budget of {format_size(self.budget)} can't hold this model: give at least {needed} bytes"
             )
 
     def _evict_idle(self) -> None:

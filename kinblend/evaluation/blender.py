@@ -72,9 +72,7 @@ def select_test_rows(trios: Trios, seed: int, per_family: int) -> list[int]:
     for row in trios.split_rows(seed)["test"]:
         rows_of.setdefault(trios.families[row], []).append(row)
     if not rows_of:
-        raise InputError(
-            "no family is in the test part; make the list with a test part, for example --split 70/10/20"
-        )
+        raise InputError("no family is in the test part; make the list of trios with a test part, such as 70/10/20")
     numbers = random.Random(seed)
     chosen = [numbers.sample(rows, min(per_family, len(rows))) for _, rows in sorted(rows_of.items())]
     return [row for rows in chosen for row in sorted(rows)]

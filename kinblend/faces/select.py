@@ -91,7 +91,7 @@ def _choose(faces: Sequence[Detection], number: int | None, name: str) -> Detect
     )
     if number is None:
         raise SeveralFacesError(
-            f"{len(faces)} faces were found in {name} ({listed}). Choose one with --face N, from 1 to "
+            f"{len(faces)} faces were found in {name} ({listed}). Choose one by its number, from 1 to "
             f"{len(faces)}, counted from the left, or crop the picture"
         )
     count = "1 face was" if len(faces) == 1 else f"{len(faces)} faces were"

@@ -26,7 +26,7 @@ def parse_pairing(text: str) -> Pairing:
     word, _, number = text.partition(":")
     if word == "fixed" and number.isdecimal() and int(number) > 0:
         return int(number)
-    raise UsageError(f"--pairing {text!r}: use min, all or fixed:N, for example fixed:3")
+    raise UsageError(f"pairing {text!r}: use min, all or fixed:N, for example fixed:3")
 
 
 def pair(

@@ -40,7 +40,7 @@ def preferred_pack(home: Path, sources: Mapping[str, PackSource]) -> str:
         here = source.folder is not None or (home / source.name / DESCRIPTION).is_file()
         if source.preferred and here and find_pack(source.name, home, sources).description["encoder"] is not None:
             return source.name
-    raise PackNotFoundError("no backbone is installed that is used by default: name one with --backbone")
+    raise PackNotFoundError("no backbone is installed that is used by default: name one")
 
 
 def find_download(name: str, sources: Mapping[str, PackSource]) -> tuple[PackSource, str]:

@@ -174,7 +174,7 @@ def test_out_of_memory_halves_the_batch() -> None:
         assert pool.batched(work, range(8)) == [2 * item for item in range(8)]
     assert seen == [8, 4, 2, 2, 2, 2]
     pool = DevicePool(budget=1200, memory=memory)
-    with pool, pool.lease(linear(1)), pytest.raises(DeviceMemoryError, match=r"at least --memory-budget 2048"):
+    with pool, pool.lease(linear(1)), pytest.raises(DeviceMemoryError, match=r"at least 2048 bytes"):
         pool.batched(work, range(2))
     with DevicePool(memory=FakeMemory()) as pool, pytest.raises(ZeroDivisionError):
         pool.batched(lambda items: [1 // item for item in items], [0])

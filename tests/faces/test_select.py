@@ -61,7 +61,7 @@ def test_landmarks_are_those_of_dlibs_own_detector(person: str) -> None:
 
 def test_several_faces() -> None:
     image = pasted((portrait("P001"), 0), (portrait("P002"), 512))
-    with pytest.raises(SeveralFacesError, match=r"2 faces were found in family\.jpg.*--face N"):
+    with pytest.raises(SeveralFacesError, match=r"2 faces were found in family\.jpg.*by its number"):
         find_face(image, name="family.jpg")
     first, second = find_face(image, face=1), find_face(image, face=2)
     assert first.box[2] < 512 < second.box[0]

@@ -119,7 +119,7 @@ def test_finding_04_a_folder_without_the_list_is_left_alone(mark: str, source: P
     (source / "out").mkdir()
     (source / "out" / "prepared.json").write_text(mark)
     (source / "out" / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="choose a new --out folder"):
+    with pytest.raises(UsageError, match="choose a new folder"):
         check_folder(source / "out", pictures(source, "a"))
 
 

@@ -22,11 +22,11 @@ def check_folder(out: Path, found: KinshipSet) -> None:
     base = out.resolve()
     pictures = (picture for person in found.people() for picture in person.pictures)
     if found.root.resolve() == base or any(picture.resolve().is_relative_to(base) for picture in pictures):
-        raise OutputError(f"{out} holds pictures that are to be prepared; choose another --out folder")
+        raise OutputError(f"{out} holds pictures that are to be prepared; choose another folder")
     if (out / MARK).exists():
         _read(out)
     elif out.is_dir() and any(not path.name.startswith(f".{MARK}.") for path in out.iterdir()):
-        raise UsageError(f"{out} holds other files; choose an empty --out folder")
+        raise UsageError(f"{out} holds other files; choose an empty folder")
 
 
 def claim(out: Path, names: Iterable[str]) -> set[str]:
@@ -80,7 +80,7 @@ def _read(out: Path) -> list[str]:
         names = list(json.loads((out / MARK).read_text("utf-8"))[MADE])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
-            f"{out / MARK} does not say which files kinblend made in this folder; choose a new --out folder"
+            f"{out / MARK} does not say which files kinblend made in this folder; choose a new folder"
         ) from error
     return [name for name in names if isinstance(name, str)]
 

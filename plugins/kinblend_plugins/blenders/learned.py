@@ -34,11 +34,11 @@ class LearnedBlender(Blender):
         if path is None:
             raise WeightsMissingError(
                 f"{context.space.backbone} has no weights for learned yet: use another strategy, train some with "
-                "`kinblend train blender learned --trios FILE`, or give a file with --set blender.weights=FILE"
+                "`kinblend train blender learned --trios FILE`, or give a file by its option weights"
             )
         tensors, edits, steps = split_state(_read(Path(path)))
         if self.options.edits and not steps:
-            raise OptionError(f"{path} has no edit parameters; train it with --edits age,gender,smile")
+            raise OptionError(f"{path} has no edit parameters; train it with edits=age,gender,smile")
         self.module = self.network = build(tensors, context.space.layers, context.space.dim)
         self.edits = build_edits(edits, steps) if self.options.edits else None
 

@@ -102,7 +102,7 @@ class LikenessBlender(Blender):
         if path is None:
             raise WeightsMissingError(
                 f"{self.space.backbone} has no weights for likeness yet: use another strategy, train some with "
-                "`kinblend train blender likeness --trios FILE`, or do without with --set blender.heredity=0"
+                "`kinblend train blender likeness --trios FILE`, or do without by its option heredity=0"
             )
         heredity = load_heredity(path)
         if heredity.identity != self.identity.name:

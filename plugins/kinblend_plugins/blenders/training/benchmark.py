@@ -25,7 +25,7 @@ def step(backbone: Backbone, batch: int, precision: str) -> Callable[[], object]
     if precision not in ("fp32", "bf16"):
         raise UnsupportedError(f"the learned blender is trained in fp32 and bf16, not in {precision}")
     if batch < 2:
-        raise UnsupportedError("the learned blender is trained on two trios at a time or more; give --batch 2")
+        raise UnsupportedError("the learned blender is trained on two trios at a time or more; give a batch of 2")
     given = {"trios": "none", "backbone": backbone.name, "batch": batch, "precision": precision}
     options = TrainOptions.model_validate(given)
     trios = _made_up(backbone.space, batch)

@@ -35,7 +35,7 @@ class TrainOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     trios: Paths = Field(min_length=1, description="what `kinblend families encode` wrote; several, comma between")
-    mirrored: Paths = Field((), description="the same in the same order, encoded --mirrored: seen half of the time")
+    mirrored: Paths = Field((), description="the same in the same order, encoded mirrored: seen half of the time")
     backbone: str = Field("morphable", description="the model pack the trios were encoded with")
     bridge: Literal["render", "proxy", "projection"] = Field(
         "render", description="what stands between latent and embedding"

@@ -24,7 +24,7 @@ def find(recipe: Recipe, device: torch.device) -> DlibResNet | None:
     except (ModelError, OSError) as error:
         if recipe.identity == "auto" and recipe.identity_file is None:
             return None
-        raise ModelError(f"no identity network: {error}; give --identity-file, or --identity off") from error
+        raise ModelError(f"no identity network: {error}; give identity_file, or identity=off") from error
 
 
 def distance(network: DlibResNet, found: Tensor, wanted: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def train(options: Any, out: Path, progress: Callable[[str], None] | None = None
     seconds = (60 * recipe.checkpoint_minutes, REPORT_SECONDS, 60 * recipe.sheet_minutes)
     run_training(run, Intervals(*seconds, first_measure=True))
     if not run.session.progress.step:
-        raise UsageError(f"nothing was trained in {run.out} yet; give --minutes and --images more than 0")
+        raise UsageError(f"nothing was trained in {run.out} yet; give minutes and images more than 0")
     export(run.session, run.out)
     return run.out
 

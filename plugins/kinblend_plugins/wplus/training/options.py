@@ -44,5 +44,5 @@ class TrainOptions(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the network; auto is bf16 where it is fast"
     )
-    seed: int = Field(0, ge=0)
-    backbone: str = Field("", description="the pack whose generator gets an encoder; filled in by --backbone")
+    seed: int = Field(0, ge=0, description="of what is drawn and of the first weights")
+    backbone: str = Field("", description="the pack whose generator gets an encoder; default: as for `run`")

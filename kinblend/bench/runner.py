@@ -196,7 +196,14 @@ class _Bench:
     def _engine(self) -> Engine:
         words = self.plan
         budget, options = words.memory_budget, words.plugin_options
-        return Engine(words.backbone, words.device, self.pool.precisions, budget, **options)
+        return Engine(
+            words.backbone,
+            words.device,
+            self.pool.precisions,
+            budget,
+            encoder_options=options.get("encoder_options"),
+            projector_options=options.get("projector_options"),
+        )
 
     def _sizes(self) -> list[int]:
         most = self.backbone.projector.resolution

@@ -31,5 +31,5 @@ def parse_shares(text: str) -> tuple[float, float, float]:
         values = []
     total = sum(values)
     if len(values) != 3 or min(values) < 0 or not 0 < total < float("inf"):
-        raise UsageError(f"--split {text!r}: write the shares of train, val and test, for example 70/10/20")
+        raise UsageError(f"split {text!r}: write the shares of train, val and test, for example 70/10/20")
     return values[0] / total, values[1] / total, values[2] / total

@@ -39,7 +39,7 @@ def _next(results: IMapIterator[Result], processes: set[int | None]) -> tuple[Re
             if not processes <= {child.pid for child in active_children()}:
                 raise WorkerLostError(
                     "one of the processes was killed; out of memory? Run the same command again, with fewer "
-                    "--workers if so: it goes on where it was ended"
+                    "workers if so: it goes on where it was ended"
                 ) from None
 
 

@@ -53,6 +53,7 @@ class Engine:
         plugins prefer.
     device, precision, memory_budget: as `DevicePool` takes them; None: as the settings say.
     encoder_options, projector_options: of the two plugins that the pack names.
+    cached_parents: how many parents are remembered with their photographs' latents; 0 for none.
 
     Raises `ModelError` where the backbone is missing or damaged, and `UsageError` for options that won't do.
     """
@@ -66,6 +67,7 @@ class Engine:
         *,
         encoder_options: Mapping[str, Any] | None = None,
         projector_options: Mapping[str, Any] | None = None,
+        cached_parents: int = 8,
     ) -> None:
         settings = load_settings()
         self.pool = DevicePool(
@@ -76,7 +78,7 @@ class Engine:
         self.backbone: Backbone = load_backbone(
             backbone, self.pool, encoder_options=encoder_options, projector_options=projector_options
         )
-        self._parents = ParentCache(self.backbone)
+        self._parents = ParentCache(self.backbone, cached_parents)
 
     def run(
         self,

@@ -17,8 +17,6 @@ from kinblend.types import AlignedFace
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-CACHED_PARENTS = 8  # parents kept, so that another child of the same people needs no second look at their photographs
-
 
 @dataclass(frozen=True)
 class UnencodedParent:
@@ -32,10 +30,14 @@ class UnencodedParent:
 
 
 class ParentCache:
-    """Looks at photographs for one backbone."""
+    """Looks at photographs for one backbone.
 
-    def __init__(self, backbone: Backbone) -> None:
-        self.backbone = backbone
+    size: how many parents are remembered, so that another child of the same people needs no second look at their
+    photographs. The least recently encoded one goes first.
+    """
+
+    def __init__(self, backbone: Backbone, size: int) -> None:
+        self.backbone, self.size = backbone, size
         self._known: dict[str, Parent] = {}
 
     def resolve(
@@ -85,7 +87,7 @@ class ParentCache:
             face = who.face
             self._known[who.key] = Parent(face.image, latent, face.landmarks, source=who.source, face=who.number)
         parents = [who if isinstance(who, Parent) else self._known[who.key] for who in people]
-        while len(self._known) > CACHED_PARENTS:
+        while len(self._known) > self.size:
             del self._known[next(iter(self._known))]
         return parents
 

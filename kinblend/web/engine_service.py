@@ -43,7 +43,8 @@ class EngineService:
     def __init__(self, settings: Settings, limits: Limits, judge: bool = False) -> None:
         self.settings, self._limits, self._judge = settings, limits, judge
         known: Any = settings.precision
-        self.engine = Engine(settings.backbone, settings.device, known, settings.memory_budget)
+        # Who is remembered, for whom and for how long is the store's business.
+        self.engine = Engine(settings.backbone, settings.device, known, settings.memory_budget, cached_parents=0)
         self.editor = self.engine.editor(settings.editor)
         self.layer_groups = dict(self.engine.backbone.projector.layer_groups())
         self.attributes = dict(self.editor.attributes())
@@ -106,7 +107,6 @@ class EngineService:
         except SeveralFacesError:
             return Photo("", data, _candidates(image))
         finally:
-            self.engine.forget()
             self.engine.pool.records.clear()
         return Photo("", face=face, parent=parent, crop=jpeg_bytes(parent.crop, synthetic=False))
 

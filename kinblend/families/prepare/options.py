@@ -31,7 +31,7 @@ class PrepareOptions:
 
     def __post_init__(self) -> None:
         if not self.sizes or set(self.sizes) - set(SIZES):
-            raise UsageError(f"--size: crops have {', '.join(map(str, SIZES))} pixels, not {self.sizes}")
+            raise UsageError(f"size: crops have {', '.join(map(str, SIZES))} pixels, not {self.sizes}")
         if self.upscaler != OFF:
             load_plugins()["upscaler"].get(self.upscaler)
 

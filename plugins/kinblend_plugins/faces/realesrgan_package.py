@@ -39,7 +39,7 @@ class RealEsrganPackage(Upscaler):
         except ImportError as error:
             raise UsageError(
                 f"the package realesrgan can't be imported ({error}): pip install 'kinblend[realesrgan]', or use "
-                "--upscale realesrgan, which needs only spandrel"
+                "the upscaler realesrgan, which needs only spandrel"
             ) from error
         if not path.is_file():
             raise ModelError(f"the upscaler realesrgan-package needs {FILE} at {path}; put it there")

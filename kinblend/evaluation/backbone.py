@@ -176,8 +176,8 @@ def siblings(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], s
     """Two children of each couple by a strategy that depends on the seed: do they differ?"""
     distances = []
     for f, m in pairs:
-        born = [engine.blend(people.latents[f], people.latents[m], strategy, seed).latent for seed in (0, 1)]
-        one, other = embed_faces([engine.backbone.render([child])[0] for child in born])
+        children = [engine.blend(people.latents[f], people.latents[m], strategy, seed).latent for seed in (0, 1)]
+        one, other = embed_faces([engine.backbone.render([child])[0] for child in children])
         distances.append(float((one - other).norm()))
     return {
         "distance_median": _rounded(statistics.median(distances)),
@@ -190,20 +190,20 @@ def edits(
 ) -> dict[str, dict[str, float]]:
     """Edited children of the default strategy: is it still one face, and how far from the child before?"""
     editor, strategy = engine.editor(), engine.blender()
-    born = [engine.blend(people.latents[f], people.latents[m], strategy).latent for f, m in pairs]
-    before = embed_faces([engine.backbone.render([child])[0] for child in born])
+    children = [engine.blend(people.latents[f], people.latents[m], strategy).latent for f, m in pairs]
+    before = embed_faces([engine.backbone.render([child])[0] for child in children])
     report = {}
     for attribute in editor.attributes():
         log(f"edits of {attribute}")
         for strength in STRENGTHS:
-            report[f"{attribute} {strength:+g}"] = _edited(engine, editor, born, before, {attribute: strength})
+            report[f"{attribute} {strength:+g}"] = _edited(engine, editor, children, before, {attribute: strength})
     return report
 
 
 def _edited(
-    engine: Engine, editor: Editor, born: Sequence[Latent], before: Tensor, strengths: Mapping[str, float]
+    engine: Engine, editor: Editor, children: Sequence[Latent], before: Tensor, strengths: Mapping[str, float]
 ) -> dict[str, float]:
-    pictures = [engine.backbone.render([engine.edit(child, editor, dict(strengths))])[0] for child in born]
+    pictures = [engine.backbone.render([engine.edit(child, editor, dict(strengths))])[0] for child in children]
     moved = (embed_faces(pictures) - before).norm(dim=1)
     return {
         "detection_rate": _share(len(faces_in(picture)) == 1 for picture in pictures),
@@ -219,8 +219,8 @@ def speed(engine: Engine, people: People) -> dict[str, float]:
     full = engine.backbone.projector.resolution
 
     def children(count: int, size: int) -> None:
-        born = [engine.blend(father, mother, strategy, seed).latent for seed in range(count)]
-        engine.backbone.render(born, size=size)
+        latents = [engine.blend(father, mother, strategy, seed).latent for seed in range(count)]
+        engine.backbone.render(latents, size=size)
 
     report = {}
     for size in (SIZE, full):

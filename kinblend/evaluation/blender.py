@@ -168,12 +168,12 @@ class BlenderEvaluator:
         from kinblend.imaging import to_pictures
 
         count = min(count, len(self.trios))
-        born = [self.codes(strategy, count, seed * len(self.trios)) for seed in range(SEEDS)]
-        faces = [len(found) == 1 for some in self.render(born[0]) for found in detect_many(to_pictures(some))]
+        children = [self.codes(strategy, count, seed * len(self.trios)) for seed in range(SEEDS)]
+        faces = [len(found) == 1 for some in self.render(children[0]) for found in detect_many(to_pictures(some))]
         detection = torch.tensor(faces).float()
-        if all(torch.equal(born[0], other) for other in born[1:]):
+        if all(torch.equal(children[0], other) for other in children[1:]):
             return {"diversity": torch.zeros(count), "detection": detection}
-        embedded = [self.predict(codes) for codes in born]
+        embedded = [self.predict(codes) for codes in children]
         pairs = [(a * b).sum(1) for i, a in enumerate(embedded) for b in embedded[:i]]
         return {"diversity": 1 - torch.stack(pairs).mean(0), "detection": detection}
 

@@ -65,12 +65,12 @@ def _strip(
 ) -> bytes:
     from PIL import Image as pil
 
-    needed = [latent for ours, theirs, share in frames for latent in _shown(ours, theirs, share)]
+    needed = [latent for ours, theirs, share in frames for latent in _latents_needed(ours, theirs, share)]
     backbone = engine_service.engine.backbone
     pictures = iter(_rendered(needed, backbone, family.order.seed, check))
     strip = pil.new("RGB", (len(frames) * PREVIEW, PREVIEW))
     for place, (ours, theirs, share) in enumerate(frames):
-        made = [next(pictures) for _ in _shown(ours, theirs, share)]
+        made = [next(pictures) for _ in _latents_needed(ours, theirs, share)]
         picture = made[0] if len(made) == 1 else pil.blend(made[0], made[1], share)
         strip.paste(picture.resize((PREVIEW, PREVIEW)), (place * PREVIEW, 0))
     return jpeg_bytes(strip, quality=88)
@@ -84,7 +84,7 @@ def _rendered(latents: Sequence[Latent], backbone: Backbone, seed: int, check: C
     return pictures
 
 
-def _shown(ours: Latent, theirs: Latent, share: float) -> list[Latent]:
+def _latents_needed(ours: Latent, theirs: Latent, share: float) -> list[Latent]:
     """Where nothing is to be mixed, one picture will do."""
     mixed = 0 < share < 1 and bool(ours.detail or theirs.detail)
     return [ours, theirs] if mixed else [ours]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 SOFT = 0.3  # standard deviations over which an attribute goes that a face can't have
-FARTHEST = 2.5  # standard deviations by which a strength may be corrected
+MAX_SD = 2.5  # standard deviations by which a strength may be corrected
 ROUNDS = 8  # in which targets are approached together
 
 
@@ -157,7 +157,7 @@ class DirectionEditor(Editor):
             for name, goal in solved.items():
                 wanted = self._corrected(name, goal, edited, found[name])
                 # Edits that work against each other must not drive one another on and on.
-                found[name] = min(max(wanted, first[name] - FARTHEST), first[name] + FARTHEST)
+                found[name] = min(max(wanted, first[name] - MAX_SD), first[name] + MAX_SD)
         return found
 
     def _corrected(self, name: str, goal: Target, edited: Tensor, strength: float) -> float:

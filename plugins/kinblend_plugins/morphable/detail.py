@@ -15,7 +15,7 @@ from kinblend_plugins.morphable.model import Morphable, resize
 PORES = 112  # px of the frame's side: what is finer counts as pores
 GAINED = {"eyes": 0.3, "nose": 0.6, "mouth": 1.0, "forehead": 1.0, "cheeks": 1.0}
 MIN_SEEN = 0.05
-LIVELY = 0.7  # how far mixed skin gets back the contrast that mixing takes
+CONTRAST_RESTORED = 0.7  # how far mixed skin gets back the contrast that mixing takes
 
 
 def shares_of_parts(model: Morphable, weights: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def mixed_residual(model: Morphable, father: Latent, mother: Latent, weights: Te
     alike = _correlation(_pores(ours) * skin, _pores(theirs) * skin)
     kept = (share**2 + (1 - share) ** 2 + 2 * alike * share * (1 - share)).sqrt()
     mixed = theirs + (ours - theirs) * share
-    return (mixed + LIVELY * skin * (1 / kept - 1) * _pores(mixed))[0].half()
+    return (mixed + CONTRAST_RESTORED * skin * (1 / kept - 1) * _pores(mixed))[0].half()
 
 
 def _pores(residual: Tensor) -> Tensor:

@@ -29,9 +29,9 @@ SMALLEST = 32  # px
 DECODED, BATCH = 32, 2
 # How far faces are from the mean: of 102 people never trained on, the farthest had a radius of 1.2 in the shape and
 # the middle band, and less in the others.
-FARTHEST, RADIUS = 4.0, 1.3
+MAX_SD, RADIUS = 4.0, 1.3
 # Deviations in root mean square: 0.3 to 0.75 in studio portraits, 0.65 to 1.5 in selfies out of doors and by windows.
-LOPSIDED = 0.5
+MAX_ASYMMETRY = 0.5
 
 
 class MorphableProjector(Projector):
@@ -105,9 +105,9 @@ class MorphableProjector(Projector):
         return {**latent.detail, "residual": (residual * detail.where_skin(self.model, gain)).half()}
 
     def project_to_prior(self, codes: Tensor, reference: Tensor) -> Tensor:
-        """No dimension more than FARTHEST deviations from the mean, no layer more than RADIUS of them in root mean
+        """No dimension more than MAX_SD deviations from the mean, no layer more than RADIUS of them in root mean
         square, its Mahalanobis distance over the root of its dimensions; or as far as one of `reference` is."""
-        kept = codes.clamp(-FARTHEST, FARTHEST)
+        kept = codes.clamp(-MAX_SD, MAX_SD)
         low, high = reference.amin(0), reference.amax(0)
         kept = torch.where((codes < low) | (codes > high), kept, codes)
         radius = self._radius(kept)
@@ -115,11 +115,11 @@ class MorphableProjector(Projector):
         return torch.where(radius > most, kept * (most / radius.clamp_min(1e-6)), kept)
 
     def remove_lighting(self, codes: Tensor) -> Tensor:
-        """What differs between both halves of the face, no more than LOPSIDED in any layer of the texture."""
+        """What differs between both halves of the face, no more than MAX_ASYMMETRY in any layer of the texture."""
         uneven = self.model.uneven.to(codes.device)
         odd, count = codes * uneven, uneven.sum(1).clamp_min(1)
         deviation = (odd.square().sum(2) / count).sqrt()[:, :, None]
-        return codes - odd * (1 - LOPSIDED / deviation.clamp_min(LOPSIDED))
+        return codes - odd * (1 - MAX_ASYMMETRY / deviation.clamp_min(MAX_ASYMMETRY))
 
     def _radius(self, codes: Tensor) -> Tensor:
         """Of each layer, float32 [n, L, 1]."""

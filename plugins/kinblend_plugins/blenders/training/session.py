@@ -97,8 +97,8 @@ class Session:
 
         child: codes of both parents → the child's.
         """
-        born, batches = child or self.average, self.families.batches(part)
-        found = torch.cat([self.bridge(born(batch.father, batch.mother)) for batch in batches])
+        blend, batches = child or self.average, self.families.batches(part)
+        found = torch.cat([self.bridge(blend(batch.father, batch.mother)) for batch in batches])
         target = torch.cat([batch.target for batch in batches])
         return {
             "loss": float(distance(found, target).mean()),

@@ -34,7 +34,7 @@ MEASURED = 20_000  # samples of w that the whitening is measured on
 AVERAGE = 0.998  # decay of the moving average of the weights
 WARMUP = 100  # steps
 CLIP = 2.0  # norm of the gradient
-FARTHEST = 2.5  # whitened codes of samples moved along a direction may lie anywhere; further is not asked for
+MAX_SD = 2.5  # whitened codes of samples moved along a direction may lie anywhere; further is not asked for
 
 
 class Session:
@@ -154,7 +154,7 @@ class Session:
             return {"prior": prior, "loss": self.options.prior * prior + self.options.offsets * size}
         codes = codes.to(self.device)
         far = ((self.space.codes(whitened, offsets) - codes) / self.space.spread).square().mean()
-        truth = self.space.to_u(codes.mean(1)).clamp(-FARTHEST, FARTHEST)
+        truth = self.space.to_u(codes.mean(1)).clamp(-MAX_SD, MAX_SD)
         prior = (whitened - truth).square().mean()
         weight = self.options.prior * (3 if share == 1 else 1)
         return {"code": far, "prior": prior, "loss": share * far + weight * prior + self.options.offsets * size}

@@ -43,9 +43,17 @@ _CLASSES: dict[str, type[Plugin]] = {kind.kind: kind for kind in (Encoder, Blend
 
 @dataclass(frozen=True)
 class Backbone:
-    """One latent space, made usable. Its networks are loaded when they are first needed.
+    """One latent space, made usable. Its networks are loaded when they are first needed. `load_backbone` makes one.
 
-    pack: the model pack. pool: where its networks run. encoder_options, projector_options: of its two plugins.
+    Args:
+        pack: the model pack.
+        pool: where its networks run.
+        encoder_options, projector_options: of its two plugins.
+
+    Example:
+        >>> backbone = load_backbone()
+        >>> backbone.space == backbone.projector.space
+        True
     """
 
     pack: Pack
@@ -163,11 +171,28 @@ def load_backbone(
     encoder_options: Mapping[str, Any] | None = None,
     projector_options: Mapping[str, Any] | None = None,
 ) -> Backbone:
-    """A backbone by its pack's name, or by the path of a pack's folder; None takes the default (`choose_backbone`).
+    """A backbone by its pack's name, or by the path of a pack's folder.
 
-    pool: where its networks run; default: a pool of its own as the settings say. encoder_options, projector_options:
-    of the two plugins that the pack names.
-    Raises `PackNotFoundError`, `PackError` where a file was altered, and `OptionError`.
+    Args:
+        name: None takes the default (`choose_backbone`).
+        pool: where its networks run; default: a pool of its own as the settings say.
+        encoder_options, projector_options: of the two plugins that the pack names.
+
+    Returns: the backbone; nothing is loaded onto a device yet.
+
+    Raises:
+        PackNotFoundError: where there is no such pack.
+        PackError: where a file was altered.
+        OptionError: where an option is unknown or out of range.
+
+    Example:
+        >>> import torch
+        >>> from kinblend import Latent
+        >>> backbone = load_backbone()
+        >>> code = torch.zeros(backbone.space.layers, backbone.space.dim)
+        >>> [picture] = backbone.render([Latent(code, backbone.space)], size=64)
+        >>> picture.mode
+        'RGB'
     """
     settings = load_settings()
     pack = find_pack(choose_backbone(name), settings.packs, load_plugins().packs)

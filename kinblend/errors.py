@@ -10,7 +10,15 @@ from typing import Any, NoReturn
 
 
 class KinblendError(Exception):
-    """Base of all of them. `exit_code` is what the command line ends with."""
+    """Base of all errors that kinblend raises on purpose: one line that says what to do.
+
+    Attributes:
+        exit_code: what the command line ends with.
+
+    Example:
+        >>> UsageError("give a backbone").exit_code
+        2
+    """
 
     exit_code = 1
 

@@ -102,9 +102,20 @@ class Landmarker(FaceComponent, ABC):
 
 
 class IdentityNetwork(FaceComponent, ABC):
-    """A face recognition network: faces → embeddings, compared by their cosine.
+    """A face recognition network: faces → embeddings, compared by their cosine. Implement `embed_pictures`.
 
-    embedding_size: E. input_side: px of the FFHQ crops that give it all it sees.
+    Attributes:
+        embedding_size: E.
+        input_side: px of the FFHQ crops that give it all it sees.
+
+    Example:
+        >>> class Mean(IdentityNetwork):
+        ...     embedding_size, input_side = 3, 64
+        ...     def embed_pictures(self, pictures):
+        ...         return pictures.mean((2, 3))
+        >>> import torch
+        >>> tuple(Mean().embed_pictures(torch.zeros(2, 3, 64, 64)).shape)
+        (2, 3)
     """
 
     kind: ClassVar[str] = "identity-network"

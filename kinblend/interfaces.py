@@ -27,12 +27,18 @@ Noise = Literal["const", "none", "random"]
 
 @dataclass(frozen=True)
 class Context:
-    """What a plugin is told about the world it was made for.
+    """Runtime context passed to a plugin's constructor.
 
-    space: the latent space of the backbone in use.
-    files: the files of its model pack by name ("generator.safetensors"), verified.
-    settings: the pack's own parameters (resolution, channel width …), as in its `pack.json`.
-    projector: gives the backbone's projector, for a plugin that looks at pictures; None where there is no backbone.
+    Args:
+        space: the latent space of the backbone in use.
+        files: the files of its model pack by name ("generator.safetensors"), verified.
+        settings: the pack's own parameters (resolution, channel width …), as in its `pack.json`.
+        projector: gives the backbone's projector, for a plugin that looks at pictures; None where there is no
+            backbone.
+
+    Example:
+        >>> Context(LatentSpace("toy", 4, 512, "ab" * 32)).layer_groups()
+        {'all': (0, 3)}
     """
 
     space: LatentSpace
@@ -87,11 +93,22 @@ def network_of(plugin: Plugin) -> nn.Module | None:
 
 
 class Encoder(Plugin, ABC):
-    """Aligned faces → latents.
+    """Aligned faces → latents: derive from it, and implement `encode`.
 
-    input_size: side of the square crops it takes, in pixels.
-    batch_invariant: whether faces that are encoded together get exactly the codes that each gets alone.
-    uses_projector: whether `encode_faces` renders pictures; the projector's network is then leased as well.
+    Attributes:
+        input_size: side of the square crops it takes, in pixels.
+        batch_invariant: whether faces that are encoded together get exactly the codes that each gets alone.
+        uses_projector: whether `encode_faces` renders pictures; the projector's network is then leased as well.
+
+    Example:
+        >>> import torch
+        >>> class Zero(Encoder):
+        ...     input_size = 256
+        ...     def encode(self, images):
+        ...         return torch.zeros(len(images), self.space.layers, self.space.dim)
+        >>> zero = Zero(None, Context(LatentSpace("toy", 4, 512, "ab" * 32)))
+        >>> tuple(zero.encode(torch.zeros(2, 3, 256, 256)).shape)
+        (2, 4, 512)
     """
 
     kind: ClassVar[str] = "encoder"
@@ -122,8 +139,15 @@ class Encoder(Plugin, ABC):
 class Blend:
     """What a blender gives.
 
-    code: the child's, float32 [L, D]. weights: the weight map, where the blend is a weighted sum.
-    share: the father's mean share where it is none; the detail is blended by it.
+    Args:
+        code: the child's, float32 [L, D].
+        weights: the weight map, where the blend is a weighted sum.
+        share: the father's mean share where it is none, in [0, 1]; the detail is blended by it.
+
+    Example:
+        >>> import torch
+        >>> Blend(torch.zeros(4, 512)).share
+        0.5
     """
 
     code: Tensor
@@ -134,7 +158,17 @@ class Blend:
 class Blender(Plugin):
     """Two codes → a child's code. Implement `weights`, or override `blend` where no weighted sum will do.
 
-    stochastic: whether the seed changes the child.
+    Attributes:
+        stochastic: whether the seed changes the child.
+
+    Example:
+        >>> import torch
+        >>> class Father(Blender):
+        ...     def weights(self, father, mother, seed):
+        ...         return torch.ones_like(father)
+        >>> blender = Father(None, Context(LatentSpace("toy", 4, 512, "ab" * 32)))
+        >>> float(blender.blend(torch.ones(4, 512), torch.zeros(4, 512), seed=0).code.min())
+        1.0
     """
 
     kind: ClassVar[str] = "blender"
@@ -169,7 +203,17 @@ def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class AttributeLabel:
-    """An attribute in words for people. low, high: what negative and positive strengths mean."""
+    """An attribute in words for people.
+
+    Args:
+        name: what it is called.
+        low: what negative strengths mean.
+        high: what positive ones mean.
+
+    Example:
+        >>> AttributeLabel("Age", "younger", "older").high
+        'older'
+    """
 
     name: str
     low: str = "less"
@@ -177,10 +221,21 @@ class AttributeLabel:
 
 
 class Editor(Plugin, ABC):
-    """Moves latents along named attributes.
+    """Moves latents along named attributes: implement `attributes` and `edit`.
 
     An attribute `age` with a target in "years", and `gender` with the targets "female" and "male", are what a child's
-    age and sex are set by.
+    age and sex are set by. Linear directions are InterFaceGAN's (Shen et al. 2020).
+
+    Example:
+        >>> import torch
+        >>> class Shift(Editor):
+        ...     def attributes(self):
+        ...         return {"age": "older"}
+        ...     def edit(self, codes, strengths):
+        ...         return codes + strengths.get("age", 0.0)
+        >>> editor = Shift(None, Context(LatentSpace("toy", 4, 512, "ab" * 32)))
+        >>> float(editor.edit(torch.zeros(1, 4, 512), {"age": 2.0}).mean())
+        2.0
     """
 
     kind: ClassVar[str] = "editor"
@@ -242,11 +297,25 @@ class ProjectionProgress:
 
 
 class Projector(Plugin, ABC):
-    """The generator: latents → images. What else it can is told by the protocols below, which kinblend looks for:
-    `SamplesLatents`, `InvertsImages`, `KeepsDetail`, `HasPrior`, `RemovesLighting`.
+    """Generator: latent → image; `project` is GAN inversion. Implement `synthesize`.
 
-    resolution: side of the square pictures it makes, in pixels. noise_kinds: what it takes as `noise`, the default
-    first.
+    What else a projector can is told by the protocols below, which kinblend looks for: `SamplesLatents`,
+    `InvertsImages`, `KeepsDetail`, `HasPrior`, `RemovesLighting`.
+
+    Attributes:
+        resolution: side of the square pictures it makes, in pixels.
+        noise_kinds: what it takes as `noise`, the default first.
+
+    Example:
+        >>> import torch
+        >>> class Grey(Projector):
+        ...     resolution = 64
+        ...     def synthesize(self, codes, *, noise="const", seed=0, size=None):
+        ...         return codes.mean((1, 2))[:, None, None, None].expand(-1, 3, 64, 64)
+        >>> space = LatentSpace("toy", 4, 512, "ab" * 32)
+        >>> [picture] = Grey(None, Context(space)).render([Latent(torch.zeros(4, 512), space)])
+        >>> picture.size, picture.getpixel((0, 0))
+        ((64, 64), (128, 128, 128))
     """
 
     kind: ClassVar[str] = "projector"

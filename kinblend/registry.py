@@ -52,21 +52,26 @@ KINDS = (
 
 @dataclass(frozen=True)
 class PluginSpec:
-    """A strategy, named before it is imported.
+    """A plugin, named before it is imported.
 
-    name: what users type; lower case, digits and dashes.
-    summary: one line for lists.
-    target: "module:attribute" of the class or function, imported on first use.
-    options: "module:attribute" of its pydantic options model, or the model itself; fields become `--set` keys.
-    source: the plugin that registered it; filled in by the plugin manager.
-    weights: the file of a backbone's pack without which it can't be used unless an option gives other weights; lists
-        then show it as not available there.
-    reads: further files of a pack that it reads where they are there.
-    preferred: the most preferred of a kind is the one used by default; lists show it first. 0: never by default.
-    trains: what a trainer trains: "backbone", "blender", "encoder" or "directions".
-    requires: distributions that it needs beside its own plugin's.
-    variants: options under which evaluations try it, by the name they are reported under. One of the plugin's own
-        name takes the place of its defaults.
+    Args:
+        name: what users type; lower case, digits and dashes.
+        summary: one line for lists.
+        target: "module:attribute" of the class or function, imported on first use.
+        options: "module:attribute" of its pydantic options model, or the model itself; fields become `--set` keys.
+        source: the plugin that registered it; filled in by the plugin manager.
+        weights: the file of a backbone's pack without which it can't be used unless an option gives other weights;
+            lists then show it as not available there.
+        reads: further files of a pack that it reads where they are there.
+        preferred: the most preferred of a kind is the one used by default; lists show it first. 0: never by default.
+        trains: what a trainer trains: "backbone", "blender", "encoder" or "directions".
+        requires: distributions that it needs beside its own plugin's.
+        variants: options under which evaluations try it, by the name they are reported under. One of the plugin's own
+            name takes the place of its defaults.
+
+    Example:
+        >>> PluginSpec("mine", "the mean of both", "statistics:mean").load()([1, 3])
+        2
     """
 
     name: str

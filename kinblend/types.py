@@ -16,12 +16,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LatentSpace:
-    """What makes two latents comparable."""
+    """What makes two latents comparable: codes of two spaces are never mixed.
 
-    backbone: str  # name of the backbone
-    layers: int  # number of layers; StyleGAN2: 2·log2(resolution) − 2
-    dim: int  # dimensions of a layer, 512 everywhere so far
-    sha256: str  # of the generator's weights file, 64 hex digits
+    Args:
+        backbone: name of the backbone.
+        layers: number of layers; 2 · log2(resolution) − 2 for StyleGAN2.
+        dim: dimensions of a layer, 512 for StyleGAN2.
+        sha256: of the generator's weights file, 64 hex digits.
+
+    Example:
+        >>> str(LatentSpace("toy", 4, 512, "ab" * 32))
+        'toy [4, 512] abababababab'
+    """
+
+    backbone: str
+    layers: int
+    dim: int
+    sha256: str
 
     def require(self, other: LatentSpace, what: str = "latent") -> None:
         """Raise `LatentSpaceError` unless `other` is this very space."""
@@ -39,12 +50,20 @@ class LatentSpace:
 class Latent:
     """One face in a backbone's latent space.
 
-    code: float32 [layers, dim], on the CPU.
-    space: the latent space the code belongs to.
-    detail: what of the face the code can't carry, as tensors named by the backbone that made them;
-        strategies never see it.
+    Args:
+        code: float32 [layers, dim], on the CPU.
+        space: the latent space the code belongs to.
+        detail: what of the face the code can't carry, as tensors named by the backbone that made them; strategies
+            never see it.
 
-    Raises `LatentShapeError` and `NonFiniteError`.
+    Raises:
+        LatentShapeError: where the code has another shape or dtype.
+        NonFiniteError: where it holds NaN or infinity.
+
+    Example:
+        >>> import torch
+        >>> Latent(torch.zeros(4, 512), LatentSpace("toy", 4, 512, "ab" * 32)).detail
+        {}
     """
 
     code: Tensor
@@ -61,12 +80,21 @@ class Latent:
 
 @dataclass(frozen=True)
 class WeightMap:
-    """The father's share per layer and dimension: child = father·w + mother·(1 − w).
+    """The father's share per layer and dimension: child = father · w + mother · (1 − w).
 
-    values: float32 [layers, dim] in [0, 1], on the CPU.
-    space: the latent space it was made for.
+    Args:
+        values: float32 [layers, dim] in [0, 1], on the CPU.
+        space: the latent space it was made for.
 
-    Raises `LatentShapeError` and `NonFiniteError`.
+    Raises:
+        LatentShapeError: where the values have another shape or dtype, or leave [0, 1].
+        NonFiniteError: where they hold NaN or infinity.
+
+    Example:
+        >>> import torch
+        >>> father = WeightMap(torch.ones(4, 512), LatentSpace("toy", 4, 512, "ab" * 32))
+        >>> float(father.mirrored().values.max())
+        0.0
     """
 
     values: Tensor
@@ -97,7 +125,16 @@ def check_tensor(tensor: Tensor, shape: tuple[int, ...], what: str) -> None:
 
 @dataclass(frozen=True)
 class Target:
-    """What an attribute is to become: 8 "years", or a word such as "female", which has no unit."""
+    """What an attribute is to become.
+
+    Args:
+        value: a number in the attribute's own unit, or a word.
+        unit: "years"; empty for a word.
+
+    Example:
+        >>> str(Target(8, "years")), str(Target("female"))
+        ('8 years', 'female')
+    """
 
     value: float | str
     unit: str = ""
@@ -108,10 +145,16 @@ class Target:
 
 @dataclass(frozen=True)
 class AlignedFace:
-    """A face cut out in FFHQ geometry.
+    """A face cut out in FFHQ geometry (Karras et al. 2019, appendix A).
 
-    image: square RGB picture, uint8 in [0, 255].
-    landmarks: the 68 points in pixels of `image`, float64 [68, 2] (x, y), where they are known.
+    Args:
+        image: square RGB picture, uint8 in [0, 255].
+        landmarks: the 68 points in pixels of `image`, float64 [68, 2] (x, y), where they are known.
+
+    Example:
+        >>> from PIL import Image
+        >>> AlignedFace(Image.new("RGB", (256, 256))).image.size
+        (256, 256)
     """
 
     image: Image

@@ -1,5 +1,6 @@
-"""Every public object has a docstring, and docs/plugins.md names every public module."""
+"""Every public object has a docstring; those at the top level have sections and examples, which are executed."""
 
+import doctest
 import importlib
 import inspect
 import re
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import kinblend
 
 TEXT = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text("utf-8")
 PUBLIC = sorted(
@@ -36,4 +39,20 @@ def test_every_public_object_has_a_docstring(name: str) -> None:
 
 
 def test_the_public_modules_are_known() -> None:
-    assert len(PUBLIC) == 15
+    assert len(PUBLIC) == 21
+
+
+TOP = sorted(set(kinblend.__all__) - {"hookimpl"})  # pluggy's marker
+
+
+@pytest.mark.parametrize("name", TOP)
+def test_top_level_objects_have_sections_and_an_example_that_holds(name: str) -> None:
+    found = getattr(kinblend, name)
+    text = inspect.getdoc(found) or ""
+    assert re.search(r"^(Args|Attributes|Example):", text, re.MULTILINE)
+    assert ">>>" in text or "Example: see" in text
+    names = vars(importlib.import_module(found.__module__)) | {"__name__": "example"}
+    example = doctest.DocTestParser().get_doctest(text, dict(names), name, None, None)
+    runner = doctest.DocTestRunner(verbose=False)
+    told: list[str] = []
+    assert runner.run(example, out=told.append).failed == 0, "".join(told)

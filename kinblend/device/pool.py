@@ -82,14 +82,18 @@ class FairLock:
 
 
 class DevicePool:
-    """`with DevicePool(device="auto", budget="2GiB") as pool: with pool.lease(module) as m: …`
+    """Lends a device to one module after the other, within a memory budget.
 
-    device: "auto" (CUDA where there is one, else CPU), "cpu", "cuda", "cuda:1".
-    budget: bytes that weights may take on the device, a number or "2GiB"; None for no limit. On CUDA all that PyTorch
-        holds there is kept within it.
-    precision: "fp32", "bf16", "fp16", or "auto", which is fp32; and for single leases
-        "bf16,projector=fp32" or {"encoder": "bf16"}.
-    memory: the device's; by default that of `device`.
+    Args:
+        device: "auto" (CUDA where there is one, else CPU), "cpu", "cuda", "cuda:1".
+        budget: bytes that weights may take on the device, a number or "2GiB"; None for no limit. On CUDA all that
+            PyTorch holds there is kept within it.
+        precision: "fp32", "bf16", "fp16", or "auto", which is fp32; and for single leases "bf16,projector=fp32" or
+            {"encoder": "bf16"}.
+        memory: the device's; by default that of `device`.
+
+    Raises:
+        UsageError: for a device that is not there, and a budget or a precision that can't be read.
 
     Modules stay on the device while the budget allows and leave least recently used first; one that is too large
     comes in pieces if it can (see `Placement`). What modules make of their weights to be faster counts, and they do
@@ -97,8 +101,14 @@ class DevicePool:
     with: a lease in half precision rounds copies, and a lease is no place to train.
 
     Leases nest and may be taken from several threads. With a budget the threads take turns, in the order in which
-    they ask: what fits for one of them then fits for all. So a thread must not wait, within a lease, for another
-    that asks for one.
+    they ask: what fits for one of them then fits for all. So a thread must not wait, within a lease, for another that
+    asks for one.
+
+    Example:
+        >>> import torch
+        >>> with DevicePool("cpu", budget="1MiB") as pool, pool.lease(torch.nn.Linear(8, 2)) as module:
+        ...     tuple(module(torch.zeros(1, 8)).shape)
+        (1, 2)
     """
 
     def __init__(

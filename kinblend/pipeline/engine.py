@@ -49,13 +49,27 @@ if TYPE_CHECKING:
 class Engine:
     """Predicts children of two people.
 
-    backbone: a pack's name, or the path of a pack's folder; None: that of the settings, else the installed pack that
-        plugins prefer.
-    device, precision, memory_budget: as `DevicePool` takes them; None: as the settings say.
-    encoder_options, projector_options: of the two plugins that the pack names.
-    cached_parents: how many parents are remembered with their photographs' latents; 0 for none.
+    Args:
+        backbone: a pack's name, or the path of a pack's folder; None: that of the settings, else the installed pack
+            that plugins prefer.
+        device, precision, memory_budget: as `DevicePool` takes them; None: as the settings say.
+        encoder_options, projector_options: of the two plugins that the pack names.
+        cached_parents: how many parents are remembered with their photographs' latents; 0 for none.
 
-    Raises `ModelError` where the backbone is missing or damaged, and `UsageError` for options that won't do.
+    Raises:
+        ModelError: where the backbone is missing or damaged.
+        UsageError: for options that won't do.
+
+    Example:
+        >>> import torch
+        >>> from kinblend import Latent
+        >>> engine = Engine()
+        >>> space = engine.backbone.space
+        >>> codes = (torch.full((space.layers, space.dim), value) for value in (0.1, 0.3))
+        >>> father, mother = (Latent(code, space) for code in codes)
+        >>> child = engine.blend(father, mother, engine.blender("average"))
+        >>> round(float(child.latent.code.mean()), 3)
+        0.2
     """
 
     def __init__(

@@ -58,10 +58,18 @@ class ChildOptions(BaseModel):
 
 
 class ChildRequest(ChildOptions):
-    """What a run is asked for, beside the two photographs.
+    """What a run is asked for, beside the two photographs: of the command line, Python, the web app and the manifest.
 
-    by_default: which of "age" and "sex" nobody asked for: an edit of the attribute beats these, and an editor without
-        such targets leaves them out.
+    Args:
+        by_default: which of "age" and "sex" nobody asked for: an edit of the attribute beats these, and an editor
+            without such targets leaves them out. The other fields say what they are: `ChildRequest.model_fields`.
+
+    Raises:
+        pydantic.ValidationError: where a field is unknown or won't do; `ChildRequest.of` raises `UsageError` instead.
+
+    Example:
+        >>> ChildRequest(age=8, sex="girl", children=2).children
+        2
     """
 
     editor: str | None = Field(default=None, description="null: the one that plugins prefer")

@@ -51,10 +51,23 @@ class UnrenderedChild:
 
 @dataclass(frozen=True)
 class Child:
-    """One child: its picture (RGB, uint8), its latent and, where the blend is a weighted sum, the weight map.
+    """One child.
 
-    clamped: how far blend and edits had led away from plausible faces before the code was brought back, root mean
-    square over its dimensions; 0 where they had not.
+    Args:
+        image: its picture, RGB, uint8.
+        latent: what the picture was made of.
+        weight_map: where the blend is a weighted sum.
+        seed: from which everything random of this child was drawn.
+        clamped: how far blend and edits had led away from plausible faces before the code was brought back, root mean
+            square over its dimensions; 0 where they had not.
+
+    Example:
+        >>> import torch
+        >>> from PIL import Image
+        >>> from kinblend import LatentSpace
+        >>> latent = Latent(torch.zeros(4, 512), LatentSpace("toy", 4, 512, "ab" * 32))
+        >>> Child(Image.new("RGB", (64, 64)), latent, None, seed=1).clamped
+        0.0
     """
 
     image: Image
@@ -66,7 +79,23 @@ class Child:
 
 @dataclass(frozen=True)
 class Result:
-    """The children of one run, their parents, and the manifest: how they came about."""
+    """The children of one run, their parents, and the manifest: how they came about.
+
+    Args:
+        father, mother: the parents as the run saw them.
+        children: in the order of their seeds.
+        manifest: what `child.json` holds, as JSON has it.
+
+    Example:
+        >>> import torch
+        >>> from PIL import Image
+        >>> from kinblend import LatentSpace
+        >>> picture = Image.new("RGB", (64, 64))
+        >>> latent = Latent(torch.zeros(4, 512), LatentSpace("toy", 4, 512, "ab" * 32))
+        >>> parent = Parent(picture, latent)
+        >>> len(Result(parent, parent, [Child(picture, latent, None, 0)], {}).children)
+        1
+    """
 
     father: Parent
     mother: Parent

@@ -19,7 +19,26 @@ _DETAIL = "detail."
 
 
 def save_latent(path: str | Path, latent: Latent, weights: WeightMap | None = None) -> None:
-    """Write a latent and, where there is one, the weight map it came from. Raises `NonFiniteError`."""
+    """Write a latent to a safetensors file with a SHA-256 of its content: whole or not at all.
+
+    Args:
+        path: the file.
+        latent: code and detail.
+        weights: the weight map it came from, where there is one.
+
+    Raises:
+        NonFiniteError: where a tensor holds NaN or infinity.
+        LatentSpaceError: where the weight map is of another latent space.
+        OutputError: where the path is a link, a device or an input of the command.
+
+    Example:
+        >>> import tempfile, torch
+        >>> latent = Latent(torch.ones(4, 512), LatentSpace("toy", 4, 512, "ab" * 32))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_latent(f"{folder}/child.safetensors", latent)
+        ...     float(load_latent(f"{folder}/child.safetensors").code.mean())
+        1.0
+    """
     tensors = {"code": latent.code} | {_DETAIL + name: value for name, value in latent.detail.items()}
     if weights is not None:
         latent.space.require(weights.space, "weight map")
@@ -28,10 +47,20 @@ def save_latent(path: str | Path, latent: Latent, weights: WeightMap | None = No
 
 
 def load_latent(path: str | Path, space: LatentSpace | None = None) -> Latent:
-    """Read a latent.
+    """Read a latent that `save_latent` wrote.
 
-    space: the latent space it must belong to; None takes any.
-    Raises `CorruptFileError`, `NonFiniteError`, `LatentSpaceError`, `LatentShapeError`.
+    Args:
+        path: the file.
+        space: the latent space it must belong to; None takes any.
+
+    Returns: code float32 [L, D] and detail, on the CPU.
+
+    Raises:
+        CorruptFileError: where the file is damaged, altered or something else.
+        LatentSpaceError: where it belongs to another space.
+        LatentShapeError, NonFiniteError: where its code can't be one.
+
+    Example: see `save_latent`.
     """
     tensors, header = read_checksummed(path, "latent")
     found = _space(path, header, space, "latent")

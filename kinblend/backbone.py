@@ -80,6 +80,11 @@ class Backbone:
         """What every plugin that works in this latent space is told."""
         return Context(self.space, self.pack.files, self.pack.settings, lambda: self.projector)
 
+    @property
+    def has_encoder(self) -> bool:
+        """Whether it takes photographs; a generator that was imported alone does not."""
+        return self.pack.description["encoder"] is not None
+
     @cached_property
     def encoder(self) -> Encoder:
         """Its encoder. Raises `UnsupportedError` where the pack has none: a generator imported alone."""

@@ -163,8 +163,12 @@ def project(
     out: Out = None,
     steps: Annotated[int, typer.Option(min=0, help="The most steps that are taken.")] = 300,
     start: Annotated[
-        str, typer.Option(help="Where to begin: encoder, average, or a latent's file, to go on from it.")
-    ] = "encoder",
+        str | None,
+        typer.Option(
+            help="Where to begin: encoder, average, or a latent's file, to go on from it. Default: encoder, where "
+            "the pack has one."
+        ),
+    ] = None,
     aligned: flags.Aligned = False,
     face: flags.Face = None,
     sets: flags.Sets = None,
@@ -195,10 +199,11 @@ def project(
     emit_paths([path], as_json)
 
 
-def _start(start: str, backbone: Backbone, crop: Image) -> Latent | None:
+def _start(start: str | None, backbone: Backbone, crop: Image) -> Latent | None:
     """The latent to begin from; None for the average."""
     from kinblend.storage.latents import load_latent
 
+    start = start or ("encoder" if backbone.has_encoder else "average")
     if start == "average":
         return None
     return backbone.encode([crop])[0] if start == "encoder" else load_latent(start, backbone.space)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from plugin_site import Site
-from published_checkpoints import write_e4e
+from published_checkpoints import in_nvidias_names, toy, write_e4e, write_nvidia
 from recipes import cases, state_dict
 
 from kinblend.cli.demo import FATHER, MOTHER, example
@@ -148,10 +148,12 @@ def test_an_imported_backbone_runs_end_to_end(imported: str, site: Site) -> None
     assert "encode the photograph again" in mixed.stderr
 
 
-def test_projection_can_be_interrupted_and_gone_on_with(imported: str, site: Site) -> None:
+def test_projection_can_be_interrupted_and_gone_on_with(site: Site) -> None:
+    write_nvidia(site.folder / "small.pkl", in_nvidias_names(toy(32)))
+    assert site.kinblend("models", "import", "small.pkl", "--name", "small").returncode == 0
     crop = site.folder / "target.png"
     opened(example(FATHER)).resize((256, 256)).save(crop)
-    words = ["project", str(crop), "--aligned", "--backbone", imported]
+    words = ["project", str(crop), "--aligned", "--backbone", "small"]
     command = [sys.executable, "-m", "kinblend.cli", *words, "--steps", "100000", "--out", "first.safetensors"]
     with subprocess.Popen(command, env=site.environ, cwd=site.folder, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -163,5 +165,5 @@ def test_projection_can_be_interrupted_and_gone_on_with(imported: str, site: Sit
     assert "go on with --start first.safetensors" in said
     done = site.kinblend(*words, "--steps", 2, "--start", "first.safetensors", "--out", "second.safetensors")
     assert done.returncode == 0, done.stderr
-    rendered = site.kinblend("render", "second.safetensors", "--backbone", imported)
+    rendered = site.kinblend("render", "second.safetensors", "--backbone", "small")
     assert rendered.returncode == 0, rendered.stderr

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from recipes import DATA, cases
+from published_checkpoints import write_nvidia
+from recipes import DATA, cases, state_dict
 
 from kinblend import Context, LatentSpace
+from kinblend.checkpoint_import import import_pack
 from kinblend.cli.demo import example
 from kinblend.faces import align, find_face
 from kinblend.imaging.decode import read_image
@@ -22,8 +24,8 @@ from kinblend.testing import (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def prepare(e4e_pack: Path) -> None:
-    """Crops of two people, and a pack imported from a made-up checkpoint."""
+def prepare(e4e_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Crops of two people, and packs imported from made-up checkpoints."""
     faces = []
     for person in ("P001", "P005"):
         image = read_image(example(person))
@@ -37,7 +39,10 @@ def prepare(e4e_pack: Path) -> None:
         TestBicubic,
     ):
         contract.faces = faces
-    TestE4eEncoder.backbone = TestStyleGAN2Projector.backbone = e4e_pack
+    TestE4eEncoder.backbone = e4e_pack
+    folder = tmp_path_factory.mktemp("contracts")
+    write_nvidia(folder / "ada.pkl", state_dict("stylegan2_ada_64"))
+    TestStyleGAN2Projector.backbone = import_pack(folder / "ada.pkl", folder, "made-up").folder
 
 
 class TestMorphableEncoder(EncoderContract):
@@ -56,7 +61,7 @@ class TestStyleGAN2Projector(ProjectorContract):
     backbone = Path()
 
     def codes(self, count: int = 2) -> torch.Tensor:
-        return cases("e4e_256")["w_plus"][:count].clone()
+        return cases("stylegan2_ada_64")["w_plus"][:count].clone()
 
 
 class TestMtcnn(DetectorContract):

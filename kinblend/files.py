@@ -46,7 +46,7 @@ def inputs_kept(paths: Iterable[str | Path] = ()) -> Iterator[None]:
 
 
 def keep_inputs(paths: Iterable[str | Path]) -> None:
-    """Name more inputs of the command that runs. What is no plain file is passed over."""
+    """Name more inputs of the command that runs. What is not a plain file is passed over."""
     if _inputs is None:
         return
     for path in paths:

@@ -137,6 +137,9 @@ class PluginSpec:
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"])) or "options"
+            missing = [str(one["loc"][-1]) for one in error.errors() if one["type"] == "missing"]
+            if missing:
+                raise OptionError(f"'{self.name}' needs {' and '.join(missing)}") from error
             raise OptionError(f"'{self.name}' refuses {key}={_shortened(first['input'])}: {first['msg']}") from error
         except BaseException as error:  # a validator of the plugin's own may raise anything
             if is_interrupt(error):

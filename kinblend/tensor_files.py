@@ -31,8 +31,8 @@ def safe_open(path: str | Path, framework: str = "pt") -> Iterator[Any]:
     """The open file: `metadata()`, `keys()`, `get_tensor(name)`, `get_slice(name)`. Its tensors are read on demand.
 
     framework: "pt" for tensors of torch, "np" for arrays.
-    Raises `CorruptFileError` where it is no plain file, is damaged, nests its header, has more than 100,000 tensors
-    or one of a dtype that is not read (such as float8).
+    Raises `CorruptFileError` where it is not a plain file, is damaged, nests its header, has more than 100,000
+    tensors or one of a dtype that is not read (such as float8).
     """
     import safetensors
 
@@ -41,7 +41,7 @@ def safe_open(path: str | Path, framework: str = "pt") -> Iterator[Any]:
         with safetensors.safe_open(str(path), framework=framework) as file:
             yield file
     except safetensors.SafetensorError as error:
-        raise CorruptFileError(f"{path} is no readable safetensors file: {error}; get it again") from error
+        raise CorruptFileError(f"{path} is not a readable safetensors file: {error}; get it again") from error
 
 
 def load_file(path: str | Path, framework: str = "pt") -> dict[str, Any]:
@@ -61,7 +61,7 @@ def load(data: bytes, name: str = "the file") -> dict[str, Any]:
     try:
         return load(data)
     except Unreadable as error:
-        raise CorruptFileError(f"{name} is no readable safetensors file: {error}; get it again") from error
+        raise CorruptFileError(f"{name} is not a readable safetensors file: {error}; get it again") from error
 
 
 def check_header(path: str | Path) -> None:

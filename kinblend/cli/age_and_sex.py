@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kinblend.pipeline.age_and_sex import AgeAndSex, SexChoice
 
 PARENTS = "parents"
-HOW = "ask with --age N (0 to 80) or --age parents, --sex girl, boy or any"
+HOW = {"age": "--age N (0 to 80) or --age parents", "sex": "--sex girl, boy or any"}
 
 Age = Annotated[str | None, typer.Option("--age", help="Years, 0 to 80, or parents: as the blend is. Default: 8.")]
 SexOption = Annotated[
@@ -49,7 +49,9 @@ def describe_default(asked: Sequence[Mapping[str, Any]]) -> str:
     who = " and ".join(_counted(count, sex or "child") for sex, count in sexes.items())
     age = asked[0]["age"]
     found = who if age is None else f"{who} of {age:g} years"
-    return "; ".join([found, *asked[0]["left_out"].values(), HOW])
+    left_out = asked[0]["left_out"]
+    flags = ", ".join(how for name, how in HOW.items() if name not in left_out)
+    return "; ".join(filter(None, [found, *left_out.values(), flags and f"ask with {flags}"]))
 
 
 def _counted(count: int, name: str) -> str:

@@ -145,7 +145,7 @@ def encode(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Pictures of trios → codes and embeddings in one file. Interrupted, it goes on where it stopped."""
+    """Pictures of trios → codes and embeddings in one file. If interrupted, it resumes where it stopped."""
     from kinblend.backbone import choose_backbone
     from kinblend.families.demographics import groups_of_pictures
     from kinblend.families.encode import encode_trios

@@ -23,15 +23,21 @@ Face = Annotated[
 ]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The picture is an aligned crop already.")]
 Sets = Annotated[
-    list[str] | None, typer.Option("--set", help="{blender,editor,encoder,projector}.key=value; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PART.KEY=VALUE", help="An option of a part, such as blender.share=0.3; repeatable."
+    ),
 ]
 Edits = Annotated[
     list[str] | None,
-    typer.Option("--edit", help="attribute=strength, or a target (age=8y, gender=male); repeatable."),
+    typer.Option(
+        "--edit", help="attribute=strength in standard deviations, or a target (age=8y, gender=male); repeatable."
+    ),
 ]
 Editor = Annotated[str | None, typer.Option("--editor", help="What makes the edits; see `kinblend editors list`.")]
 Neutral = Annotated[
-    bool, typer.Option("--neutral/--no-neutral", help="Calm expressions and turn heads ahead before blending.")
+    bool,
+    typer.Option("--neutral/--no-neutral", help="Make expressions neutral and turn heads ahead before blending."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 2, help="Everything random is drawn from it.")]
 # Every command has these two; `tests/cli/test_output.py` looks.

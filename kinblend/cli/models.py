@@ -71,7 +71,7 @@ def pull(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Download a pack's checkpoint, check its SHA-256 and import it. Interrupted, it goes on where it stopped.
+    """Download a pack's checkpoint, check its SHA-256 and import it. If interrupted, it resumes where it stopped.
 
     Where the publisher gives no SHA-256, nothing can be checked; what came is recorded in the pack's description.
     """

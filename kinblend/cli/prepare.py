@@ -39,7 +39,7 @@ def prepare(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Find, judge, enlarge, align and encode all pictures of a kinship set. Interrupted, it goes on where it stopped.
+    """Find, judge, enlarge, align and encode all pictures of a kinship set. If interrupted, it resumes.
 
     Pictures that can't be used are listed in rejected.csv and shown on contact sheets; that is not a failure.
     Exit code 3: none could be used."""

@@ -34,7 +34,10 @@ def run(
     children: Annotated[int, typer.Option(min=1, help="How many children.")] = 1,
     seed: flags.Seed = 0,
     judge: Annotated[
-        bool, typer.Option("--judge/--no-judge", help="Note which age and sex an independent network sees; a second.")
+        bool,
+        typer.Option(
+            "--judge/--no-judge", help="Note which age and sex an independent network sees; takes about a second."
+        ),
     ] = True,
     father_face: Annotated[int | None, typer.Option(min=1, help="Which face of the father's photograph.")] = None,
     mother_face: Annotated[int | None, typer.Option(min=1, help="Which face of the mother's photograph.")] = None,
@@ -48,8 +51,9 @@ def run(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Predict children of two people: of eight years, girl or boy by seed, unless asked otherwise. With --json the
-    manifest is printed."""
+    """Predict children of two people: eight years old, sex drawn from the seed, unless asked otherwise.
+
+    With --json the manifest is printed."""
     given = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
     from kinblend.pipeline.request import ChildRequest

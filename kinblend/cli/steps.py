@@ -35,7 +35,7 @@ def align(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Cut a face out of a photograph the way FFHQ was."""
+    """Cut a face out of a photograph and turn it upright, as the FFHQ data set does."""
     from kinblend.imaging.encode import write_png
 
     path = _checked_out(picture, ".aligned.png", out)

@@ -91,7 +91,7 @@ def trainer_command(spec: PluginSpec) -> Any:
     return typer.main.get_command(app)
 
 
-_GOES_ON = "Interrupted, it goes on from its checkpoint."
+_GOES_ON = "If interrupted, it resumes from its checkpoint."
 
 
 def _parameter(name: str, schema: Mapping[str, Any]) -> Parameter:

@@ -119,7 +119,7 @@ def device_memory(name: str) -> DeviceMemory:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"{name!r} is no device; use auto, cpu, cuda or cuda:N") from error
+        raise UsageError(f"{name!r} is not a device; use auto, cpu, cuda or cuda:N") from error
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"kinblend runs on cpu and cuda, not on {name!r}")
     if device.type == "cuda" and not torch.cuda.is_available():

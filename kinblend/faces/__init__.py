@@ -1,4 +1,4 @@
-"""Finding a face, its landmarks, and cutting it out the way FFHQ was."""
+"""Finding a face, its landmarks, and cutting it out as the FFHQ data set does."""
 
 from kinblend.faces.alignment import align, align_with_landmarks
 from kinblend.faces.landmarks import landmarks_in_crop, predict_in_crop

@@ -12,7 +12,7 @@ LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
 def list_pictures(folder: Path, defects: list[Defect]) -> tuple[Path, ...]:
-    """The picture files in a folder, sorted by name; what is no picture, or an empty file, goes to `defects`.
+    """The picture files in a folder, sorted by name; what is not a picture, or an empty file, goes to `defects`.
 
     Pictures are told by their suffix and not opened. What systems leave behind (.DS_Store, ._*) is passed over.
     """
@@ -21,7 +21,7 @@ def list_pictures(folder: Path, defects: list[Defect]) -> tuple[Path, ...]:
         if is_junk_file(path):
             continue
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
-            defects.append(Defect(path, None, "not a picture", "is no picture; left out"))
+            defects.append(Defect(path, None, "not a picture", "is not a picture; left out"))
         elif path.stat().st_size == 0:
             defects.append(Defect(path, None, "empty file", "is an empty file; left out"))
         else:

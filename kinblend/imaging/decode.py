@@ -77,7 +77,7 @@ def to_picture(image: Image | NDArray[Any]) -> Image:
             raise ImageError(f"a picture as an array is uint8 [H, W], [H, W, 3] or [H, W, 4], not {found}")
         image = pil.fromarray(image)
     if not isinstance(image, pil.Image):
-        raise ImageError(f"a {type(image).__name__} is no picture; give a path, a PIL picture or a uint8 array")
+        raise ImageError(f"a {type(image).__name__} is not a picture; give a path, a PIL picture or a uint8 array")
     try:
         return _plain(image)
     except KinblendError:

@@ -67,7 +67,9 @@ class AgeAndSex:
             if ATTRIBUTES[name] in edits:
                 raise UsageError(f"{name} contradicts an edit of {ATTRIBUTES[name]}: ask for one of them")
             if not _can(editor, name):
-                raise UsageError(f"{name} can't be asked for: {WITHOUT[name]}")
+                raise UsageError(
+                    f"{name} can't be asked for: this backbone has no directions for {ATTRIBUTES[name]}; leave it out"
+                )
 
     def for_child(self, editor: Editor | None, edits: Mapping[str, EditValue], seed: int) -> ChildSpec:
         """What is asked of the child with that seed. edits: attribute → strength or target."""

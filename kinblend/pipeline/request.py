@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**63 - 1  # what generators take
 MAX_STRENGTH = 100.0  # of an edit, in units of its direction; three is a lot
+MAX_CALIBRATED = 6.0  # of an attribute that has targets: in standard deviations
 
 
 EditValue = float | Target  # a strength, or what the attribute is to become
@@ -154,6 +155,7 @@ def validate_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, EditVa
             raise UsageError(f"{editor.title} can't move {name!r} of {editor.space.backbone}; it can move: {names}")
         found[name] = value if isinstance(value, Target) else _edit(name, value, units)
         _check_target(editor, name, found[name], targets.get(name, ()))
+        _check_strength(name, found[name], targets.get(name, ()))
     return found
 
 
@@ -180,11 +182,19 @@ def _edit(name: str, value: Any, units: Sequence[str]) -> EditValue:
     return Target(number, unit) if unit else number
 
 
+def _check_strength(name: str, edit: EditValue, known: Sequence[str]) -> None:
+    """What can be set to a target is calibrated: "age=8" is hardly meant as eight standard deviations."""
+    if known and not isinstance(edit, Target) and abs(edit) > MAX_CALIBRATED:
+        years = f"; for {edit:g} years write {name}={edit:g}y" if "years" in known else ""
+        raise UsageError(
+            f"{name}={edit:g} is a strength, in standard deviations: use −{MAX_CALIBRATED:g} to "
+            f"{MAX_CALIBRATED:g}{years}"
+        )
+
+
 def _check_target(editor: Editor, name: str, edit: EditValue, known: Sequence[str]) -> None:
     if isinstance(edit, Target) and (edit.unit or edit.value) not in known:
-        ours = (
-            f"in {' or '.join(known)}" if known else f"by strengths in standard deviations only (such as {name}=-2)"
-        )
+        examples = [f"{name}=-2", *(f"{name}=8{one[0]}" if one == "years" else f"{name}={one}" for one in known)]
         raise UnsupportedError(
-            f"{name} of {editor.space.backbone} can't be set to {edit}; give a strength or a target: it is set {ours}"
+            f"{name} of {editor.space.backbone} can't be set to {edit}; write {' or '.join(examples)}"
         )

@@ -45,7 +45,7 @@ def open_archive(path: str | Path, *, most: int | None = None, listing: int = MA
 
     most: bytes that may be read of it in all, unpacked; by default 20 times its size, or 256 MiB where that is more.
     listing: bytes that its list of members may have; reading it takes a second for four million.
-    Raises `InputError` where it is no zip, is damaged, has more than 200,000 members, or states that it unpacks to
+    Raises `InputError` where it is not a zip, is damaged, has more than 200,000 members, or states that it unpacks to
     more than `most`.
     """
     path = Path(path)

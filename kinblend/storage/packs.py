@@ -92,16 +92,19 @@ def open_pack(folder: str | Path) -> Pack:
         text = path.read_text("utf-8")
         description = json.loads(text)
     except FileNotFoundError:
-        raise PackNotFoundError(f"{folder} is no model pack: it has no {DESCRIPTION}") from None
+        raise PackNotFoundError(f"{folder} is not a model pack: it has no {DESCRIPTION}") from None
     except NotADirectoryError:
-        raise PackNotFoundError(f"{folder} is no folder; a model pack is one that holds a {DESCRIPTION}") from None
+        raise PackNotFoundError(f"{folder} is not a folder; a model pack is one that holds a {DESCRIPTION}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise PackError(f"{path} can't be read: {error}") from error
     from kinblend.storage.description import check_description
 
     check_description(path, description)
     if description["schema"] != UNSEALED and text != _text(description):
-        raise PackError(f"{path} was altered: its SHA-256 differs; pull or import the pack again")
+        raise PackError(
+            f"{path} was altered: its SHA-256 differs; pull or import the pack again, or, where it is yours, seal it "
+            "with write_description"
+        )
     pack = Pack(Path(folder), description)
     pack.check_sizes()
     return pack

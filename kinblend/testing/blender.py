@@ -101,7 +101,9 @@ class BlenderContract:
         self, father: Tensor, mother: Tensor, context: Context, options: Mapping[str, Any], seed: int = 0
     ) -> Blend:
         blender = cast(Blender, make_plugin("blender", self.name, context, dict(options)))
-        return blender.blend(father, mother, seed)
+        blend = blender.blend(father, mother, seed)
+        assert isinstance(blend, Blend), f"`blend` gives a kinblend.Blend, not a {type(blend).__name__}"
+        return blend
 
     def _parents(self) -> list[tuple[Tensor, Tensor, Context]]:
         import torch

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class EncoderContract(PackContract):
     """The laws of an encoder, over a model pack that uses it.
 
-    backbone: the pack's name or folder. faces: aligned crops to test it with; at least two.
+    backbone: the pack's name or folder. faces: aligned crops to test it with, PIL pictures in RGB; at least two.
     """
 
     faces: ClassVar[list[Image]]

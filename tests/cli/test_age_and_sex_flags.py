@@ -37,8 +37,12 @@ def line(*asked: ChildSpec) -> str:
 def test_the_line() -> None:
     usual = {"age": "default", "sex": "default"}
     boy, girl = (ChildSpec(8.0, sex, source=usual) for sex in ("boy", "girl"))
-    assert line(boy) == f"a boy of 8 years; {HOW}"
-    assert line(boy, girl, boy) == f"2 boys and a girl of 8 years; {HOW}"
+    how = "ask with --age N (0 to 80) or --age parents, --sex girl, boy or any"
+    assert line(boy) == f"a boy of 8 years; {how}"
+    assert line(boy, girl, boy) == f"2 boys and a girl of 8 years; {how}"
     assert line(ChildSpec(8.0, "boy", source={"age": "option", "sex": "option"})) == ""
     without = line(ChildSpec(source=usual, missing=("age",)))
-    assert without == f"a child; this backbone has no directions for age: the child has its parents' age; {HOW}"
+    left_out = "this backbone has no directions for age: the child has its parents' age"
+    assert without == f"a child; {left_out}; ask with {HOW['sex']}"
+    nothing = line(ChildSpec(source=usual, missing=("age", "sex")))
+    assert "ask with" not in nothing

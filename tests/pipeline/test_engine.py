@@ -72,11 +72,11 @@ def test_parents_are_calmed_unless_taken_as_photographed(engine: Engine) -> None
     assert calm > taken / 3
 
 
-def test_edits_in_years_are_wishes_that_the_manifest_keeps(engine: Engine) -> None:
+def test_edits_in_years_are_targets_that_the_manifest_keeps(engine: Engine) -> None:
     result = engine.run(example(FATHER), example(MOTHER), edits={"age": "8y", "smile": 0.5})
     assert result.manifest["edits"] == {"age": "8 years", "smile": 0.5}
     assert len(result.manifest["clamped"]) == 1
-    with pytest.raises(UsageError, match="standard deviations only"):
+    with pytest.raises(UsageError, match="write smile=-2"):
         engine.run(example(FATHER), example(MOTHER), edits={"smile": "8y"})
 
 
@@ -259,17 +259,19 @@ def test_an_editor_that_fails_is_named(how: str, engine: Engine, strangers: None
         ({"seed": -1}, UsageError, "seed"),
         ({"children": 0}, UsageError, "at least 1"),
         ({"edits": {"wings": 1}}, UsageError, "can't move 'wings'"),
-        ({"edits": {"age": "x"}}, UsageError, "give a strength"),
+        ({"edits": {"age": "x"}}, UsageError, "write age=-2 or age=8y"),
         ({"edits": {"age": 1e30}}, UsageError, "use −100 to 100"),
         ({"edits": {"age": float("nan")}}, UsageError, "use −100 to 100"),
-        ({"edits": {"gender": "blue"}}, UsageError, "female or male"),
+        ({"edits": {"gender": "blue"}}, UsageError, "gender=female or gender=male"),
+        ({"edits": {"age": 8}}, UsageError, "for 8 years write age=8y"),
+        ({"edits": {"gender": -7}}, UsageError, "use −6 to 6$"),
         ({"age": 81}, UsageError, "use 0 to 80 years"),
         ({"age": 8, "edits": {"age": -1}}, UsageError, "contradicts an edit of age"),
         ({"editor_options": {"wings": 1}}, OptionError, "has no option"),
         ({"editor": "nobody"}, UsageError, "there is no editor"),
         ({"father_face": 0}, NoFaceError, "no face number 0"),
         ({"father": "/proc/self/mem"}, InputError, "can't be read"),
-        ({"father": 3}, InputError, "is no picture"),
+        ({"father": 3}, InputError, "is not a picture"),
     ],
 )
 def test_invalid_usage(words: dict, kind: type[KinblendError], reason: str, engine: Engine) -> None:
@@ -279,8 +281,8 @@ def test_invalid_usage(words: dict, kind: type[KinblendError], reason: str, engi
 
 
 def test_the_strongest_edit_that_is_allowed_still_gives_a_picture(engine: Engine) -> None:
-    for strength in (-100, 100):
-        result = engine.run(example(FATHER), example(MOTHER), edits={"age": strength})
+    for edit in ({"age": -6}, {"age": 6}, {"smile": -100}, {"smile": 100}):
+        result = engine.run(example(FATHER), example(MOTHER), edits=edit)
         assert result.children[0].image.size == (512, 512)
 
 

@@ -46,7 +46,7 @@ def test_a_pack_without_an_encoder_is_no_default(tmp_path: Path, sources: dict[s
 
 
 def test_no_pack_is_preferred(tmp_path: Path, sources: dict[str, PackSource]) -> None:
-    with pytest.raises(PackNotFoundError, match="--backbone"):
+    with pytest.raises(PackNotFoundError, match="name one"):
         preferred_pack(tmp_path / "home", {"other": sources["other"]})
 
 

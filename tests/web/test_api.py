@@ -187,7 +187,7 @@ def test_two_photographs_in_one_request(client: TestClient) -> None:
         ({"blender_options": {"share": 2}}, "less than or equal to 1"),
         ({"edits": {"wings": 1}}, "can't move 'wings'"),
         ({"edits": {"age": -1}, "age": 8}, "contradicts an edit of age"),
-        ({"edits": {"gender": "blue"}}, "female or male"),
+        ({"edits": {"gender": "blue"}}, "gender=female or gender=male"),
         ({"age": 81}, "less than or equal to 80"),
         ({"sex": "man"}, "sex: "),
         ({"blender": "mask", "blender_options": {"file": "/etc/passwd"}}, "takes no file"),

@@ -16,9 +16,9 @@ MADE = "made"  # the key of the list in the marker
 
 
 def check_folder(out: Path, found: KinshipSet) -> None:
-    """Raise `UsageError` where `out` is no folder of ours, or holds pictures of the set that is to be prepared."""
+    """Raise `UsageError` where `out` is not a folder of ours, or holds pictures of the set that is to be prepared."""
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is no folder")
+        raise UsageError(f"{out} is not a folder")
     base = out.resolve()
     pictures = (picture for person in found.people() for picture in person.pictures)
     if found.root.resolve() == base or any(picture.resolve().is_relative_to(base) for picture in pictures):

@@ -29,8 +29,8 @@ def kinblend_register_landmarkers(register: Register) -> None:
 def kinblend_register_identity_networks(register: Register) -> None:
     for name, summary, target, preferred in (
         ("dlib", "dlib's ResNet, 128 dimensions; always there", "dlib_identity:DlibIdentity", 1),
-        ("facenet", "FaceNet on VGGFace2, 512 dimensions; weights of one's own", "facenet:FaceNet", 0),
-        ("mobilefacenet", "MobileFaceNet, 256 dimensions; weights of one's own", "mobilefacenet:MobileFaceNet", 0),
+        ("facenet", "FaceNet on VGGFace2, 512 dimensions; you supply the weights", "facenet:FaceNet", 0),
+        ("mobilefacenet", "MobileFaceNet, 256 dimensions; you supply the weights", "mobilefacenet:MobileFaceNet", 0),
     ):
         register(kinblend.PluginSpec(name, summary, f"{__name__}.{target}", preferred=preferred))
 

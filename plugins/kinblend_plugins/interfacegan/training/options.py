@@ -17,7 +17,7 @@ class DeviceOptions(BaseModel):
     backbone: str = Field("", description="the pack whose latent space gets directions; default: as for `run`")
     device: str | None = Field(None, description="auto, cpu, cuda or cuda:N")
     precision: str | None = Field(None, description="auto, fp32, bf16, fp16")
-    memory_budget: str | None = Field(None, description="device memory to stay within, such as 2GB")
+    memory_budget: str | None = Field(None, description="device memory to stay within, such as 2GiB")
 
 
 class RatedOptions(DeviceOptions):

@@ -77,7 +77,7 @@ def test_the_weight_network(layout: str, tmp_path: Path) -> None:
 
 
 def test_a_weight_network_that_does_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissingError, match=r"blender\.weights"):
+    with pytest.raises(WeightsMissingError, match="by its option weights"):
         make_plugin("blender", "learned", CONTEXT)
     state = state_dict("original_blends")
     save_file(state, tmp_path / "net.safetensors")

@@ -131,7 +131,7 @@ def test_identity_is_zero_for_the_same_face_and_differentiable_for_another() -> 
 def test_a_machine_without_dlibs_file_trains_without_the_identity_loss(tmp_path: Path) -> None:
     nowhere = tmp_path / "none.dat"
     assert identity_loss.find(tiny(identity="off"), torch.device("cpu")) is None
-    with pytest.raises(ModelError, match="--identity off"):
+    with pytest.raises(ModelError, match="identity=off"):
         identity_loss.find(tiny(identity="on", identity_file=nowhere), torch.device("cpu"))
 
 

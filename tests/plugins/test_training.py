@@ -268,6 +268,6 @@ def test_the_step_that_bench_times_is_one_of_the_training() -> None:
     losses = [work() for _ in range(3)]
     assert len(set(losses)) == 3  # the weights move
     assert all(0 < loss < 3 for loss in losses)  # 1 − cos, and 0.05 of a squared distance of at most 4
-    for batch, precision, says in ((4, "fp16", "not in fp16"), (1, "fp32", "--batch 2")):
+    for batch, precision, says in ((4, "fp16", "not in fp16"), (1, "fp32", "batch of 2")):
         with pytest.raises(UnsupportedError, match=says):
             benchmark.step(load_backbone("morphable"), batch, precision)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
+
+LOG = logging.getLogger(__name__)
 
 
 class KinblendError(Exception):
@@ -190,6 +193,7 @@ def wrap_plugin_errors(who: str, *kinds: type[KinblendError]) -> Iterator[None]:
     except BaseException as error:
         if is_interrupt(error):
             raise
+        LOG.debug("%s failed", who, exc_info=True)
         raise PluginError(f"{who} failed: {summarize(error)}. Tell its authors, or use another") from error
 
 

@@ -67,11 +67,14 @@ def draw(generator: Generator, codes: Tensor, noises: Sequence[Tensor | None], s
     small = 1
     while small < levels and not _is_large(generator.styled[2 * small], x):
         small += 1
-    x, picture = _grown(generator, inputs, x, picture, range(1, small))
+    x, picture = _through_layers(generator, inputs, x, picture, range(1, small))
     if small == levels:
         return picture
     rest = range(small, levels)
-    alone = [_grown(generator, inputs.one(i), x[i : i + 1], picture[i : i + 1], rest)[1] for i in range(len(codes))]
+    alone = [
+        _through_layers(generator, inputs.one(i), x[i : i + 1], picture[i : i + 1], rest)[1]
+        for i in range(len(codes))
+    ]
     return torch.cat(alone) if len(alone) > 1 else alone[0]
 
 
@@ -113,7 +116,7 @@ def _first(generator: Generator, inputs: LayerInputs) -> tuple[Tensor, Tensor]:
     return x.mul_(_onward(inputs, 1, x)) if len(inputs.factors) > 1 else x, picture
 
 
-def _grown(
+def _through_layers(
     generator: Generator, inputs: LayerInputs, x: Tensor, picture: Tensor, levels: range
 ) -> tuple[Tensor, Tensor]:
     """Map and picture of the last of `levels`, from those of the level before the first."""

@@ -49,7 +49,7 @@ def demographics(
     could not be looked at has a reason.
 
     progress: told how many of how many pictures are done.
-    Raises `InputError` where there is not a picture.
+    Raises `InputError` where there is no picture.
     """
     rows = [
         {"picture": str(picture), "family": family.name, "person": person.name, "listed_gender": person.gender}

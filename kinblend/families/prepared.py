@@ -71,6 +71,6 @@ def _read_folder(folder: Path, encoding: Mapping[str, Any]) -> dict[str, dict[st
             tensors, header = shards[str(row["shard"])]
             if header.get("encoding") == encoding:
                 found[str(row["crop"])] = {name: tensors[name][int(row["row"])] for name in TENSORS}
-    except (KinblendError, OSError, KeyError, ValueError, IndexError):
+    except (KinblendError, OSError, KeyError, TypeError, ValueError, IndexError):
         return {}
     return found

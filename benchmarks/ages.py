@@ -29,7 +29,7 @@ from kinblend import Engine, Latent
 from kinblend.evaluation.face_dataset import couples, read_faces
 from kinblend.identity import embed_faces
 from kinblend.pipeline.sheet import sheet
-from kinblend_plugins.faces.dlib_landmarks import FFHQ_BOX
+from kinblend_plugins.landmarkers.dlib_landmarks import FFHQ_BOX
 
 AGES = (4, 8, 16, 30, 60)
 SEXES = ("female", "male")

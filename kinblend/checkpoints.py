@@ -5,7 +5,7 @@ that their caller gives.
 """
 
 from kinblend.settings import home_folder
-from kinblend.storage.checkpoints import checkpoint_format, existing_checkpoint, read_torch, validate_tensors
+from kinblend.storage.checkpoint_reader import checkpoint_format, existing_checkpoint, read_torch, validate_tensors
 from kinblend.storage.networks import build_network
 from kinblend.storage.openvino import Graph, Node, Output, read_openvino
 from kinblend.storage.safe_pickle import Global, Refused, read_pickle, reason, refuse_unsound

@@ -11,8 +11,8 @@ from published_checkpoints import write_e4e
 from recipes import cases, state_dict
 
 from kinblend import Latent, LatentSpace
-from kinblend.checkpoint_import import import_pack
 from kinblend.files import locked
+from kinblend.pack_import import import_pack
 
 # It takes the place of distutils, which torch's compiler asks for, and warns where that was imported before.
 with contextlib.suppress(ImportError):

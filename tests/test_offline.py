@@ -13,7 +13,7 @@ sys.addaudithook(lambda event, given: seen.append((event, given[1:])) if event.s
 {work}
 assert not seen, seen
 """
-DETECTORS = "from kinblend_plugins.faces.facenet_shim import import_mtcnn\nimport_mtcnn()"
+DETECTORS = "from kinblend_plugins.package_shims import import_mtcnn\nimport_mtcnn()"
 DEMO = """
 from kinblend.cli import main
 sys.argv = ["kinblend", "demo", "--quiet"]

@@ -72,14 +72,17 @@ def test_every_built_in_plugin_loads() -> None:
             "morphable",
             "blenders",
             "interfacegan",
-            "checkpoints",
-            "faces",
+            "detectors",
+            "landmarkers",
+            "identity-networks",
+            "upscalers",
             "stylegan2",
             "mobilestylegan",
             "wplus",
             "e4e",
-            "kinship",
-            "demographics",
+            "importers",
+            "datasets",
+            "analysers",
         ]
     )
 

@@ -75,7 +75,7 @@ def pull(
 
     Where the publisher gives no SHA-256, nothing can be checked; what came is recorded in the pack's description.
     """
-    from kinblend.checkpoint_import import import_pack
+    from kinblend.pack_import import import_pack
     from kinblend.plugins import load_plugins
     from kinblend.storage.pack_index import find_download, installed
 
@@ -107,7 +107,7 @@ def pull(
 
 
 def _tell_installed(name: str, folder: Path, as_json: bool) -> None:
-    from kinblend.checkpoint_import import remove_strays
+    from kinblend.pack_import import remove_strays
 
     log(f"{name} is installed already")
     remove_strays(load_settings().packs)
@@ -193,7 +193,7 @@ def import_checkpoint(
     quiet: flags.Quiet = False,
 ) -> None:
     """Turn a published checkpoint into a model pack. Nothing inside it is executed."""
-    from kinblend.checkpoint_import import default_name, import_pack
+    from kinblend.pack_import import default_name, import_pack
 
     packs = load_settings().packs
     check_folder(packs)

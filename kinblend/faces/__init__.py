@@ -1,4 +1,8 @@
-"""Finding a face, its landmarks, and cutting it out as the FFHQ data set does."""
+"""Finding a face, its landmarks, and cutting it out as the FFHQ data set does.
+
+Detectors and landmarkers are plugins (`kinblend.face_interfaces`); the built-in ones are in
+`kinblend_plugins/detectors` and `kinblend_plugins/landmarkers`.
+"""
 
 from kinblend.faces.alignment import align, align_with_landmarks
 from kinblend.faces.landmarks import landmarks_in_crop, predict_in_crop

@@ -1,4 +1,9 @@
-"""Who a face looks like: embeddings, and how near two of them are."""
+"""Who a face looks like: embeddings, and how near two of them are.
+
+Identity networks are plugins (`kinblend.face_interfaces.IdentityNetwork`), asked for here by name; the built-in ones
+are in `kinblend_plugins/identity_networks`. `dlib_resnet` is the torch network that losses, encoders and a plugin
+share.
+"""
 
 from kinblend.identity.crops import SIDE, chips, cut
 from kinblend.identity.dlib_resnet import CHIP, DlibResNet, identity_network

@@ -14,7 +14,7 @@ from PIL import Image
 
 from kinblend.errors import FaceTooSmallError, NoFaceError, ProfileError, SeveralFacesError
 from kinblend.faces import align_with_landmarks, find_face, landmarks_in_crop
-from kinblend_plugins.faces.facenet_shim import plain_nms
+from kinblend_plugins.package_shims import plain_nms
 
 FOUND = find_spec("openpeople")
 pytestmark = pytest.mark.skipif(FOUND is None, reason="the example people (openpeople) are not installed")
@@ -113,7 +113,7 @@ def test_nobody_elses_modules_are_touched_by_the_detector() -> None:
     """facenet-pytorch, torchvision and requests stay what they are for others, in every thread."""
     code = (
         "import sys\n"
-        "from kinblend_plugins.faces.facenet_shim import import_inception, import_mtcnn\n"
+        "from kinblend_plugins.package_shims import import_inception, import_mtcnn\n"
         "import_mtcnn(), import_inception()\n"
         "print(*[name for name in ('facenet_pytorch', 'torchvision', 'requests') if name in sys.modules])\n"
         "import requests\n"

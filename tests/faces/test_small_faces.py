@@ -16,7 +16,7 @@ from kinblend.faces.detect import detect, detect_many
 from kinblend.faces.landmarks import landmarker
 from kinblend.faces.resolution import effective_resolution
 from kinblend.faces.upscale import enlarge, load_upscaler
-from kinblend_plugins.faces.realesrgan import PACKAGE, read_ncnn
+from kinblend_plugins.upscalers.realesrgan import PACKAGE, read_ncnn
 
 pytestmark = pytest.mark.skipif(find_spec("openpeople") is None, reason="the example people are not installed")
 needs_weights = pytest.mark.skipif(
@@ -94,7 +94,7 @@ def test_off_leaves_pictures_alone_and_what_is_missing_says_so(
 ) -> None:
     assert enlarge([portrait], "off") == [portrait]
     monkeypatch.setattr("kinblend.plugins._components", {})
-    monkeypatch.setattr("kinblend_plugins.faces.realesrgan.PACKAGE", "a_package_that_is_not_there")
+    monkeypatch.setattr("kinblend_plugins.upscalers.realesrgan.PACKAGE", "a_package_that_is_not_there")
     with pytest.raises(UsageError, match=r"kinblend\[upscale\]"):
         enlarge([portrait], "realesrgan")
     with pytest.raises(UsageError, match="there are: realesrgan, realesrgan-package, bicubic"):

@@ -16,9 +16,9 @@ from kinblend.cli.demo import example
 from kinblend.errors import UsageError
 from kinblend.plugins import load_plugins
 from kinblend.storage.tables import read_table
-from kinblend_plugins.demographics import onnx
-from kinblend_plugins.demographics.deep import _one as read_deepface
-from kinblend_plugins.demographics.onnx import _one as read_age_and_gender
+from kinblend_plugins.analysers import age_and_gender as onnx
+from kinblend_plugins.analysers.age_and_gender import _one as read_age_and_gender
+from kinblend_plugins.analysers.deepface import _one as read_deepface
 
 pytestmark = pytest.mark.skipif(find_spec("openpeople") is None, reason="the example people are not installed")
 PLUGIN = """

@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 
 from kinblend import Latent, LatentSpace, WeightMap, errors, load_latent, save_latent
 from kinblend.backbone import load_backbone
-from kinblend.checkpoint_import import import_pack
 from kinblend.errors import ImageError, KinblendError
 from kinblend.imaging import decode_image
 from kinblend.latents import load_weight_map, save_weight_map
+from kinblend.pack_import import import_pack
 from kinblend.storage.packs import add_files
 
 MAX_SECONDS, MAX_BYTES = 10, 1e9
@@ -51,7 +51,7 @@ from kinblend.backbone import make_plugin
 from kinblend.evaluation.face_dataset import read_faces
 from kinblend.families.trios import load_trios
 from kinblend.imaging import read_image
-from kinblend.checkpoint_import import import_pack
+from kinblend.pack_import import import_pack
 from kinblend.storage.packs import check_tensors, open_pack
 from kinblend.storage.tables import read_cells, read_table
 import kinblend.plugins

@@ -25,9 +25,9 @@ from plugin_site import Site
 from published_checkpoints import in_nvidias_names, toy, write_nvidia
 
 from kinblend import Engine
-from kinblend.checkpoint_import import import_pack
 from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.families.trios import Trios, save_trios
+from kinblend.pack_import import import_pack
 
 KILLS = 100
 SAME = (".png", ".safetensors")  # files that are the same bytes in every run

@@ -9,8 +9,8 @@ import torch
 from kinblend.errors import CheckpointError, ModelError, UsageError
 from kinblend.identity import load_identity
 from kinblend.plugins import _components
-from kinblend_plugins.faces import facenet, mobilefacenet
-from kinblend_plugins.faces.facenet_shim import import_inception
+from kinblend_plugins.identity_networks import facenet, mobilefacenet
+from kinblend_plugins.package_shims import import_inception
 
 
 @pytest.fixture(autouse=True)

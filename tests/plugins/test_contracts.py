@@ -8,10 +8,10 @@ from published_checkpoints import write_nvidia
 from recipes import DATA, cases, state_dict
 
 from kinblend import Context, LatentSpace
-from kinblend.checkpoint_import import import_pack
 from kinblend.cli.demo import example
 from kinblend.faces import align, find_face
 from kinblend.imaging.decode import read_image
+from kinblend.pack_import import import_pack
 from kinblend.testing import (
     DetectorContract,
     EditorContract,

@@ -8,9 +8,9 @@ from published_checkpoints import in_nvidias_names, in_rosinalitys_names, toy, w
 from safetensors.torch import load_file
 
 from kinblend import Engine, Latent
-from kinblend.checkpoint_import import import_pack
+from kinblend.pack_import import import_pack
 from kinblend.storage.packs import Pack
-from kinblend_plugins.checkpoints.ffhq import SHIPPED
+from kinblend_plugins.importers.ffhq import SHIPPED
 
 MEAN = load_file(SHIPPED)["mean.w"].float()
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from kinblend import load_backbone
-from kinblend.checkpoint_import import default_name, import_pack
 from kinblend.errors import CheckpointError, KinblendError, UsageError
+from kinblend.pack_import import default_name, import_pack
 from kinblend.storage.packs import Pack
 
 CODES = torch.randn(1, 18, 512, generator=torch.Generator().manual_seed(1))

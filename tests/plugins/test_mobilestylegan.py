@@ -16,8 +16,8 @@ from recipes import DATA
 from safetensors.torch import load_file, save_file
 
 from kinblend import Backbone, DevicePool, load_backbone
-from kinblend.checkpoint_import import default_name, import_pack
 from kinblend.errors import CheckpointError
+from kinblend.pack_import import default_name, import_pack
 from kinblend.storage.packs import Pack
 from kinblend.testing import ProjectorContract
 from kinblend_plugins.mobilestylegan import importer

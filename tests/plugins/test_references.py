@@ -10,8 +10,8 @@ from record_references import inputs, kept
 from torch import Tensor
 
 from kinblend import Backbone, load_backbone
-from kinblend.checkpoint_import import default_name, import_pack
 from kinblend.errors import UnsupportedError
+from kinblend.pack_import import default_name, import_pack
 
 IMAGE, MAPPING = 1e-3, 1e-4  # what "the same" means, largest difference of any element
 

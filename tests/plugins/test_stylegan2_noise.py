@@ -7,7 +7,7 @@ import torch
 from published_checkpoints import in_nvidias_names, toy, write_nvidia
 
 from kinblend import Latent, WeightMap, load_backbone
-from kinblend.checkpoint_import import import_pack
+from kinblend.pack_import import import_pack
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.7, 1.0])

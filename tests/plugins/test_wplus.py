@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from kinblend import DevicePool, load_backbone
-from kinblend.checkpoint_import import import_pack
 from kinblend.cli.app import app
 from kinblend.errors import CheckpointError, Interrupted, LatentShapeError, PackError, UsageError
 from kinblend.imaging import to_pictures
+from kinblend.pack_import import import_pack
 from kinblend.packs import write_description
 from kinblend.testing import EncoderContract
 from kinblend_plugins.wplus.files import LIMIT, read_parts, write_parts

@@ -1,4 +1,4 @@
-"""Importers: published checkpoints become model packs."""
+"""Importers: published StyleGAN2 checkpoints → model packs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import kinblend
 import kinblend.packs
 
-_MODULE = "kinblend_plugins.checkpoints.importers"
+_MODULE = "kinblend_plugins.importers.stylegan2"
 
 
 @kinblend.hookimpl

@@ -15,7 +15,7 @@ from kinblend import IdentityNetwork
 from kinblend.checkpoints import build_network, read_torch
 from kinblend.errors import ModelError
 from kinblend.identity import cut
-from kinblend_plugins.faces.facenet_shim import import_inception
+from kinblend_plugins.package_shims import import_inception
 
 FILE = "20180402-114759-vggface2.pt"
 CHIP = 160  # px

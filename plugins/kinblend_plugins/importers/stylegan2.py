@@ -18,8 +18,8 @@ from kinblend.checkpoints import checkpoint_format, read_torch, validate_tensors
 from kinblend.errors import CheckpointError
 from kinblend.files import replacing
 from kinblend.packs import write_description
-from kinblend_plugins.checkpoints.ffhq import copy_directions, is_ffhq
-from kinblend_plugins.checkpoints.nvidia import Network, read_nvidia
+from kinblend_plugins.importers.ffhq import copy_directions, is_ffhq
+from kinblend_plugins.importers.nvidia import Network, read_nvidia
 
 DIM = 512
 MAX_STEPS = 9  # of the generator, 4 to 1024 px

@@ -9,8 +9,8 @@ from hostile.checkpoints import hostile
 from published_checkpoints import write_nvidia
 
 from kinblend.errors import CheckpointError
-from kinblend.storage.checkpoints import read_torch
-from kinblend_plugins.checkpoints.nvidia import read_nvidia
+from kinblend.storage.checkpoint_reader import read_torch
+from kinblend_plugins.importers.nvidia import read_nvidia
 
 NAMES = sorted(hostile(Path("trace")))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinblend.face_interfaces import Detection, FaceDetector
-from kinblend_plugins.faces.facenet_shim import import_mtcnn
+from kinblend_plugins.package_shims import import_mtcnn
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,7 +15,7 @@ import torch
 from kinblend.errors import ModelError, UsageError
 from kinblend.face_interfaces import Upscaler
 from kinblend.imaging import to_batch, to_pictures
-from kinblend_plugins.faces.facenet_shim import import_torchvision
+from kinblend_plugins.package_shims import import_torchvision
 
 if TYPE_CHECKING:
     from PIL.Image import Image

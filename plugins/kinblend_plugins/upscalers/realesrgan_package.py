@@ -15,7 +15,7 @@ from PIL import Image as pil
 from kinblend.checkpoints import home_folder
 from kinblend.errors import ModelError, UsageError
 from kinblend.face_interfaces import Upscaler
-from kinblend_plugins.faces.facenet_shim import import_torchvision
+from kinblend_plugins.package_shims import import_torchvision
 
 if TYPE_CHECKING:
     from PIL.Image import Image

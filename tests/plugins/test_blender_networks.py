@@ -11,14 +11,18 @@ from torch.nn import functional as F
 from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
 from kinblend.datasets import Trios
-from kinblend.errors import InputError, OptionError
+from kinblend.errors import InputError, OptionError, UnsupportedError
+from kinblend.interfaces import weighted_sum
 from kinblend_plugins.blenders.bridge import Projection, Render
+from kinblend_plugins.blenders.displacement import DisplacementModel, predict
+from kinblend_plugins.blenders.heredity import Heredity, save_heredity
 from kinblend_plugins.blenders.int8_state import pack
 from kinblend_plugins.blenders.network import HEADS, checkpoint_format, make_network
 from kinblend_plugins.blenders.proxy import distill, fidelity, load_proxy, save_proxy
 from kinblend_plugins.blenders.training import ablation
 from kinblend_plugins.blenders.training.child import ChildModel
 from kinblend_plugins.blenders.training.data import Families
+from kinblend_plugins.blenders.training.drawn import draw_people
 from kinblend_plugins.blenders.training.loss import contrast, distance
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.session import Session
@@ -66,13 +70,54 @@ def test_the_blender_reads_every_head(head: str, symmetric: bool, tmp_path: Path
     network, (father, mother) = make_network(head, 3, 16, symmetric).eval(), parents()
     for tensor in network.parameters():
         torch.nn.init.normal_(tensor, std=0.1)
-    assert checkpoint_format(network.state_dict()) == (head, symmetric)
+    assert checkpoint_format(network.state_dict()) == (head, symmetric and head != "displacement")
     save_file(
         pack({name: tensor.clone() for name, tensor in network.state_dict().items()}), tmp_path / "w.safetensors"
     )
     blender = make_plugin("blender", "learned", Context(SPACE), {"weights": str(tmp_path / "w.safetensors")})
-    found = blender.weights(father[0], mother[0], 0)
-    torch.testing.assert_close(found, network(father, mother)[0], atol=0.03, rtol=0)
+    found = blender.blend(father[0], mother[0], 0).code
+    expected = predict(network, father, mother).child(father, mother)[0]
+    torch.testing.assert_close(found, expected, atol=0.06, rtol=0)
+
+
+def test_a_displacement_is_weights_where_it_can_be_and_an_offset_where_not() -> None:
+    torch.manual_seed(2)
+    network, (father, mother) = DisplacementModel(3, 16).eval(), parents(20)
+    network.measure(torch.cat([father, mother]))
+    torch.nn.init.normal_(network.displacement_decoder.weight, std=0.5)
+    with torch.no_grad():
+        found, mirrored = network.predict(father, mother), network.predict(mother, father)
+        away = network.displacement(father, mother)
+    child = found.child(father, mother)
+    torch.testing.assert_close(child, (father + mother) / 2 + away, atol=1e-5, rtol=0)
+    torch.testing.assert_close(mirrored.child(mother, father), child, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.weights + mirrored.weights, torch.ones(20, 3, 16), atol=1e-5, rtol=0)
+    inside = (found.weights > 0) & (found.weights < 1)
+    assert 0.1 < float(inside.float().mean()) < 1
+    assert float(found.offset[inside].abs().max()) < 1e-5 < float(found.offset[~inside].abs().mean())
+
+
+def test_who_is_both_parents_is_the_child() -> None:
+    torch.manual_seed(2)
+    network, (father, _) = DisplacementModel(3, 16).eval(), parents()
+    torch.nn.init.normal_(network.displacement_decoder.weight, std=0.5)
+    with torch.no_grad():
+        torch.testing.assert_close(network.predict(father, father).child(father, father), father)
+
+
+def test_the_blender_says_what_it_adds(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    network, (father, mother) = DisplacementModel(3, 16).eval(), parents()
+    torch.nn.init.normal_(network.displacement_decoder.weight, std=0.5)
+    save_file(dict(network.state_dict()), tmp_path / "w.safetensors")
+    given = {"weights": str(tmp_path / "w.safetensors")}
+    for share, expected in ((1.0, father[0]), (0.0, mother[0])):
+        blender = make_plugin("blender", "learned", Context(SPACE), {**given, "share": share})
+        assert torch.equal(blender.blend(father[0], mother[0], 0).code, expected)
+    found = make_plugin("blender", "learned", Context(SPACE), given).blend(father[0], mother[0], 0)
+    assert found.offset is not None and found.weights is not None
+    between = weighted_sum(father[0], mother[0], found.weights.values)
+    torch.testing.assert_close(between + found.offset, found.code)
 
 
 def test_edit_parameters_move_the_child_along_their_directions(tmp_path: Path) -> None:
@@ -155,7 +200,8 @@ def relatives(count: int = 200) -> Trios:
 
 
 def for_parents(**more: object) -> TrainOptions:
-    return TrainOptions(trios=Path("-"), target="parents", batch=16, noise=0, swap=False, precision="fp32", **more)
+    given = {"target": "parents", "batch": 16, "noise": 0, "swap": False, "precision": "fp32", **more}
+    return TrainOptions(trios=Path("-"), **given)
 
 
 def test_where_parents_are_the_target_anyone_is_paired_with_anyone() -> None:
@@ -173,8 +219,9 @@ def test_where_parents_are_the_target_anyone_is_paired_with_anyone() -> None:
     torch.testing.assert_close(true.target, F.normalize(likeness(true.father) + likeness(true.mother), dim=1))
 
 
-def test_strangers_teach_it_to_keep_what_an_average_loses() -> None:
-    session = Session(for_parents(head="offset", rate=1e-2, dropout=(0, 0)), relatives(), likeness)
+@pytest.mark.parametrize("head", ["offset", "displacement"])
+def test_strangers_teach_it_to_keep_what_an_average_loses(head: str) -> None:
+    session = Session(for_parents(head=head, rate=3e-3, dropout=(0, 0)), relatives(), likeness)
     before = session.baselines()["average"]["cosine"]
     for _ in range(6):
         after = session.run_epoch()
@@ -187,7 +234,57 @@ def test_the_grid_shuffles_no_children_where_none_are_looked_at() -> None:
     assert "children shuffled" not in parents
 
 
+def test_the_child_to_aim_at_is_the_one_that_heredity_expects(tmp_path: Path) -> None:
+    heredity = Heredity(SIZE, "dlib")
+    torch.nn.init.normal_(heredity.change.weight, std=0.3)
+    save_heredity(tmp_path / "h.safetensors", heredity)
+    given = {"target": "expected", "heredity": tmp_path / "h.safetensors"}
+    plain, mixed, whole = (
+        Families(for_parents(**given, heredity_share=share), relatives(), None, None).target
+        for share in (0.0, 0.5, 1.0)
+    )
+    both = Families(for_parents(), relatives(), None, None).target
+    torch.testing.assert_close(plain, both)
+    torch.testing.assert_close(whole, heredity(both).detach())
+    torch.testing.assert_close(mixed, F.normalize(plain + whole, dim=1))
+
+
+class Drawing:
+    """A generator that draws people, by their codes alone."""
+
+    title = "projector 'drawing'"
+
+    def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
+        return psi * z[:, None].expand(-1, 3, -1)
+
+    def average(self) -> Tensor:
+        return torch.zeros(3, 16)
+
+
+class Mute:
+    title = "projector 'mute'"
+
+
+def test_drawn_people_are_couples_too() -> None:
+    drawn = draw_people(Drawing(), likeness, 40, 3, lambda _: None)
+    torch.testing.assert_close(drawn.embeddings, likeness(drawn.codes))
+    again = draw_people(Drawing(), likeness, 40, 3, lambda _: None)
+    assert torch.equal(drawn.codes, again.codes)
+    mixed = (drawn.codes[:, 0] != drawn.codes[:, 2]).any(1)
+    assert 2 < int(mixed.sum()) < 38
+    data = Families(for_parents(), relatives(), None, None, drawn)
+    batches = data.epoch(torch.Generator().manual_seed(0), 0.0)
+    seen = {tuple(code) for batch in batches for code in batch.father.flatten(1).tolist()}
+    assert seen >= {tuple(code) for code in drawn.codes.flatten(1).tolist()}
+    with pytest.raises(UnsupportedError, match="draws no people"):
+        draw_people(Mute(), likeness, 4, 3, lambda _: None)
+
+
 def test_targets_that_do_not_fit_are_named() -> None:
+    with pytest.raises(ValueError, match="go together"):
+        for_parents(heredity=Path("h.safetensors"))
+    with pytest.raises(ValueError, match="have no children"):
+        options(drawn=8)
     with pytest.raises(ValueError, match="render or proxy"):
         for_parents(bridge="projection")
     with pytest.raises(ValueError, match="no children"):

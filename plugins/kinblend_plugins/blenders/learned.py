@@ -12,6 +12,7 @@ from kinblend import Blend, Blender, Context, WeightMap
 from kinblend.checkpoints import build_network, read_torch, validate_tensors
 from kinblend.errors import CheckpointError, OptionError, WeightsMissingError
 from kinblend.interfaces import weighted_sum
+from kinblend_plugins.blenders.displacement import predict
 from kinblend_plugins.blenders.edits import Edits, split_state
 from kinblend_plugins.blenders.int8_state import unpack
 from kinblend_plugins.blenders.network import checkpoint_format, make_network
@@ -24,6 +25,8 @@ FILE = "blender.safetensors"
 
 class LearnedBlender(Blender):
     """The weight map that a trained network gives, from the options' file or the pack's; its edits where asked for.
+
+    A network may also say what is to be added to the weighted sum (`displacement`): the blend's `offset`.
 
     Raises `WeightsMissingError` where there is none, and `CheckpointError` naming the tensor that does not fit.
     """
@@ -44,23 +47,31 @@ class LearnedBlender(Blender):
 
     @torch.inference_mode()
     def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
-        weights = self._ask(father, mother)
-        if self.options.symmetric:
-            weights = (weights + 1 - self._ask(mother, father)) / 2
-        return _shifted(weights, self.options.share)
+        return self._predict(father, mother)[0]
 
     @torch.inference_mode()
     def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
-        weights = self.weights(father, mother, seed)
+        weights, offset = self._predict(father, mother)
         code = weighted_sum(father, mother, weights)
         if self.edits is not None:
-            code = code + self.edits(father[None], mother[None])[0]
-        return Blend(code.clone(), WeightMap(weights.clone(), self.space))
+            moved = self.edits(father[None], mother[None])[0]
+            offset = moved if offset is None else offset + moved
+        if offset is not None:
+            code = code + offset
+        return Blend(code.clone(), WeightMap(weights.clone(), self.space), offset=offset)
 
-    def _ask(self, father: Tensor, mother: Tensor) -> Tensor:
+    def _predict(self, father: Tensor, mother: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Weights and offset, [L, D] each, moved by the share."""
+        weights, offset = self._ask(father, mother)
+        if self.options.symmetric:
+            weights = (weights + 1 - self._ask(mother, father)[0]) / 2
+        share = self.options.share
+        return _shifted(weights, share), None if offset is None else offset * (4 * share * (1 - share))
+
+    def _ask(self, father: Tensor, mother: Tensor) -> tuple[Tensor, Tensor | None]:
         like = next(iter(self.network.parameters()))
-        result: Tensor = self.network(father[None].to(like), mother[None].to(like))[0].float().cpu()
-        return result
+        weights, offset = predict(self.network, father[None].to(like), mother[None].to(like))
+        return weights[0].float().cpu(), None if offset is None else offset[0].float().cpu()
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

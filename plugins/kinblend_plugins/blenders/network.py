@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from kinblend_plugins.blenders.displacement import DisplacementModel
+
 _SLOPE, _DROPOUT = 0.2, 0.3
 
 
@@ -156,15 +158,24 @@ HEADS: Mapping[str, Callable[[int, int], nn.Module]] = {
     "per-layer": PerLayerWeightModel,
     "element": ElementWeightModel,
     "offset": OffsetWeightModel,
+    "displacement": DisplacementModel,
 }
 # A tensor that only a network of this head has.
-_MARKS = {"low-rank": "basis", "per-layer": "layer_logits.weight", "element": "gain", "offset": "offset_gain"}
+_MARKS = {
+    "low-rank": "basis",
+    "per-layer": "layer_logits.weight",
+    "element": "gain",
+    "offset": "offset_gain",
+    "displacement": "displacement_decoder.weight",
+}
 _SYMMETRIC = "symmetric."
 
 
 def make_network(head: str, layers: int, dim: int, symmetric: bool = False) -> nn.Module:
     """A network before training. head: of HEADS."""
     network = HEADS[head](layers, dim)
+    if isinstance(network, DisplacementModel):
+        return network  # symmetric as it is
     return SymmetricWeightModel(network) if symmetric else network
 
 

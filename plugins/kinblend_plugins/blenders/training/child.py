@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kinblend import Engine
-from kinblend.interfaces import weighted_sum
+from kinblend_plugins.blenders.displacement import Prediction, predict
 from kinblend_plugins.blenders.edits import Edits
 from kinblend_plugins.blenders.network import make_network
 from kinblend_plugins.blenders.training.options import TrainOptions
@@ -29,8 +29,9 @@ class ChildModel(nn.Module):
     def forward(self, father: Tensor, mother: Tensor) -> Tensor:
         """Codes [n, L, D] → the child's codes [n, L, D]."""
         with torch.autocast(father.device.type, torch.bfloat16, enabled=self.mixed and self.training):
-            weights = self.weights(father, mother)
-        child = weighted_sum(father, mother, weights.float())
+            found = predict(self.weights, father, mother)
+        offset = None if found.offset is None else found.offset.float()
+        child = Prediction(found.weights.float(), offset).child(father, mother)
         return child if self.edits is None else child + self.edits(father, mother)
 
     def state(self) -> dict[str, Tensor]:

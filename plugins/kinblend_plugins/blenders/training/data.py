@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +14,18 @@ from kinblend import load_backbone
 from kinblend.datasets import Trios, join_trios, load_trios
 from kinblend.errors import InputError
 from kinblend.evaluation.retrieval import mean_auc
+from kinblend_plugins.blenders.heredity import load_heredity
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.photographs import of_children, of_parents
+
+
+@dataclass(frozen=True)
+class People:
+    """codes: [n, L, D]. embeddings: unit embeddings [n, E]."""
+
+    codes: Tensor
+    embeddings: Tensor
 
 
 @dataclass(frozen=True)
@@ -41,10 +51,18 @@ class Families:
     """Rows by part, their targets, and batches.
 
     bridge: gives the children's embeddings where the trios' are not what it speaks of (`projection`).
+    drawn: further people to learn from, where anyone is paired with anyone.
     Raises `InputError` where there are too few families, or no embeddings of the parents where they are the target.
     """
 
-    def __init__(self, options: TrainOptions, trios: Trios, mirrored: Trios | None, bridge: Bridge | None) -> None:
+    def __init__(
+        self,
+        options: TrainOptions,
+        trios: Trios,
+        mirrored: Trios | None,
+        bridge: Bridge | None,
+        drawn: People | None = None,
+    ) -> None:
         self.options, self._trios = options, trios
         self.parts = {name: list(rows) for name, rows in trios.split_rows(options.seed).items()}
         if not (self.parts["train"] and self.parts["val"]):
@@ -62,15 +80,24 @@ class Families:
         if options.shuffle_children:
             self._shuffle()
         self.target, self._people = self.child, None
-        if options.target == "parents":
+        if options.paired:
             father, mother = (torch.cat(known) for known in zip(*map(of_parents, everyone), strict=True))
-            self.target = F.normalize(father + mother, dim=1)
+            self._expected = _expectation(options)
+            self.target = self._expected(father, mother)
             codes = torch.cat([some.child for some in everyone])
             rows = self.parts["train"]
-            self._people = (
-                torch.cat([known[rows] for known in (self.father, self.mother, codes)]),
-                torch.cat([known[rows] for known in (father, mother, self.child)]),
+            everybody = zip((self.father, self.mother, codes), (father, mother, self.child), strict=True)
+            people = [People(theirs[rows], known[rows]) for theirs, known in everybody]
+            people += [] if drawn is None else [drawn]
+            self._people = People(
+                torch.cat([one.codes for one in people]), torch.cat([one.embeddings for one in people])
             )
+
+    @property
+    def codes(self) -> Tensor:
+        """Of everyone who is learned from, [n, L, D]."""
+        rows = self.parts["train"]
+        return torch.cat([self.father[rows], self.mother[rows]]) if self._people is None else self._people.codes
 
     def auc(self, found: Tensor, part: str) -> float:
         """Of predictions for a part's rows, as `evaluate blender` computes it; NaN without other families."""
@@ -82,14 +109,14 @@ class Families:
         return {name: len(rows) for name, rows in self.parts.items()}
 
     def epoch(self, generator: torch.Generator, noise: float) -> list[Batch]:
-        """The training families once, in random order, changed as the options say; where the parents are the target,
-        each of their people once on either side of a couple by chance."""
+        """The training families once, in random order, changed as the options say; where anyone is paired with
+        anyone, each of the people once on either side of a couple by chance."""
         if self._people is None:
             rows = torch.tensor(self.parts["train"])
             chosen = rows[torch.randperm(len(rows), generator=generator)]
             batches = [self._batch(some) for some in chosen.split(self.options.batch)]
         else:
-            batches = self._couples(*self._people, generator)
+            batches = self._couples(self._people, generator)
         return [self._changed(one, generator, noise) for one in batches if len(one.father) > 1]
 
     def batches(self, part: str) -> list[Batch]:
@@ -99,11 +126,12 @@ class Families:
     def _batch(self, rows: Tensor) -> Batch:
         return Batch(self.father[rows], self.mother[rows], self.target[rows], self.families[rows])
 
-    def _couples(self, codes: Tensor, known: Tensor, generator: torch.Generator) -> list[Batch]:
-        """People [n, L, D], whose embeddings are `known`, paired by chance; each couple is a family of its own."""
+    def _couples(self, people: People, generator: torch.Generator) -> list[Batch]:
+        """People paired by chance; each couple is a family of its own."""
+        codes, known = people.codes, people.embeddings
         orders = [torch.randperm(len(codes), generator=generator).split(self.options.batch) for _ in range(2)]
         return [
-            Batch(codes[one], codes[other], F.normalize(known[one] + known[other], dim=1), torch.arange(len(one)))
+            Batch(codes[one], codes[other], self._expected(known[one], known[other]), torch.arange(len(one)))
             for one, other in zip(*orders, strict=True)
         ]
 
@@ -123,6 +151,21 @@ class Families:
         for rows in self.parts.values():
             mixed = random.Random(self.options.seed).sample(rows, len(rows))
             self.child[rows] = before[mixed]
+
+
+def _expectation(options: TrainOptions) -> Callable[[Tensor, Tensor], Tensor]:
+    """Unit embeddings of both parents, [n, E] each → of the child to aim at. Raises `CheckpointError`."""
+    heredity = None if options.heredity is None else load_heredity(options.heredity)
+
+    @torch.no_grad()
+    def expected(father: Tensor, mother: Tensor) -> Tensor:
+        both = F.normalize(father + mother, dim=1)
+        if heredity is None:
+            return both
+        share = options.heredity_share
+        return F.normalize((1 - share) * both + share * heredity(both), dim=1)
+
+    return expected
 
 
 def _children(trios: Trios, bridge: Bridge | None) -> Tensor:

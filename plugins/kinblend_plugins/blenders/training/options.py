@@ -40,10 +40,21 @@ class TrainOptions(BaseModel):
     bridge: Literal["render", "proxy", "projection"] = Field(
         "render", description="what stands between latent and embedding"
     )
-    target: Literal["child", "parents"] = Field(
+    target: Literal["child", "parents", "expected"] = Field(
         "child",
-        description="whom a prediction is to resemble: the true child; or both parents alike, which anyone paired "
-        "with anyone can teach",
+        description="whom a prediction is to resemble: the true child; both parents alike; or the child that "
+        "`heredity` lets one expect of them. The last two can be taught by anyone paired with anyone",
+    )
+    heredity: Path | None = Field(
+        None, description="for target=expected: what `kinblend train blender likeness` wrote"
+    )
+    heredity_share: float = Field(
+        0.5, ge=0, le=1, description="for target=expected: of what is expected; the rest is the parents' mean"
+    )
+    drawn: int = Field(
+        0,
+        ge=0,
+        description="people to draw from the generator and to pair with the families', where these only teach",
     )
     proxy: Path | None = Field(
         None, description="file of the proxy: read where it is, else written; default beside out"
@@ -53,7 +64,9 @@ class TrainOptions(BaseModel):
         "auto", description="of the networks in a step; auto: fp32 for projection, to reproduce it, else bf16"
     )
     checkpointing: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
-    head: Literal["full", "low-rank", "per-layer", "element", "offset"] = Field("full", description="the network")
+    head: Literal["full", "low-rank", "per-layer", "element", "offset", "displacement"] = Field(
+        "full", description="the network"
+    )
     symmetric: bool = Field(False, description="w(f, m) + w(m, f) = 1 by construction")
     start: Path | None = Field(
         None, description="weights to begin from, of the same head, for example those trained through a proxy"
@@ -79,11 +92,24 @@ class TrainOptions(BaseModel):
 
     @model_validator(mode="after")
     def _fitting(self) -> TrainOptions:
-        if self.target == "parents" and self.bridge == "projection":
-            raise ValueError("target=parents compares pictures with photographs; use the bridge render or proxy")
-        if self.target == "parents" and self.shuffle_children:
-            raise ValueError("target=parents looks at no children, so there are none to shuffle")
+        if (self.target == "expected") != (self.heredity is not None):
+            raise ValueError("target=expected and heredity=FILE go together: give both or neither")
+        if not self.paired:
+            if self.drawn:
+                raise ValueError("drawn people have no children; use target=parents or target=expected")
+            return self
+        if self.bridge == "projection":
+            raise ValueError(
+                f"target={self.target} compares pictures with photographs; use the bridge render or proxy"
+            )
+        if self.shuffle_children:
+            raise ValueError(f"target={self.target} looks at no children, so there are none to shuffle")
         return self
+
+    @property
+    def paired(self) -> bool:
+        """Whether anyone is paired with anyone, instead of the parents of a true child."""
+        return self.target != "child"
 
     @property
     def mixed(self) -> bool:

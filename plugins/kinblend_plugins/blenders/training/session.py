@@ -14,10 +14,11 @@ from kinblend.training.checkpoint import Checkpoints
 from kinblend.training.early_stopping import EarlyStopping
 from kinblend.training.moving_average import averaged_copy, update_average
 from kinblend_plugins.blenders.bridge import Projection
+from kinblend_plugins.blenders.displacement import DisplacementModel
 from kinblend_plugins.blenders.learned import read_weights
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.child import ChildModel
-from kinblend_plugins.blenders.training.data import Batch, Families
+from kinblend_plugins.blenders.training.data import Batch, Families, People
 from kinblend_plugins.blenders.training.loss import contrast, distance
 from kinblend_plugins.blenders.training.options import TrainOptions
 
@@ -28,7 +29,7 @@ class Session:
     """The network, its moving average, and the best of it so far.
 
     bridge: codes → unit embeddings, differentiable. mirrored: the same trios seen in a mirror, or None.
-    steps: of the directions whose strengths are learned.
+    steps: of the directions whose strengths are learned. drawn: further people to learn from.
     """
 
     def __init__(
@@ -38,11 +39,15 @@ class Session:
         bridge: Bridge,
         mirrored: Trios | None = None,
         steps: Mapping[str, Tensor] | None = None,
+        drawn: People | None = None,
     ) -> None:
         torch.manual_seed(options.seed)
         self.options, self.bridge = options, bridge
-        self.families = Families(options, trios, mirrored, bridge if isinstance(bridge, Projection) else None)
+        known = bridge if isinstance(bridge, Projection) else None
+        self.families = Families(options, trios, mirrored, known, drawn)
         self.network = ChildModel(options, trios.space.layers, trios.space.dim, steps or {})
+        if isinstance(self.network.weights, DisplacementModel):
+            self.network.weights.measure(self.families.codes)
         if options.start is not None:
             self.network.weights.load_state_dict(read_weights(options.start))
         self.average = averaged_copy(self.network)

@@ -27,7 +27,8 @@ from kinblend_plugins.blenders.proxy import Bridge, distill, load_proxy, save_pr
 from kinblend_plugins.blenders.training.ablation import ablate
 from kinblend_plugins.blenders.training.child import directions
 from kinblend_plugins.blenders.training.curves import draw_curves
-from kinblend_plugins.blenders.training.data import read_trios
+from kinblend_plugins.blenders.training.data import People, read_trios
+from kinblend_plugins.blenders.training.drawn import draw_people
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.session import Session
 from kinblend_plugins.blenders.training.synthetic import pretrain
@@ -49,7 +50,8 @@ def train(options: TrainOptions, out: Path, progress: Log | None = None) -> Path
     steps = directions(options.backbone, options.edits)
     if options.ablate:
         return ablate(options, trios, bridge, mirrored, steps, out.with_suffix(".ablation.csv"), log)
-    run = Run(Session(options, trios, bridge, mirrored, steps), out, log)
+    drawn = _drawn(options, trios, log)
+    run = Run(Session(options, trios, bridge, mirrored, steps, drawn), out, log)
     if run.session.load(run.checkpoints):
         log(f"going on after epoch {run.session.epoch}")
     else:
@@ -110,6 +112,15 @@ class Run:
     def _note(self, record: Mapping[str, float]) -> None:
         self.log.write(record)
         self.log.tell(line_of(record))
+
+
+def _drawn(options: TrainOptions, trios: Trios, log: Log) -> People | None:
+    """People from the generator, the same ones for the same seed, each time anew: pictures need no gradient here."""
+    if not options.drawn:
+        return None
+    backbone = load_backbone(options.backbone)
+    render = Render(backbone, trios.identity, "bf16" if options.mixed else "fp32")
+    return draw_people(backbone.projector, render, options.drawn, options.seed, log)
 
 
 def make_bridge(options: TrainOptions, trios: Trios, out: Path, log: Log) -> tuple[Bridge, dict[str, Any]]:

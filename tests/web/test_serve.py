@@ -20,7 +20,7 @@ def server():
 
 def test_it_says_where_it_is_and_speaks_only_to_this_machine(server: Server) -> None:
     assert server.address.startswith("http://127.0.0.1:")
-    assert "Two faces in" in httpx2.get(server.address).text
+    assert "Two faces in" in httpx2.get(server.address, timeout=WAIT).text
 
 
 def test_who_leaves_is_not_worked_for(server: Server) -> None:
@@ -90,7 +90,7 @@ def test_an_interrupt_ends_it_without_a_word() -> None:
 def test_finding_22_every_loopback_address_answers_by_its_own_name() -> None:
     with Server("--quiet", "--host", "127.0.0.2") as server:
         assert server.address.startswith("http://127.0.0.2:")
-        assert httpx2.get(server.address).status_code == 200
+        assert httpx2.get(server.address, timeout=WAIT).status_code == 200
 
 
 def limited(**limits: float) -> str:
@@ -130,7 +130,7 @@ def test_finding_17_unfinished_uploads_and_half_open_requests_end() -> None:
         for line in heads:
             line.settimeout(20)
             line.sendall(b"GET / HTTP/1.1\r\nHost: loc")
-        assert httpx2.get(server.address).status_code == 200
+        assert httpx2.get(server.address, timeout=WAIT).status_code == 200
         assert device_memory(server.process.pid) - before < 150 * 2**20
         answers = [answer_of(line) for line in uploads]
         assert {answer[:3] for answer in answers} <= {"408", "503", "409", ""}, answers

@@ -35,7 +35,8 @@ class DisplacementModel(nn.Module):
     The displacement becomes weights as far as it leads from one parent towards the other, element by element, and an
     offset where it leads elsewhere: an average of two codes lies nearer to the mean face than either, and no weights
     in [0, 1] make up for that. Where both parents differ, a gain of each element moves the child away from the mean;
-    what else is to be known of a couple, the networks say. Where both parents are one the child is that parent. It begins as `average`.
+    what else is to be known of a couple, the networks say. Where both parents are one, the child is that parent. It
+    begins as `average`.
 
     layers, dim: of the codes. centre, spread: mean and standard deviation of codes, [G·D], the groups of layers one
     after the other; to be set by `measure` before training.

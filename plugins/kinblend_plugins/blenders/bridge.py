@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -16,7 +17,8 @@ from kinblend.identity import load_identity
 class Render:
     """Codes → the picture → its embedding: true gradients, through projector and identity network.
 
-    identity: the network's name. precision: of the identity network; the picture is always made in float32.
+    identity: the network's name. precision: of both networks; of the projector's as far as its `preview` rounds.
+    size: px of the pictures; None: as many as the identity network can see.
     checkpointing: keep no activations and compute them again on the way back, for large generators.
     """
 
@@ -26,8 +28,12 @@ class Render:
         identity: str = "dlib",
         precision: Literal["fp32", "bf16"] = "fp32",
         checkpointing: bool = False,
+        size: int | None = None,
     ) -> None:
-        self.projector, self.identity = backbone.projector, load_identity(identity)
+        projector, self.identity = backbone.projector, load_identity(identity)
+        size = size or self.identity.input_side
+        rounded, exact = projector.preview, partial(projector.synthesize, noise=projector.noise_kinds[0], size=size)
+        self._draw = rounded(size) if precision == "bf16" else exact
         self.precision, self.checkpointing = precision, checkpointing
 
     def __call__(self, codes: Tensor) -> Tensor:
@@ -38,11 +44,9 @@ class Render:
         return self._embed(codes)
 
     def _embed(self, codes: Tensor) -> Tensor:
-        projector, identity = self.projector, self.identity
-        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.input_side)
-        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        pictures = self._draw(codes).float().contiguous(memory_format=torch.channels_last)
         with torch.autocast(pictures.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            found = identity.embed_pictures(pictures)
+            found = self.identity.embed_pictures(pictures)
         return F.normalize(found.float(), dim=1)
 
 

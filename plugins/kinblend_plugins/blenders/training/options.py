@@ -63,6 +63,9 @@ class TrainOptions(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the networks in a step; auto: fp32 for projection, to reproduce it, else bf16"
     )
+    picture_size: int | None = Field(
+        None, ge=32, description="px of the pictures in between; default: as many as the identity network can see"
+    )
     checkpointing: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
     head: Literal["full", "low-rank", "per-layer", "element", "offset", "displacement"] = Field(
         "full", description="the network"

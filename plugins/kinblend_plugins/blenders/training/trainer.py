@@ -118,17 +118,21 @@ def _drawn(options: TrainOptions, trios: Trios, log: Log) -> People | None:
     """People from the generator, the same ones for the same seed, each time anew: pictures need no gradient here."""
     if not options.drawn:
         return None
+    projector = load_backbone(options.backbone).projector
+    return draw_people(projector, _render(options, trios.identity), options.drawn, options.seed, log)
+
+
+def _render(options: TrainOptions, identity: str) -> Render:
+    precision: Literal["fp32", "bf16"] = "bf16" if options.mixed else "fp32"
     backbone = load_backbone(options.backbone)
-    render = Render(backbone, trios.identity, "bf16" if options.mixed else "fp32")
-    return draw_people(backbone.projector, render, options.drawn, options.seed, log)
+    return Render(backbone, identity, precision, options.checkpointing, options.picture_size)
 
 
 def make_bridge(options: TrainOptions, trios: Trios, out: Path, log: Log) -> tuple[Bridge, dict[str, Any]]:
     """The bridge, and what is known of it for the log. A proxy is read from its file, or distilled into it."""
     if options.bridge == "projection":
         return Projection(trios.space.layers * trios.space.dim), {}
-    precision: Literal["fp32", "bf16"] = "bf16" if options.mixed else "fp32"
-    render = Render(load_backbone(options.backbone), trios.identity, precision, options.checkpointing)
+    render = _render(options, trios.identity)
     if options.bridge == "render":
         return render, {}
     path = options.proxy or out.with_suffix(".proxy.safetensors")

@@ -302,7 +302,7 @@ class Projector(Plugin, ABC):
     """Generator: latent → image; `project` is GAN inversion. Implement `synthesize`.
 
     What else a projector can is told by the protocols below, which kinblend looks for: `SamplesLatents`,
-    `InvertsImages`, `KeepsDetail`, `HasPrior`, `RemovesLighting`.
+    `HasStyleWeights`, `InvertsImages`, `KeepsDetail`, `HasPrior`, `RemovesLighting`.
 
     Attributes:
         resolution: side of the square pictures it makes, in pixels.
@@ -373,6 +373,14 @@ class SamplesLatents(Protocol):
 
     def average(self) -> Tensor:
         """The latent average, float32 [L, D] on the CPU."""
+
+
+@runtime_checkable
+class HasStyleWeights(Protocol):
+    """A projector whose generator turns codes into styles by matrices."""
+
+    def style_weights(self) -> Sequence[Tensor]:
+        """For each of the L layers the matrix that codes are multiplied by: float32 [channels, D] on the CPU."""
 
 
 @runtime_checkable

@@ -32,6 +32,8 @@ def kinblend_register_trainers(register: Callable[[kinblend.PluginSpec], None]) 
             "GeneratedOptions",
             0,
         ),
+        ("ganspace", "principal components of the generator's codes", "train_ganspace", "GanspaceOptions", 0),
+        ("sefa", "directions that change the generator's styles most", "train_sefa", "SefaOptions", 0),
     ):
         register(
             kinblend.PluginSpec(

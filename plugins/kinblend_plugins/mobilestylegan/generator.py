@@ -15,7 +15,7 @@ from kinblend.checkpoints import build_network
 from kinblend.errors import CheckpointError
 from kinblend_plugins.mobilestylegan import tiled
 from kinblend_plugins.mobilestylegan.heads import Head
-from kinblend_plugins.mobilestylegan.layers import SMALLEST, Convolution, Level, Mapping, ToPicture
+from kinblend_plugins.mobilestylegan.layers import SMALLEST, Convolution, Level, Mapping, Modulation, ToPicture
 
 
 class Generator(nn.Module):
@@ -65,6 +65,11 @@ class Generator(nn.Module):
             x = level(x, codes[:, 3 * number + 1 : 3 * number + 4], noise)
         result: Tensor = self.picture(x, codes[:, -1]) if head is None else head(self, x, codes)
         return result
+
+    def modulations(self) -> list[Modulation]:
+        """What turns codes into styles, layer by layer."""
+        found = [module for part in (self.first, *self.levels, self.picture) for module in part.modules()]
+        return [module for module in found if isinstance(module, Modulation)]
 
     def head(self, size: int | None) -> Head | None:
         """The head for pictures of at least `size` px, or None where the whole generator makes them."""

@@ -72,6 +72,10 @@ class MobileStyleGANProjector(Projector):
         """The latent average, float32 [L, D] on the CPU."""
         return self.generator.w_avg.float().cpu().expand(self.space.layers, -1)
 
+    def style_weights(self) -> list[Tensor]:
+        """As `kinblend.interfaces.HasStyleWeights` says."""
+        return [modulation.weight.detach().float().cpu() for modulation in self.generator.modulations()]
+
     def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
         """Pictures of codes: float32 [n, L, D] → float32 [n, 3, R, R] on the CPU, RGB about [−1, 1].
 

@@ -6,7 +6,7 @@ Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from kinblend_plugins.stylegan2 import optimize
 from kinblend_plugins.stylegan2.compiled import Draw, compiled
 from kinblend_plugins.stylegan2.files import read_tensors
 from kinblend_plugins.stylegan2.generator import build
-from kinblend_plugins.stylegan2.layers import StyledConv
+from kinblend_plugins.stylegan2.layers import StyledConv, ToRGB
 from kinblend_plugins.stylegan2.names import translate
 
 if TYPE_CHECKING:
@@ -80,6 +80,16 @@ class StyleGAN2Projector(Projector):
         z = torch.randn(4096, self.generator.dim, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             return self.generator.mapping(self._send(z)).float().mean(dim=0).cpu().expand(shape)
+
+    def style_weights(self) -> list[Tensor]:
+        """As `kinblend.interfaces.HasStyleWeights` says: of the convolution of each layer, and of the colours that
+        follow every other one and take the next layer's code."""
+        heard: list[list[Tensor]] = [[] for _ in range(self.space.layers)]
+        for layer, conv in enumerate(self._convs()):
+            heard[layer].append(conv.affine.weight * conv.affine.scale)
+        for step, colours in enumerate(cast("list[ToRGB]", list(self.generator.colours))):
+            heard[2 * step + 1].append(colours.affine.weight * colours.affine.scale)
+        return [torch.cat(weights).detach().float().cpu() for weights in heard]
 
     def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
         """Pictures of codes: float32 [n, L, D] → float32 [n, 3, R, R] on the CPU, RGB about [−1, 1].

@@ -20,6 +20,26 @@ class DeviceOptions(BaseModel):
     memory_budget: str | None = Field(None, description="device memory to stay within, such as 2GiB")
 
 
+class FoundOptions(DeviceOptions):
+    """What the trainers without labels have in common."""
+
+    count: int = Field(10, ge=1, le=512, description="directions, the strongest first")
+    layers: tuple[int, int] | None = Field(
+        None, description="first and last layer that they move, as [0, 7]; default: all"
+    )
+
+
+class GanspaceOptions(FoundOptions):
+    """Options of the trainer `ganspace`."""
+
+    samples: int = Field(10_000, ge=100, description="codes that the generator draws")
+    seed: int = Field(0, ge=0, description="of what is drawn")
+
+
+class SefaOptions(FoundOptions):
+    """Options of the trainer `sefa`."""
+
+
 class RatedOptions(DeviceOptions):
     """Options of the trainer `rated`."""
 

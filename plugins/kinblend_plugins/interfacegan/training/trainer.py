@@ -1,4 +1,4 @@
-"""The trainers `rated` and `generated`: directions for any backbone."""
+"""The trainers of directions, for any backbone."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ from pathlib import Path
 from kinblend import Backbone, Engine
 from kinblend.datasets import load_analyser
 from kinblend_plugins.interfacegan.training.generated_faces import Plan, open_sampler, train_generated
-from kinblend_plugins.interfacegan.training.options import DeviceOptions, GeneratedOptions, RatedOptions
+from kinblend_plugins.interfacegan.training.options import (
+    DeviceOptions,
+    FoundOptions,
+    GanspaceOptions,
+    GeneratedOptions,
+    RatedOptions,
+    SefaOptions,
+)
 from kinblend_plugins.interfacegan.training.picture_measurements import read_parser
 from kinblend_plugins.interfacegan.training.rated_attributes import read_rated
 from kinblend_plugins.interfacegan.training.rated_faces import train_directions
+from kinblend_plugins.interfacegan.training.unsupervised import (
+    Found,
+    closed_form_factors,
+    layer_range,
+    principal_components,
+    write_found,
+)
 
 REPORT_EVERY = 50  # faces
 
@@ -44,6 +58,45 @@ def train_generated_directions(
     part = out.with_suffix(".part.safetensors")
     sampler = open_sampler(_backbone(options), load_analyser(options.analyser), plan, part, parser)
     train_generated(sampler, plan, out, _counting("looked at", tell), tell)
+    return out
+
+
+def train_ganspace(options: GanspaceOptions, out: Path, progress: Callable[[str], None] | None = None) -> Path:
+    """Write the main axes of the codes that the backbone's generator draws to `out`, as `component-1` and so on.
+
+    progress: told what share of the variance each has. Returns `out`. Raises `UnsupportedError` for a generator
+    without a mapping network.
+    """
+    backbone = _backbone(options)
+    found = principal_components(backbone.projector, options.count, options.samples, options.seed)
+    return _write(options, backbone, found, "GANSpace", out, progress)
+
+
+def train_sefa(options: SefaOptions, out: Path, progress: Callable[[str], None] | None = None) -> Path:
+    """Write the directions that change the generator's styles most to `out`, as `component-1` and so on.
+
+    progress: told what share of the change each has. Returns `out`. Raises `UnsupportedError` for a generator without
+    styles.
+    """
+    backbone = _backbone(options)
+    layers = layer_range(backbone.space, options.layers)
+    return _write(
+        options, backbone, closed_form_factors(backbone.projector, options.count, layers), "SeFa", out, progress
+    )
+
+
+def _write(
+    options: FoundOptions,
+    backbone: Backbone,
+    found: Found,
+    source: str,
+    out: Path,
+    progress: Callable[[str], None] | None,
+) -> Path:
+    lines = write_found(out, found, backbone.space, layer_range(backbone.space, options.layers), source)
+    if progress is not None:
+        for line in lines:
+            progress(line)
     return out
 
 

@@ -33,15 +33,18 @@ def analyze(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Weights by layer and element, the most consistent ones, and the bias to a parent, beside a null of each."""
+    """Weights by layer and element, the most consistent ones, the bias to a parent, and what is inherited together,
+    beside a null of each."""
     check_folder(out)
     files = named_files(null or [], "--null")
     from kinblend.evaluation import weights as work
+    from kinblend.evaluation.weight_correlations import correlate
     from kinblend.evaluation.weight_report import FIGURES, figures_of, write_analysis
 
     loaded, together = load_encoded(trios, backbone, seed)
     rows, used = together.split_rows(seed)[split][:limit], work.used_elements(together)
-    summaries = {}
+    summaries, correlations = {}, {}
+    groups = loaded.projector.layer_groups()
     strategy = blender or default_trainer("blender")
     for name, file in {"trained": None if weights is None else str(weights), **files}.items():
         log(name)
@@ -50,7 +53,8 @@ def analyze(
             work.weight_maps(loaded, together, rows, strategy, options, turned) for turned in (False, True)
         )
         summaries[name] = work.summarize(maps, swapped, used)
-    for path in write_analysis(out, summaries, len(rows)):
+        correlations[name] = correlate(maps, groups, used, seed)
+    for path in write_analysis(out, summaries, len(rows), correlations):
         log(f"wrote {path}")
     figures = {name: figures_of(summary) for name, summary in summaries.items()}
     listed = {name: [asdict(one) for one in work.most_consistent(summary)] for name, summary in summaries.items()}

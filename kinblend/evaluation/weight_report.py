@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kinblend.evaluation.weight_correlations import Correlations
 from kinblend.evaluation.weights import Summary, most_consistent
 from kinblend.files import atomic_write
 from kinblend.imaging.figures import new_figure, save_figure
@@ -43,8 +44,14 @@ def figures_of(summary: Summary) -> dict[str, float]:
     }
 
 
-def write_analysis(folder: Path, summaries: Mapping[str, Summary], couples: int) -> list[Path]:
-    """Write everything. summaries: the trained network first, then the nulls, by name. couples: how many each saw."""
+def write_analysis(
+    folder: Path, summaries: Mapping[str, Summary], couples: int, correlations: Mapping[str, Correlations]
+) -> list[Path]:
+    """Write everything.
+
+    summaries: the trained network first, then the nulls, by name. couples: how many each saw. correlations: by name
+    as well.
+    """
     written = [_layer_picture(folder / "layers.png", summaries)]
     written += [_heatmap(folder / f"heatmap-{_file_name(name)}.png", name, s) for name, s in summaries.items()]
     tables: Mapping[str, tuple[Mapping[str, Any], Iterator[dict[str, Any]]]] = {
@@ -57,11 +64,15 @@ def write_analysis(folder: Path, summaries: Mapping[str, Summary], couples: int)
             {"network": str, "layer": int, "dimension": int, "variance": float, "mean": float},
             _consistent_rows(summaries),
         ),
+        "correlations.csv": (
+            {"network": str, "one": str, "other": str, "correlation": float, "bound": float},
+            _correlation_rows(correlations),
+        ),
     }
     for name, (columns, rows) in tables.items():
         write_table(folder / name, columns, list(rows))
         written.append(folder / name)
-    atomic_write(folder / "report.md", _page(summaries, couples).encode())
+    atomic_write(folder / "report.md", _page(summaries, couples, correlations).encode())
     return [folder / "report.md", *written]
 
 
@@ -83,7 +94,24 @@ def _consistent_rows(summaries: Mapping[str, Summary]) -> Iterator[dict[str, Any
             yield {"network": network, **vars(one)}
 
 
-def _page(summaries: Mapping[str, Summary], couples: int) -> str:
+def _correlation_rows(correlations: Mapping[str, Correlations]) -> Iterator[dict[str, Any]]:
+    for network, found in correlations.items():
+        for row, one in enumerate(found.groups):
+            for column, other in enumerate(found.groups[:row]):
+                value = float(found.matrix[row, column])
+                yield {
+                    "network": network,
+                    "one": other,
+                    "other": one,
+                    "correlation": value,
+                    "bound": found.group_bound,
+                }
+        for pair in found.pairs:
+            ends = {name: f"{layer}:{dim}" for name, (layer, dim) in (("one", pair.one), ("other", pair.other))}
+            yield {"network": network, **ends, "correlation": pair.correlation, "bound": found.pair_bound}
+
+
+def _page(summaries: Mapping[str, Summary], couples: int, correlations: Mapping[str, Correlations]) -> str:
     """One page of Markdown."""
     names = list(summaries)
     found = {name: figures_of(summary) for name, summary in summaries.items()}
@@ -117,10 +145,26 @@ def _page(summaries: Mapping[str, Summary], couples: int) -> str:
             _table(["layer", "dimension", "variance", "mean"], listed),
             *overlap,
             "",
+            *(line for name, found in correlations.items() for line in _together(name, found)),
             *(f"![heatmap of {name}](heatmap-{_file_name(name)}.png)" for name in names),
             "",
         ]
     )
+
+
+def _together(name: str, found: Correlations) -> list[str]:
+    rows = [
+        [one, *(f"{float(value):.2f}" for value in line)]
+        for one, line in zip(found.groups, found.matrix, strict=True)
+    ]
+    beyond = sum(abs(pair.correlation) > found.pair_bound for pair in found.pairs)
+    return [
+        f"## Inherited together: {name}\n\nCorrelation, over the couples, of the mean weights of groups of layers. "
+        f"Where nothing goes along, the largest stays below {found.group_bound:.2f} in 95 of 100 draws.\n",
+        _table(["", *found.groups], rows),
+        f"Of pairs of elements, {beyond} of the {len(found.pairs)} that go along most are above what chance gives "
+        f"({found.pair_bound:.2f}); correlations.csv lists them.\n",
+    ]
 
 
 def _overlap(summaries: Mapping[str, Summary], one: str, other: str) -> str:

@@ -1,4 +1,4 @@
-"""Predicted children against true ones, and what weight maps say."""
+"""Predicted children against true ones."""
 
 import math
 import random
@@ -16,8 +16,6 @@ from kinblend.evaluation.blender import default_strategies, evaluate, select_tes
 from kinblend.evaluation.blender_report import auc_rows, write_evaluation
 from kinblend.evaluation.bootstrap import over_families
 from kinblend.evaluation.retrieval import candidates, mean_auc, scores, siblings
-from kinblend.evaluation.weight_report import figures_of, write_analysis
-from kinblend.evaluation.weights import most_consistent, summarize, used_elements
 from kinblend.identity import load_identity
 
 select_test_rows.__test__ = False  # a function of ours, no test
@@ -125,34 +123,6 @@ def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
     assert "| father alone | 1.000 [1.000, 1.000] |" in written[0].read_text()
     assert written[2].read_bytes().startswith(b"\x89PNG")
     assert [row[0] for row in auc_rows(report)][:2] == ["father alone", "mother alone"]
-
-
-def test_figures_of_known_weight_maps(tmp_path: Path) -> None:
-    """Half of the elements always from the father, one that differs from couple to couple, and one not in use."""
-    maps = torch.full((10, 2, 4), 0.5)
-    maps[:, 0] = 1.0
-    maps[:5, 1, 0], maps[5:, 1, 0] = 0.0, 1.0
-    used = torch.ones(2, 4, dtype=torch.bool)
-    used[1, 3] = False
-    summary = summarize(maps, 1 - maps, used)
-    assert summary.layers == pytest.approx([1.0, 0.5])
-    assert summary.bias == pytest.approx((4 + 1.5) / 7)
-    assert summary.deviation == pytest.approx((4 * 0.5 + 0.5) / 7)
-    assert summary.mirror == pytest.approx(0)
-    assert 0 < summary.between < 1
-    listed = most_consistent(summary, 6)
-    assert (1, 0) not in {(one.layer, one.dimension) for one in listed}
-    assert all(one.variance == 0 for one in listed)
-    files = write_analysis(tmp_path, {"trained": summary, "untrained": summary}, 10)
-    assert "0.3488" in files[0].read_text()
-    assert all(path.stat().st_size > 50 for path in files)
-    assert figures_of(summary)["smallest_variance"] == 0
-
-
-def test_elements_that_are_the_same_in_everyone_are_not_in_use() -> None:
-    trios = made(5)
-    trios.father[:, 1, 2], trios.mother[:, 1, 2] = 0, 0
-    assert (~used_elements(trios)).nonzero().tolist() == [[1, 2]]
 
 
 def test_one_auc_for_training_and_evaluation() -> None:

@@ -58,8 +58,8 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
     found = _found_decoder(contents, prefix)
     if found is None:
         raise CheckpointError(
-            f"{checkpoint} holds an encoder ({prefix}{ENCODER} …) and no generator: decoder.{ROSINALITY} and all else "
-            "of decoder.* are missing; give the checkpoint that has both"
+            f"{checkpoint} holds an encoder ({prefix}{ENCODER} …) and no generator: decoder.{ROSINALITY} and all "
+            "else of decoder.* are missing; give the checkpoint that has both"
         )
     made = _generator(contents, *found)
     if made.dim != ENCODER_DIM:
@@ -74,8 +74,8 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
             made.generator["latent_avg"] = average.mean(0)
     elif average is None:
         raise CheckpointError(
-            f"{checkpoint} lacks latent_avg, the mean code that its encoder starts from, and its opts don't say that it "
-            "starts from nothing (start_from_latent_avg); give the checkpoint as it was published"
+            f"{checkpoint} lacks latent_avg, the mean code that its encoder starts from, and its opts don't say that "
+            "it starts from nothing (start_from_latent_avg); give the checkpoint as it was published"
         )
     else:
         encoder["latent_avg"] = average

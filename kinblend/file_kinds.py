@@ -118,9 +118,10 @@ def _decoded(head: bytes) -> str | None:
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig")):
         if head.startswith(mark):
             # The last letter may be cut off, and a page may be of another encoding.
-            text = head.decode(encoding, "replace").rstrip("\ufffd").strip()
-            strange = sum(not (letter.isprintable() or letter.isspace()) or letter == "\ufffd" for letter in text)
-            return text if text and strange * 50 <= len(text) else None
+            text = head.decode(encoding, "replace").rstrip("\ufffd").strip().removeprefix("\ufeff").strip()
+            strange = sum(letter == "\ufffd" or (letter < " " and not letter.isspace()) for letter in text)
+            is_markup = text.startswith("<") and "\0" not in text
+            return text if is_markup or (text and strange * 50 <= len(text)) else None
     return None
 
 

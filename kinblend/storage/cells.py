@@ -13,7 +13,7 @@ NOTHING = frozenset(("", "nan", "none", "null", "n/a", "na", "#n/a", "#ref!", "#
 # The quotation marks that word processors set.
 _PLAIN_QUOTES = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
 # How pandas and NumPy write what holds a list: array([…], dtype=object), PosixPath('a.jpg').
-_HOLDER = re.compile(r"^(?:array|Index|Series|list|tuple|set|frozenset)\((.*?)(?:,\s*dtype=[^)]*)?\)$", re.DOTALL)
+_HOLDER = re.compile(r"(?:array|Index|Series|list|tuple|set|frozenset)\(")
 _PATH = re.compile(r"\b(?:Pure)?(?:Posix|Windows)?Path\(('[^']*'|\"[^\"]*\")\)")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _ITEM = re.compile(
@@ -84,7 +84,10 @@ def _is_file(path: Path) -> bool:
 def _unwrapped(text: str) -> str:
     """Without what holds the list, and with plain quotation marks."""
     found = _HOLDER.match(text)
-    text = found[1].strip() if found else text
+    if found and text.endswith(")"):
+        text = text[found.end() : -1].strip()
+        head, dtype, _ = text.rpartition("dtype=")
+        text = head.rstrip().removesuffix(",") if dtype else text
     if text[:1] in _BRACKETS:
         text = _PATH.sub(r"\1", text.translate(_PLAIN_QUOTES))
     return text
@@ -101,7 +104,8 @@ def _unquoted(text: str) -> str:
 
 def _items(inner: str) -> list[str]:
     found, place = [], 0
-    while inner[place:].strip():
+    inner = inner.strip()
+    while place < len(inner):
         space = _SPACE.match(inner, place)
         item = _ITEM.match(inner, space.end() if space else place)
         text = "" if item is None else (item["bare"] or _unescaped(item["quoted"] or "", item["mark"])).strip()

@@ -50,7 +50,7 @@ TEXTS = (
     "uuid.UUID",
 )
 # Classes that stand in a file as they are: what a `defaultdict` makes, a dtype among settings.
-CLASSES = ("bool", "int", "long", "float", "str", "unicode", "bytes", "list", "dict", "tuple")
+CLASSES = ("bool", "int", "long", "float", "str", "unicode", "list", "dict", "tuple")
 
 
 @dataclass
@@ -83,6 +83,7 @@ def value_globals() -> list[Global]:
         Global("builtins.set", make_set),
         Global("builtins.frozenset", make_set),
         Global("_codecs.encode", _make_bytes),
+        Global("builtins.bytes", _make_no_bytes),
     ]
 
 
@@ -192,3 +193,8 @@ def _make_bytes(text: Any, encoding: Any) -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
         raise Refused("its items are in disorder")
     return text.encode("latin1")
+
+
+def _make_no_bytes() -> bytes:
+    """How no bytes at all are written by pickles of protocol 2."""
+    return b""

@@ -43,7 +43,7 @@ def read_separated(data: bytes, name: str) -> Separated:
         text, skipped, declared = text[found.end() :], 1, found[1]
     separator = declared or find_separator(text)
     lines = _lines(text, separator, name, skipped)
-    if not declared and _is_quoted_whole(text):
+    if not declared and _is_quoted_whole(text, separator):
         separator = find_separator(_unquoted(text, LOOKED_AT))
         lines = _unpacked(lines, separator)
     return Separated(lines, separator, decoded.notes)
@@ -99,11 +99,11 @@ def _refuse_open_quote(text: str, separator: str, name: str, skipped: int) -> No
             ) from error
 
 
-def _is_quoted_whole(text: str) -> bool:
+def _is_quoted_whole(text: str, separator: str) -> bool:
     """Whether every line is one cell that holds a line: what Excel makes of a CSV with separators not its own."""
-    rows = [row for row in islice(_rows(text, ","), LOOKED_AT) if row]
-    first = text.lstrip().startswith('"')
-    return first and len(rows) > 1 and all(len(row) == 1 and any(s in row[0] for s in SEPARATORS) for row in rows)
+    rows = [row for row in islice(_rows(text, separator), LOOKED_AT) if row]
+    whole = all(len(row) == 1 and any(other in row[0] for other in SEPARATORS) for row in rows)
+    return whole and len(rows) > 1 and text.lstrip().startswith('"')
 
 
 def _unquoted(text: str, count: int) -> str:

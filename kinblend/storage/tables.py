@@ -98,7 +98,7 @@ def csv_table(data: bytes, name: str) -> Table:
     for number, cells in lines:
         if len(rows) * len(columns) > MAX_CELLS:
             raise InputError(f"{name} has more than {MAX_CELLS} cells; give several tables")
-        row: dict[Any, Any] = {name: cells[at] if at < len(cells) else None for name, at in places.items()}
+        row: dict[Any, Any] = {column: cells[at] if at < len(cells) else None for column, at in places.items()}
         beyond = cells[len(columns) :]
         rows.append((number, row | {None: beyond} if any(beyond) else row))
     return Table(columns, rows, found.separator, found.notes)

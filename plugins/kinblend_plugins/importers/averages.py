@@ -32,3 +32,10 @@ def find_average(contents: Contents, layers: int, dim: int, prefix: str = "") ->
     raise CheckpointError(
         f"{contents.path} has a latent_avg of shape {list(found.shape)}; [{dim}] or [{layers}, {dim}] is needed"
     )
+
+
+def mean_w(average: Tensor | None) -> Tensor | None:
+    """The w of an average [L, D]: that of every layer where they are the same, else their mean."""
+    if average is None:
+        return None
+    return average[0] if bool((average == average[:1]).all()) else average.mean(0)

@@ -57,7 +57,7 @@ def write_pack(checkpoint: Path, out: Path, name: str, made: Imported) -> Path:
             save_file({key: _as_floats(checkpoint, key, tensor) for key, tensor in tensors.items()}, target)
     description = {
         "name": name,
-        "summary": f"StyleGAN2 at {made.resolution} px, imported from a {made.source} checkpoint",
+        "summary": f"StyleGAN2 at {made.resolution} px, imported from a checkpoint of {made.source}",
         "encoder": made.encoder,
         "projector": "stylegan2",
         "layers": made.layers,

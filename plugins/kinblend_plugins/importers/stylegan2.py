@@ -18,7 +18,7 @@ from torch import Tensor
 
 from kinblend.checkpoints import validate_tensors
 from kinblend.errors import CheckpointError
-from kinblend_plugins.importers.averages import find_average
+from kinblend_plugins.importers.averages import find_average, mean_w
 from kinblend_plugins.importers.contents import (
     AVERAGES,
     BASICSR,
@@ -66,21 +66,8 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
         raise CheckpointError(
             f"{checkpoint}: its generator has codes of {made.dim} dimensions; {kind} encodes into {ENCODER_DIM}"
         )
-    encoder = contents.below(prefix)
-    average, starts = find_average(contents, made.layers, made.dim), _starts_from_average(contents)
-    if starts is False:
-        made.settings["start_from_latent_avg"] = False
-        if average is not None and "latent_avg" not in made.generator:
-            made.generator["latent_avg"] = average.mean(0)
-    elif average is None:
-        raise CheckpointError(
-            f"{checkpoint} lacks latent_avg, the mean code that its encoder starts from, and its opts don't say that "
-            "it starts from nothing (start_from_latent_avg); give the checkpoint as it was published"
-        )
-    else:
-        encoder["latent_avg"] = average
-    made.parts["encoder"], made.encoder, made.note, made.source = encoder, kind, note, _SOURCES[kind]
-    made.average = None if average is None else average.mean(0)
+    made.parts["encoder"], made.encoder, made.note, made.source = contents.below(prefix), kind, note, _SOURCES[kind]
+    _add_average(contents, made)
     return write_pack(checkpoint, out, name, made)
 
 
@@ -115,10 +102,8 @@ def _import_generator(
     if found is None or found[0] not in kinds:
         return None
     made = _generator(contents, *found)
-    average = find_average(contents, made.layers, made.dim, found[1])
-    if average is not None and "mapping.w_avg" not in made.generator:
-        made.generator["mapping.w_avg" if found[0] == NVIDIA else "latent_avg"] = average.mean(0)
-    made.average = None if average is None else average.mean(0)
+    made.average = mean_w(find_average(contents, made.layers, made.dim, found[1]))
+    _keep_average(made)
     return write_pack(checkpoint, out, name, made)
 
 
@@ -154,6 +139,29 @@ def _encoder_kind(contents: Contents) -> tuple[str, str]:
             f"{' and '.join(f'{theirs} ({ours})' for theirs, ours in ENCODERS.items())}"
         )
     return ENCODERS[named], ""
+
+
+def _add_average(contents: Contents, made: Imported) -> None:
+    """Give the encoder what its codes start from. Raises `CheckpointError` where that lacks."""
+    average = find_average(contents, made.layers, made.dim)
+    made.average = mean_w(average)
+    if _starts_from_average(contents) is False:
+        made.settings["start_from_latent_avg"] = False
+        _keep_average(made)
+    elif average is None:
+        raise CheckpointError(
+            f"{contents.path} lacks latent_avg, the mean code that its encoder starts from, and its opts don't say "
+            "that it starts from nothing (start_from_latent_avg); give the checkpoint as it was published"
+        )
+    else:
+        made.parts["encoder"]["latent_avg"] = average
+
+
+def _keep_average(made: Imported) -> None:
+    """Put the mean w beside a generator that has none."""
+    name = "mapping.w_avg" if "synthesis.b4.const" in made.generator else "latent_avg"
+    if made.average is not None and name not in made.generator:
+        made.generator[name] = made.average
 
 
 def _starts_from_average(contents: Contents) -> bool | None:

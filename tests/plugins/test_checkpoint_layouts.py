@@ -274,6 +274,14 @@ def test_an_encoder_that_does_not_say_what_it_is_is_no_secret(tmp_path: Path) ->
         assert pack is not None and "name no encoder_type" in pack.description["note"]
 
 
+@pytest.mark.parametrize("notes", [{"encoder_type": "GradualStyleEncoder"}, {"opts": '{"encoder_type": "psp"}'}])
+def test_a_safetensors_file_says_in_its_notes_what_it_is(notes: dict[str, str], tmp_path: Path) -> None:
+    state = with_prefix(ENCODER, "encoder.") | with_prefix(ROSINALITY, "decoder.") | {"latent_avg": AVERAGE}
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, tmp_path / "f.safetensors", notes)
+    made = import_e4e(tmp_path / "f.safetensors", tmp_path / "pack", "pack")
+    assert made is not None and open_pack(made).description["encoder"] == "psp"
+
+
 @torch.inference_mode()
 def test_psp_gives_whole_codes_where_e4e_gives_offsets(e4e_pack: Path) -> None:
     backbone = load_backbone(e4e_pack)

@@ -74,7 +74,7 @@ ODD = {
     "a decimal": decimal.Decimal("1.2"), "a fraction": fractions.Fraction(1, 3), "a UUID": uuid.UUID(int=3),
     "a complex number": 1j, "a range": range(3), "a slice": slice(1, 2), "bytes": bytearray(b"ab"), "a class": int,
     "a text class": str, "a dtype": np.dtype("f4"), "a dtype of torch": torch.float16, "a size": torch.Size([1, 2]),
-    "a device": torch.device("cpu"), "a namespace": types.SimpleNamespace(a=1), "options": argparse.Namespace(a=Path()),
+    "a device": torch.device("cpu"), "a namespace": types.SimpleNamespace(a=1), "options": argparse.Namespace(),
     "a frozen set": frozenset({1}), "a counter": collections.Counter("aab"),
     "a default dict": collections.defaultdict(list, a=[1]), "an ordered dict": collections.OrderedDict(a=1),
     "a parameter with a state": torch.nn.Parameter(torch.ones(2)),

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from kinblend.checkpoints import FileArray, Refused, checkpoint_format, read_safetensors, read_torch
 from kinblend.errors import CheckpointError
+from kinblend.tensor_files import safe_open
 from kinblend_plugins.importers.nvidia import MAX_ITEMS, MAX_NAME, Network, read_pickled
 
 # The tensor that tells what a network is, and its kind.
@@ -91,8 +92,15 @@ def read_contents(path: Path) -> Contents | None:
     return Contents(path, tensors, settings)
 
 
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    """The tensors and the notes of a safetensors file, in which whoever converted one may have kept options."""
+    tensors = read_safetensors(path)
+    with safe_open(path) as file:
+        return {**(file.metadata() or {}), **tensors}
+
+
 _READERS: dict[str, Callable[[Path], Any]] = {
-    "safetensors": read_safetensors,
+    "safetensors": _read_safetensors,
     "pickle": read_pickled,
     "torch": read_torch,
 }

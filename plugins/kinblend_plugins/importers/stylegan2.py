@@ -33,6 +33,7 @@ from kinblend_plugins.importers.pack import Imported, write_pack
 
 # Which encoder of kinblend runs what `opts.encoder_type` names. Their tensors have the same names and shapes.
 ENCODERS = {"Encoder4Editing": "e4e", "GradualStyleEncoder": "psp"}
+SHORT = {"e4e": "e4e", "psp": "psp"}
 ENCODER_DIM = 512
 NO = ("", "0", "false", "no", "none")  # how a text says that a switch is off
 
@@ -133,12 +134,13 @@ def _encoder_kind(contents: Contents) -> tuple[str, str]:
     named = contents.setting("encoder_type")
     if named is None:
         return "e4e", "its opts name no encoder_type; taken for an e4e encoder, which a pSp encoder looks the same as"
-    if named not in ENCODERS:
+    known = ENCODERS.get(str(named)) or SHORT.get(str(named).lower())
+    if known is None:
         raise CheckpointError(
             f"{contents.path} has an encoder of the type {str(named)[:60]!r}, which kinblend does not run; it runs "
             f"{' and '.join(f'{theirs} ({ours})' for theirs, ours in ENCODERS.items())}"
         )
-    return ENCODERS[named], ""
+    return known, ""
 
 
 def _add_average(contents: Contents, made: Imported) -> None:

@@ -382,6 +382,10 @@ def test_the_average_over_the_training_is_taken_of_several(tmp_path: Path) -> No
             {"params": other, "params_ema": ROSINALITY},
             {"state_dict": with_prefix(other, "generator.") | with_prefix(ROSINALITY, "generator_ema.")},
             {"student": other, "g": ROSINALITY},
+            {"semantic": other, "Gs": ROSINALITY},
+            {"g": other, "g_running": ROSINALITY},
+            {"model": {"netG": other, "netG_ema": ROSINALITY}},
+            {"G": other, "ema_model": {"module": ROSINALITY}},
         )
     ):
         assert_same(generator_of(imported(content, tmp_path / str(number), import_rosinality)), ROSINALITY)

@@ -7,6 +7,7 @@ network is found by the one tensor that every network of its kind has; what stan
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,9 @@ BASICSR = "constant_input.weight"
 GENERATORS = (ROSINALITY, NVIDIA, BASICSR)
 
 AVERAGES = ("latent_avg", "w_avg", "mean_latent", "avg_latent", "latent_mean", "w_mean")
-# How the moving average of a generator's weights is called, and the generator itself: the average is the better one.
-MOVING_AVERAGE = "ema"
-TRAINED = ("g", "generator", "decoder", "netg", "params", "g_running")
+# Words in the names of a generator averaged over its training, and of the generator itself: the average is better.
+AVERAGED = frozenset(("ema", "gema", "gs", "running", "smooth", "smoothed", "averaged"))
+TRAINED = frozenset(("g", "generator", "decoder", "netg", "params"))
 LOSSES = ("facenet", "id_loss", "arcface", "moco", "lpips", "discriminator")  # networks that only measure
 
 
@@ -149,7 +150,6 @@ def _is_json(value: Any) -> bool:
 
 
 def _rank(prefix: str) -> int:
-    words = prefix.lower().rstrip(".").split(".")
-    if any(MOVING_AVERAGE in word for word in words):
+    if AVERAGED.intersection(re.split(r"[^a-z]+", prefix.lower())):
         return 0
-    return 1 if any(word in TRAINED for word in words) else 2
+    return 1 if TRAINED.intersection(prefix.lower().split(".")) else 2

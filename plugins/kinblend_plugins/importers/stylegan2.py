@@ -133,7 +133,10 @@ def _encoder_kind(contents: Contents) -> tuple[str, str]:
     """
     named = contents.setting("encoder_type")
     if named is None:
-        return "e4e", "its opts name no encoder_type; taken for e4e, though pSp looks the same: see docs/checkpoints.md"
+        return (
+            "e4e",
+            "its opts name no encoder_type; taken for e4e, though pSp looks the same: see docs/checkpoints.md",
+        )
     known = ENCODERS.get(str(named)) or SHORT.get(str(named).lower())
     if known is None:
         raise CheckpointError(

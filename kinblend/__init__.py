@@ -15,6 +15,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from kinblend.distributions import spare_libraries
+
 if TYPE_CHECKING:
     from kinblend.backbone import Backbone, load_backbone
     from kinblend.device import DevicePool
@@ -58,6 +60,7 @@ _HOMES = {
 }
 # A library says nothing unless its user wants to hear it: logging.getLogger("kinblend").setLevel(…) and a handler.
 logging.getLogger("kinblend").addHandler(logging.NullHandler())
+spare_libraries()
 
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -5,14 +5,24 @@ that their caller gives.
 """
 
 from kinblend.settings import home_folder
-from kinblend.storage.checkpoint_reader import checkpoint_format, existing_checkpoint, read_torch, validate_tensors
+from kinblend.storage.checkpoint_reader import (
+    checkpoint_format,
+    describe_file,
+    existing_checkpoint,
+    read_safetensors,
+    read_torch,
+    refusal,
+    validate_tensors,
+)
 from kinblend.storage.networks import build_network
 from kinblend.storage.openvino import Graph, Node, Output, read_openvino
+from kinblend.storage.plain_values import FileArray, ignore_state, make_mapping
 from kinblend.storage.safe_pickle import Global, Refused, read_pickle, reason, refuse_unsound
 from kinblend.storage.tensors import read_tensor
-from kinblend.storage.torch_files import ignore_state, make_mapping, read_legacy, tensor_globals
+from kinblend.storage.torch_files import read_legacy, tensor_globals
 
 __all__ = [
+    "FileArray",
     "Global",
     "Graph",
     "Node",
@@ -20,6 +30,7 @@ __all__ = [
     "Refused",
     "build_network",
     "checkpoint_format",
+    "describe_file",
     "existing_checkpoint",
     "home_folder",
     "ignore_state",
@@ -27,9 +38,11 @@ __all__ = [
     "read_legacy",
     "read_openvino",
     "read_pickle",
+    "read_safetensors",
     "read_tensor",
     "read_torch",
     "reason",
+    "refusal",
     "refuse_unsound",
     "tensor_globals",
     "validate_tensors",

@@ -14,6 +14,7 @@ from kinblend.errors import CheckpointError, UsageError, wrap_plugin_errors
 from kinblend.files import file_sha256, locked
 from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec, check_name
+from kinblend.storage.checkpoint_reader import describe_file, summarize_checkpoint
 from kinblend.storage.packs import Pack, annotate, open_pack
 
 _TEMPORARY = re.compile(r"\.[^.]+\.[a-z0-9_]{8}")  # as `tempfile.mkdtemp` names them here
@@ -107,7 +108,12 @@ def _convert(checkpoint: Path, folder: Path, name: str, specs: Iterable[PluginSp
         shutil.rmtree(folder, ignore_errors=True)
     if refusals:
         raise refusals[0]
-    raise CheckpointError(f"no importer knows {checkpoint}; there are: {', '.join(tried) or 'none'}")
+    if what := describe_file(checkpoint):
+        raise CheckpointError(f"{checkpoint} is {what}")
+    found = summarize_checkpoint(checkpoint)
+    raise CheckpointError(
+        f"no importer knows {checkpoint}{f', {found}' if found else ''}; there are: {', '.join(tried) or 'none'}"
+    )
 
 
 def _converted(spec: PluginSpec, checkpoint: Path, folder: Path, name: str) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import EntryPoint, distributions, entry_points
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from kinblend import hookspecs
+from kinblend.distributions import entry_points
 from kinblend.errors import DuplicateNameError, PluginError, is_interrupt, summarize, wrap_plugin_errors
 from kinblend.face_interfaces import BASES, FaceComponent
 from kinblend.registry import KINDS, PluginSpec, Registry, contained
@@ -193,16 +194,11 @@ def _collector(found: list[PluginSpec], source: str) -> Callable[[PluginSpec], N
 
 def _found(reports: list[PluginReport]) -> list[EntryPoint]:
     """The entry points of all distributions, but for those whose metadata can't be read: they are reported."""
-    with suppress(Exception):
-        return list(entry_points(group=GROUP))
-    points: dict[tuple[str, str], EntryPoint] = {}
-    for place in distributions():
-        try:
-            points |= {(point.name, point.value): point for point in place.entry_points.select(group=GROUP)}
-        except Exception as error:
-            where = str(getattr(place, "_path", "?"))
-            reports.append(PluginReport("?", "?", where, "?", f"its metadata can't be read: {summarize(error)}"))
-    return list(points.values())
+    points, unreadable = entry_points()
+    for one in unreadable:
+        reason = f"the metadata in {one.place} is broken: {one.reason}; reinstall or remove that distribution"
+        reports.append(PluginReport(one.name, "?", one.name, one.version, reason))
+    return list(points.select(group=GROUP))
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:

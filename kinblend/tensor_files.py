@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, TypeGuard
 
 from kinblend.errors import CorruptFileError
+from kinblend.file_kinds import HEAD, describe_head
 from kinblend.files import open_plain
 
 MAX_HEADER = 16 * 2**20  # bytes
@@ -83,7 +84,8 @@ def _check(file: IO[bytes], size: int, name: str) -> None:
     begin = file.read(8)
     length = struct.unpack("<Q", begin)[0] if len(begin) == 8 else -1
     if not 2 <= length <= min(MAX_HEADER, size - 8):
-        raise CorruptFileError(f"{name} is no safetensors file, or ends early; get it again")
+        what = describe_head(begin + file.read(HEAD - len(begin)))
+        raise CorruptFileError(f"{name} is {what or 'no safetensors file, or ends early; get it again'}")
     text = file.read(length)
     if sum(map(text.count, (b",", b"[", b"{"))) > MAX_SEPARATORS:
         raise CorruptFileError(f"{name} has a header of more parts than any file of weights")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from published_checkpoints import in_rosinalitys_names, toy, write_rosinality
 
 from kinblend import Latent, save_latent
 from kinblend.errors import OutputError
@@ -26,6 +27,8 @@ from kinblend.files import (
     replacing,
 )
 from kinblend.imaging.encode import write_png
+from kinblend.pack_import import import_pack
+from kinblend.storage.packs import annotate
 from kinblend.storage.tables import write_table
 from kinblend_plugins.blenders.heredity import Heredity, save_heredity
 
@@ -52,6 +55,21 @@ def test_finding_05_every_kind_of_file_has_the_permissions_of_the_umask(
         append_text(tmp_path / "log", "line\n")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert len(modes) == 6 and set(modes.values()) == {mode}, modes
+
+
+@pytest.mark.parametrize(
+    ("mask", "mode", "folder"), [(0o077, 0o600, 0o700), (0o022, 0o644, 0o755), (0o002, 0o664, 0o775)]
+)
+def test_every_file_of_an_imported_pack_has_the_permissions_of_the_umask(
+    mask: int, mode: int, folder: int, umask: Callable[[int], None], tmp_path: Path
+) -> None:
+    write_rosinality(tmp_path / "r.pt", in_rosinalitys_names(toy(16)))
+    umask(mask)
+    pack = import_pack(tmp_path / "r.pt", tmp_path / "packs", "mine")
+    annotate(pack, {"note": "another"})
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in pack.folder.iterdir()}
+    assert modes == dict.fromkeys(("generator.safetensors", "pack.json"), mode)
+    assert stat.S_IMODE(pack.folder.stat().st_mode) == folder
 
 
 def special(kind: str, path: Path) -> None:

@@ -28,8 +28,8 @@ OPENERS = {
             "numpy.load_file",
         )
     },
-    "csv.reader": {"kinblend/storage/tables.py"},
-    "csv.DictReader": {"kinblend/storage/tables.py"},
+    "csv.reader": {"kinblend/storage/separated.py"},
+    "csv.DictReader": set(),
     "pyarrow.parquet.ParquetFile": {"kinblend/storage/tables.py"},
     **{f"pyarrow.{name}": set() for name in ("parquet.read_table", "dataset.dataset", "csv.read_csv")},
 }

@@ -16,6 +16,7 @@ from kinblend.errors import ImageError, InputError
 from kinblend.families.model import KinshipSet
 from kinblend.families.prepare.cache import StageCache, StageResult, reject
 from kinblend.files import file_sha256
+from kinblend.storage.cells import parse_number
 from kinblend.storage.tables import Kind, read_table
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def groups_of_pictures(path: str | Path) -> dict[Path, dict[str, str]]:
 def _band(age: object) -> str:
     """ "20-39" for 31; "" for what is no age."""
     try:
-        years = float(str(age))
+        years = parse_number(str(age))
     except ValueError:
         return ""
     return next((f"{low}-{high - 1}" for low, high in pairwise(BANDS) if low <= years < high), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -45,9 +46,9 @@ def subfolders(folder: Path) -> list[Path]:
 
 def unlisted_files(folder: Path, names: Iterable[str]) -> list[Defect]:
     """A defect for every folder in `folder` that is none of `names`."""
-    known = set(names)
+    known = {unicodedata.normalize("NFC", name) for name in names}
     return [
         Defect(path, None, "folder not listed", "is a folder that the list doesn't name; left out")
         for path in subfolders(folder)
-        if path.name not in known
+        if unicodedata.normalize("NFC", path.name) not in known
     ]

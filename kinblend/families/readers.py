@@ -24,13 +24,20 @@ def read_families(path: str | Path, format: str | None = None) -> tuple[str, Kin
     plugins = load_plugins()
     registry = plugins["dataset"]
     specs = [registry.get(format)] if format else list(registry)
+    refusals: list[InputError] = []
     for spec in specs:
         reader: Reader = spec.load()
         with wrap_plugin_errors(f"reader '{spec.name}' of {plugins.distribution_of(spec)}"):
-            found = reader(path)
+            try:
+                found = reader(path)
+            except InputError as error:  # the last word only where nobody knows it
+                refusals.append(error)
+                continue
             if not isinstance(found, KinshipSet | None):
                 raise PluginError(f"it gave a {type(found).__name__}, not a kinblend.KinshipSet")
         if found is not None:
             return spec.name, found
+    if refusals:
+        raise refusals[0]
     names = ", ".join(spec.name for spec in specs)
     raise InputError(f"{path} is not laid out as {names}; see docs/families.md for what each expects")

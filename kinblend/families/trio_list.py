@@ -16,6 +16,7 @@ from typing import Any
 from kinblend.errors import InputError
 from kinblend.families.splits import PARTS
 from kinblend.files import atomic_write
+from kinblend.storage.cells import join_path
 from kinblend.storage.tables import read_table, write_table
 
 NEEDED = ("family", "father", "mother", "child")
@@ -95,4 +96,4 @@ def _check(path: Path, line: int, row: Mapping[str, Any]) -> TrioFiles:
         raise InputError(f"{path}, line {line}: {', '.join(empty)} is empty")
     if values["split"] not in (None, *PARTS):
         raise InputError(f"{path}, line {line}: split is {values['split']!r}, none of {', '.join(PARTS)}")
-    return TrioFiles(**{**values, **{role: path.parent / str(values[role]) for role in PICTURES}})  # type: ignore[arg-type]
+    return TrioFiles(**{**values, **{role: join_path(path.parent, str(values[role])) for role in PICTURES}})  # type: ignore[arg-type]

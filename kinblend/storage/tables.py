@@ -6,17 +6,17 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from kinblend.errors import InputError, UsageError
 from kinblend.files import atomic_write, open_plain
+from kinblend.storage.separated import MAX_CELLS, MAX_ROWS, NAMES, read_separated
+from kinblend.storage.texts import LARGEST, TextNote, read_bytes
 
-SUFFIXES = (".parquet", ".csv")
-LONGEST_CELL = 1_000_000  # characters
-LARGEST = 2**28  # bytes of a CSV, and of all texts of a Parquet file
-MAX_ROWS, MAX_CELLS = 2_000_000, 8_000_000
+SUFFIXES = (".parquet", ".csv")  # that are written
+READABLE = (*SUFFIXES, ".tsv", ".tab", ".txt")
+WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 LONGEST_TEXT = 100_000  # characters of a Parquet file's
 BATCH = 1000  # rows of a Parquet file that are unpacked at a time
 
@@ -25,20 +25,52 @@ Kind = type[str] | type[int] | type[float]
 
 @dataclass(frozen=True)
 class Table:
-    """A table that was read. rows: each with its line in the file, counted from 1; a Parquet row's is its number."""
+    """A table that was read.
+
+    rows: each with its line in the file, counted from 1; a Parquet row's is its number. separator: of a CSV's cells.
+    notes: what was not as it should be. A column that stands twice has its first cells in the rows.
+    """
 
     columns: Sequence[str]
     rows: Sequence[tuple[int, Mapping[str, Any]]]
+    separator: str = ""
+    notes: Sequence[TextNote] = ()
+
+    def describe(self) -> str:
+        """Its columns, and what separates them, for messages: "the columns a, b, separated by semicolons"."""
+        named = ", ".join(f"{column!s:.40}" for column in self.columns[:12]) or "none"
+        more = f" and {len(self.columns) - 12} more" if len(self.columns) > 12 else ""
+        if len(self.columns) == 1:
+            return f"the one column {named}"
+        by = f", separated by {NAMES.get(self.separator, repr(self.separator))}" if self.separator else ""
+        return f"the columns {named}{more}{by}"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A CSV without a line of columns. lines: the number of each, from 1, and its cells. notes: as a table's."""
+
+    lines: Sequence[tuple[int, list[str]]]
+    notes: Sequence[TextNote] = ()
 
 
 def read_table(path: str | Path) -> Table:
-    """Read a table. A CSV's cells are texts. Raises `InputError` and, where pyarrow is missing, `UsageError`."""
+    """Read a table. A CSV's cells are texts. Raises `InputError` and, where pyarrow is missing, `UsageError`.
+
+    A CSV may have commas, semicolons, tabs or bars between its cells, and be UTF-8, UTF-16 or Windows-1252.
+    """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    kind = path.suffix.lower()
+    if kind in WORKBOOKS:
+        raise InputError(f'{path} is a workbook; save it as "CSV UTF-8" and give that')
+    if kind not in READABLE:
         raise InputError(f"{path} is neither a .parquet nor a .csv file")
     if not path.is_file():
         raise InputError(f"{path} does not exist")
-    return _read_parquet(path) if path.suffix.lower() == ".parquet" else csv_table(_read(path), str(path))
+    if kind == ".parquet":
+        return _read_parquet(path)
+    data = read_bytes(path)
+    return _read_parquet(path) if data.startswith(b"PAR1") else csv_table(data, str(path))
 
 
 def write_table(path: str | Path, columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -50,53 +82,43 @@ def write_table(path: str | Path, columns: Mapping[str, Kind], rows: Sequence[Ma
 
 
 def csv_table(data: bytes, name: str) -> Table:
-    """A CSV, UTF-8, with a line of columns; its cells are texts. name: what errors call it. Raises `InputError`."""
-    lines = _csv_lines(data, name)
+    """A CSV with a line of columns; its cells are texts, and lines without any are left out.
+
+    name: what errors call it. Raises `InputError`.
+    """
+    found = read_separated(data, name)
+    lines = ((number, cells) for number, cells in found.lines if any(cells))
     _, columns = next(lines, (0, []))
+    while columns and not columns[-1]:
+        columns.pop()
+    places: dict[str, int] = {}
+    for place, column in enumerate(columns):
+        places.setdefault(column, place)
     rows: list[tuple[int, dict[Any, Any]]] = []
     for number, cells in lines:
         if len(rows) * len(columns) > MAX_CELLS:
             raise InputError(f"{name} has more than {MAX_CELLS} cells; give several tables")
-        row: dict[Any, Any] = dict(zip_longest(columns, cells[: len(columns)]))
-        rows.append((number, row | {None: cells[len(columns) :]} if len(cells) > len(columns) else row))
-    return Table(columns, rows)
+        row: dict[Any, Any] = {column: cells[at] if at < len(cells) else None for column, at in places.items()}
+        beyond = cells[len(columns) :]
+        rows.append((number, row | {None: beyond} if any(beyond) else row))
+    return Table(columns, rows, found.separator, found.notes)
 
 
 def read_cells(path: str | Path) -> list[list[str]]:
     """A CSV whose first line is no list of columns: the cells of every line. Raises `InputError`."""
-    return [cells for _, cells in _csv_lines(_read(Path(path)), str(path), empty=True)]
+    return [cells for _, cells in read_lines(path).lines]
+
+
+def read_lines(path: str | Path) -> Lines:
+    """As `read_cells`, with the number of each line, and notes. Raises `InputError`."""
+    found = read_separated(read_bytes(path), str(path))
+    return Lines(list(found.lines), found.notes)
 
 
 def csv_rows(data: bytes, name: str) -> list[dict[str, str]]:
     """The rows of `csv_table`; a row that lacks cells has "" for them, and cells beyond the columns are left out."""
     table = csv_table(data, name)
     return [{column: row.get(column) or "" for column in table.columns} for _, row in table.rows]
-
-
-def _csv_lines(data: bytes, name: str, *, empty: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """The number of each line and its cells; those without cells only where `empty`. Raises `InputError`."""
-    # Looked at before anything is made of them: a separator may take a hundred times its byte in memory.
-    if data.count(b",") > MAX_CELLS or data.count(b"\n") + data.count(b"\r") > 2 * MAX_ROWS:
-        raise InputError(f"{name} has more than {MAX_ROWS} rows or {MAX_CELLS} cells; give several tables")
-    csv.field_size_limit(LONGEST_CELL)
-    try:
-        reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        for row in reader:
-            if row or empty:
-                yield reader.line_num, row
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{name} can't be read: {error}") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with open_plain(path) as file:
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror or error}") from error
-    if len(data) > LARGEST:
-        raise InputError(f"{path} has more than {LARGEST} bytes; give Parquet, or several tables")
-    return data
 
 
 def _read_parquet(path: Path) -> Table:

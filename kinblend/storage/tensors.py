@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.errors import InputError, NonFiniteError
+from kinblend.storage.checkpoint_reader import describe_file
 from kinblend.storage.safe_pickle import NotFinite, Refused, reason, refuse_unsound
 from kinblend.storage.torch_files import load_plain
 
@@ -31,7 +32,8 @@ def read_tensor(path: str | Path, name: str, what: str) -> Tensor:
         value = read(path, name)
     # A damaged or hostile file can surface as nearly any exception of the three readers.
     except Exception as error:
-        raise InputError(f"{what}: {path} can't be read: {reason(error)}") from error
+        foreign = describe_file(path) if path.suffix.lower() != ".npy" else ""
+        raise InputError(f"{what}: {path} {f'is {foreign}' if foreign else _unreadable(error)}") from error
     if not isinstance(value, torch.Tensor):
         raise InputError(f"{what}: {path} holds no tensor called '{name}'")
     try:
@@ -41,6 +43,10 @@ def read_tensor(path: str | Path, name: str, what: str) -> Tensor:
     except Refused as error:
         raise InputError(f"{what}: {path} can't be used: {error}") from error
     return value
+
+
+def _unreadable(error: Exception) -> str:
+    return f"can't be read: {reason(error)}"
 
 
 def _pt(path: Path, name: str) -> object:

@@ -6,11 +6,9 @@ before, which NVIDIA's files still hold for each storage.
 
 from __future__ import annotations
 
-import argparse
 import io
 import math
 import struct
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from kinblend.files import open_plain
 from kinblend.storage.archives import Archive, open_archive
-from kinblend.storage.safe_pickle import UNSHARED, Global, Refused, make_set, read_pickle
+from kinblend.storage.plain_values import value_globals
+from kinblend.storage.safe_pickle import UNSHARED, Global, Refused, read_pickle
 
 if TYPE_CHECKING:
     import torch
@@ -209,23 +208,6 @@ def make_parameter(data: Any, *_: Any) -> Any:
     return data
 
 
-def make_mapping(items: Any = ()) -> dict[Any, Any]:
-    """An `OrderedDict` or a dict with attributes, as a plain dict would hold it."""
-    if items not in ((), [], {}):
-        raise Refused("its items are in disorder")
-    return OrderedDict()
-
-
-def _make_namespace() -> argparse.Namespace:
-    return argparse.Namespace()
-
-
-def _fill_namespace(made: Any, state: Any) -> None:
-    if not isinstance(state, dict):
-        raise Refused("its items are in disorder")
-    made.__dict__ = state  # not copied: a file may give the same to many
-
-
 def _make_size(items: Any = ()) -> tuple[int, ...]:
     if not _is_shape(items):
         raise Refused("its items are in disorder")
@@ -233,29 +215,18 @@ def _make_size(items: Any = ()) -> tuple[int, ...]:
     return shape
 
 
-def _make_bytes(text: Any, encoding: Any) -> bytes:
-    """How `bytes` are written by pickles of protocol 2."""
-    if not isinstance(text, str) or encoding != "latin1":
-        raise Refused("its items are in disorder")
-    return text.encode("latin1")
-
-
 def _make_device(*words: Any) -> str:
     return ":".join(str(word) for word in words if isinstance(word, (str, int)))
 
 
-def ignore_state(made: Any, state: Any) -> None:
-    """For what has a state that says nothing of weights, such as the versions of a state dict's modules."""
-
-
 def tensor_globals() -> list[Global]:
-    """What both kinds of file need for their tensors."""
+    """What both kinds of file need for their tensors, and for the plain values beside them."""
     return [
         Global("torch._utils._rebuild_tensor_v2", make_tensor),
         Global("torch._utils._rebuild_tensor", make_tensor),
         Global("torch._utils._rebuild_parameter", make_parameter),
-        Global("collections.OrderedDict", make_mapping, ignore_state),
-        Global("builtins.set", make_set),
+        Global("torch._utils._rebuild_parameter_with_state", make_parameter),
+        *value_globals(),
     ]
 
 
@@ -265,10 +236,8 @@ def _globals() -> dict[str, Global]:
 
     found = [
         *tensor_globals(),
-        Global("argparse.Namespace", _make_namespace, _fill_namespace),
         Global("torch.Size", _make_size),
         Global("torch.device", _make_device),
-        Global("_codecs.encode", _make_bytes),
         *(Global(f"torch.{name}Storage", value=getattr(torch, dtype)) for name, dtype in _STORAGES.items()),
         *(Global(f"torch.{dtype}", value=getattr(torch, dtype)) for dtype in _STORAGES.values()),
     ]

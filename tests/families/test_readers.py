@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from kinblend.datasets import parse_list
 from kinblend.errors import InputError, UnknownPluginError
 from kinblend.families.model import KinshipSet
 from kinblend.families.readers import read_families
 from kinblend.families.stats import statistics
 from kinblend.families.trio_list import TrioFiles, write_trio_list
 from kinblend.storage.tables import write_table
-from kinblend_plugins.datasets.table import parse_list
 
 
 def touch(folder: Path, *names: str) -> None:

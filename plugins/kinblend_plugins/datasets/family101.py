@@ -6,6 +6,8 @@ after it carry the number of the nuclear family.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from kinblend.datasets import (
     Person,
     Role,
     list_pictures,
+    read_text,
     unlisted_files,
 )
 
@@ -90,18 +93,16 @@ class _Listing:
                 self._row(line, text)
 
     def _text(self) -> str:
-        data = self.file.read_bytes()
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            self._report(None, "not UTF-8", "is not UTF-8; read as Latin-1")
-            return data.decode("latin-1")
+        found = read_text(self.file)
+        for note in found.notes:
+            self._report(note.line, note.kind, note.reason)
+        return found.text.removeprefix("\ufeff")
 
     def _report(self, line: int | None, kind: str, reason: str) -> None:
         self.defects.append(Defect(self.file, line, kind, reason))
 
     def _row(self, line: int, text: str) -> None:
-        fields = [part.strip() for part in (text.split("\t") if "\t" in text else text.split(None, 2))]
+        fields = _fields(text)
         if len(fields) != 3 or not fields[2] or not fields[0].isdigit():
             self._report(line, "malformed row", f"{text.strip()!r} is not a number, a role and a name; left out")
             return
@@ -154,7 +155,7 @@ class _Listing:
 
     def family(self, family_: _Family, root: Path) -> Family:
         """A family with its people's pictures."""
-        folder = root / family_.name
+        folder = _folder(root, family_.name)
         if not folder.is_dir():
             self._report(family_.line, "family without folder", f"{folder} does not exist")
         self.defects += unlisted_files(folder, family_.people)
@@ -170,7 +171,23 @@ class _Listing:
         return Family(family_.name, people, tuple(nuclear_families))
 
     def _pictures(self, folder: Path, name: str, line: int) -> tuple[Path, ...]:
-        if not (folder / name).is_dir():
-            self._report(line, "person without folder", f"{folder / name} does not exist")
+        place = _folder(folder, name)
+        if not place.is_dir():
+            self._report(line, "person without folder", f"{place} does not exist")
             return ()
-        return list_pictures(folder / name, self.defects)
+        return list_pictures(place, self.defects)
+
+
+def _fields(text: str) -> list[str]:
+    """The parts of a row: separated by tabs, as published, by what a spreadsheet put for them, or by spaces."""
+    found = re.match(r'\s*"?\d+"?\s*([\t;,])', text)
+    fields = [part.strip().strip('"') for part in (text.split(found[1]) if found else text.split(None, 2))]
+    while len(fields) > 3 and not fields[-1]:
+        fields.pop()
+    return [unicodedata.normalize("NFC", field) for field in fields]
+
+
+def _folder(folder: Path, name: str) -> Path:
+    """The folder of that name, with its accents composed, or apart, as macOS stores them."""
+    apart = folder / unicodedata.normalize("NFD", name)
+    return apart if apart.is_dir() and not (folder / name).is_dir() else folder / name

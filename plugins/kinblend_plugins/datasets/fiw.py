@@ -20,7 +20,8 @@ from kinblend.datasets import (
     NuclearFamily,
     Person,
     list_pictures,
-    read_cells,
+    parse_number,
+    read_lines,
     subfolders,
 )
 from kinblend.errors import InputError
@@ -92,21 +93,39 @@ def _family(folder: Path, defects: list[Defect]) -> Family:
 def _rows(listing: Path, defects: list[Defect]) -> dict[str, _Row]:
     """MID1 … → what the list says. What can't be read is a defect."""
     try:
-        lines = read_cells(listing)
+        found = read_lines(listing)
     except InputError as error:
         reason = str(error).removeprefix(f"{listing} ")
         defects.append(Defect(listing, None, "list unreadable", f"{reason}; its family has no members"))
         return {}
-    head = [cell.strip() for cell in lines[0]] if lines else []
-    names = [f"MID{cell}" for cell in head[1:] if cell.isdigit()]
+    defects += [Defect(listing, note.line, note.kind, note.reason) for note in found.notes]
+    lines = [(line, cells) for line, cells in found.lines if any(cells)]
+    first, head = lines[0] if lines else (1, [])
+    while head and not head[-1]:
+        head.pop()
+    names = [name for cell in head[1:] if (name := _member(cell))]
     rows: dict[str, _Row] = {}
-    for line, cells in enumerate(lines[1:], start=2):
-        if any(cell.strip() for cell in cells):
-            _take(rows, names, head, [cell.strip() for cell in cells], listing, line, defects)
+    for line, cells in lines[1:]:
+        _take(rows, names, head, cells[: len(head)], listing, line, defects)
     for name in names:
         if name not in rows:
-            defects.append(Defect(listing, 1, "member without row", f"{name} has a column and no row"))
+            defects.append(Defect(listing, first, "member without row", f"{name} has a column and no row"))
     return rows
+
+
+def _member(cell: str) -> str:
+    """MID1 of "1", "MID1" or "1.0"; "" for what is no member."""
+    number = _whole(cell.upper().removeprefix("MID"))
+    return f"MID{number}" if number is not None and number > 0 else ""
+
+
+def _whole(cell: str) -> int | None:
+    """A whole number, also as spreadsheets write it ("1.0", "1,0"); None for any other text."""
+    try:
+        number = parse_number(cell)
+    except ValueError:
+        return None
+    return int(number) if abs(number) < 1e9 and number == int(number) else None
 
 
 def _take(
@@ -118,19 +137,21 @@ def _take(
     line: int,
     defects: list[Defect],
 ) -> None:
-    name = f"MID{cells[0]}"
+    name = _member(cells[0])
     if len(cells) < len(head) or name not in names or name in rows:
         defects.append(
             Defect(listing, line, "malformed row", f"{','.join(cells)!r} is no row of its matrix; left out")
         )
         return
-    gender = GENDERS.get(cells[-1].lower())
+    place = next((n for n, cell in enumerate(head) if cell.casefold() in ("gender", "sex")), len(head) - 1)
+    gender = GENDERS.get(cells[place].lower())
     if gender is None:
-        defects.append(Defect(listing, line, "gender unknown", f"{name} has gender {cells[-1]!r}"))
+        defects.append(Defect(listing, line, "gender unknown", f"{name} has gender {cells[place]!r}"))
     relations = {}
     for other, cell in zip(names, cells[1:], strict=False):
-        if cell.isdigit() and int(cell) <= LARGEST:
-            relations[other] = int(cell)
+        relation = _whole(cell)
+        if relation is not None and 0 <= relation <= LARGEST:
+            relations[other] = relation
         else:
             defects.append(Defect(listing, line, "relation unknown", f"{name} is {cell!r} to {other}; taken as none"))
     rows[name] = _Row(line, gender, relations)

@@ -1,4 +1,4 @@
-"""encoder4editing: aligned faces → codes of a StyleGAN2 (Tov et al., 2021)."""
+"""encoder4editing and pSp: aligned faces → codes of a StyleGAN2 (Tov et al., 2021; Richardson et al., 2021)."""
 
 from __future__ import annotations
 
@@ -14,5 +14,12 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "e4e",
             "encoder4editing: one pass of a network, codes that edit well",
             f"{__name__}.encoder:E4eEncoder",
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "psp",
+            "pixel2style2pixel: one pass of a network, codes near to the photograph",
+            f"{__name__}.encoder:PspEncoder",
         )
     )

@@ -1,4 +1,4 @@
-"""Aligned faces → codes with encoder4editing (Tov et al., 2021)."""
+"""Aligned faces → codes with encoder4editing (Tov et al., 2021) and pSp (Richardson et al., 2021)."""
 
 from __future__ import annotations
 
@@ -24,24 +24,20 @@ _AVERAGE = "latent_avg"
 class E4eEncoder(Encoder):
     """The encoder that `encoder.safetensors` holds: tensors named as published, and `latent_avg` [L, 512].
 
+    Where the pack's settings say that `start_from_latent_avg` is false, codes start from nothing, and it has none.
     Raises `PackError` where the file is missing or damaged, `CheckpointError` naming the tensor that does not fit.
     """
 
     input_size = 256
+    offsets = True  # whether the heads after the first give offsets from its code
 
     def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)
         if context.space.dim != 512:
             raise PackError(f"e4e makes codes of 512 dimensions; the pack's latent space is {context.space}")
-        tensors = _read(context)
-        average = tensors.pop(_AVERAGE, None)
-        if average is None or tuple(average.shape) != (context.space.layers, 512):
-            found = "missing" if average is None else f"of shape {list(average.shape)}"
-            raise CheckpointError(
-                f"the encoder's tensor {_AVERAGE} is {found}; [{context.space.layers}, 512] is needed"
-            )
-        self.module = self.network = build(tensors, context.space.layers)
-        self.average = average.float()
+        tensors, layers = _read(context), context.space.layers
+        self.average = _average(tensors.pop(_AVERAGE, None), context)
+        self.module = self.network = build(tensors, layers, self.offsets)
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:
@@ -56,12 +52,32 @@ class E4eEncoder(Encoder):
         return result
 
 
-def build(tensors: Mapping[str, Tensor], layers: int) -> Encoder4Editing:
-    """The network holding `tensors`, for inference. Raises `CheckpointError` naming the tensor that does not fit."""
-    hint = f"an e4e encoder for {layers} layers is needed"
-    network = build_network(lambda: Encoder4Editing(layers), tensors, "the encoder", hint)
+class PspEncoder(E4eEncoder):
+    """pixel2style2pixel: the same network and tensors, whose heads give whole codes (its `GradualStyleEncoder`)."""
+
+    offsets = False
+
+
+def build(tensors: Mapping[str, Tensor], layers: int, offsets: bool = True) -> Encoder4Editing:
+    """The network holding `tensors`, for inference. offsets: as `Encoder4Editing` takes it.
+
+    Raises `CheckpointError` naming the tensor that does not fit.
+    """
+    hint = f"an e4e or pSp encoder for {layers} layers is needed"
+    network = build_network(lambda: Encoder4Editing(layers, offsets), tensors, "the encoder", hint)
     network.fold()
     return network
+
+
+def _average(found: Tensor | None, context: Context) -> Tensor:
+    """What is added to the codes: float32 [L, 512]."""
+    shape = (context.space.layers, 512)
+    if context.settings.get("start_from_latent_avg", True) is False:
+        return torch.zeros(shape)
+    if found is None or tuple(found.shape) != shape:
+        what = "missing" if found is None else f"of shape {list(found.shape)}"
+        raise CheckpointError(f"the encoder's tensor {_AVERAGE} is {what}; {list(shape)} is needed")
+    return found.float()
 
 
 def _read(context: Context) -> dict[str, Tensor]:

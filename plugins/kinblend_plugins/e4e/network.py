@@ -1,4 +1,4 @@
-"""The network of encoder4editing: a squeeze-and-excitation ResNet-50 with a feature pyramid and one head a layer.
+"""The network of encoder4editing and pSp: a squeeze-and-excitation ResNet-50, a feature pyramid, one head a layer.
 
 After Tov et al., "Designing an Encoder for StyleGAN Image Manipulation" (2021), on the backbone of Deng et al.,
 "ArcFace" (2019), and the heads of Richardson et al., "Encoding in Style" (2021). Tensor names as published.
@@ -116,11 +116,13 @@ class StyleHead(nn.Module):
 class Encoder4Editing(nn.Module):
     """Faces float [n, 3, 256, 256] in [−1, 1] → codes [n, layers, 512] without the latent average.
 
-    layers: 2·log2(resolution) − 2 of the generator, 10 to 18.
+    layers: 2·log2(resolution) − 2 of the generator, 10 to 18. offsets: whether the heads after the first give offsets
+    from what the first gives (Tov et al.), or whole codes (Richardson et al.).
     """
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, offsets: bool = True) -> None:
         super().__init__()
+        self.offsets = offsets
         self.input_layer = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
         blocks = []
         for inputs, outputs, count in _STAGES:
@@ -148,10 +150,12 @@ class Encoder4Editing(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         coarse, middle, fine = self.features(images)
-        base = self.styles[0](coarse)
-        codes = [base]
-        for layer, head in enumerate(self.styles[1:], start=1):
-            codes.append(base + head(coarse if layer < _COARSE else middle if layer < _MIDDLE else fine))
+        codes = [
+            head(coarse if layer < _COARSE else middle if layer < _MIDDLE else fine)
+            for layer, head in enumerate(self.styles)
+        ]
+        if self.offsets:
+            codes[1:] = [codes[0] + code for code in codes[1:]]
         return torch.stack(codes, dim=1)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

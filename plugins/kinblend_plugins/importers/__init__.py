@@ -13,12 +13,18 @@ _MODULE = "kinblend_plugins.importers.stylegan2"
 @kinblend.hookimpl
 def kinblend_register_importers(register: Callable[[kinblend.PluginSpec], None]) -> None:
     register(
-        kinblend.PluginSpec("e4e", "encoder4editing's .pt: encoder, generator, average", f"{_MODULE}:import_e4e")
+        kinblend.PluginSpec(
+            "e4e", "encoder4editing's and pSp's checkpoints: encoder, generator, average", f"{_MODULE}:import_e4e"
+        )
     )
     register(
-        kinblend.PluginSpec("rosinality", "rosinality's StyleGAN2 .pt: the generator", f"{_MODULE}:import_rosinality")
+        kinblend.PluginSpec(
+            "rosinality", "StyleGAN2 generators of rosinality and BasicSR", f"{_MODULE}:import_rosinality"
+        )
     )
-    register(kinblend.PluginSpec("nvidia", "NVIDIA's StyleGAN2 .pkl: the generator", f"{_MODULE}:import_nvidia"))
+    register(
+        kinblend.PluginSpec("nvidia", "NVIDIA's StyleGAN2 generators, .pkl or state dict", f"{_MODULE}:import_nvidia")
+    )
 
 
 @kinblend.hookimpl

@@ -13,18 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from kinblend.checkpoints import (
     Global,
     Refused,
     existing_checkpoint,
-    ignore_state,
-    make_mapping,
     read_legacy,
     read_pickle,
-    reason,
+    refusal,
     refuse_unsound,
     tensor_globals,
 )
@@ -33,7 +30,6 @@ from kinblend.files import open_plain
 
 MAX_ITEMS = 1_000_000  # of all modules
 MAX_NAME = 1000  # letters of a module's or tensor's name, with those it is in
-DTYPES = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"))  # of NumPy's scalars
 
 
 @dataclass(frozen=True)
@@ -54,18 +50,28 @@ def read_nvidia(path: str | Path) -> dict[str, Network]:
     Source: the layout that stylegan2-ada-pytorch's `torch_utils/persistence.py` writes.
     Raises `CheckpointError`.
     """
+    content = read_pickled(path)
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dict of networks")
+    networks = {str(name): value for name, value in content.items() if isinstance(value, Network)}
+    if not networks:
+        raise CheckpointError(f"{path} holds no networks; an NVIDIA file has G_ema")
+    return networks
+
+
+def read_pickled(path: str | Path) -> Any:
+    """What a pickle of NVIDIA's or of plain containers holds; modules are `Network`s. Raises `CheckpointError`."""
     path = existing_checkpoint(path)
     try:
         with open_plain(path) as file:
             content = read_pickle(file, _globals())
-        if not isinstance(content, dict):
-            raise Refused(f"it is a {type(content).__name__}, not a dict of networks")
-        networks = {str(k): _network(v) for k, v in content.items() if isinstance(v, _Persistent)}
+        if isinstance(content, _Persistent):
+            return _network(content)
+        if isinstance(content, dict):
+            return {k: _network(v) if isinstance(v, _Persistent) else v for k, v in content.items()}
+        return content
     except Exception as error:
-        raise CheckpointError(f"{path} is refused: {reason(error)}") from error
-    if not networks:
-        raise CheckpointError(f"{path} holds no networks; an NVIDIA file has G_ema")
-    return networks
+        raise refusal(path, error) from error
 
 
 class _Persistent:
@@ -75,32 +81,6 @@ class _Persistent:
         if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict):
             raise Refused("it has a persistence record without a state")
         self.state: dict[str, Any] = meta["state"]
-
-
-@dataclass
-class _DType:
-    """A NumPy dtype of a file, of which only its name and its byte order count."""
-
-    dtype: Any
-
-
-def _make_dtype(name: Any, *_: Any) -> _DType:
-    if not isinstance(name, str) or name not in DTYPES:
-        raise Refused("it has a dtype that no network needs")
-    return _DType(np.dtype(name))
-
-
-def _set_byte_order(made: _DType, state: Any) -> None:
-    order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
-    if order not in ("<", "|", "="):
-        raise Refused("it has a dtype that no network needs")
-
-
-def _make_scalar(dtype: Any, data: Any) -> float:
-    if not isinstance(dtype, _DType) or not isinstance(data, bytes) or len(data) != dtype.dtype.itemsize:
-        raise Refused("its items are in disorder")
-    value: float = np.frombuffer(data, dtype.dtype)[0].item()
-    return value
 
 
 def _load_storage(data: Any) -> Any:
@@ -115,10 +95,6 @@ def _globals() -> dict[str, Global]:
         *tensor_globals(),
         Global("torch_utils.persistence._reconstruct_persistent_obj", _Persistent),
         Global("torch.storage._load_from_bytes", _load_storage),
-        Global("dnnlib.util.EasyDict", make_mapping, ignore_state),
-        Global("numpy.dtype", _make_dtype, _set_byte_order),
-        Global("numpy.core.multiarray.scalar", _make_scalar),
-        Global("numpy._core.multiarray.scalar", _make_scalar),
     ]
     return {known.name: known for known in found}
 

@@ -1,8 +1,11 @@
-"""The three published formats. Names inside the packs stay as published.
+"""Published StyleGAN2 generators, and encoders for them. Names inside the packs stay as published.
 
-Sources of the layouts: omertov/encoder4editing (`state_dict`, `latent_avg`, `opts`), rosinality/stylegan2-pytorch
-(`g_ema`, `latent_avg`), NVlabs/stylegan2-ada-pytorch (`G_ema`).
+Sources of the layouts: omertov/encoder4editing and eladrich/pixel2style2pixel (`state_dict`, `latent_avg`, `opts`),
+rosinality/stylegan2-pytorch (`g_ema`, `latent_avg`), XPixelGroup/BasicSR (`params_ema`), NVlabs/stylegan2-ada-pytorch
+(`G_ema`). How a file wraps them does not matter: `contents` finds them.
 """
+
+from __future__ import annotations
 
 import math
 import re
@@ -11,155 +14,240 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend.checkpoints import checkpoint_format, read_torch, validate_tensors
+from kinblend.checkpoints import validate_tensors
 from kinblend.errors import CheckpointError
-from kinblend.files import replacing
-from kinblend.packs import write_description
-from kinblend_plugins.importers.ffhq import copy_directions, is_ffhq
-from kinblend_plugins.importers.nvidia import Network, read_nvidia
+from kinblend_plugins.importers.averages import find_average, mean_w
+from kinblend_plugins.importers.contents import (
+    AVERAGES,
+    BASICSR,
+    ENCODER,
+    NVIDIA,
+    ROSINALITY,
+    Contents,
+    read_contents,
+)
+from kinblend_plugins.importers.names import check_nvidia, check_rosinality, from_basicsr, shown
+from kinblend_plugins.importers.pack import Imported, write_pack
 
-DIM = 512
-MAX_STEPS = 9  # of the generator, 4 to 1024 px
+# Which encoder of kinblend runs what `opts.encoder_type` names. Their tensors have the same names and shapes.
+ENCODERS = {"Encoder4Editing": "e4e", "GradualStyleEncoder": "psp"}
+SHORT = {"e4e": "e4e", "psp": "psp"}
+ENCODER_DIM = 512
+NO = ("", "0", "false", "no", "none")  # how a text says that a switch is off
+
+# Networks that are not read here, by a name that only they have.
+RELATIVES = (
+    (r"synthesis\.L\d+_\d+_\d+\.|synthesis\.input\.freqs$", "a StyleGAN3 generator; a StyleGAN2 is needed"),
+    (r"progression\.\d+\.|g_synthesis\.|synthesis\.blocks\.", "a StyleGAN1 generator; a StyleGAN2 is needed"),
+    (r"(^|\.)(fc0\.weight|style\.1\.weight)$", "a mapping network without the synthesis network of its generator"),
+    (r"(^|\.)(final_linear\.1\.weight|final_conv\.\d\.weight|b4\.out\.weight)$", "a discriminator and no generator"),
+)
 
 
 def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
-    """`e4e_ffhq_encode.pt` → a pack with encoder and generator; None where the file is not of that kind."""
-    content = _torch_dict(checkpoint)
-    if not isinstance(content.get("state_dict"), dict):
+    """An encoder of encoder4editing or pixel2style2pixel with its generator → a pack; None where there is no encoder.
+
+    Raises `CheckpointError` for encoders of their relatives, by name, and where the generator or the average lacks.
+    """
+    contents = read_contents(checkpoint)
+    prefix = _encoder_prefix(contents) if contents else None
+    if contents is None or prefix is None:
         return None
-    encoder = _below(content["state_dict"], "encoder.")
-    generator = _below(content["state_dict"], "decoder.")
-    if not encoder or "input.input" not in generator:
-        return None
-    resolution, average = _rosinality_resolution(generator), content.get("latent_avg")
-    layers = _layers(resolution)
-    if not isinstance(average, Tensor) or tuple(average.shape) != (layers, DIM):
-        raise CheckpointError(f"{checkpoint} needs a latent_avg of shape [{layers}, {DIM}]")
-    parts = {"generator": _with_noises(generator, resolution), "encoder": encoder | {"latent_avg": average}}
-    return _write(checkpoint, out, name, resolution, parts, "encoder4editing", average=average.mean(0))
+    kind, note = _encoder_kind(contents)
+    found = _found_decoder(contents, prefix)
+    if found is None:
+        raise CheckpointError(
+            f"{checkpoint} holds an encoder ({prefix}{ENCODER} …) and no generator: decoder.{ROSINALITY} and all "
+            "else of decoder.* are missing; give the checkpoint that has both"
+        )
+    made = _generator(contents, *found)
+    if made.dim != ENCODER_DIM:
+        raise CheckpointError(
+            f"{checkpoint}: its generator has codes of {made.dim} dimensions; {kind} encodes into {ENCODER_DIM}"
+        )
+    made.parts["encoder"], made.encoder, made.note, made.source = contents.below(prefix), kind, note, _SOURCES[kind]
+    _add_average(contents, made)
+    return write_pack(checkpoint, out, name, made)
 
 
 def import_rosinality(checkpoint: Path, out: Path, name: str) -> Path | None:
-    """A `.pt` with `g_ema`, or that state dict alone → a pack with a generator; None where it is not of that kind.
+    """A generator as rosinality or BasicSR names it → a pack; None where there is none, or an encoder beside it.
 
     A latent average stored beside it goes into the pack.
     """
-    content = _torch_dict(checkpoint)
-    state = content if "input.input" in content else content.get("g_ema")
-    if not isinstance(state, dict) or "input.input" not in state:
-        return None
-    generator, average = _below(state, ""), content.get("latent_avg")
-    resolution = _rosinality_resolution(generator)
-    if isinstance(average, Tensor) and average.numel() == DIM:
-        generator["latent_avg"] = average.reshape(DIM)
-    generator = _with_noises(generator, resolution)
-    mean, parts = generator.get("latent_avg"), {"generator": generator}
-    return _write(checkpoint, out, name, resolution, parts, "stylegan2-pytorch", average=mean)
+    return _import_generator(checkpoint, out, name, (ROSINALITY, BASICSR))
 
 
 def import_nvidia(checkpoint: Path, out: Path, name: str) -> Path | None:
-    """A `.pkl` with `G_ema` → a pack with a generator; None where the file is not of that kind.
+    """A generator named as NVIDIA names it, of a `.pkl` or a state dict → a pack; None where there is none.
 
-    Raises `CheckpointError` for a conditional generator.
+    Raises `CheckpointError` for a conditional generator and, by name, for what else is known and can't be used.
     """
-    if checkpoint_format(checkpoint) != "pickle":
+    return _import_generator(checkpoint, out, name, (NVIDIA,), refuse=True)
+
+
+_SOURCES = {"e4e": "encoder4editing", "psp": "pixel2style2pixel"}
+
+
+def _import_generator(
+    checkpoint: Path, out: Path, name: str, kinds: tuple[str, ...], refuse: bool = False
+) -> Path | None:
+    contents = read_contents(checkpoint)
+    if contents is None or _encoder_prefix(contents) is not None:
         return None
-    networks = read_nvidia(checkpoint)
-    if "G_ema" not in networks:
+    found = contents.generator()
+    if found is None and refuse:
+        _refuse_relatives(contents)
+    if found is None or found[0] not in kinds:
         return None
-    generator = networks["G_ema"].tensors
-    if any(key.startswith("mapping.embed.") for key in generator):
-        raise CheckpointError(
-            f"{checkpoint} is a conditional generator (c_dim > 0); kinblend needs one without labels"
+    made = _generator(contents, *found)
+    made.average = mean_w(find_average(contents, made.layers, made.dim, found[1]))
+    _keep_average(made)
+    return write_pack(checkpoint, out, name, made)
+
+
+def _refuse_relatives(contents: Contents) -> None:
+    for pattern, what in RELATIVES:
+        if names := [name for name in contents.tensors if re.search(pattern, name)]:
+            raise CheckpointError(f"{contents.path} holds {what} (its tensors: {shown(names)})")
+
+
+def _encoder_prefix(contents: Contents) -> str | None:
+    """What stands before the names of the encoder's tensors; None where there is none."""
+    prefixes = contents.prefixes(ENCODER)
+    return min(prefixes, key=lambda prefix: (not prefix.endswith("encoder."), len(prefix))) if prefixes else None
+
+
+def _found_decoder(contents: Contents, encoder: str) -> tuple[str, str] | None:
+    """The generator beside an encoder; where there is none, any other."""
+    beside = encoder.removesuffix("encoder.") + "decoder."
+    return (ROSINALITY, beside) if f"{beside}{ROSINALITY}" in contents.tensors else contents.generator()
+
+
+def _encoder_kind(contents: Contents) -> tuple[str, str]:
+    """Which encoder of kinblend runs that of a file, and what there is to say of it.
+
+    The tensors of e4e and pSp have the same names and shapes and mean different things: `opts.encoder_type` tells.
+    """
+    named = contents.setting("encoder_type")
+    if named is None:
+        return (
+            "e4e",
+            "its opts name no encoder_type; taken for e4e, though pSp looks the same: see docs/checkpoints.md",
         )
-    sizes = [int(found[1]) for key in generator if (found := re.match(r"synthesis\.b(\d+)\.", key))]
-    if not sizes:
-        raise CheckpointError(f"{checkpoint}: G_ema is no StyleGAN2 generator: it has no synthesis.b4.*")
-    settings = {"conv_clamp": _clamp(checkpoint, networks["G_ema"])}
-    parts = {"generator": generator}
-    mean = generator.get("mapping.w_avg")
-    return _write(checkpoint, out, name, max(sizes), parts, "stylegan2-ada-pytorch", settings, average=mean)
+    known = ENCODERS.get(str(named)) or SHORT.get(str(named).lower())
+    if known is None:
+        raise CheckpointError(
+            f"{contents.path} has an encoder of the type {str(named)[:60]!r}, which kinblend does not run; it runs "
+            f"{' and '.join(f'{theirs} ({ours})' for theirs, ours in ENCODERS.items())}"
+        )
+    return known, ""
 
 
-def _write(
-    checkpoint: Path,
-    out: Path,
-    name: str,
-    resolution: int,
-    parts: Mapping[str, Mapping[str, Tensor]],
-    source: str,
-    settings: Mapping[str, Any] | None = None,
-    average: Tensor | None = None,
-) -> Path:
-    """Write the parts, and directions where the generator's mean w, `average`, is that of StyleGAN2-FFHQ."""
-    out.mkdir(parents=True, exist_ok=True)
-    files = [f"{part}.safetensors" for part in parts]
-    for part, tensors in parts.items():
-        validate_tensors(checkpoint, tensors)
-        with replacing(out / f"{part}.safetensors") as target:
-            save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, target)
-    description = {
-        "name": name,
-        "summary": f"StyleGAN2 at {resolution} px, imported from a {source} checkpoint",
-        "encoder": "e4e" if "encoder" in parts else None,
-        "projector": "stylegan2",
-        "layers": _layers(resolution),
-        "dim": DIM,
-        "resolution": resolution,
-        "generator": "generator.safetensors",
-        "settings": dict(settings or {}),
-        "source": source,
-    }
-    if average is not None and is_ffhq(_layers(resolution), average):
-        files.append(copy_directions(out))
-    write_description(out, description, files)
-    return out
+def _add_average(contents: Contents, made: Imported) -> None:
+    """Give the encoder what its codes start from. Raises `CheckpointError` where that lacks."""
+    average = find_average(contents, made.layers, made.dim)
+    made.average = mean_w(average)
+    if _starts_from_average(contents) is False:
+        made.settings["start_from_latent_avg"] = False
+        _keep_average(made)
+    elif average is None:
+        raise CheckpointError(
+            f"{contents.path} lacks latent_avg, the mean code that its encoder starts from, and its opts don't say "
+            "that it starts from nothing (start_from_latent_avg); give the checkpoint as it was published"
+        )
+    else:
+        made.parts["encoder"]["latent_avg"] = average
 
 
-def _torch_dict(checkpoint: Path) -> dict[str, Any]:
-    """What a file of `torch.save` holds; empty for any other file and for what is no dict."""
-    content = read_torch(checkpoint) if checkpoint_format(checkpoint) == "torch" else None
-    return content if isinstance(content, dict) else {}
+def _keep_average(made: Imported) -> None:
+    """Put the mean w beside a generator that has none."""
+    name = "mapping.w_avg" if "synthesis.b4.const" in made.generator else "latent_avg"
+    if made.average is not None and name not in made.generator:
+        made.generator[name] = made.average
 
 
-def _layers(resolution: int) -> int:
-    return 2 * (resolution.bit_length() - 1) - 2
+def _starts_from_average(contents: Contents) -> bool | None:
+    """Whether the encoder's codes are offsets from the latent average; None where the options don't say."""
+    said = contents.setting("start_from_latent_avg")
+    if isinstance(said, str):
+        return said.strip().lower() not in NO
+    return None if said is None else bool(said)
 
 
-def _below(state: Mapping[str, object], prefix: str) -> dict[str, Tensor]:
-    return {
-        str(key).removeprefix(prefix): value
-        for key, value in state.items()
-        if str(key).startswith(prefix) and isinstance(value, Tensor)
-    }
+def _generator(contents: Contents, kind: str, prefix: str) -> Imported:
+    """The generator of that kind and prefix, complete. Raises `CheckpointError`."""
+    settings: dict[str, Any] = {}
+    if kind == NVIDIA:
+        tensors = _nvidia_tensors(contents, prefix)
+        settings["conv_clamp"] = _clamp(contents)
+    else:
+        tensors = contents.below(prefix)
+        tensors = from_basicsr(tensors) if kind == BASICSR else tensors
+        tensors = {key: tensor for key, tensor in tensors.items() if key not in AVERAGES}
+    wrong = check_nvidia(tensors) if kind == NVIDIA else check_rosinality(tensors)
+    if wrong:
+        raise CheckpointError(f"{contents.path} {wrong}")
+    # Before anything is made of them: a tensor may claim any size.
+    validate_tensors(contents.path, tensors)
+    steps = sum(bool(re.search(r"(torgb|to_rgb1|to_rgbs\.\d+)\.bias$", key)) for key in tensors)
+    made = Imported({"generator": tensors}, 4 * 2 ** (steps - 1), _dim(contents, tensors, kind), settings)
+    made.source = {NVIDIA: "stylegan2-ada-pytorch", ROSINALITY: "stylegan2-pytorch", BASICSR: "BasicSR"}[kind]
+    _draw_noises(tensors, made.resolution, kind)
+    return made
 
 
-def _rosinality_resolution(generator: Mapping[str, Tensor]) -> int:
-    steps = {int(found[1]) for key in generator if (found := re.fullmatch(r"to_rgbs\.(\d+)\.bias", key))}
-    if not 0 < len(steps) < MAX_STEPS or steps != set(range(len(steps))):
-        raise CheckpointError("this state dict is no rosinality StyleGAN2 generator: its to_rgbs.* are not 0, 1, …")
-    result: int = 4 * 2 ** len(steps)
-    return result
+def _nvidia_tensors(contents: Contents, prefix: str) -> dict[str, Tensor]:
+    """A generator's tensors with `synthesis.` and `mapping.` before them, which some state dicts lack."""
+    root = prefix.removesuffix("synthesis.")
+    tensors = contents.below(root)
+    if any(key.startswith(("mapping.embed.", "embed.")) for key in tensors):
+        raise CheckpointError(
+            f"{contents.path} is a conditional generator (c_dim > 0); kinblend needs one without labels"
+        )
+    if root == prefix:  # b4.const …, of the synthesis network alone or with the mapping network's beside it
+        return {_full_name(key): tensor for key, tensor in tensors.items()}
+    return tensors
 
 
-def _with_noises(generator: dict[str, Tensor], resolution: int) -> dict[str, Tensor]:
+def _full_name(name: str) -> str:
+    part = "synthesis." if re.match(r"b\d+\.", name) else "mapping." if re.match(r"fc\d+\.|w_avg$", name) else ""
+    return part + name
+
+
+def _dim(contents: Contents, tensors: Mapping[str, Tensor], kind: str) -> int:
+    """Dimensions of z and w, which have to be the same."""
+    weight = tensors["mapping.fc0.weight" if kind == NVIDIA else "style.1.weight"]
+    if weight.ndim != 2 or weight.shape[0] != weight.shape[1]:
+        raise CheckpointError(
+            f"{contents.path} maps z to w by a first layer of shape {list(weight.shape)}; kinblend needs z and w "
+            "of as many dimensions"
+        )
+    return int(weight.shape[0])
+
+
+def _draw_noises(tensors: dict[str, Tensor], resolution: int, kind: str) -> None:
     """Older files hold no noise maps, because those were drawn when a network was made; here they are drawn once."""
-    if any(key.startswith("noises.") for key in generator):
-        return generator
+    if any(key.startswith("noises.") or key.endswith("noise_const") for key in tensors):
+        return
     source = torch.Generator().manual_seed(0)
     for index in range(2 * int(math.log2(resolution)) - 3):
         side = 2 ** ((index + 5) // 2)
-        generator[f"noises.noise_{index}"] = torch.randn(1, 1, side, side, generator=source)
-    return generator
+        drawn = torch.randn(1, 1, side, side, generator=source)
+        if kind == NVIDIA:
+            tensors[f"synthesis.b{side}.conv{1 - index % 2}.noise_const"] = drawn[0, 0]
+        else:
+            tensors[f"noises.noise_{index}"] = drawn
 
 
-def _clamp(checkpoint: Path, network: Network) -> float | None:
+def _clamp(contents: Contents) -> float | None:
     """Where the generator cuts the values after each layer; None for nowhere."""
-    found = {value for key, value in network.settings.items() if key.endswith(".conv_clamp")}
+    found = {value for key, value in contents.settings.items() if key.endswith(".conv_clamp")}
     if len(found) > 1 or any(isinstance(value, str) for value in found):
-        raise CheckpointError(f"{checkpoint} clamps its layers at different values ({found}), which kinblend can't")
+        raise CheckpointError(
+            f"{contents.path} clamps its layers at different values ({found}), which kinblend can't"
+        )
     [clamp] = found or {None}
     return float(clamp) if isinstance(clamp, (int, float)) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from kinblend.datasets import read_table
+from kinblend.datasets import parse_number, read_table
 from kinblend.errors import InputError
 from kinblend.packs import open_archive
 
@@ -82,7 +82,7 @@ def read_rated(archive: str | Path, ratings: str | Path) -> RatedFaces:
         raise InputError(f"no face in {archive} has ratings in {ratings}: no {ID} of its index is a stimulus there")
     columns = {name: m.column for name, m in ATTRIBUTE_SPECS.items() if m.column in found[0][1]}
     try:
-        values = {name: [float(row[str(column)]) for _, row in found] for name, column in columns.items()}
+        values = {name: [parse_number(row[str(column)]) for _, row in found] for name, column in columns.items()}
     except (TypeError, ValueError) as error:
         raise InputError(f"{ratings}: a rating is no number: {error}") from error
     if not values:

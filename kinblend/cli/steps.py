@@ -70,11 +70,11 @@ def encode(
 def blend(
     father: Annotated[Path, typer.Argument(help="The father's latent.")],
     mother: Annotated[Path, typer.Argument(help="The mother's latent.")],
-    blender: Annotated[str | None, typer.Option(help="Strategy; see `kinblend blenders list`.")] = None,
+    blender: flags.Blender = None,
+    sets: flags.ChildSets = None,
+    seed: flags.ChildSeed = 0,
     neutral: flags.Neutral = True,
     editor: flags.Editor = None,
-    sets: flags.Sets = None,
-    seed: flags.Seed = 0,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("child.safetensors"),
     backbone: flags.Backbone = None,
     device: flags.Device = None,
@@ -103,10 +103,10 @@ def blend(
 def edit(
     latent: LatentFile,
     edits: Annotated[
-        list[str], typer.Option("--edit", help="attribute=strength, or a target (age=8y, gender=male); repeatable.")
+        list[str], typer.Option("--edit", metavar="NAME=VALUE", help=flags.EDIT, rich_help_panel=flags.CHILD)
     ],
+    sets: flags.ChildSets = None,
     editor: flags.Editor = None,
-    sets: flags.Sets = None,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("edited.safetensors"),
     backbone: flags.Backbone = None,
     device: flags.Device = None,

@@ -22,7 +22,7 @@ Age = Annotated[
     typer.Option(
         "--age",
         metavar="YEARS",
-        help="0 to 80, or parents: as old as the blend of both is. Default: 8.",
+        help="Default: 8. From 0 to 80, or parents: as old as the blend of both.",
         rich_help_panel=CHILD,
     ),
 ]

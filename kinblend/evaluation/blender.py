@@ -92,8 +92,8 @@ def evaluate(
         `trios`.
     pictures: so many rows are looked at for diversity and detection. progress: told each part.
     Returns {"trios", "families", "identity", "similarity_scale", "baseline", "strategies", "references"}; each of the
-    last two is name → `Metrics` as a dictionary. The references render nothing: the mean of the parents' embeddings, each
-    parent's, a sibling's, and an unrelated child's of the same sex.
+    last two is name → `Metrics` as a dictionary. The references render nothing: the mean of the parents' embeddings,
+    each parent's, a sibling's, and an unrelated child's of the same sex.
     """
     log = progress or (lambda _: None)
     judge = BlenderEvaluator(backbone, trios.select(rows))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
 GAP = 8  # pixels between pictures
+SMALLEST = 9  # pixels, of a caption's letters
 LINE = 14  # a caption's height is a side's this part
 
 
@@ -36,7 +37,7 @@ def sheet(
 
 
 def write_caption(canvas: Image, text: str, corner: tuple[int, int], size: tuple[int, int]) -> None:
-    """Write a line into the middle of a box of a picture, smaller where it would not fit.
+    """Write a line into the middle of a box of a picture, smaller and then shorter where it would not fit.
 
     corner: the box's left upper one. size: its width and height in pixels.
     """
@@ -45,9 +46,13 @@ def write_caption(canvas: Image, text: str, corner: tuple[int, int], size: tuple
     draw = ImageDraw.Draw(canvas)
     height = size[1] - GAP
     font = _font(height)
-    while height > 8 and draw.textlength(text, font=font) > size[0]:
+    while height > SMALLEST and draw.textlength(text, font=font) > size[0]:
         height -= 1
         font = _font(height)
+    whole = text
+    while whole and draw.textlength(text, font=font) > size[0]:
+        whole = whole[:-1]
+        text = f"{whole}…"
     middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)
     draw.text(middle, text, fill="black", font=font, anchor="mm")
 

@@ -71,15 +71,16 @@ def bar(title: str, total: float | None, quiet: bool, *, in_bytes: bool = False)
 
 
 def _lines(title: str, total: float | None) -> Callable[..., None]:
-    known, said, begun = {"title": title, "total": total}, -INTERVAL, time.monotonic()
+    begun = time.monotonic()
+    said, name, whole = -INTERVAL, title, total
 
     def show(done: float, title: str | None = None, total: float | None = None) -> None:
-        nonlocal said
-        known.update({key: value for key, value in (("title", title), ("total", total)) if value is not None})
+        nonlocal said, name, whole
+        name, whole = title or name, whole if total is None else total
         now = time.monotonic()
         if now - said >= INTERVAL:
             said = now
-            log(f"{known['title']}: {done:.0f}{_rest(done, known['total'], now - begun)}")
+            log(f"{name}: {done:.0f}{_rest(done, whole, now - begun)}")
 
     return show
 

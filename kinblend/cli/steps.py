@@ -84,12 +84,14 @@ def blend(
 ) -> None:
     """Two latents → a child's latent and its weight map."""
     from kinblend.settings import load_settings
-    from kinblend.storage.latents import load_latent, save_latent
+    from kinblend.storage.latents import latent_sha256, load_latent, save_latent
 
     options = parse_sets(sets or [], ("blender", "editor", "projector"))
     settings = load_settings(blender=blender, editor=editor)
     check_file(out)
     parents = [load_latent(path) for path in (father, mother)]
+    if latent_sha256(parents[0]) == latent_sha256(parents[1]):
+        log("note: father and mother are the same latent: the child is of one person")
     engine = flags.open_engine(backbone or parents[0].space.backbone, device, None, memory_budget, options)
     strategy = engine.blender(settings.blender, options["blender"])
     if neutral:
@@ -115,6 +117,7 @@ def edit(
     quiet: flags.Quiet = False,
 ) -> None:
     """Move a latent along named attributes."""
+    from kinblend.pipeline.request import edit_warnings, validate_edits
     from kinblend.settings import load_settings
     from kinblend.storage.latents import load_latent, save_latent
 
@@ -123,6 +126,8 @@ def edit(
     before = load_latent(latent)
     engine = flags.open_engine(backbone or before.space.backbone, device, None, memory_budget, options)
     mover = engine.editor(load_settings(editor=editor).editor, options["editor"])
+    for line in edit_warnings(mover, validate_edits(mover, strengths)):
+        log(f"note: {line}")
     save_latent(out, engine.edit(before, mover, strengths))
     emit_paths([out], as_json)
 

@@ -96,7 +96,7 @@ def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) 
         (["run", "--father", "x.jpg", "--mother", "y.jpg", "--quiet"], 3, "x.jpg"),
         (["render", "father.safetensors", "other/father.safetensors"], 2, "the same file name"),
         (["train", "backbone", "morphable"], 2, "faces"),
-        (["train", "backbone", "morphable", "--wings", "2"], 2, "has no option 'wings'"),
+        (["train", "backbone", "morphable", "--faces", "x", "--wings", "2"], 2, "has no option 'wings'"),
     ],
 )
 def test_wrong_words_and_inputs_get_one_line_and_their_exit_code(

@@ -92,7 +92,7 @@ def run(
     given = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
     from kinblend.pipeline.request import ChildRequest
-    from kinblend.pipeline.result import files_of
+    from kinblend.pipeline.result import files_of, stale_files
 
     wanted = parse_request(age, sex, edits)
     fields = {
@@ -121,8 +121,11 @@ def run(
         raise UsageError("give both photographs: kinblend run FATHER MOTHER")
     out = out or _default_out(again)
     check_folder(out)
-    for path in files_of(out, request.children, with_sheet=sheet):
+    files = files_of(out, request.children, with_sheet=sheet)
+    for path in (*files, *stale_files(out, files)):
         check_target(path)
+    if any(path.exists() for path in files):
+        log(f"note: the children of an earlier run in {out} are replaced; --out names another folder")
     engine = flags.open_engine(backbone or _backbone_of(father, mother), device, precision, memory_budget, given)
     if again is not None:
         repeated.check_backbone(engine.backbone)

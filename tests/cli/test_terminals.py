@@ -223,6 +223,27 @@ def test_children_are_made_again_beside_the_folder_that_their_manifest_lies_in(s
         assert again.read_bytes() == (site.folder / "out" / "child.png").read_bytes()
 
 
+def test_children_of_others_are_seen_before_the_work(site: Site) -> None:
+    (site.folder / "theirs").mkdir()
+    (site.folder / "theirs" / "child-2.png").write_text("mine")
+    done = site.kinblend("run", "no.jpg", "no.jpg", "--out", "theirs")
+    assert (done.returncode, "theirs/child-2.png is of no run" in done.stderr) == (2, True), done.stderr
+
+
+def test_an_earlier_run_is_replaced_and_that_is_said(site: Site) -> None:
+    parents, said = [example(FATHER), example(MOTHER), "--no-judge", "--out", "twice"], []
+    for words in (["--children", 3, "--blender", "mask", "--sheet"], ["--seed", 5]):
+        done = site.kinblend("run", *parents, *words)
+        assert done.returncode == 0, done.stderr
+        said.append("the children of an earlier run in twice are replaced" in done.stderr)
+    assert said == [False, True]
+    assert {path.name for path in (site.folder / "twice").iterdir()} == {
+        "child.png",
+        "child.safetensors",
+        "child.json",
+    }
+
+
 def test_what_is_said_of_a_run(site: Site) -> None:
     done = site.kinblend(
         "run", example(FATHER), example(FATHER), "--children", 2, "--edit", "age=75y", "--out", "said"

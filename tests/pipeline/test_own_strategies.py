@@ -12,6 +12,9 @@ import kinblend
 from kinblend import Engine, WeightMap, save_latent
 from kinblend.cli.demo import FATHER, MOTHER, example
 from kinblend.errors import KinblendError, LatentError, UsageError
+from kinblend.pipeline.age_and_sex import ChildSpec
+from kinblend.pipeline.request import edit_warnings, validate_edits
+from kinblend.pipeline.warnings import about_siblings
 
 
 class Mothers(kinblend.Blender):
@@ -151,34 +154,52 @@ def test_one_photograph_given_twice_is_told(change, said: str, engine: Engine, t
 
 
 @pytest.mark.parametrize("attribute", ["age", "beard", "gender", "hair", "skin", "smile", "weight", "width"])
-def test_strengths_beyond_what_was_fitted_are_told(attribute: str, engine: Engine, parents) -> None:
+def test_strengths_beyond_what_was_fitted_are_told_and_far_ones_refused(attribute: str, engine: Engine) -> None:
     editor = engine.editor()
     low, high = editor.strength_ranges()[attribute]
     for end, away in ((low, -1), (high, 1)):
-        assert engine.run(*parents, edits={attribute: end}).warnings == []
-        [line] = engine.run(*parents, edits={attribute: end + away * 0.5}).warnings
+        assert edit_warnings(editor, validate_edits(editor, {attribute: end})) == []
+        [line] = edit_warnings(editor, validate_edits(editor, {attribute: end + away * 0.5}))
         assert f"is beyond {low:.3g} to {high:.3g}, which morphable was fitted for" in line
         with pytest.raises(UsageError, match=rf"{attribute}=.* use -\d.* to \d"):
-            engine.run(*parents, edits={attribute: 2 * end + away * 0.1})
+            validate_edits(editor, {attribute: 2 * end + away * 0.1})
 
 
-@pytest.mark.parametrize("age", ["-50y", "-0.1y", "80.5y", "200y", "1e9y", "inf y", "nan y"])
-def test_ages_that_nobody_has(age: str, engine: Engine, parents) -> None:
+@pytest.mark.parametrize("age", ["-50y", "-0.1y", "80.5y", "200y", "1e9y", "inf y", "nan y", "old", "8 apples"])
+def test_ages_that_nobody_has(age: str, engine: Engine) -> None:
     with pytest.raises(UsageError, match="age"):
-        engine.run(*parents, edits={"age": age})
+        validate_edits(engine.editor(), {"age": age})
 
 
 def test_ages_beyond_what_was_fitted_are_told_however_they_are_asked_for(engine: Engine, parents) -> None:
-    for asked in ({"age": 75}, {"edits": {"age": "75y"}}, {"edits": {"age": "75 years"}}):
+    for asked in ({"age": 75}, {"edits": {"age": "75y"}}):
         [line] = engine.run(*parents, **asked).warnings
         assert "age=75y is beyond 2 to 68 years" in line
 
 
+def test_an_age_as_a_strength_is_asked_about(engine: Engine) -> None:
+    editor = engine.editor()
+    for strength in (5, 6, 8, 30):
+        with pytest.raises(UsageError, match=f"for {strength} years write age={strength}y"):
+            validate_edits(editor, {"age": strength})
+
+
+def test_a_direction_of_ones_own_has_no_range(engine: Engine, tmp_path: Path) -> None:
+    torch.save(torch.ones(512), tmp_path / "mine.pt")
+    editor = engine.editor("interfacegan", {"directions": {"mine": str(tmp_path / "mine.pt")}})
+    edits = validate_edits(editor, {"mine": 90})
+    assert (edits, edit_warnings(editor, edits)) == ({"mine": 90.0}, [])
+    with pytest.raises(UsageError, match="mine=101: use -100 to 100"):
+        validate_edits(editor, {"mine": 101})
+
+
 def test_siblings_by_a_strategy_without_chance_are_told(engine: Engine, parents) -> None:
+    [line] = engine.run(*parents, blender="average", children=2).warnings
+    assert "'average'" in line and "these 2 are all the same; for others use 'mask'" in line
+    alike, different = [ChildSpec(sex="girl")] * 3, [ChildSpec(sex="girl"), ChildSpec(sex="boy")]
     for name in ("average", "dimension", "layer", "slerp"):
-        [line] = engine.run(*parents, blender=name, children=3).warnings
-        assert f"'{name}'" in line and "these 3 are all the same; for others use 'mask'" in line
-    [line] = engine.run(*parents, children=4, sex="any", seed=1).warnings
-    assert "differ in sex alone" in line
-    assert engine.run(*parents, blender="mask", children=3).warnings == []
-    assert engine.run(*parents).warnings == []
+        [line] = about_siblings(engine.blender(name), alike)
+        assert f"'{name}'" in line and "these 3 are all the same" in line
+        [line] = about_siblings(engine.blender(name), different)
+        assert "these 2 differ in sex alone" in line
+    assert about_siblings(engine.blender("mask"), alike) == about_siblings(engine.blender("average"), alike[:1]) == []

@@ -90,8 +90,7 @@ def blend(
     settings = load_settings(blender=blender, editor=editor)
     check_file(out)
     parents = [load_latent(path) for path in (father, mother)]
-    if latent_sha256(parents[0]) == latent_sha256(parents[1]):
-        log("note: father and mother are the same latent: the child is of one person")
+    same = latent_sha256(parents[0]) == latent_sha256(parents[1])
     engine = flags.open_engine(backbone or parents[0].space.backbone, device, None, memory_budget, options)
     strategy = engine.blender(settings.blender, options["blender"])
     if neutral:
@@ -99,6 +98,8 @@ def blend(
         parents = [engine.neutral(parent, mover) for parent in parents]
     child = engine.blend(parents[0], parents[1], strategy, seed)
     save_latent(out, child.latent, child.weight_map)
+    if same:
+        log("note: father and mother are the same latent: the child is of one person")
     emit_paths([out], as_json)
 
 

@@ -21,7 +21,7 @@ FIGURES = {
     "largest_listed_variance": "variance of the 20th most consistent element",
     "median_variance": "median variance of an element",
 }
-# What the student report printed, for the reader to hold against the controls.
+# What the report that kinblend began as printed, for the reader to hold against the controls.
 REPORTED = {
     "bias": 0.4995,
     "deviation": 0.3488,
@@ -49,8 +49,8 @@ def write_analysis(
 ) -> list[Path]:
     """Write everything.
 
-    summaries: the trained network first, then the controls, by name. couples: how many each saw. correlations: by name
-    as well.
+    summaries: the trained network first, then the controls, by name. couples: how many each saw. correlations: by
+    name as well.
     """
     written = [_layer_picture(folder / "layers.png", summaries)]
     written += [_heatmap(folder / f"heatmap-{_file_name(name)}.png", name, s) for name, s in summaries.items()]

@@ -61,6 +61,9 @@ class Backbone:
     encoder_options: Mapping[str, Any] = field(default_factory=dict)
     projector_options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"<Backbone of {self.space}>"
+
     @property
     def name(self) -> str:
         """The pack's name."""
@@ -124,6 +127,8 @@ class Backbone:
 
         Raises `LatentSpaceError` for a stranger's latent.
         """
+        if isinstance(latents, Latent) or not all(isinstance(latent, Latent) for latent in latents):
+            raise LatentError("give a list of latents; `Engine.render` takes parents and children, too")
         for latent in latents:
             self.space.require(latent.space)
         projector = self.projector

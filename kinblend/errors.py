@@ -52,6 +52,10 @@ class OutputError(UsageError):
     """No file may be written there: a link, a device, an input of the command, somebody else's file."""
 
 
+class WriteError(KinblendError):
+    """The system writes nothing there: a full disk, no permission, a file where a folder is needed."""
+
+
 class WeightsMissingError(UnsupportedError):
     """This plugin needs trained weights, and neither the backbone's pack nor a file provides them."""
 

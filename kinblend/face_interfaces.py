@@ -101,12 +101,36 @@ class Landmarker(FaceComponent, ABC):
         return None
 
 
+@dataclass(frozen=True)
+class SimilarityScale:
+    """What cosines of an identity network mean: the mean of pairs of each kind, None where it was not measured.
+
+    Args:
+        strangers: photographs of two unrelated people.
+        siblings: of a brother or a sister.
+        same_person: two photographs of one person.
+
+    Example:
+        >>> str(SimilarityScale(0.1, None, 0.8))
+        'strangers 0.10, one person 0.80'
+    """
+
+    strangers: float
+    siblings: float | None = None
+    same_person: float | None = None
+
+    def __str__(self) -> str:
+        named = {"strangers": self.strangers, "siblings": self.siblings, "one person": self.same_person}
+        return ", ".join(f"{name} {value:.2f}" for name, value in named.items() if value is not None)
+
+
 class IdentityNetwork(FaceComponent, ABC):
     """A face recognition network: faces → embeddings, compared by their cosine. Implement `embed_pictures`.
 
     Attributes:
         embedding_size: E.
         input_side: px of the FFHQ crops that give it all it sees.
+        scale: what its cosines mean, shown beside them; None where it was not measured.
 
     Example:
         >>> class Mean(IdentityNetwork):
@@ -121,6 +145,7 @@ class IdentityNetwork(FaceComponent, ABC):
     kind: ClassVar[str] = "identity-network"
     embedding_size: int
     input_side: int
+    scale: ClassVar[SimilarityScale | None] = None
 
     @abstractmethod
     def embed_pictures(self, pictures: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
-from kinblend.errors import OutputError
+from kinblend.errors import OutputError, WriteError
 
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -76,6 +76,24 @@ def check_target(path: str | Path) -> None:
         raise OutputError(f"{path} is an input of this command and is not written over; name another file")
 
 
+def checked_path(path: Any, what: str = "a file") -> Path:
+    """A path that can be one. Raises `OutputError` for an empty name, a NUL in it, and what is no path at all."""
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        raise OutputError(f"a {type(path).__name__} names no place to write to; give the path of {what}")
+    if not os.fspath(path) or "\0" in os.fspath(path):
+        raise OutputError(f"{os.fspath(path)!r} names no place to write to; give the path of {what}")
+    return Path(path)
+
+
+@contextmanager
+def write_errors(path: Any) -> Iterator[None]:
+    """Within, what the system refuses becomes a `WriteError` that names the path. Our own errors pass."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"{error.filename or path} can't be written: {error.strerror or error}") from error
+
+
 @contextmanager
 def replacing(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
     """Write to the path that this gives: it takes the place of `path` when the block ends without an error.
@@ -84,7 +102,7 @@ def replacing(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
     `path` is removed. The file has the permissions that the umask leaves.
     durable: wait until the disk has it. Raises what `check_target` does.
     """
-    path = Path(path)
+    path = checked_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     check_target(path)
     _remove_strays(path)

@@ -46,6 +46,9 @@ class Context:
     settings: Mapping[str, Any] = field(default_factory=dict)
     projector: Callable[[], Projector] | None = field(default=None, compare=False)
 
+    def __repr__(self) -> str:
+        return f"<Context of {self.space}, {len(self.files)} files>"
+
     def layer_groups(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, with the first and last layer of each: `Projector.layer_groups`, or one
         group of all layers where there is no backbone."""
@@ -77,8 +80,12 @@ class Plugin:
 
     @property
     def title(self) -> str:
-        """Who this is, for messages: "blender 'average' of kinblend 0.1.0"."""
-        return f"{self.kind} '{self.name}' of {self.distribution or '?'}"
+        """Who this is, for messages: "blender 'average' of kinblend 0.1.0"; its class, where it is not registered."""
+        who = f"'{self.name}' of {self.distribution or '?'}" if self.name else type(self).__qualname__
+        return f"{self.kind} {who}"
+
+    def __repr__(self) -> str:
+        return f"<{self.title}>"
 
 
 def network_of(plugin: Plugin) -> nn.Module | None:
@@ -263,6 +270,16 @@ class Editor(Plugin, ABC):
     def targets(self) -> Mapping[str, Sequence[str]]:
         """The attributes that can be set to a target, each with its units and words: {"age": ("years",), "gender":
         ("female", "male")}. By default none."""
+        return {}
+
+    def strength_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """Between which strengths an attribute was fitted, least and most. kinblend warns of strengths beyond, and
+        refuses those beyond twice as much. By default nothing is known."""
+        return {}
+
+    def target_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """Between which targets that are numbers an attribute was fitted, in its own unit: {"age": (2, 68)}.
+        kinblend warns of targets beyond. By default nothing is known."""
         return {}
 
     def strength_for_target(self, code: Tensor, attribute: str, value: float | str, unit: str) -> float:

@@ -14,10 +14,18 @@ import pluggy
 
 from kinblend import hookspecs
 from kinblend.distributions import entry_points
-from kinblend.errors import DuplicateNameError, PluginError, is_interrupt, summarize, wrap_plugin_errors
+from kinblend.errors import (
+    DuplicateNameError,
+    KinblendError,
+    PluginError,
+    is_interrupt,
+    summarize,
+    wrap_plugin_errors,
+)
 from kinblend.face_interfaces import BASES, FaceComponent
 from kinblend.registry import KINDS, PluginSpec, Registry, contained
 from kinblend.settings import load_settings
+from kinblend.validation import shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,6 +58,8 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         for point in sorted(_found(self.reports) if points is None else points, key=_load_order):
             self._load(point)
+        for registry in self.registries.values():
+            registry.left_out = [report.name for report in self.reports if report.error]
 
     def __getitem__(self, kind: str) -> Registry:
         return self.registries[kind]
@@ -82,7 +92,8 @@ class Plugins:
         except BaseException as error:
             if is_interrupt(error):
                 raise
-            report = replace(report, error=summarize(error))
+            said = str(error) if isinstance(error, KinblendError) else summarize(error)
+            report = replace(report, error=said)
         LOG.debug("plugin %s of %s: %s", report.name, report.distribution, report.error or "loaded")
         self.reports.append(report)
 
@@ -120,7 +131,7 @@ class Plugins:
                 getattr(module, hook)(_collector(staged[kind], name))
         packs: list[PackSource] = []
         if hasattr(module, "kinblend_register_packs"):
-            module.kinblend_register_packs(packs.append)
+            module.kinblend_register_packs(_pack_collector(packs))
         self._commit(staged, packs)
 
     def _commit(self, staged: dict[str, list[PluginSpec]], packs: list[PackSource]) -> None:
@@ -189,7 +200,23 @@ def _make_component(kind: str, spec: PluginSpec) -> FaceComponent:
 
 
 def _collector(found: list[PluginSpec], source: str) -> Callable[[PluginSpec], None]:
-    return lambda spec: found.append(replace(spec, source=source))
+    def register(spec: PluginSpec) -> None:
+        if not isinstance(spec, PluginSpec):
+            raise PluginError(f"register takes a kinblend.PluginSpec(name, summary, target), not {shortened(spec)}")
+        found.append(replace(spec, source=source))
+
+    return register
+
+
+def _pack_collector(found: list[PackSource]) -> Callable[[PackSource], None]:
+    from kinblend.storage.pack_sources import PackSource
+
+    def register(source: PackSource) -> None:
+        if not isinstance(source, PackSource):
+            raise PluginError(f"register takes a kinblend.packs.PackSource(name, summary), not {shortened(source)}")
+        found.append(source)
+
+    return register
 
 
 def _found(reports: list[PluginReport]) -> list[EntryPoint]:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -25,6 +25,7 @@ from kinblend.errors import (
     summarize,
     wrap_plugin_errors,
 )
+from kinblend.validation import explain, missing_fields, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,12 +136,11 @@ class PluginSpec:
         try:
             return model.model_validate(dict(values))
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"])) or "options"
-            missing = [str(one["loc"][-1]) for one in error.errors() if one["type"] == "missing"]
-            if missing:
+            if missing := missing_fields(error):
                 raise OptionError(f"'{self.name}' needs {' and '.join(missing)}") from error
-            raise OptionError(f"'{self.name}' refuses {key}={_shortened(first['input'])}: {first['msg']}") from error
+            place, value, why = explain(error)
+            where = f"{place}={shortened(value)}" if place else "its options"
+            raise OptionError(f"'{self.name}' refuses {where}: {why}") from error
         except BaseException as error:  # a validator of the plugin's own may raise anything
             if is_interrupt(error):
                 raise
@@ -219,28 +219,39 @@ def _no_options() -> type[BaseModel]:
     return create_model("NoOptions", __config__=ConfigDict(extra="forbid", frozen=True))
 
 
+_TEXTS = ("name", "summary", "target", "weights", "trains")
+
+
+def _check_spec(kind: str, spec: PluginSpec) -> None:
+    """Raise `UsageError` for a spec that was filled in wrongly."""
+    for field_name in _TEXTS:
+        value = getattr(spec, field_name)
+        if not isinstance(value, str):
+            raise UsageError(f"{kind} {shortened(spec.name)}: {field_name} is text, not {shortened(value)}")
+    check_name(kind, spec.name)
+    if isinstance(spec.preferred, bool) or not isinstance(spec.preferred, int):
+        raise UsageError(f"{kind} '{spec.name}': preferred is a whole number, not {shortened(spec.preferred)}")
+    for field_name in ("requires", "reads"):
+        if isinstance(getattr(spec, field_name), str):
+            raise UsageError(f"{kind} '{spec.name}': {field_name} is a tuple of names, not one name")
+
+
 def check_name(kind: str, name: str) -> None:
     """Raise `UsageError` unless `name` can name a `kind` of thing."""
     if not name or name[0] == "-" or not all(c.islower() or c.isdigit() or c == "-" for c in name):
         raise UsageError(f"{kind} name {name!r}: use lower case letters, digits and dashes")
 
 
-def _shortened(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:40]} … {text[-10:]}"
-
-
 class Registry:
     """Specs of one kind by name.
 
-    kind: what the entries are, for messages ("blender").
+    kind: what the entries are, for messages ("blender"). left_out: the plugins that were left out because they are
+        broken: one of them may have brought a name that is not here.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, left_out: Sequence[str] = ()) -> None:
         self.kind = kind
+        self.left_out = left_out
         self._specs: dict[str, PluginSpec] = {}
 
     def add(self, specs: Iterable[PluginSpec]) -> None:
@@ -250,7 +261,7 @@ class Registry:
         """
         new = dict(self._specs)
         for spec in specs:
-            check_name(self.kind, spec.name)
+            _check_spec(self.kind, spec)
             if ":" not in spec.target:
                 raise UsageError(f"{self.kind} '{spec.name}': target {spec.target!r} is not 'module:attribute'")
             if spec.name in new:
@@ -266,7 +277,9 @@ class Registry:
             return self._specs[name]
         except KeyError:
             names = ", ".join(self._specs) or "none"
-            raise UnknownPluginError(f"there is no {self.kind} '{name}'; there are: {names}") from None
+            broken = ", ".join(f"'{plugin}'" for plugin in self.left_out)
+            hint = f"; the plugin {broken} could not be loaded, see `kinblend plugins`" if broken else ""
+            raise UnknownPluginError(f"there is no {self.kind} '{name}'; there are: {names}{hint}") from None
 
     def by_preference(self) -> list[PluginSpec]:
         """All specs, the most preferred first; among equals in the order of their registration."""

@@ -73,6 +73,10 @@ class Latent:
     def __post_init__(self) -> None:
         check_tensor(self.code, (self.space.layers, self.space.dim), "the latent code")
 
+    def __repr__(self) -> str:
+        detail = f", detail of {', '.join(self.detail)}" if self.detail else ""
+        return f"<Latent of {self.space}{detail}>"
+
     def copy(self) -> Latent:
         """The same numbers in tensors of its own: whoever writes into these changes no other latent."""
         return Latent(self.code.clone(), self.space, {name: value.clone() for name, value in self.detail.items()})
@@ -106,6 +110,9 @@ class WeightMap:
         if low < 0 or high > 1:
             raise LatentShapeError(f"a weight map lies in [0, 1]; this one spans [{low:.4g}, {high:.4g}]")
 
+    def __repr__(self) -> str:
+        return f"<WeightMap of {self.space}, mean {float(self.values.mean()):.3g}>"
+
     def mirrored(self) -> WeightMap:
         """The mother's share."""
         return WeightMap(1 - self.values, self.space)
@@ -115,6 +122,10 @@ def check_tensor(tensor: Tensor, shape: tuple[int, ...], what: str) -> None:
     """Raise `LatentShapeError` or `NonFiniteError` unless `tensor` is finite float32 of `shape`."""
     import torch
 
+    if not isinstance(tensor, torch.Tensor):
+        kind = f"{type(tensor).__module__}.{type(tensor).__qualname__}".removeprefix("builtins.")
+        how = "torch.from_numpy makes one of it" if hasattr(tensor, "__array__") else "torch.tensor makes one"
+        raise LatentShapeError(f"{what} must be a torch.Tensor, not a {kind}: {how}")
     if tuple(tensor.shape) != shape:
         raise LatentShapeError(f"{what} must have shape {list(shape)}, not {list(tensor.shape)}")
     if tensor.dtype != torch.float32:

@@ -19,18 +19,26 @@ KEPT, LARGE = 64 * 2**20, 32 * 2**20
 
 def main() -> None:
     """Run the command line; ends with the exit code of the error, if there was one."""
+    from kinblend.cli.streams import prepare_streams, silence
+
+    prepare_streams()
     from kinblend.cli.app import app
-    from kinblend.cli.output import print_error
+    from kinblend.cli.output import print_error, print_usage_error
     from kinblend.errors import KinblendError, own_interrupts
 
     configure_process()
     try:
         with own_interrupts():
-            app()
+            code = app(prog_name="kinblend", standalone_mode=False)
+            sys.stdout.flush()
     except BrokenPipeError:
+        silence(sys.stdout)
         sys.exit(1)
     except (KinblendError, OSError) as error:
         sys.exit(print_error(error))
+    except Exception as error:
+        sys.exit(print_usage_error(error))
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def configure_process() -> None:

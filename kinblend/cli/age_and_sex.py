@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from kinblend.cli.flags import CHILD
 from kinblend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,10 +17,18 @@ if TYPE_CHECKING:
 PARENTS = "parents"
 HOW = {"age": "--age N (0 to 80) or --age parents", "sex": "--sex girl, boy or any"}
 
-Age = Annotated[str | None, typer.Option("--age", help="Years, 0 to 80, or parents: as the blend is. Default: 8.")]
+Age = Annotated[
+    str | None,
+    typer.Option(
+        "--age",
+        metavar="YEARS",
+        help="Default: 8. From 0 to 80, or parents: as old as the blend of both.",
+        rich_help_panel=CHILD,
+    ),
+]
 SexOption = Annotated[
     Literal["girl", "boy", "any"] | None,
-    typer.Option("--sex", help="any: drawn from each child's seed, which is the default."),
+    typer.Option("--sex", help="any, which is the default, draws it from each child's seed.", rich_help_panel=CHILD),
 ]
 
 
@@ -50,7 +59,8 @@ def describe_default(asked: Sequence[Mapping[str, Any]]) -> str:
     age = asked[0]["age"]
     found = who if age is None else f"{who} of {age:g} years"
     left_out = asked[0]["left_out"]
-    flags = ", ".join(how for name, how in HOW.items() if name not in left_out)
+    by_default = [name for name in HOW if asked[0][f"{name}_from"] == "default"]
+    flags = ", ".join(HOW[name] for name in by_default if name not in left_out)
     return "; ".join(filter(None, [found, *left_out.values(), flags and f"ask with {flags}"]))
 
 

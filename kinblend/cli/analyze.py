@@ -21,9 +21,12 @@ def analyze(
         str | None, typer.Option(help="Default: the one that `kinblend train blender` trains.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Of the blender; default: the pack's own.")] = None,
-    null: Annotated[
+    control: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=FILE: weights to compare with, untrained or of shuffled families; repeatable."),
+        typer.Option(
+            metavar="NAME=FILE",
+            help="Weights that know of no inheritance, untrained or of shuffled families; repeatable.",
+        ),
     ] = None,
     split: Annotated[Literal["train", "val", "test"], typer.Option(help="Whose couples.")] = "test",
     limit: Annotated[int, typer.Option(min=2, help="Couples at most.")] = 500,
@@ -34,9 +37,9 @@ def analyze(
     quiet: flags.Quiet = False,
 ) -> None:
     """Weights by layer and element, the most consistent ones, the bias to a parent, and what is inherited together,
-    beside a null of each."""
+    beside controls."""
     check_folder(out)
-    files = named_files(null or [], "--null")
+    files = named_files(control or [], "--control")
     from kinblend.evaluation import weights as work
     from kinblend.evaluation.weight_correlations import correlate
     from kinblend.evaluation.weight_report import FIGURES, figures_of, write_analysis

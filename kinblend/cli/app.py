@@ -27,32 +27,41 @@ from kinblend.cli.output import tell_more
 from kinblend.cli.plugin_commands import Commands
 from kinblend.registry import KINDS
 
+# Panels of the help, in this order.
+MAKE, STEPS, MODELS = "Make a child", "The steps of a run, one by one", "Models"
+FAMILIES, TRAIN, PLUGINS = "Pictures of families", "Train and measure", "What is installed"
+EXAMPLES = """kinblend demo
+
+kinblend run father.jpg mother.jpg --age 8 --sex girl"""
+RUN_EXAMPLES = """kinblend run father.jpg mother.jpg --age 30 --sex girl --edit smile=1
+
+kinblend run father.jpg mother.jpg --blender mask --children 4 --sheet"""
+
 app = App(
     name="kinblend",
     cls=Commands,
     help="Predict how a child of two people might look.",
-    epilog="Exit codes: 0 done, 1 the work failed, 2 invalid usage, 3 an input was refused, "
-    "4 a model is missing or does not verify.",
+    epilog=f"Examples:\n\n{EXAMPLES}\n\nExit codes: 0 done, 1 the work failed, 2 invalid usage, 3 an input was "
+    "refused, 4 a model is missing or does not verify.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("run")(run.run)
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
+app.command("run", rich_help_panel=MAKE, epilog=f"Examples:\n\n{RUN_EXAMPLES}")(run.run)
+app.command("demo", rich_help_panel=MAKE)(demo.demo)
+app.command("serve", rich_help_panel=MAKE)(serve.serve)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):
-    app.command(step.__name__)(step)
-app.command("prepare")(prepare.prepare)
-app.command("analyze")(analyze.analyze)
-app.command("plugins")(plugins.plugins)
-app.command("doctor")(doctor.doctor)
-app.command("bench")(bench.bench)
-app.add_typer(models.app, name="models")
-app.add_typer(families.app, name="families")
-app.add_typer(train.app, name="train")
-app.add_typer(evaluate.app, name="evaluate")
+    app.command(step.__name__, rich_help_panel=STEPS)(step)
+app.add_typer(models.app, name="models", rich_help_panel=MODELS)
+app.command("bench", rich_help_panel=MODELS)(bench.bench)
+app.add_typer(families.app, name="families", rich_help_panel=FAMILIES)
+app.command("prepare", rich_help_panel=FAMILIES)(prepare.prepare)
+app.add_typer(train.app, name="train", rich_help_panel=TRAIN)
+app.add_typer(evaluate.app, name="evaluate", rich_help_panel=TRAIN)
+app.command("analyze", rich_help_panel=TRAIN)(analyze.analyze)
+app.command("doctor", rich_help_panel=PLUGINS)(doctor.doctor)
+app.command("plugins", rich_help_panel=PLUGINS)(plugins.plugins)
 for kind in KINDS:
-    app.add_typer(registry_commands.group(kind), name=f"{kind}s")
+    app.add_typer(registry_commands.group(kind), name=f"{kind}s", rich_help_panel=PLUGINS)
 
 
 def _version(wanted: bool) -> None:
@@ -66,10 +75,18 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Tell what is done, -vv in more detail, on stderr.")
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            metavar="",
+            show_default=False,
+            help="Tell what is done, -vv in more detail, on stderr.",
+        ),
     ] = 0,
 ) -> None:
     """Predict how a child of two people might look."""

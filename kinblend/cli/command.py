@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
-from typer.models import CommandFunctionType
+from typer.models import ArgumentInfo, CommandFunctionType, OptionInfo
 
 from kinblend.cli.output import reserve_stdout
 from kinblend.errors import KinblendError, PluginError, summarize
@@ -16,8 +17,15 @@ from kinblend.files import inputs_kept
 OUTPUTS = frozenset({"out", "report", "plot"})  # parameters that name what is written; all others may name inputs
 
 
+# What stands for a value in the help, by its type: short, so that 80 columns have room for what it means.
+VALUES = {bool: "", int: "N", float: "X", str: "TEXT", Path: "FILE"}
+
+
 class GuardedCommand(TyperCommand):
     """A command whose inputs can't be written over while it runs."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return tidied(super().get_help_option(ctx), self.params)
 
     def invoke(self, ctx: Any) -> Any:
         with inputs_kept(inputs_named(ctx.params, ctx.args)), reserve_stdout():
@@ -28,6 +36,9 @@ class PluginCommand(TyperCommand):
     """A command that a plugin brings: it prints where it likes. source: the plugin, for messages."""
 
     source = ""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return tidied(super().get_help_option(ctx), self.params)
 
     def invoke(self, ctx: Any) -> Any:
         with inputs_kept(inputs_named(ctx.params, ctx.args)):
@@ -49,7 +60,44 @@ class App(typer.Typer):
     def command(
         self, name: str | None = None, *, cls: type[TyperCommand] | None = GuardedCommand, **settings: Any
     ) -> Callable[[CommandFunctionType], CommandFunctionType]:
-        return super().command(name, cls=cls, **settings)
+        register = super().command(name, cls=cls, **settings)
+
+        def named(function: CommandFunctionType) -> CommandFunctionType:
+            name_values(function)
+            return register(function)
+
+        return named
+
+
+def name_values(function: Callable[..., Any]) -> None:
+    """Give every flag of a command a short word for its value: FILE, N, girl|boy; and arguments their names."""
+    hints = get_type_hints(function, include_extras=True)
+    function.__annotations__ = hints  # read once: what is changed here must be what typer reads
+    for name, hint in hints.items():
+        for about in getattr(hint, "__metadata__", ()):
+            if isinstance(about, ArgumentInfo) and about.metavar is None:
+                about.metavar = name.upper()
+            if isinstance(about, OptionInfo) and about.metavar is None and not about.count:
+                about.metavar = value_word(hint)
+
+
+def value_word(kind: Any) -> str | None:
+    """The word for a value of a type, the inner one of `list[int] | None`."""
+    if hasattr(kind, "__metadata__"):
+        kind = kind.__origin__
+    if get_origin(kind) is Literal:
+        return "|".join(map(str, get_args(kind)))
+    inner = [part for part in get_args(kind) if part is not type(None)]
+    return value_word(inner[0]) if inner else VALUES.get(kind)
+
+
+def tidied(option: Any, params: Iterable[Any]) -> Any:
+    """The option --help, shown last where the others have panels."""
+    panels = [panel for param in params if (panel := getattr(param, "rich_help_panel", None))]
+    if option is not None:
+        option.metavar = ""
+        option.rich_help_panel = panels[-1] if panels else None
+    return option
 
 
 def inputs_named(params: Mapping[str, Any], words: Iterable[str]) -> Iterator[str]:

@@ -41,8 +41,8 @@ def demo(
     first.save(out)
     pictures = [first.father.crop, first.mother.crop, *(result.children[0].image for _, result in made)]
     path = out / "demo.png"
-    write_png(path, sheet(pictures, columns=COLUMNS, side=240))
-    log("row by row: " + ", ".join(["father", "mother", *(caption for caption, _ in made)]))
+    captions = ["Father", "Mother", *(caption for caption, _ in made)]
+    write_png(path, sheet(pictures, columns=COLUMNS, side=240, captions=captions))
     emit_paths([path], as_json)
 
 

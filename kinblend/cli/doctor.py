@@ -15,6 +15,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.output import emit
+from kinblend.cli.plugins import found_problems
 from kinblend.errors import KinblendError, ModelError
 from kinblend.settings import load_settings
 
@@ -49,7 +50,9 @@ def _torch() -> str:
     import torch
 
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return f"{torch.__version__}, {torch.get_num_threads()} threads, {', '.join(devices) or 'no CUDA device'}"
+    threads = torch.get_num_threads()
+    used = f"{threads} thread{'s' if threads > 1 else ''}"
+    return f"{torch.__version__}, {used}, {', '.join(devices) or 'no CUDA device: work is done on the CPU'}"
 
 
 def _libraries() -> str:
@@ -59,7 +62,7 @@ def _libraries() -> str:
 
 
 def _faces() -> str:
-    """Runs detector and landmark predictor on a plain picture: they load, and find nothing."""
+    """Run detector and landmarker on a plain picture: they load, and find nothing."""
     from PIL import Image
 
     from kinblend.faces.detect import detect
@@ -67,19 +70,22 @@ def _faces() -> str:
     from kinblend.identity import load_identity
 
     picture = Image.new("RGB", (256, 256), "grey")
-    load_identity()
     predict_in_crop(picture)
-    return f"detector, landmarks and identity network load; {len(detect(picture))} faces on a plain picture"
+    if found := detect(picture):
+        raise KinblendError(f"the detector finds {len(found)} faces in a plain grey picture; choose another")
+    return f"detector, landmarker and identity network ({load_identity().name}) work"
 
 
 def _plugins() -> str:
     from kinblend.plugins import load_plugins
 
-    reports = load_plugins().reports
+    loaded = load_plugins()
+    reports = loaded.reports
     broken = [f"{report.name}: {report.error}" for report in reports if report.error]
+    broken += [f"{report.name}: {problem}" for report in reports for problem in found_problems(loaded, report)]
     if broken:
         raise KinblendError("; ".join(broken))
-    return f"{len(reports)} loaded"
+    return f"all {len(reports)} load"
 
 
 def _packs() -> str:
@@ -93,14 +99,14 @@ def _packs() -> str:
         find_pack(name, home, sources).verify()
     if not names:
         raise ModelError("no model pack is installed; see `kinblend models list`")
-    return f"{', '.join(names)}: verified"
+    return f"{', '.join(names)}: all files are as they were written"
 
 
 def _backbone() -> str:
     from kinblend.backbone import load_backbone
 
     backbone = load_backbone()
-    return f"{backbone.encoder.name} and {backbone.projector.name} load for {backbone.space}"
+    return f"{backbone.name}: encoder {backbone.encoder.name} and projector {backbone.projector.name} load"
 
 
 def _home() -> str:

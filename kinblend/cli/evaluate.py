@@ -69,7 +69,7 @@ def blender(
     check_folder(out)
     added = parse_weights(weights or [])
     from kinblend.evaluation import blender as work
-    from kinblend.evaluation.blender_report import auc_rows, write_evaluation
+    from kinblend.evaluation.blender_report import auc_rows, report_notes, write_evaluation
 
     loaded, all_trios = load_encoded(trios, backbone, seed)
     rows = work.select_test_rows(all_trios, seed, per_family)
@@ -77,7 +77,11 @@ def blender(
     report = work.evaluate(loaded, all_trios, rows, strategies, pictures, log)
     for path in write_evaluation(out, report):
         log(f"wrote {path}")
-    emit(report, as_json=as_json, rows=auc_rows(report), head=["strategy", "AUC", f"less {report['baseline']}"])
+    log(f"{report['trios']} trios of {report['families']} families, embeddings of {report['identity']}")
+    for line in report_notes(report):
+        log(line)
+    head = ["strategy", "AUC, 95 % interval", f"less {report['baseline']}"]
+    emit(report, as_json=as_json, rows=auc_rows(report), head=head)
 
 
 def _rows(report: dict[str, Any], above: str = "") -> list[list[str]]:

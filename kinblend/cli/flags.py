@@ -8,41 +8,105 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kinblend.cli.completion import names, packs
 from kinblend.cli.output import set_quiet
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
     from kinblend.pipeline import Engine
 
-Backbone = Annotated[str | None, typer.Option("--backbone", help="Model pack: a name or a folder.")]
-Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
-Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16, fp16; bf16,projector=fp32.")]
-Budget = Annotated[str | None, typer.Option("--memory-budget", help="Device memory for weights, such as 2GiB.")]
+CHILD, MACHINE, OUTPUT = "The child", "Model and machine", "Output"  # panels of the help
+
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone",
+        metavar="NAME",
+        help="Model pack: one of `kinblend models list`, or a folder. Default: the best one that is installed.",
+        rich_help_panel=MACHINE,
+        autocompletion=packs,
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="TEXT", help="auto, cpu, cuda or cuda:N. Default: auto.", rich_help_panel=MACHINE
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="TEXT",
+        help="auto, fp32, bf16 or fp16; for one part alone, bf16,projector=fp32. Default: auto.",
+        rich_help_panel=MACHINE,
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-budget",
+        metavar="SIZE",
+        help="Device memory for weights, such as 2GiB. Default: no limit.",
+        rich_help_panel=MACHINE,
+    ),
+]
 Face = Annotated[
     int | None, typer.Option("--face", min=1, help="Which face, from the left, where there are several.")
 ]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The picture is an aligned crop already.")]
-Sets = Annotated[
-    list[str] | None,
+_SET = "An option of a part, such as blender.share=0.3; repeatable. `kinblend blenders show NAME` lists them."
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="PART.KEY=VALUE", help=_SET)]
+ChildSets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PART.KEY=VALUE", help=_SET, rich_help_panel=CHILD)
+]
+EDIT = "attribute=strength in standard deviations (smile=1), or a target (age=8y, gender=male); repeatable."
+Edits = Annotated[list[str] | None, typer.Option("--edit", metavar="NAME=VALUE", help=EDIT, rich_help_panel=CHILD)]
+Blender = Annotated[
+    str | None,
     typer.Option(
-        "--set", metavar="PART.KEY=VALUE", help="An option of a part, such as blender.share=0.3; repeatable."
+        metavar="NAME",
+        help="Strategy, one of `kinblend blenders list`. Default: the first of them.",
+        rich_help_panel=CHILD,
+        autocompletion=names("blender"),
     ),
 ]
-Edits = Annotated[
-    list[str] | None,
+Editor = Annotated[
+    str | None,
     typer.Option(
-        "--edit", help="attribute=strength in standard deviations, or a target (age=8y, gender=male); repeatable."
+        "--editor",
+        metavar="NAME",
+        help="What makes the edits, one of `kinblend editors list`. Default: the first of them.",
+        rich_help_panel=CHILD,
+        autocompletion=names("editor"),
     ),
 ]
-Editor = Annotated[str | None, typer.Option("--editor", help="What makes the edits; see `kinblend editors list`.")]
 Neutral = Annotated[
     bool,
-    typer.Option("--neutral/--no-neutral", help="Make expressions neutral and turn heads ahead before blending."),
+    typer.Option(
+        "--neutral/--no-neutral",
+        help="Make expressions neutral and turn heads ahead before blending.",
+        rich_help_panel=CHILD,
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 2, help="Everything random is drawn from it.")]
+
+
+def _checked_seed(seed: int) -> int:
+    if not 0 <= seed < 2**63 - 1:
+        raise typer.BadParameter(f"use 0 to {2**63 - 2}")
+    return seed
+
+
+ChildSeed = Annotated[
+    int,
+    typer.Option("--seed", callback=_checked_seed, help="Everything random is drawn from it.", rich_help_panel=CHILD),
+]
+Seed = Annotated[int, typer.Option("--seed", callback=_checked_seed, help="Everything random is drawn from it.")]
 # Every command has these two; `tests/cli/test_output.py` looks.
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", callback=set_quiet, help="Nothing on stderr but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", callback=set_quiet, help="Nothing on stderr but errors.", rich_help_panel=OUTPUT)
+]
 
 
 def open_engine(

@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,10 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
 
+from kinblend.cli.streams import write_line
 from kinblend.errors import KinblendError
 from kinblend.files import check_target
+from kinblend.validation import plain_words
 
 _quiet = False
 _data: TextIO | None = None  # where stdout was, while a command works
@@ -43,7 +46,7 @@ class _Terminal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not _quiet or record.levelno >= logging.ERROR:
-            print(printable(self.format(record)), file=sys.stderr)
+            write_line(sys.stderr, printable(self.format(record)))
 
 
 def print_error(error: KinblendError | OSError) -> int:
@@ -51,8 +54,35 @@ def print_error(error: KinblendError | OSError) -> int:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    print(f"kinblend: {printable(text)}", file=sys.stderr)
+    write_line(sys.stderr, f"kinblend: {printable(text)}")
     return error.exit_code if isinstance(error, KinblendError) else 1
+
+
+def print_usage_error(error: Exception) -> int:
+    """Print what typer found wrong with a command line, in one line; returns the exit code.
+
+    Anything but typer's own errors is raised: typer may carry a click of its own, so they have no type to name.
+    """
+    kind = type(error).__name__
+    if kind == "Abort":
+        write_line(sys.stderr, "kinblend: aborted")
+        return 1
+    if not hasattr(error, "format_message"):
+        raise error
+    if kind != "NoArgsIsHelpError":  # the help was printed
+        context = getattr(error, "ctx", None)
+        where = f"; see `{context.command_path} --help`" if context else ""
+        write_line(sys.stderr, f"kinblend: {printable(_usage(error.format_message()))}{where}")
+    return int(getattr(error, "exit_code", 2))
+
+
+def _usage(message: str) -> str:
+    """typer's message in plain words: "--children: use at least 1"."""
+    text = " ".join(message.split()).rstrip(".")
+    about = re.fullmatch(r"Invalid value for '?(.*?)'?: (.*)", text)
+    if about is None:
+        return text[:1].lower() + text[1:]
+    return f"{about[1]}: {plain_words(about[2])}"
 
 
 @contextmanager
@@ -81,7 +111,7 @@ def printable(text: str) -> str:
 def log(text: str) -> None:
     """A line for people, on stderr; nothing when quiet."""
     if not _quiet:
-        print(printable(text), file=sys.stderr)
+        write_line(sys.stderr, printable(text))
 
 
 def emit(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:
@@ -90,6 +120,8 @@ def emit(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: 
         print(json.dumps(data, indent=2, sort_keys=True), file=_stdout(), flush=True)
         return
     if not _stdout().isatty():
+        if any(head):
+            log("\t".join(head))  # a heading is no data
         for row in rows:
             print("\t".join(map(printable, row)), file=_stdout(), flush=True)
         return

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from kinblend.cli import flags
 from kinblend.cli.output import emit
+
+if TYPE_CHECKING:
+    from kinblend.plugins import PluginReport, Plugins
 
 
 def plugins(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
@@ -13,12 +17,23 @@ def plugins(as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
     from kinblend.plugins import load_plugins
 
     loaded, hidden = load_plugins(), _hidden()
-    notes = [_note([name for name, source in hidden if source == report.name]) for report in loaded.reports]
-    rows = [
-        [r.name, f"{r.distribution} {r.version}", r.error or f"ok{note}"]
-        for r, note in zip(loaded.reports, notes, strict=True)
-    ]
-    emit([asdict(r) for r in loaded.reports], as_json=as_json, rows=rows, head=["plugin", "from", "state"])
+    data, rows = [], []
+    for report in loaded.reports:
+        note = _note([name for name, source in hidden if source == report.name])
+        problems = found_problems(loaded, report)
+        state = report.error or ("; ".join(problems) or "ok") + note
+        data.append(asdict(report) | {"problems": problems})
+        rows.append([report.name, f"{report.distribution} {report.version}", state])
+    emit(data, as_json=as_json, rows=rows, head=["plugin", "from", "state"])
+
+
+def found_problems(loaded: Plugins, report: PluginReport) -> list[str]:
+    """What would go wrong when a plugin of somebody else's is used; our own are tested, and slow to import."""
+    if report.error or report.distribution == "kinblend":
+        return []
+    from kinblend.plugin_checks import plugin_problems
+
+    return plugin_problems(loaded, report.name)
 
 
 def _hidden() -> list[tuple[str, str]]:

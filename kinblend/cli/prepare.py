@@ -60,6 +60,8 @@ def prepare(
     name, found = read_families(path, format)
     for defect in found.defects:
         log(str(defect))
+    if options.upscaler != "off":
+        log(f"small faces are enlarged by {options.upscaler}, which takes long; --upscale off leaves it out")
     with bar("prepare", None, quiet) as show:
         folder = cache or home / "prepare"
         done = prepare(found, out, options, folder, workers, lambda count, of: show(count, total=of))

@@ -71,14 +71,23 @@ def bar(title: str, total: float | None, quiet: bool, *, in_bytes: bool = False)
 
 
 def _lines(title: str, total: float | None) -> Callable[..., None]:
-    known, said = {"title": title, "total": total}, -INTERVAL
+    begun = time.monotonic()
+    said, name, whole = -INTERVAL, title, total
 
     def show(done: float, title: str | None = None, total: float | None = None) -> None:
-        nonlocal said
-        known.update({key: value for key, value in (("title", title), ("total", total)) if value is not None})
+        nonlocal said, name, whole
+        name, whole = title or name, whole if total is None else total
         now = time.monotonic()
         if now - said >= INTERVAL:
             said = now
-            log(f"{known['title']}: {done:.0f}" + (f" of {known['total']:.0f}" if known["total"] else ""))
+            log(f"{name}: {done:.0f}{_rest(done, whole, now - begun)}")
 
     return show
+
+
+def _rest(done: float, total: float | None, seconds: float) -> str:
+    """ " of 18, about 3 min left"; the time only where enough is done to tell."""
+    if not total:
+        return ""
+    left = seconds / done * (total - done) if done and seconds > INTERVAL else 0.0
+    return f" of {total:.0f}" + (f", about {max(left / 60, 1):.0f} min left" if left else "")

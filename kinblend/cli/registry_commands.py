@@ -3,31 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from kinblend.cli import flags
+from kinblend.cli.allowed import allowed_values, default_value, span
 from kinblend.cli.command import App
+from kinblend.cli.completion import names
 from kinblend.cli.output import emit, log
+from kinblend.cli.plugin_commands import flags_of
 from kinblend.errors import KinblendError
 
 if TYPE_CHECKING:
     from kinblend.backbone import Backbone
+    from kinblend.interfaces import Editor
     from kinblend.registry import PluginSpec
     from kinblend.storage.packs import Pack
 
 
+COMMANDS = ("command", "evaluation")  # plugins whose options are the flags of a function
+ABOUT = {
+    "encoder": "face to latent",
+    "blender": "the strategies, two latents to a child's",
+    "editor": "age, smile and the like",
+    "projector": "latent to picture",
+    "trainer": "what `kinblend train` runs",
+    "importer": "checkpoint to model pack",
+    "dataset": "readers of kinship sets",
+    "analyser": "what a network sees in a face",
+    "detector": "picture to faces",
+    "landmarker": "face to 68 points",
+    "identity-network": "face to embedding",
+    "upscaler": "small picture to larger one",
+    "evaluation": "what `kinblend evaluate` runs",
+    "benchmark": "steps that `kinblend bench` times",
+    "command": "what plugins add to this list",
+}
+
+
 def group(kind: str) -> App:
     """The commands for one kind of plugin."""
-    app = App(help=f"List and show {kind}s.", no_args_is_help=True)
+    app = App(help=f"List and show {kind.replace('-', ' ')}s: {ABOUT[kind]}.", no_args_is_help=True)
 
     @app.command("list")
     def list_all(backbone: flags.Backbone = None, as_json: flags.Json = False, quiet: flags.Quiet = False) -> None:
         """List them, with those that lack weights on the backbone in use."""
         from kinblend.plugins import load_plugins
 
-        specs = list(load_plugins()[kind])
+        specs = load_plugins()[kind].by_preference()
         lacking = _lacking(specs, backbone)
         data = [
             {
@@ -44,7 +69,7 @@ def group(kind: str) -> App:
 
     @app.command("show")
     def show(
-        name: Annotated[str, typer.Argument(help="Its name.")],
+        name: str = typer.Argument(help="Its name.", metavar="NAME", autocompletion=names(kind)),
         backbone: flags.Backbone = None,
         as_json: flags.Json = False,
         quiet: flags.Quiet = False,
@@ -53,20 +78,29 @@ def group(kind: str) -> App:
         from kinblend.plugins import load_plugins
 
         spec = load_plugins()[kind].get(name)
-        schema = spec.options_schema()
+        schema = spec.options_schema() if kind not in COMMANDS else flags_of(spec)
         data = {"name": spec.name, "summary": spec.summary, "plugin": spec.source, "options": schema}
         fields = schema.get("properties", {})
+        required = schema.get("required", ())
         rows = [
-            [_flag(kind, key), str(field.get("default", "")), str(field.get("description", ""))]
+            [
+                _flag(kind, key, field),
+                allowed_values(field, schema),
+                "required" if key in required else default_value(field),
+                str(field.get("description", "")),
+            ]
             for key, field in fields.items()
-        ] or [["(no options)", "", ""]]
+        ] or [["(no options)", "", "", ""]]
         if kind == "editor":
             data["attributes"] = known = _attributes(name, backbone)
-            rows += [[f"--edit {attribute}=…", "", note] for attribute, note in known.items()]
+            rows += [[f"--edit {attribute}=…", about.values, "", about.note] for attribute, about in known.items()]
+            data["attributes"] = {attribute: about.note for attribute, about in known.items()}
         for key in (key for key, field in fields.items() if field.get("widget") == "layers"):
             data["groups"] = groups = _groups(backbone)
-            rows += [[_flag(kind, f"{key}.{_word(name)}"), "", f"layers {span}"] for name, span in groups.items()]
-        emit(data, as_json=as_json, rows=rows, head=["option", "default", spec.summary])
+            rows += [
+                [_flag(kind, f"{key}.{_word(name)}"), "0 to 1", "", f"layers {span}"] for name, span in groups.items()
+            ]
+        emit(data, as_json=as_json, rows=rows, head=["option", "values", "default", spec.summary])
 
     return app
 
@@ -98,8 +132,10 @@ def _pack(backbone: str | None) -> Pack | None:
         return None
 
 
-def _flag(kind: str, key: str) -> str:
-    """How an option is given: trainers take theirs as flags of their own."""
+def _flag(kind: str, key: str, field: Mapping[str, Any] | None = None) -> str:
+    """How an option is given: trainers and commands take theirs as flags of their own."""
+    if kind in COMMANDS:
+        return str((field or {}).get("flag", key))
     return f"--{key.replace('_', '-')}" if kind == "trainer" else f"--set {kind}.{key}="
 
 
@@ -108,7 +144,7 @@ def _word(group: str) -> str:
     return group.replace(" ", "-")
 
 
-def _attributes(editor: str, backbone: str | None) -> dict[str, str]:
+def _attributes(editor: str, backbone: str | None) -> dict[str, _Attribute]:
     """What an editor can move on the backbone in use, with its targets; nothing where it can't be made without
     options."""
     from kinblend.backbone import make_plugin
@@ -120,14 +156,29 @@ def _attributes(editor: str, backbone: str | None) -> dict[str, str]:
     except KinblendError as error:
         log(f"its attributes are not known: {error}")
         return {}
-    return _described(made.attributes(), made.targets()) if isinstance(made, Editor) else {}
+    return _described(made) if isinstance(made, Editor) else {}
 
 
-def _described(attributes: Mapping[str, str], targets: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    return {
-        name: f"{note}; targets: {', '.join(targets[name])}" if targets.get(name) else note
-        for name, note in attributes.items()
-    }
+@dataclass(frozen=True)
+class _Attribute:
+    """values: which strengths it was fitted for, and its targets. note: what more of it means."""
+
+    values: str
+    note: str
+
+
+def _described(editor: Editor) -> dict[str, _Attribute]:
+    targets, strengths, spans = editor.targets(), editor.strength_ranges(), editor.target_ranges()
+    found = {}
+    for name, note in editor.attributes().items():
+        fitted = [span(*strengths[name])] if name in strengths else []
+        goals = [
+            f"{spans[name][0]:.2g}y to {spans[name][1]:.2g}y" if goal == "years" and name in spans else goal
+            for goal in targets.get(name, ())
+        ]
+        note = f"{note}; targets: {', '.join(targets[name])}" if targets.get(name) else note
+        found[name] = _Attribute(", ".join([*fitted, *goals]), note)
+    return found
 
 
 def _groups(backbone: str | None) -> dict[str, Any]:

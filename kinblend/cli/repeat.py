@@ -78,6 +78,9 @@ def read_manifest(path: Path, backbone: str | None, given: Mapping[str, Mapping[
         raise InputError(f"{path} can't be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a manifest that kinblend run wrote ({error})") from error
+    made_by = manifest.get("blender")
+    if isinstance(made_by, dict) and not made_by.get("name"):
+        raise UsageError(f"{path}: the strategy was given in Python, {made_by.get('class')}; make them again there")
     for kind in ("blender", "projector", "editor"):
         if f"{kind}_options" in fields:
             fields[f"{kind}_options"] = _with_files(fields[f"{kind}_options"], given[kind], f"{kind}.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,50 +16,83 @@ from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import stages
 from kinblend.cli.repeat import read_manifest
 from kinblend.errors import SeveralFacesError, UsageError
+from kinblend.face_interfaces import SimilarityScale
 from kinblend.files import check_target
 from kinblend.settings import load_settings
 
+PHOTOGRAPHS = "Photographs"
+
 
 def run(
-    father: Annotated[Path | None, typer.Option(help="Photograph of the father.")] = None,
-    mother: Annotated[Path | None, typer.Option(help="Photograph of the mother.")] = None,
-    again: Annotated[
-        Path | None, typer.Option("--from", help="A child.json: the same children again, of the same photographs.")
+    first: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FATHER", help="His photograph, or the latent of it that `encode` wrote.", show_default=False
+        ),
     ] = None,
-    blender: Annotated[str | None, typer.Option(help="Strategy; see `kinblend blenders list`.")] = None,
-    sets: flags.Sets = None,
+    second: Annotated[
+        Path | None, typer.Argument(metavar="MOTHER", help="Hers, likewise.", show_default=False)
+    ] = None,
+    father: Annotated[Path | None, typer.Option(help="The same as FATHER.", rich_help_panel=PHOTOGRAPHS)] = None,
+    mother: Annotated[Path | None, typer.Option(help="The same as MOTHER.", rich_help_panel=PHOTOGRAPHS)] = None,
+    face: Annotated[
+        int | None,
+        typer.Option(min=1, help="Which face, from the left, of both photographs.", rich_help_panel=PHOTOGRAPHS),
+    ] = None,
+    father_face: Annotated[
+        int | None, typer.Option(min=1, help="Which face of the father's photograph.", rich_help_panel=PHOTOGRAPHS)
+    ] = None,
+    mother_face: Annotated[
+        int | None, typer.Option(min=1, help="Which face of the mother's photograph.", rich_help_panel=PHOTOGRAPHS)
+    ] = None,
+    again: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="A child.json: the same children again, of the same photographs.",
+            rich_help_panel=PHOTOGRAPHS,
+        ),
+    ] = None,
     age: Age = None,
     sex: SexOption = None,
+    children: Annotated[int, typer.Option(min=1, help="How many children.", rich_help_panel=flags.CHILD)] = 1,
+    blender: flags.Blender = None,
     edit: flags.Edits = None,
-    editor: flags.Editor = None,
+    sets: flags.ChildSets = None,
+    seed: flags.ChildSeed = 0,
     neutral: flags.Neutral = True,
-    children: Annotated[int, typer.Option(min=1, help="How many children.")] = 1,
-    seed: flags.Seed = 0,
-    judge: Annotated[
-        bool,
-        typer.Option(
-            "--judge/--no-judge", help="Note which age and sex an independent network sees; takes about a second."
-        ),
-    ] = True,
-    father_face: Annotated[int | None, typer.Option(min=1, help="Which face of the father's photograph.")] = None,
-    mother_face: Annotated[int | None, typer.Option(min=1, help="Which face of the mother's photograph.")] = None,
-    face: Annotated[int | None, typer.Option(min=1, help="Which face, from the left, of both photographs.")] = None,
+    editor: flags.Editor = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
-    out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("out"),
-    sheet: Annotated[bool, typer.Option("--sheet", help="Also one picture with parents and children.")] = False,
+    judge: Annotated[
+        bool,
+        typer.Option(
+            "--judge/--no-judge",
+            help="Note which age and sex an independent network sees; takes about a second.",
+            rich_help_panel=flags.MACHINE,
+        ),
+    ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where to write. Default: out.", rich_help_panel=flags.OUTPUT),
+    ] = None,
+    sheet: Annotated[
+        bool,
+        typer.Option("--sheet", help="Also one picture with parents and children.", rich_help_panel=flags.OUTPUT),
+    ] = False,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Predict children of two people: eight years old, sex drawn from the seed, unless asked otherwise.
 
-    With --json the manifest is printed."""
+    Writes child.png, child.safetensors and child.json, which --json prints."""
+    father, mother = _parents([path for path in (first, second) if path], father, mother)
     given = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
     from kinblend.pipeline.request import ChildRequest
-    from kinblend.pipeline.result import files_of
+    from kinblend.pipeline.result import files_of, stale_files
 
     wanted = parse_request(age, sex, edits)
     fields = {
@@ -83,19 +118,63 @@ def run(
         request, backbone, given["encoder"] = repeated.request, repeated.backbone, repeated.encoder_options
         repeated.check_photographs(father, mother)
     if father is None or mother is None:
-        raise UsageError("give both photographs: --father FILE --mother FILE")
+        raise UsageError("give both photographs: kinblend run FATHER MOTHER")
+    out = out or _default_out(again)
     check_folder(out)
-    for path in files_of(out, request.children, with_sheet=sheet):
+    files = files_of(out, request.children, with_sheet=sheet)
+    for path in (*files, *stale_files(out, files)):
         check_target(path)
-    engine = flags.open_engine(backbone, device, precision, memory_budget, given)
+    if any(path.exists() for path in files):
+        log(f"note: the children of an earlier run in {out} are replaced; --out names another folder")
+    engine = flags.open_engine(backbone or _backbone_of(father, mother), device, precision, memory_budget, given)
     if again is not None:
         repeated.check_backbone(engine.backbone)
     try:
         with stages(quiet) as on_stage:
-            result = engine.run(father, mother, request, reconstruct=sheet, on_stage=on_stage)
+            result = engine.run(father, mother, request, on_stage=on_stage)
     except SeveralFacesError as error:
         raise SeveralFacesError(f"{error}. For one parent alone: --father-face N, --mother-face N") from error
     if line := describe_default(result.manifest["asked"]):
         log(line)
+    for line in result.warnings:
+        log(f"note: {line}")
+    for line in _similarity(result.manifest):
+        log(line)
     written = [str(path) for path in result.save(out, with_sheet=sheet)]
     emit(result.manifest | {"files": written}, as_json=as_json, rows=[[path] for path in written], head=["wrote"])
+
+
+def _parents(given: Sequence[Path], father: Path | None, mother: Path | None) -> tuple[Path | None, Path | None]:
+    """Who is who: those given by place take the places that no flag names."""
+    rest = list(given)
+    father = father or (rest.pop(0) if rest else None)
+    mother = mother or (rest.pop(0) if rest else None)
+    if rest:
+        raise UsageError(f"{rest[0]} is one photograph too many: a child has two parents")
+    return father, mother
+
+
+def _default_out(again: Path | None) -> Path:
+    """`out`; where the children to be made again lie there, the next folder that is free."""
+    out = Path("out")
+    if again is None or not again.parent.exists() or again.parent.resolve() != out.resolve():
+        return out
+    return next(folder for number in count(2) if not (folder := Path(f"out-{number}")).exists())
+
+
+def _backbone_of(*parents: Path) -> str | None:
+    """The backbone of the first parent that is given as a latent."""
+    from kinblend.storage.latents import is_latent, load_latent
+
+    return next((load_latent(path).space.backbone for path in parents if is_latent(path)), None)
+
+
+def _similarity(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """How like its parents each child is, and what such figures mean."""
+    several = len(manifest["similarity"]) > 1
+    for number, one in enumerate(manifest["similarity"], 1):
+        who = f"child {number}: " if several else ""
+        yield f"{who}like father {one['father']:.2f}, like mother {one['mother']:.2f}"
+    scale = manifest["similarity_scale"]
+    means = f"; usual are: {SimilarityScale(**scale)}" if scale else ""
+    yield f"(similarity by {manifest['identity_network']}{means})"

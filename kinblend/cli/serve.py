@@ -46,7 +46,7 @@ def serve(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Serve the web app: two faces in, a family out. Prints its address; Ctrl-C ends it."""
+    """Serve the web app. Prints its address; Ctrl-C ends it."""
     _check_installed()
     settings = load_settings(
         backbone=backbone,

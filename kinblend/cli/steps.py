@@ -70,11 +70,11 @@ def encode(
 def blend(
     father: Annotated[Path, typer.Argument(help="The father's latent.")],
     mother: Annotated[Path, typer.Argument(help="The mother's latent.")],
-    blender: Annotated[str | None, typer.Option(help="Strategy; see `kinblend blenders list`.")] = None,
+    blender: flags.Blender = None,
+    sets: flags.ChildSets = None,
+    seed: flags.ChildSeed = 0,
     neutral: flags.Neutral = True,
     editor: flags.Editor = None,
-    sets: flags.Sets = None,
-    seed: flags.Seed = 0,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("child.safetensors"),
     backbone: flags.Backbone = None,
     device: flags.Device = None,
@@ -84,12 +84,13 @@ def blend(
 ) -> None:
     """Two latents → a child's latent and its weight map."""
     from kinblend.settings import load_settings
-    from kinblend.storage.latents import load_latent, save_latent
+    from kinblend.storage.latents import latent_sha256, load_latent, save_latent
 
     options = parse_sets(sets or [], ("blender", "editor", "projector"))
     settings = load_settings(blender=blender, editor=editor)
     check_file(out)
     parents = [load_latent(path) for path in (father, mother)]
+    same = latent_sha256(parents[0]) == latent_sha256(parents[1])
     engine = flags.open_engine(backbone or parents[0].space.backbone, device, None, memory_budget, options)
     strategy = engine.blender(settings.blender, options["blender"])
     if neutral:
@@ -97,16 +98,18 @@ def blend(
         parents = [engine.neutral(parent, mover) for parent in parents]
     child = engine.blend(parents[0], parents[1], strategy, seed)
     save_latent(out, child.latent, child.weight_map)
+    if same:
+        log("note: father and mother are the same latent: the child is of one person")
     emit_paths([out], as_json)
 
 
 def edit(
     latent: LatentFile,
     edits: Annotated[
-        list[str], typer.Option("--edit", help="attribute=strength, or a target (age=8y, gender=male); repeatable.")
+        list[str], typer.Option("--edit", metavar="NAME=VALUE", help=flags.EDIT, rich_help_panel=flags.CHILD)
     ],
+    sets: flags.ChildSets = None,
     editor: flags.Editor = None,
-    sets: flags.Sets = None,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("edited.safetensors"),
     backbone: flags.Backbone = None,
     device: flags.Device = None,
@@ -115,6 +118,7 @@ def edit(
     quiet: flags.Quiet = False,
 ) -> None:
     """Move a latent along named attributes."""
+    from kinblend.pipeline.request import edit_warnings, validate_edits
     from kinblend.settings import load_settings
     from kinblend.storage.latents import load_latent, save_latent
 
@@ -123,6 +127,8 @@ def edit(
     before = load_latent(latent)
     engine = flags.open_engine(backbone or before.space.backbone, device, None, memory_budget, options)
     mover = engine.editor(load_settings(editor=editor).editor, options["editor"])
+    for line in edit_warnings(mover, validate_edits(mover, strengths)):
+        log(f"note: {line}")
     save_latent(out, engine.edit(before, mover, strengths))
     emit_paths([out], as_json)
 

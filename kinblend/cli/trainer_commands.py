@@ -12,6 +12,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from kinblend.cli import flags
+from kinblend.cli.allowed import default_value, variants
 from kinblend.cli.command import App, GuardedCommand
 from kinblend.cli.output import check_file, check_folder, emit, emit_paths, log
 from kinblend.cli.parsing import read_value
@@ -21,12 +22,18 @@ from kinblend.settings import load_settings
 if TYPE_CHECKING:
     from kinblend.registry import PluginSpec
 
+
+def _out(metavar: str, text: str) -> Any:
+    return Annotated[Path | None, typer.Option(metavar=metavar, help=text, rich_help_panel=flags.OUTPUT)]
+
+
 OUT = {
-    "backbone": Annotated[Path | None, typer.Option(help="The pack's folder; default: among the installed packs.")],
-    "blender": Annotated[Path | None, typer.Option(help="File for the weights. Default: blender.safetensors.")],
-    "encoder": Annotated[Path | None, typer.Option(help="Folder for the encoder's files. Default: encoder.")],
-    "directions": Annotated[Path | None, typer.Option(help="File to write. Default: directions.safetensors.")],
+    "backbone": _out("FOLDER", "The pack's folder. Default: among the installed packs."),
+    "blender": _out("FILE", "For the weights. Default: blender.safetensors."),
+    "encoder": _out("FOLDER", "For the encoder's files. Default: encoder."),
+    "directions": _out("FILE", "For the directions. Default: directions.safetensors."),
 }
+NEEDED, OPTIONS, SWITCHES = "Needed", "Options of the training", "Switches"  # panels of the help
 ANY_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}  # unknown ones are named by the trainer
 
 
@@ -70,7 +77,8 @@ def _trainers() -> list[PluginSpec]:
 def trainer_command(spec: PluginSpec) -> Any:
     """The command that runs a trainer; its flags are the fields of the trainer's options model."""
     run = _RUN[spec.trains]
-    fields = spec.options_schema().get("properties", {})
+    schema = spec.options_schema()
+    fields, required = schema.get("properties", {}), set(schema.get("required", ()))
 
     def command(context: typer.Context, out: Path | None, as_json: bool, quiet: bool, **given: Any) -> None:
         options = {name: _value(value) for name, value in given.items() if value is not None}
@@ -78,8 +86,11 @@ def trainer_command(spec: PluginSpec) -> Any:
 
     parameters = [
         Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        *(
+            _parameter(name, fields[name], schema, name in required)
+            for name in sorted(fields, key=lambda name: name not in required)
+        ),
         Parameter("out", Parameter.KEYWORD_ONLY, default=None, annotation=OUT[spec.trains]),
-        *(_parameter(name, schema) for name, schema in fields.items()),
         Parameter("as_json", Parameter.KEYWORD_ONLY, default=False, annotation=flags.Json),
         Parameter("quiet", Parameter.KEYWORD_ONLY, default=False, annotation=flags.Quiet),
     ]
@@ -94,28 +105,60 @@ def trainer_command(spec: PluginSpec) -> Any:
 _GOES_ON = "If interrupted, it resumes from its checkpoint."
 
 
-def _parameter(name: str, schema: Mapping[str, Any]) -> Parameter:
-    """A flag for a field. Values are read by the trainer's own model; switches need none."""
-    kinds = {variant.get("type") for variant in (schema, *schema.get("anyOf", ()))}
-    default = schema.get("default")
-    words = [str(schema.get("description", "")), "" if default in (None, "") else f"Default: {default}."]
-    text, flag = escape(" ".join(filter(None, words))), f"--{name.replace('_', '-')}"
-    if "boolean" in kinds:
-        option: Any = Annotated[bool | None, typer.Option(f"{flag}/--no-{flag[2:]}", help=text)]
+def _parameter(name: str, field: Mapping[str, Any], schema: Mapping[str, Any], required: bool) -> Parameter:
+    """A flag for a field. Values are read by the trainer's own model; switches need none.
+
+    schema: the whole that the field is of.
+    """
+    kinds = {variant.get("type") for variant in (field, *field.get("anyOf", ()))}
+    switch = "boolean" in kinds
+    default = default_value(field)
+    shown = {"true": "on", "false": "off"}.get(default, default) if switch else default
+    text, flag = _sentence(str(field.get("description", ""))), f"--{name.replace('_', '-')}"
+    said = escape(f"{text} [default: {shown}]" if shown else text)
+    if switch:
+        option: Any = Annotated[
+            bool | None, typer.Option(f"{flag}/--no-{flag[2:]}", help=said, metavar="", rich_help_panel=SWITCHES)
+        ]
     else:
-        metavar = _metavar(schema)
-        option = Annotated[str | None, typer.Option(flag, help=text, metavar=metavar, show_default=False)]
-    return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        metavar = _metavar(field, schema)
+        panel = NEEDED if required else OPTIONS
+        option = Annotated[
+            str | None, typer.Option(flag, help=said, metavar=metavar, show_default=False, rich_help_panel=panel)
+        ]
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=Parameter.empty if required else None, annotation=option)
 
 
-def _metavar(schema: Mapping[str, Any]) -> str:
-    """What stands for a value in the help: the choices, or the kind of value."""
-    variants = [variant for variant in (schema, *schema.get("anyOf", ())) if variant.get("type") != "null"]
-    chosen = [str(choice) for variant in variants for choice in variant.get("enum", ())]
+def _sentence(text: str) -> str:
+    """A field's description as the help of flags has it: with a capital and a full stop."""
+    text = text.strip()
+    if not text:
+        return ""
+    begun = text[0].upper() + text[1:] if text[:2].isalpha() else text
+    return begun + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def _metavar(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """What stands for a value in the help: the choices, or a word for the kind of value."""
+    found = variants(field, schema)
+    chosen = [str(choice) for variant in found for choice in variant.get("enum", ())]
     if chosen:
         return "|".join(chosen)
-    formats = [variant.get("format") or variant.get("type") for variant in variants]
-    return str(next(filter(None, formats), "value")).upper()
+    kinds = [str(variant.get("format") or variant.get("type")) for variant in found]
+    return next((WORDS[kind] for kind in kinds if kind in WORDS), "TEXT")
+
+
+# The words of `kinblend.cli.command.VALUES`, by the types of a JSON schema.
+WORDS = {
+    "integer": "N",
+    "number": "X",
+    "string": "TEXT",
+    "path": "FILE",
+    "file-path": "FILE",
+    "directory-path": "FOLDER",
+    "array": "LIST",
+    "object": "JSON",
+}
 
 
 def _value(given: bool | str) -> Any:

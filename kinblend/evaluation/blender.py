@@ -91,9 +91,9 @@ def evaluate(
     rows: of families that no training saw, as `select_test_rows` gives them; siblings are looked for in all of
         `trios`.
     pictures: so many rows are looked at for diversity and detection. progress: told each part.
-    Returns {"trios", "families", "identity", "baseline", "strategies", "references"}; each of the last two is
-    name → `Metrics` as a dictionary. The references render nothing: the mean of the parents' embeddings, each
-    parent's, a sibling's, and an unrelated child's of the same sex.
+    Returns {"trios", "families", "identity", "similarity_scale", "baseline", "strategies", "references"}; each of the
+    last two is name → `Metrics` as a dictionary. The references render nothing: the mean of the parents' embeddings,
+    each parent's, a sibling's, and an unrelated child's of the same sex.
     """
     log = progress or (lambda _: None)
     judge = BlenderEvaluator(backbone, trios.select(rows))
@@ -112,6 +112,7 @@ def evaluate(
         "trios": len(rows),
         "families": len(set(judge.trios.families)),
         "identity": trios.identity,
+        "similarity_scale": asdict(judge.identity.scale) if judge.identity.scale else None,
         "baseline": baseline,
         "strategies": {name: asdict(line) for name, line in lines.items()},
         "references": {name: asdict(line) for name, line in references.items()},

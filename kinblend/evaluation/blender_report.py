@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kinblend.evaluation.blender import LEAST
 from kinblend.evaluation.bootstrap import Estimate
+from kinblend.face_interfaces import SimilarityScale
 from kinblend.files import atomic_write
 from kinblend.imaging.figures import new_figure, save_figure
 from kinblend.storage.tables import write_table
@@ -35,6 +37,14 @@ def write_evaluation(folder: Path, report: Mapping[str, Any]) -> list[Path]:
     return [folder / "evaluation.md", folder / "evaluation.csv", picture]
 
 
+def report_notes(report: Mapping[str, Any]) -> Iterator[str]:
+    """How to read the figures: what cosines mean, and whether there are families enough for an interval."""
+    if scale := report.get("similarity_scale"):
+        yield f"Cosines of {report['identity']} are, as a rule: {SimilarityScale(**scale)}."
+    if report["families"] < LEAST:
+        yield f"These are {report['families']} families: too few for an interval to mean anything."
+
+
 def auc_rows(report: Mapping[str, Any]) -> list[list[str]]:
     """Name, AUC and difference to the baseline, for the terminal."""
     return [
@@ -57,10 +67,11 @@ def _rows(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _markdown(report: Mapping[str, Any]) -> str:
+    notes = "".join(f" {line}" for line in report_notes(report))
     head = (
         f"# Predicted and true children\n\n{report['trios']} trios of {report['families']} families; embeddings of "
         f"{report['identity']}. AUC: the chance that a prediction is more like the true child than like another "
-        "family's child of the same sex. In brackets 95 % intervals over families.\n"
+        f"family's child of the same sex. In brackets 95 % intervals over families.{notes}\n"
     )
     parts = [head]
     for kind, title in (("strategies", "Strategies"), ("references", "References, which render nothing")):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 ELEMENTS = 512  # those that vary most are compared, each with each
 PAIRS = 20  # that are listed
-DRAWS = 200  # of the null
+DRAWS = 200  # of what chance gives
 LEVEL = 0.95
 
 
@@ -44,7 +44,7 @@ def correlate(maps: Tensor, groups: Mapping[str, tuple[int, int]], used: Tensor,
     """Correlations over couples.
 
     maps: weight maps, float32 [n, L, D]. groups: name → first and last layer. used: bool [L, D], the elements that
-    differ from person to person. seed: of the nulls.
+    differ from person to person. seed: of what chance gives.
     """
     generator = torch.Generator().manual_seed(seed)
     means = torch.stack([_mean_weight(maps, used, first, last) for first, last in groups.values()], 1)

@@ -1,4 +1,4 @@
-"""`kinblend analyze`: pictures, tables and a page of what weight maps show, with nulls beside them."""
+"""`kinblend analyze`: pictures, tables and a page of what weight maps show, with controls beside them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIGURES = {
     "largest_listed_variance": "variance of the 20th most consistent element",
     "median_variance": "median variance of an element",
 }
-# What the student report printed, for the reader to hold against the nulls.
+# What the report that kinblend began as printed, for the reader to hold against the controls.
 REPORTED = {
     "bias": 0.4995,
     "deviation": 0.3488,
@@ -49,8 +49,8 @@ def write_analysis(
 ) -> list[Path]:
     """Write everything.
 
-    summaries: the trained network first, then the nulls, by name. couples: how many each saw. correlations: by name
-    as well.
+    summaries: the trained network first, then the controls, by name. couples: how many each saw. correlations: by
+    name as well.
     """
     written = [_layer_picture(folder / "layers.png", summaries)]
     written += [_heatmap(folder / f"heatmap-{_file_name(name)}.png", name, s) for name, s in summaries.items()]
@@ -137,8 +137,8 @@ def _page(summaries: Mapping[str, Summary], couples: int, correlations: Mapping[
     return "\n".join(
         [
             f"# What the weight maps say\n\n{couples} couples. A weight is the father's share. The first column is "
-            "the trained network; what a null shows as well is no sign of inheritance.\n",
-            _table(["figure", *names, "the student report"], rows),
+            "the trained network. What a control, which knows of none, shows as well is no inheritance.\n",
+            _table(["figure", *names, "the report that kinblend began as"], rows),
             "## Average weight of each layer, ± mean deviation from 0.5\n",
             _table(["layer", *names], layers) + "\n![layers](layers.png)\n",
             "## The most consistent elements\n",

@@ -8,7 +8,7 @@ share.
 from kinblend.identity.crops import SIDE, chips, cut
 from kinblend.identity.dlib_resnet import CHIP, DlibResNet, identity_network
 from kinblend.identity.registry import load_identity
-from kinblend.identity.similarity import embed_faces, similarity
+from kinblend.identity.similarity import embed_faces, face_cosines, similarity
 
 __all__ = [
     "CHIP",
@@ -17,6 +17,7 @@ __all__ = [
     "chips",
     "cut",
     "embed_faces",
+    "face_cosines",
     "identity_network",
     "load_identity",
     "similarity",

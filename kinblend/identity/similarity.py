@@ -17,6 +17,17 @@ def embed_faces(crops: Sequence[Image]) -> Tensor:
     return load_identity().embed_faces(crops)
 
 
+def face_cosines(crops: Sequence[Image]) -> list[list[float]]:
+    """The cosine between the embeddings of all faces, in [−1, 1]: a list for each of them.
+
+    crops: as `embed_faces` takes them.
+    """
+    from torch.nn.functional import normalize
+
+    embeddings = normalize(embed_faces(crops))
+    return [[float(value) for value in row] for row in embeddings @ embeddings.T]
+
+
 def similarity(parents: Sequence[Image], children: Sequence[Image]) -> list[list[float]]:
     """The cosine between the embeddings of each child and each parent, in [−1, 1]: a list for each child.
 

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinblend.files import atomic_write
+from kinblend.files import atomic_write, open_plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,6 +41,16 @@ def write_png(path: str | Path, image: Image, *, synthetic: bool = True) -> None
     The file appears whole or not at all. Raises `OSError` when it can't be written, and `OutputError`.
     """
     atomic_write(path, png_bytes(image, synthetic=synthetic), durable=True)
+
+
+def says_synthetic(path: str | Path) -> bool:
+    """Whether a file is a PNG that `write_png` made of a synthetic picture. False where there is no such file."""
+    try:
+        with open_plain(path) as file:
+            start = file.read(4096)
+    except OSError:
+        return False
+    return start.startswith(b"\x89PNG") and b"Synthetic image made by kinblend" in start
 
 
 def _software() -> str:

@@ -110,7 +110,7 @@ class ChildSpec:
 
     @property
     def record(self) -> dict[str, Any]:
-        """As the manifest has it. A source is "default", "option" or "edit"; null where nothing was asked."""
+        """As the manifest has it. A source is "default", "option" or "edit"; None where nothing was asked."""
         return {
             "age": self.age,
             "age_from": self.source.get("age"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from kinblend.backbone import Backbone, load_backbone, make_plugin
 from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
-from kinblend.errors import LatentError, PluginError, wrap_plugin_errors
-from kinblend.identity import similarity
+from kinblend.errors import LatentError, PluginError, UsageError, wrap_plugin_errors
+from kinblend.identity import face_cosines
 from kinblend.interfaces import (
     Blend,
     Blender,
@@ -24,6 +24,7 @@ from kinblend.interfaces import (
 from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec
 from kinblend.pipeline.judge import judge_children
 from kinblend.pipeline.manifest import describe_run, finish
+from kinblend.pipeline.own_blender import own_blender
 from kinblend.pipeline.parents import ParentCache
 from kinblend.pipeline.request import (
     ChildRequest,
@@ -33,17 +34,21 @@ from kinblend.pipeline.request import (
     resolve_strengths,
     validate_edits,
 )
-from kinblend.pipeline.result import Child, Parent, Result, UnrenderedChild
+from kinblend.pipeline.result import Child, HasLatent, Parent, Result, UnrenderedChild, latent_of
 from kinblend.pipeline.stages import OnStage, Stages
+from kinblend.pipeline.warnings import about_edits, about_parents, about_siblings
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
 from kinblend.types import Latent, WeightMap
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from pydantic import BaseModel
     from torch import Tensor
 
     from kinblend.pipeline.request import EditValue, Picture
+
+    Strategy = str | Blender | type[Blender] | WeightMap | Tensor
 
 
 class Engine:
@@ -94,24 +99,31 @@ class Engine:
         )
         self._parents = ParentCache(self.backbone, cached_parents)
 
+    def __repr__(self) -> str:
+        return f"<Engine of {self.backbone.space}, {self.pool.device}, {self.pool.precision}>"
+
     def run(
         self,
         father: Picture,
         mother: Picture,
         request: ChildRequest | None = None,
         *,
+        blender: Strategy | None = None,
         reconstruct: bool = False,
         on_stage: OnStage | None = None,
         **fields: Any,
     ) -> Result:
         """Children of two photographs.
 
-        father, mother: paths, PIL pictures or uint8 arrays with one face each, or several and its number, counted
-            from the left; or people that `parent` knows already.
+        father, mother: paths, PIL pictures or uint8 arrays [H, W, 3] in RGB (OpenCV's are BGR: turn them round) with
+            one face each, or several and its number, counted from the left; latents, files of latents, or people
+            that `parent` knows already.
         request: what is asked for. fields: the same by the names of `ChildRequest`'s fields, in the place of a
             request's: `engine.run(father, mother, blender="mask", children=3, age=8, sex="any")`. Among them:
-            blender, blender_options: a strategy and its options; None: the one that plugins prefer.
-            edits: attribute → strength (-2) or target ("8y", "female"), made by `editor` and its `editor_options`.
+            blender, blender_options: a strategy and its options; None: the one that plugins prefer. `blender` may
+            also be a `Blender` of your own, a `WeightMap`, or a float32 tensor [L, D] of the father's shares.
+            edits: attribute → strength in standard deviations (-2) or target ("8y", "female"), made by `editor` and
+            its `editor_options`.
             age, sex: the children's: 0 to 80 years; "girl", "boy" or, drawn from each child's seed, "any". None
             leaves them as they come of the blend.
             neutral: give the parents neutral expressions and turn their heads ahead before they are blended, as far
@@ -125,30 +137,45 @@ class Engine:
         reconstruct: also render both parents from their own latents.
         on_stage: called with the name of each stage as it begins.
 
+        What of the request will hardly give what is meant by it stands in the result's `warnings`: edits beyond what
+        was fitted, children that are all the same, one photograph given twice.
+
         Raises `InputError` for a picture or face that won't do and `UsageError` for invalid usage.
         """
-        asked = request or ChildRequest()
+        asked, own = request or ChildRequest(), None
+        if isinstance(blender, str):
+            fields["blender"] = blender
+        elif blender is not None:
+            own = own_blender(blender, self.backbone.context)
         if fields:
             asked = ChildRequest.of(asked.model_dump(exclude_unset=True) | fields)
-        return self._execute(self._plan(father, mother, asked), reconstruct, on_stage)
+        return self._execute(self._plan(father, mother, asked, own), reconstruct, on_stage)
 
-    def _plan(self, father: Picture, mother: Picture, request: ChildRequest) -> RunPlan:
-        """The request, with what it names loaded and checked before any work is done. Raises `UsageError`."""
+    def _plan(self, father: Picture, mother: Picture, request: ChildRequest, own: Blender | None) -> RunPlan:
+        """The request, with what it names loaded and checked before any work is done. Raises `UsageError`.
+
+        own: a strategy in the place of the request's.
+        """
+        if own is not None and request.blender_options:
+            raise UsageError("a blender of your own has its options already; leave out blender_options")
         wanted = request.age_and_sex
         needed = bool(request.edits or wanted.named) or request.neutral
         editor = self._make_editor(request.editor, request.editor_options, needed)
         seeds = child_seeds(request.seed, request.children)
         edits = validate_edits(editor, request.edits) if editor and request.edits else {}
+        blender = own or self.blender(request.blender, request.blender_options)
+        children = tuple(self.child_spec(wanted, editor, edits, seed) for seed in seeds)
         return RunPlan(
             request,
-            (load_input(father), load_input(mother)),
-            self.blender(request.blender, request.blender_options),
+            (load_input(father, self.backbone.space), load_input(mother, self.backbone.space)),
+            blender,
             editor,
             edits,
             seeds,
-            tuple(self.child_spec(wanted, editor, edits, seed) for seed in seeds),
+            children,
             self.projector_options(request.projector_options),
             load_plugins()["analyser"].default().name if request.judge else None,
+            (*about_edits(editor, children), *about_siblings(blender, children)),
         )
 
     def child_spec(
@@ -178,9 +205,11 @@ class Engine:
                     father, mother = self._reconstructed([father, mother], plan.seeds[0])
             with stages("compare"):
                 pictures = [child.image for child in children]
-                similarities = similarity([father.crop, mother.crop], pictures)
+                cosines = face_cosines([father.crop, mother.crop, *pictures])
+                run["warnings"] = [*plan.warnings, *about_parents(father, mother, cosines[0][1])]
                 seen = judge_children(plan.judge, pictures)
-        return Result(father, mother, children, finish(run, children, similarities, seen, stages.seconds, self.pool))
+        alike = [row[:2] for row in cosines[2:]]
+        return Result(father, mother, children, finish(run, children, alike, seen, stages.seconds, self.pool))
 
     def _prepare_parents(self, plan: RunPlan, stages: Stages, sources: Sequence[Mapping[str, str]]) -> list[Parent]:
         names = ("the father's picture", "the mother's picture")
@@ -219,16 +248,45 @@ class Engine:
         return [replace(parent, reconstruction=shown) for parent, shown in zip(parents, pictures, strict=True)]
 
     def parent(self, picture: Picture, face: int | None = None) -> Parent:
-        """One person: the face that is cut out of a photograph, and its latent. Raises `InputError`."""
+        """One person: the face that is cut out of a photograph, and its latent. Raises `InputError`.
+
+        picture: as `run` takes it. face: which of several, counted from the left.
+        """
         with self.pool:
-            return self._parents.encode(self._parents.resolve(load_input(picture), face, "the picture"))
+            source = load_input(picture, self.backbone.space)
+            return self._parents.encode(self._parents.resolve(source, face, "the picture"))
+
+    def encode(self, picture: Picture, face: int | None = None) -> Latent:
+        """The latent of the face in a photograph: the one of `parent`. Raises `InputError`."""
+        return self.parent(picture, face).latent
+
+    @overload
+    def render(self, latents: HasLatent, *, seed: int = 0, size: int | None = None) -> Image: ...
+    @overload
+    def render(self, latents: Sequence[HasLatent], *, seed: int = 0, size: int | None = None) -> list[Image]: ...
+    def render(
+        self, latents: HasLatent | Sequence[HasLatent], *, seed: int = 0, size: int | None = None
+    ) -> Image | list[Image]:
+        """The picture of a latent, RGB; of several latents, a list of them.
+
+        latents: also parents or children, whose latents are meant. seed: of random noise, where the projector draws
+        any. size: side in pixels that is enough. Raises `UsageError` and `LatentSpaceError`.
+        """
+        if isinstance(latents, Sequence):
+            return self.backbone.render([latent_of(one) for one in latents], seed=seed, size=size)
+        return self.backbone.render([latent_of(latents)], seed=seed, size=size)[0]
 
     def forget(self) -> None:
         """Drop the parents that are remembered so that another child of theirs is quick: faces and latents both."""
         self._parents.forget()
 
-    def blender(self, name: str | None = None, options: Mapping[str, Any] | None = None) -> Blender:
-        """A strategy for this backbone; None: the one that plugins prefer. Raises `UsageError`."""
+    def blender(self, name: Strategy | None = None, options: Mapping[str, Any] | None = None) -> Blender:
+        """A strategy for this backbone; None: the one that plugins prefer. Raises `UsageError`.
+
+        name: also what `run` takes as a strategy of one's own.
+        """
+        if name is not None and not isinstance(name, str):
+            return own_blender(name, self.backbone.context)
         name = name or load_plugins()["blender"].default().name
         return cast(Blender, make_plugin("blender", name, self.backbone.context, options))
 
@@ -248,18 +306,20 @@ class Engine:
 
     def blend(
         self,
-        father: Latent,
-        mother: Latent,
-        strategy: Blender,
+        father: HasLatent,
+        mother: HasLatent,
+        strategy: Strategy | None = None,
         seed: int = 0,
         projector_options: Mapping[str, Any] | None = None,
     ) -> UnrenderedChild:
         """A child's latent, detail included, and how it came about; not yet rendered.
 
+        father, mother: latents, or parents or children, whose latents are meant. strategy: as `run` takes it.
         projector_options: of this child, in the place of the constructor's.
         Raises `LatentSpaceError` for latents of another backbone and `PluginError` where the strategy fails.
         """
-        return self._blend(father, mother, strategy, seed, self.projector_options(projector_options))
+        parents, options = (latent_of(father), latent_of(mother)), self.projector_options(projector_options)
+        return self._blend(*parents, self.blender(strategy), seed, options)
 
     def _blend(
         self, father: Latent, mother: Latent, strategy: Blender, seed: int, options: BaseModel
@@ -287,13 +347,19 @@ class Engine:
             )
         return UnrenderedChild(replace(child, detail=detail), weights, seed, clamped)
 
-    def edit(self, latent: Latent, editor: Editor | None, edits: Mapping[str, EditValue | str]) -> Latent:
+    def edit(self, latent: HasLatent, editor: Editor | str | None, edits: Mapping[str, EditValue | str]) -> Latent:
         """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.
 
-        edits: attribute → strength (-2) or target ("8y", "female").
+        editor: itself or its name. edits: attribute → strength (-2) or target ("8y", "female").
         Raises `UsageError` for an unknown attribute or a strength out of range, `PluginError` where the editor fails.
         """
-        return latent if editor is None else self._edit(latent, editor, validate_edits(editor, edits))[0]
+        before = latent_of(latent)
+        if editor is None:
+            return before
+        mover = self.editor(editor) if isinstance(editor, str) else editor
+        if not isinstance(mover, Editor):
+            raise UsageError(f"a {type(mover).__name__} is no editor; give its name or a kinblend.Editor")
+        return self._edit(before, mover, validate_edits(mover, edits))[0]
 
     def neutral(self, latent: Latent, editor: Editor) -> Latent:
         """The latent with a calm expression, the head facing ahead and light from both sides, as far as the editor

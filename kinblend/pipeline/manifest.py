@@ -12,20 +12,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import BaseModel
+
 from kinblend.backbone import Backbone
 from kinblend.device import DevicePool, peak_rss
 from kinblend.errors import wrap_plugin_errors
 from kinblend.files import file_sha256
 from kinblend.identity import load_identity
 from kinblend.interfaces import Plugin
-from kinblend.pipeline.request import RunPlan
+from kinblend.pipeline.own_blender import GivenWeights
+from kinblend.pipeline.request import GivenLatent, RunPlan
 from kinblend.pipeline.result import Parent
 from kinblend.types import Target
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-    from pydantic import BaseModel
-
+    from kinblend.pipeline.request import Source
     from kinblend.pipeline.result import Child
 
 SCHEMA = 1
@@ -95,7 +96,9 @@ def finish(
     }
     similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in similarities]
     clamped = [round(child.clamped, 4) for child in children]
-    network = {"identity_network": load_identity().name}
+    judge = load_identity()
+    scale = asdict(judge.scale) if judge.scale else None
+    network = {"identity_network": judge.name, "similarity_scale": scale}
     return run | seen | network | {"similarity": similarity, "clamped": clamped, "cost": cost}
 
 
@@ -107,9 +110,14 @@ def describe_plugin(plugin: Plugin, options: BaseModel | None = None) -> dict[st
     with wrap_plugin_errors(plugin.title):
         module = sys.modules[type(plugin).__module__]
         name = f"{module.__name__}:{type(plugin).__qualname__}"
-        record = {"class": name, "sha256": _sources_sha256(module.__file__, bool(module.__package__))}
-        options = json.loads(json.dumps(_plain((options or plugin.options).model_dump())))
-        return record | {"name": plugin.name, "from": plugin.distribution, "options": options}
+        file = getattr(module, "__file__", None)  # a notebook has none
+        record: dict[str, Any] = {"class": name, "sha256": _sources_sha256(file, bool(module.__package__))}
+        if isinstance(plugin, GivenWeights):
+            record["weights_sha256"] = plugin.sha256
+        given = options or getattr(plugin, "options", None)  # a caller's own class may have none
+        dumped = given.model_dump() if isinstance(given, BaseModel) else {}
+        record["options"] = json.loads(json.dumps(_plain(dumped)))
+        return record | {"name": plugin.name, "from": plugin.distribution}
 
 
 def _plain(value: Any) -> Any:
@@ -128,7 +136,7 @@ def _plain(value: Any) -> Any:
 def _request(plan: RunPlan) -> dict[str, Any]:
     """The fields that were given; options as their plugins read them, files by their SHA-256."""
     read: dict[str, BaseModel | None] = {
-        "blender_options": plan.blender.options,
+        "blender_options": getattr(plan.blender, "options", None),
         "projector_options": plan.projector_options,
         "editor_options": plan.editor.options if plan.editor else None,
     }
@@ -142,14 +150,14 @@ def _given(names: Iterable[str], options: BaseModel | None) -> dict[str, Any]:
     return {} if options is None else {name: _plain(getattr(options, name)) for name in names}
 
 
-def _face(picture: str | Path | Image | Parent, number: int | None) -> int | None:
+def _face(picture: Source, number: int | None) -> int | None:
     return picture.face if isinstance(picture, Parent) else number
 
 
-def fingerprint(picture: str | Path | Image | Parent) -> dict[str, str]:
+def fingerprint(picture: Source) -> dict[str, str]:
     """The SHA-256 of a file (empty where it can't be read), or of the pixels of an RGB picture; no name, which could
     identify someone. A parent's is that of the photograph."""
-    if isinstance(picture, Parent):
+    if isinstance(picture, (Parent, GivenLatent)):
         return dict(picture.source)
     if isinstance(picture, (str, Path)):
         try:

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.backbone import Backbone
+from kinblend.errors import UsageError
 from kinblend.faces import align_with_landmarks, find_face
 from kinblend.imaging import read_image
 from kinblend.pipeline.manifest import fingerprint
+from kinblend.pipeline.request import GivenLatent
 from kinblend.pipeline.result import Parent
 from kinblend.types import AlignedFace
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from kinblend.pipeline.request import Source
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,17 @@ class ParentCache:
 
     def resolve(
         self,
-        picture: str | Path | Image | Parent,
+        picture: Source,
         number: int | None,
         name: str,
         source: Mapping[str, str] | None = None,
     ) -> Parent | UnencodedParent:
-        """Someone known, or a face that is yet to be encoded; see `detect`."""
+        """Someone known, or a face that is yet to be encoded; see `detect`. Who is given as a latent is rendered."""
+        if isinstance(picture, GivenLatent):
+            if number is not None:
+                raise UsageError(f"{name} is a latent, which has one face; leave out the number of a face")
+            [crop] = self.backbone.render([picture.latent])
+            return Parent(crop, picture.latent, source=picture.source)
         return picture if isinstance(picture, Parent) else self.detect(picture, number, name, source)
 
     def detect(

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kinblend.errors import UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.imaging import to_picture
 from kinblend.interfaces import Blender, Editor
-from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec, SexChoice
-from kinblend.types import Target
+from kinblend.pipeline.age_and_sex import OLDEST, YOUNGEST, AgeAndSex, ChildSpec, SexChoice
+from kinblend.types import Latent, LatentSpace, Target
+from kinblend.validation import explain, shortened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,14 +26,27 @@ if TYPE_CHECKING:
 
     from kinblend.pipeline.result import Parent
 
-    Picture = str | Path | Image | NDArray[Any] | Parent
-
 MAX_SEED = 2**63 - 1  # what generators take
-MAX_STRENGTH = 100.0  # of an edit, in units of its direction; three is a lot
+MAX_STRENGTH = 100.0  # of an edit by a direction of which no range is known, in its units
+BEYOND = 2.0  # times the range that an attribute was fitted for: strengths up to there are warned of
 MAX_CALIBRATED = 6.0  # of an attribute that has targets: in standard deviations
+YEARS_MEANT = 3.0  # standard deviations of an age: whoever writes more may well mean years
+
+
+@dataclass(frozen=True)
+class GivenLatent:
+    """A parent given as a latent. source: its fingerprint, for the manifest."""
+
+    latent: Latent
+    source: Mapping[str, str]
 
 
 EditValue = float | Target  # a strength, or what the attribute is to become
+
+
+if TYPE_CHECKING:
+    Picture = str | Path | Image | NDArray[Any] | Parent | Latent
+    Source = str | Path | Image | Parent | GivenLatent  # a picture as a run has it
 
 
 class ChildOptions(BaseModel):
@@ -43,12 +57,12 @@ class ChildOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    blender: str | None = Field(default=None, description="the strategy; null: the one that plugins prefer")
+    blender: str | None = Field(default=None, description="the strategy; left out: the one that plugins prefer")
     blender_options: dict[str, Any] = Field(default={}, description="options of the strategy")
     projector_options: dict[str, Any] = Field(default={}, description="options of the backbone's projector")
-    age: float | None = Field(default=None, description="in years; null: as old as the blend of the parents")
+    age: float | None = Field(default=None, description="in years; left out: as old as the blend of the parents")
     sex: SexChoice | None = Field(
-        default=None, description="any: drawn from each child's seed; null: as the blend of the parents is"
+        default=None, description="any: drawn from each child's seed; left out: as the blend of the parents is"
     )
     edits: dict[str, float | str] = Field(
         default={},
@@ -73,7 +87,7 @@ class ChildRequest(ChildOptions):
         2
     """
 
-    editor: str | None = Field(default=None, description="null: the one that plugins prefer")
+    editor: str | None = Field(default=None, description="left out: the one that plugins prefer")
     editor_options: dict[str, Any] = Field(default={}, description="options of the editor")
     by_default: tuple[Literal["age", "sex"], ...] = Field(
         default=(), description="what of age and sex nobody asked for"
@@ -97,21 +111,22 @@ class ChildRequest(ChildOptions):
         try:
             return cls.model_validate(dict(fields))
         except ValidationError as error:
-            first = error.errors()[0]
-            raise UsageError(f"{'.'.join(map(str, first['loc']))}={first['input']!r}: {first['msg']}") from error
+            place, value, why = explain(error)
+            raise UsageError(f"{place}={shortened(value)}: {why}") from error
 
 
 @dataclass(frozen=True)
 class RunPlan:
     """A request with what it names loaded and checked.
 
-    pictures: the father's, then the mother's; paths, RGB pictures or people known already. edits: attribute →
-    strength or target, the same for all children. seeds, children: one for each child. projector_options: of these
-    children. judge: the analyser that looks at the children's pictures, if one does.
+    pictures: the father's, then the mother's; paths, RGB pictures, latents or people known already. edits: attribute
+    → strength or target, the same for all children. seeds, children: one for each child. projector_options: of these
+    children. judge: the analyser that looks at the children's pictures, if one does. warnings: what of the request
+    will hardly give what is meant by it.
     """
 
     request: ChildRequest
-    pictures: tuple[str | Path | Image | Parent, str | Path | Image | Parent]
+    pictures: tuple[Source, Source]
     blender: Blender
     editor: Editor | None
     edits: Mapping[str, EditValue]
@@ -119,13 +134,26 @@ class RunPlan:
     children: tuple[ChildSpec, ...]
     projector_options: BaseModel
     judge: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
-def load_input(picture: Picture) -> str | Path | Image | Parent:
-    """A path or a parent as it is; a picture from memory upright and in RGB. Raises `ImageError`."""
+def load_input(picture: Picture, space: LatentSpace) -> Source:
+    """A path or a parent as it is; a picture from memory upright and in RGB; a latent, or a file of one, read.
+
+    space: that latents must be of. Raises `ImageError` and `LatentError`.
+    """
+    from kinblend.files import file_sha256
     from kinblend.pipeline.result import Parent
+    from kinblend.storage.latents import is_latent, latent_sha256, load_latent
 
-    return picture if isinstance(picture, (str, Path, Parent)) else to_picture(picture)
+    if isinstance(picture, Latent):
+        space.require(picture.space)
+        return GivenLatent(picture.copy(), {"latent_sha256": latent_sha256(picture)})
+    if isinstance(picture, (str, Path)):
+        if not is_latent(picture):
+            return picture
+        return GivenLatent(load_latent(picture, space), {"sha256": file_sha256(picture)})
+    return picture if isinstance(picture, Parent) else to_picture(picture)
 
 
 def child_seeds(first: int, count: int) -> tuple[int, ...]:
@@ -146,16 +174,35 @@ def validate_edits(editor: Editor, edits: Mapping[str, Any]) -> dict[str, EditVa
 
     Raises `UsageError` for an attribute the editor does not know, and for a value that is neither or out of range.
     """
-    with wrap_plugin_errors(editor.title):
-        known, targets = dict(editor.attributes()), editor.targets()
-    found, units = {}, [unit for known_units in targets.values() for unit in known_units]
+    known = _Known.of(editor)
+    found: dict[str, EditValue] = {}
     for name, value in edits.items():
-        if name not in known:
-            names = ", ".join(known) or "none; see `kinblend editors show`"
+        if name not in known.attributes:
+            names = ", ".join(known.attributes) or "none; see `kinblend editors show`"
             raise UsageError(f"{editor.title} can't move {name!r} of {editor.space.backbone}; it can move: {names}")
-        found[name] = value if isinstance(value, Target) else _edit(name, value, units)
-        _check_target(editor, name, found[name], targets.get(name, ()))
-        _check_strength(name, found[name], targets.get(name, ()))
+        found[name] = edit = value if isinstance(value, Target) else _edit(name, value, known)
+        if isinstance(edit, Target):
+            _check_target(name, edit, known)
+        else:
+            _check_strength(name, edit, known)
+    return found
+
+
+def edit_warnings(editor: Editor, edits: Mapping[str, EditValue]) -> list[str]:
+    """A line on each edit beyond what its attribute was fitted for, with the range."""
+    known, found = _Known.of(editor), []
+    for name, edit in edits.items():
+        value = edit.value if isinstance(edit, Target) else edit
+        spans, unit = (known.values, edit.unit) if isinstance(edit, Target) else (known.strengths, "")
+        low, high = spans.get(name, (-math.inf, math.inf))
+        if isinstance(value, str):
+            continue
+        if not low <= value <= high:
+            said = f"{name}={value:g}{unit[:1]}"
+            fitted = f"{low:.3g} to {high:.3g}{f' {unit}' if unit else ''}"
+            found.append(f"{said} is beyond {fitted}, which {known.backbone} was fitted for: it may look wrong")
+        elif not isinstance(edit, Target) and "years" in known.targets.get(name, ()) and value >= YEARS_MEANT:
+            found.append(f"{name}={value:g} is a strength, in standard deviations; for {value:g} years: {value:g}y")
     return found
 
 
@@ -166,35 +213,70 @@ def resolve_strengths(editor: Editor, code: Tensor, edits: Mapping[str, EditValu
     return {name: found[name] if isinstance(edit, Target) else edit for name, edit in edits.items()}
 
 
-def _edit(name: str, value: Any, units: Sequence[str]) -> EditValue:
+@dataclass(frozen=True)
+class _Known:
+    """What an editor says of itself. strengths, values: between which each attribute was fitted."""
+
+    backbone: str
+    attributes: Mapping[str, str]
+    targets: Mapping[str, Sequence[str]]
+    strengths: Mapping[str, tuple[float, float]]
+    values: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, editor: Editor) -> _Known:
+        with wrap_plugin_errors(editor.title):
+            return cls(
+                editor.space.backbone,
+                dict(editor.attributes()),
+                dict(editor.targets()),
+                dict(editor.strength_ranges()),
+                dict(editor.target_ranges()),
+            )
+
+    def most(self, name: str) -> tuple[float, float]:
+        """The least and the most strength that is taken."""
+        low, high = (BEYOND * end for end in self.strengths.get(name, (-MAX_STRENGTH / 2, MAX_STRENGTH / 2)))
+        limit = MAX_CALIBRATED if self.targets.get(name) else MAX_STRENGTH
+        return max(low, -limit), min(high, limit)
+
+    def examples(self, name: str) -> str:
+        """What may be written for an attribute."""
+        goals = [f"{name}=8y" if one == "years" else f"{name}={one}" for one in self.targets.get(name, ())]
+        return " or ".join([f"{name}=-2", *goals])
+
+
+def _edit(name: str, value: Any, known: _Known) -> EditValue:
     """A number is a strength; one with a unit, or the beginning of one (8y), a target."""
     text = value.strip() if isinstance(value, str) else value
     written = re.fullmatch(r"(.*[0-9.]) *([a-z]+)", text) if isinstance(text, str) else None
-    unit = next((known for known in units if written and known.startswith(written[2])), "")
+    units = [unit for units in known.targets.values() for unit in units]
+    unit = next((one for one in units if written and one.startswith(written[2])), "")
     try:
         number = float(written[1] if written and unit else text)
     except (TypeError, ValueError):
         if isinstance(text, str) and text.isalpha():
             return Target(text)
-        raise UsageError(f"{name}={value!r}: give a strength (-2) or a target (8y)") from None
-    if not math.isfinite(number) or abs(number) > MAX_STRENGTH:
-        raise UsageError(f"{name}={value}: use −{MAX_STRENGTH:g} to {MAX_STRENGTH:g}")
+        raise UsageError(f"{name}={value!r}: write {known.examples(name)}") from None
     return Target(number, unit) if unit else number
 
 
-def _check_strength(name: str, edit: EditValue, known: Sequence[str]) -> None:
-    """What can be set to a target is calibrated: "age=8" is hardly meant as eight standard deviations."""
-    if known and not isinstance(edit, Target) and abs(edit) > MAX_CALIBRATED:
-        years = f"; for {edit:g} years write {name}={edit:g}y" if "years" in known else ""
-        raise UsageError(
-            f"{name}={edit:g} is a strength, in standard deviations: use −{MAX_CALIBRATED:g} to "
-            f"{MAX_CALIBRATED:g}{years}"
-        )
+def _check_strength(name: str, edit: float, known: _Known) -> None:
+    """Raise `UsageError` for a strength far beyond what the attribute was fitted for: "age=8" means years."""
+    low, high = known.most(name)
+    if low <= edit <= high:
+        return
+    years = f"; for {edit:g} years write {name}={edit:g}y" if "years" in known.targets.get(name, ()) else ""
+    about = " is a strength, in standard deviations" if name in known.strengths else ""
+    raise UsageError(f"{name}={edit:g}{about}: use {low:.3g} to {high:.3g}{years if 0 < edit <= OLDEST else ''}")
 
 
-def _check_target(editor: Editor, name: str, edit: EditValue, known: Sequence[str]) -> None:
-    if isinstance(edit, Target) and (edit.unit or edit.value) not in known:
-        examples = [f"{name}=-2", *(f"{name}=8{one[0]}" if one == "years" else f"{name}={one}" for one in known)]
-        raise UnsupportedError(
-            f"{name} of {editor.space.backbone} can't be set to {edit}; write {' or '.join(examples)}"
-        )
+def _check_target(name: str, goal: Target, known: _Known) -> None:
+    if (goal.unit or goal.value) not in known.targets.get(name, ()):
+        raise UnsupportedError(f"{name} of {known.backbone} can't be set to {goal}; write {known.examples(name)}")
+    if isinstance(goal.value, str):
+        return
+    low, high = (YOUNGEST, OLDEST) if goal.unit == "years" else known.values.get(name, (-math.inf, math.inf))
+    if not low <= goal.value <= high:
+        unit = goal.unit[:1]
+        raise UsageError(f"{name}={goal.value:g}{unit}: use {name}={low:g}{unit} to {name}={high:g}{unit}")

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.files import atomic_write, check_target
-from kinblend.imaging.encode import write_png
+from kinblend.errors import OutputError, UsageError
+from kinblend.files import atomic_write, check_target, checked_path, write_errors
+from kinblend.imaging.encode import says_synthetic, write_png
 from kinblend.pipeline.sheet import sheet
 from kinblend.storage.latents import save_latent
 from kinblend.types import Latent, WeightMap
+
+MANIFEST, SHEET = "child.json", "sheet.png"
+COLUMNS = (4, 3)  # of a sheet
+_CHILD = re.compile(r"child-[0-9]+\.(png|safetensors)")
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +40,9 @@ class Parent:
     source: Mapping[str, str] = field(default_factory=dict)
     face: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<Parent of {self.crop.width} px, {self.latent.space.backbone}>"
+
 
 @dataclass(frozen=True)
 class UnrenderedChild:
@@ -43,6 +52,9 @@ class UnrenderedChild:
     weight_map: WeightMap | None
     seed: int
     clamped: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"<UnrenderedChild of {self.latent.space.backbone}, seed {self.seed}>"
 
     def rendered(self, image: Image) -> Child:
         """The child with its picture."""
@@ -76,6 +88,12 @@ class Child:
     seed: int
     clamped: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"<Child of {self.image.width} px, {self.latent.space.backbone}, seed {self.seed}>"
+
+
+HasLatent = Latent | Parent | Child | UnrenderedChild
+
 
 @dataclass(frozen=True)
 class Result:
@@ -102,17 +120,48 @@ class Result:
     children: Sequence[Child]
     manifest: dict[str, Any] = field(repr=False)
 
+    def __repr__(self) -> str:
+        return f"<Result of {len(self.children)} of {self.father.latent.space.backbone}>"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What will hardly be what was meant, a line each: edits beyond what was fitted, children that are all the
+        same, one photograph given twice."""
+        return list(self.manifest.get("warnings", []))
+
+    def captions(self) -> list[str]:
+        """A line for everyone: "Father", "Mother", "Girl, 8 years"; children are numbered where there are several."""
+        asked = self.manifest.get("asked") or [{} for _ in self.children]
+        several = len(self.children) > 1
+        numbers = [f"{number}: " if several else "" for number in range(1, len(self.children) + 1)]
+        return ["Father", "Mother", *(number + _caption(one) for number, one in zip(numbers, asked, strict=True))]
+
     def sheet(self) -> Image:
-        """One picture: the father, his reconstruction, the mother, hers; below them the children, four in a row."""
-        parents = [p for parent in (self.father, self.mother) for p in (parent.crop, parent.reconstruction) if p]
-        return sheet(parents + [child.image for child in self.children], columns=len(parents))
+        """One picture with everyone once, each with a line below: father and mother, then the children, in rows of
+        three or four, whichever leaves less room empty."""
+        pictures = [self.father.crop, self.mother.crop, *(child.image for child in self.children)]
+        columns = min(COLUMNS, key=lambda number: -len(pictures) % number)
+        return sheet(pictures, columns=columns, captions=self.captions())
 
     def save(self, folder: str | Path, *, with_sheet: bool = False) -> list[Path]:
         """Write `child.png`, `child.safetensors` and `child.json` (`child-2.png` … for further children), and
-        `sheet.png` if asked for. Returns what was written. Raises `OutputError` before anything is."""
+        `sheet.png` if asked for. Returns what was written.
+
+        What an earlier run wrote there and this one does not, such as a third child, is removed. Raises `OutputError`
+        before anything is written, also where files of these names lie there that no manifest knows, and
+        `WriteError` where the system writes nothing there.
+        """
         files = files_of(folder, len(self.children), with_sheet=with_sheet)
-        for path in files:
-            check_target(path)
+        with write_errors(folder):
+            stale = stale_files(folder, files)
+            for path in (*files, *stale):
+                check_target(path)
+            for path in stale:
+                path.unlink()
+            self._write(files, with_sheet)
+        return files
+
+    def _write(self, files: Sequence[Path], with_sheet: bool) -> None:
         for child, picture, latent in zip(self.children, files[::2], files[1::2], strict=False):
             write_png(picture, child.image)
             save_latent(latent, child.latent, child.weight_map)
@@ -120,11 +169,56 @@ class Result:
         atomic_write(files[2 * len(self.children)], manifest)
         if with_sheet:
             write_png(files[-1], self.sheet())
-        return files
+
+
+def latent_of(given: HasLatent) -> Latent:
+    """The latent, or that of a parent or child. Raises `UsageError` for anything else."""
+    found = given if isinstance(given, Latent) else getattr(given, "latent", None)
+    if not isinstance(found, Latent):
+        raise UsageError(
+            f"a {type(given).__name__} is no latent; give a kinblend.Latent, as `Engine.encode` makes one, or a "
+            "parent or child"
+        )
+    return found
+
+
+def stale_files(folder: str | Path, files: Sequence[Path]) -> list[Path]:
+    """What an earlier run left in a folder that these files do not replace: further children, a sheet.
+
+    Raises `OutputError` where files named like a child lie there, and no manifest that says whose they are.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        return []
+    kept = {path.name for path in files}
+    children = [path for path in sorted(place.iterdir()) if _CHILD.fullmatch(path.name) and path.name not in kept]
+    if children and not _is_manifest(place / MANIFEST):
+        raise OutputError(
+            f"{children[0]} is of no run that left its {MANIFEST} there; move it away, or name another folder"
+        )
+    sheets = [place / SHEET] if SHEET not in kept and says_synthetic(place / SHEET) else []
+    return children + sheets
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file is what `Result.save` writes beside children."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"schema", "request", "seeds"} <= set(found)
+
+
+def _caption(asked: Mapping[str, Any]) -> str:
+    """What a child was asked to be: "Girl, 8 years"."""
+    name, age = (asked.get("sex") or "child").capitalize(), asked.get("age")
+    years = "" if age is None else f", {age:g} year" + ("" if age == 1 else "s")
+    return name + years
 
 
 def files_of(folder: str | Path, children: int, *, with_sheet: bool = False) -> list[Path]:
     """Where `Result.save` writes: picture and latent of each child, the manifest, and the sheet if asked for."""
     stems = ["child", *(f"child-{number}" for number in range(2, children + 1))]
     names = [f"{stem}{suffix}" for stem in stems for suffix in (".png", ".safetensors")]
-    return [Path(folder) / name for name in [*names, "child.json", *(["sheet.png"] if with_sheet else [])]]
+    place = checked_path(folder, "a folder")
+    return [place / name for name in [*names, MANIFEST, *([SHEET] if with_sheet else [])]]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, NonFiniteError
 from kinblend.files import atomic_write
+from kinblend.storage.file_kinds import file_kind
 from kinblend.tensor_files import safe_open
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 KEY = "kinblend"
 SCHEMA = 1
+# What a file is wanted for, and what makes one.
+_WANTED = {
+    "latent": ("a latent", "; `kinblend encode` makes the latent of a photograph"),
+    "weight map": ("a weight map", ""),
+    "trios": ("encoded trios", "; `kinblend families encode` makes them of a list of trios"),
+}
 
 
 def write_checksummed(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
@@ -39,6 +46,7 @@ def read_checksummed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], 
     kinds: what the file may hold ("latent", "weight map").
     Raises `CorruptFileError` and `NonFiniteError`.
     """
+    _refuse_other_kinds(path, kinds[0])
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
@@ -59,6 +67,18 @@ def read_checksummed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], 
         raise CorruptFileError(f"{path} holds a {header.get('kind')!s:.40}, not a {kinds[0]}")
     _refuse_non_finite(path, tensors)
     return tensors, header
+
+
+def _refuse_other_kinds(path: str | Path, kind: str) -> None:
+    """Raise `CorruptFileError` for a file that is a picture, a table or a text: somebody took one for the other."""
+    what, how = _WANTED.get(kind, (kind, ""))
+    if found := file_kind(path):
+        raise CorruptFileError(f"{path} is {found}, not {what} in a .safetensors file{how}")
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of tensors with their names, shapes and dtypes."""
+    return _digest({name: tensor.detach().cpu() for name, tensor in tensors.items()}, {})
 
 
 def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:

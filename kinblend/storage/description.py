@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kinblend.errors import PackError
+from kinblend.validation import explain, missing_fields, shortened
 
 
 def _plain_name(name: str) -> str:
@@ -62,6 +63,8 @@ def check_description(path: Path, description: Any) -> None:
     try:
         Description.model_validate(description)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise PackError(f"{path} is off{f' at {where!r}' if where else ''}: {first['msg']}") from error
+        if missing := missing_fields(error):
+            raise PackError(f"{path} can't describe a pack: it lacks {', '.join(missing)}") from error
+        place, value, why = explain(error)
+        where = f"{place}={shortened(value)}" if place else "it"
+        raise PackError(f"{path} can't describe a pack: {where}: {why}") from error

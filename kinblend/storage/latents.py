@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import CorruptFileError
-from kinblend.storage.checksummed import read_checksummed, write_checksummed
+from kinblend.errors import CorruptFileError, LatentError
+from kinblend.storage.checksummed import read_checksummed, tensors_sha256, write_checksummed
 from kinblend.types import Latent, LatentSpace, WeightMap
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def save_latent(path: str | Path, latent: Latent, weights: WeightMap | None = No
         ...     float(load_latent(f"{folder}/child.safetensors").code.mean())
         1.0
     """
-    tensors = {"code": latent.code} | {_DETAIL + name: value for name, value in latent.detail.items()}
+    if not isinstance(latent, Latent):
+        raise LatentError(f"a {type(latent).__name__} is no latent; give a kinblend.Latent")
+    tensors = _tensors(latent)
     if weights is not None:
         latent.space.require(weights.space, "weight map")
         tensors["weights"] = weights.values
@@ -66,6 +68,20 @@ def load_latent(path: str | Path, space: LatentSpace | None = None) -> Latent:
     found = _space(path, header, space, "latent")
     detail = {name.removeprefix(_DETAIL): value for name, value in tensors.items() if name.startswith(_DETAIL)}
     return Latent(_take(path, tensors, "code"), found, detail)
+
+
+def is_latent(path: str | Path) -> bool:
+    """Whether a file is a latent by its name: one that ends in .safetensors, as no picture does."""
+    return Path(path).suffix.lower() == ".safetensors"
+
+
+def latent_sha256(latent: Latent) -> str:
+    """The SHA-256 of a latent's code and detail, 64 hex digits."""
+    return tensors_sha256(_tensors(latent))
+
+
+def _tensors(latent: Latent) -> dict[str, Tensor]:
+    return {"code": latent.code} | {_DETAIL + name: value for name, value in latent.detail.items()}
 
 
 def save_weight_map(path: str | Path, weights: WeightMap) -> None:

@@ -124,13 +124,20 @@ def write_description(folder: str | Path, description: Mapping[str, Any], files:
     description: name, encoder and projector (plugin names), layers, dim, resolution, generator (the file whose
         SHA-256 defines the latent space), settings, and what users should know: summary, training_data, licence,
         source.
+    Raises `PackError` before it writes: all keys that are missing at once, else the first thing that is wrong.
     """
-    folder = Path(folder)
-    sealed = {
-        name: {"sha256": file_sha256(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in sorted(files)
-    }
-    text = _text({"schema": SCHEMA, **description, "files": sealed})
+    from kinblend.storage.description import check_description
+
+    folder, names = Path(folder), sorted(files)
+    if lost := [name for name in names if not (folder / name).is_file()]:
+        raise PackError(f"{folder} has no file {', '.join(lost)}; write it first")
+    sealed = {name: {"sha256": file_sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in names}
+    said = {"schema": SCHEMA, **description, "files": sealed}
+    check_description(folder / DESCRIPTION, said)
+    try:
+        text = _text(said)
+    except (TypeError, ValueError) as error:
+        raise PackError(f"{folder / DESCRIPTION} can't describe a pack: JSON has no word for it: {error}") from error
     atomic_write(folder / DESCRIPTION, text.encode())
     return open_pack(folder)
 

@@ -133,7 +133,7 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
         (["models", "import", "tests"], 4, "is a folder"),
         (["models", "import", "x.pt", "--name", "../../evil"], 2, "use lower case letters"),
         (["models", "add", "morphable", "x.safetensors"], 2, "comes with a plugin"),
-        (["analyze", "--trios", "x.safetensors", "--null", "shuffled"], 2, "write --null NAME=FILE"),
+        (["analyze", "--trios", "x.safetensors", "--control", "shuffled"], 2, "write --control NAME=FILE"),
         (["evaluate", "blender", "--trios", "x", "--weights", "a=learned:b"], 3, "b does not exist"),
         (["edit", "x.safetensors", "--edit", "=2"], 2, "write --edit attribute=strength"),
         (["run", "--father", "a", "--mother", "b", "--set", "encoder.wings=2"], 2, "'morphable' has no option"),
@@ -161,7 +161,7 @@ def test_strategies_that_lack_weights_on_a_backbone_say_so(tmp_path: Path) -> No
 
 
 def test_the_groups_of_a_backbones_layers_are_options(tmp_path: Path) -> None:
-    assert "--set blender.shares.complexion=\t\tlayers 1-1" in here("blenders", "show", "layer")[1]
+    assert "--set blender.shares.complexion=\t0 to 1\t\tlayers 1-1" in here("blenders", "show", "layer")[1]
     sets = ["blender.shares.head-and-pose=1", "blender.shares.features=0.25", "blender.default=0.5"]
     shares = {"head-and-pose": 1, "features": 0.25}
     assert parse_sets(sets, ("blender",)) == {"blender": {"shares": shares, "default": 0.5}}

@@ -53,7 +53,7 @@ def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
     assert one.tobytes() == other.tobytes()
 
 
-def test_a_sheet_shows_parents_reconstructions_and_children(site: Site) -> None:
+def test_a_sheet_shows_everyone_once_with_a_caption(site: Site) -> None:
     parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--quiet"]
     parents = parents[:-1]
     done = site.kinblend("run", *parents, "--children", 3, "--blender", "mask", "--sheet", "--out", "three")
@@ -61,7 +61,8 @@ def test_a_sheet_shows_parents_reconstructions_and_children(site: Site) -> None:
     [said] = [line for line in done.stderr.splitlines() if "--age N" in line]
     assert "of 8 years" in said and "girl" in said and "boy" in said
     assert len(done.stdout.splitlines()) == 8
-    assert opened(site.folder / "three" / "sheet.png").size == (4 * 392 - 8, 2 * 392 - 8)
+    row = 384 + 8 + 384 // 14 + 8  # picture, caption and what is between them
+    assert opened(site.folder / "three" / "sheet.png").size == (3 * 392 - 8, 2 * row - 8)
 
 
 def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) -> None:
@@ -95,7 +96,7 @@ def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) 
         (["run", "--father", "x.jpg", "--mother", "y.jpg", "--quiet"], 3, "x.jpg"),
         (["render", "father.safetensors", "other/father.safetensors"], 2, "the same file name"),
         (["train", "backbone", "morphable"], 2, "faces"),
-        (["train", "backbone", "morphable", "--wings", "2"], 2, "has no option 'wings'"),
+        (["train", "backbone", "morphable", "--faces", "x", "--wings", "2"], 2, "has no option 'wings'"),
     ],
 )
 def test_wrong_words_and_inputs_get_one_line_and_their_exit_code(

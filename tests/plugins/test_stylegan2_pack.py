@@ -132,7 +132,7 @@ def test_from_faces_to_a_picture_by_kinblends_commands(tmp_path: Path) -> None:
     write_faces(tmp_path / "faces.zip", 12, 4, 64)
     done = site.kinblend("pack-faces", "faces.zip", "small.zip", "--size", 16)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("16 faces")
+    assert done.stdout.startswith("faces\t16\n")
     assert (tmp_path / "small.zip").stat().st_size < (tmp_path / "faces.zip").stat().st_size
     assert read(tmp_path / "small.zip", "val", 16).shape == (4, 3, 16, 16)
     sizes = ["--resolution", 16, "--width", 12, "--taper", 192, "--depth", 1, "--dim", 16, "--batch", 4]

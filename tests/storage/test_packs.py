@@ -88,7 +88,7 @@ def test_a_description_that_is_off(name: str, pack: Pack) -> None:
     description = json.loads((pack.folder / "pack.json").read_text())
     CHANGES[name](description)
     (pack.folder / "pack.json").write_text(json.dumps(description))
-    with pytest.raises(PackError, match=r"pack\.json is off"):
+    with pytest.raises(PackError, match=r"pack\.json can.t describe a pack"):
         open_pack(pack.folder)
 
 

@@ -93,7 +93,7 @@ def test_children_come_with_pictures_likeness_and_files(client: TestClient, fami
     png = client.get(child["png"])
     assert "Synthetic image" in Image.open(io.BytesIO(png.content)).info["Description"]
     assert png.headers["content-disposition"] == 'attachment; filename="child.png"'
-    assert Image.open(io.BytesIO(client.get(family["sheet"]).content)).size == (776, 776)
+    assert Image.open(io.BytesIO(client.get(family["sheet"]).content)).size == (3 * 392 - 8, 384 + 8 + 384 // 14)
     with zipfile.ZipFile(io.BytesIO(client.get(family["bundle"]).content)) as bundle:
         assert set(bundle.namelist()) == {"child.png", "child.safetensors", "child.json", "sheet.png"}
         assert bundle.read("child.png") == png.content
@@ -184,7 +184,7 @@ def test_two_photographs_in_one_request(client: TestClient) -> None:
     [
         ({"blender": "nobody"}, "there is no blender"),
         ({"blender_options": {"wings": 2}}, "has no option"),
-        ({"blender_options": {"share": 2}}, "less than or equal to 1"),
+        ({"blender_options": {"share": 2}}, "use at most 1"),
         ({"edits": {"wings": 1}}, "can't move 'wings'"),
         ({"edits": {"age": -1}, "age": 8}, "contradicts an edit of age"),
         ({"edits": {"gender": "blue"}}, "gender=female or gender=male"),

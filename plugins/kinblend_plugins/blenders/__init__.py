@@ -45,7 +45,7 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
     register(
         kinblend.PluginSpec(
             "mask",
-            "every gene from one parent, drawn by seed",
+            "each stretch of the code from one parent, drawn by seed",
             f"{_HERE}.mask:MaskBlender",
             f"{_OPTIONS}:MaskOptions",
             preferred=10,

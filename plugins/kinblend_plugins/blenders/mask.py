@@ -1,4 +1,4 @@
-"""Binary inheritance: every gene comes whole from one parent."""
+"""Binary inheritance: every stretch of the code comes whole from one parent."""
 
 from __future__ import annotations
 

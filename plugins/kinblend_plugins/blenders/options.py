@@ -101,7 +101,7 @@ class MaskOptions(_Options):
     by: Literal["group", "dimension", "layer", "element"] = Field(
         "group", description="what is handed down whole; group: a dimension in all layers of a group"
     )
-    share: Share = Field(0.5, description="the chance that a gene comes from the father")
+    share: Share = Field(0.5, description="the chance that what is handed down whole comes from the father")
     run: float = Field(32, ge=1, description="how many dimensions side by side are drawn together, on average")
     file: Path | None = Field(
         None,

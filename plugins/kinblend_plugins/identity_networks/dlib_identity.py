@@ -12,6 +12,7 @@ from PIL import Image as pil
 
 from kinblend import IdentityNetwork
 from kinblend.cancellation import check_cancelled
+from kinblend.face_interfaces import SimilarityScale
 from kinblend.faces import predict_in_crop
 from kinblend.identity import CHIP, SIDE, chips, identity_network
 from kinblend.imaging import to_batch
@@ -27,6 +28,10 @@ class DlibIdentity(IdentityNetwork):
     """Embeddings of 128 dimensions; under a distance of 0.6 dlib takes two faces for one person."""
 
     embedding_size = 128
+    # Strangers: 5,151 pairs of the 102 people of the Face Research Lab London Set, middle 90 % 0.77 to 0.90. One
+    # person: 57 pairs of photographs of the ten of `openpeople`, 0.96 to 0.99 (benchmarks/similarity_scale.py).
+    # Siblings: photographs of Families in the Wild, where strangers have 0.86 (docs/learned-blender.md).
+    scale = SimilarityScale(strangers=0.84, siblings=0.90, same_person=0.97)
     input_side = round(CHIP / SIDE)
 
     def __init__(self) -> None:

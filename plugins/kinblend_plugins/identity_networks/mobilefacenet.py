@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from kinblend import IdentityNetwork
 from kinblend.checkpoints import build_network, home_folder, read_torch
 from kinblend.errors import CheckpointError, ModelError
+from kinblend.face_interfaces import SimilarityScale
 from kinblend.identity import cut
 
 FILE = "mobilefacenet.ckpt"
@@ -105,6 +106,8 @@ class MobileFaceNet(IdentityNetwork):
     """
 
     embedding_size = 256
+    # On photographs of Families in the Wild (docs/learned-blender.md).
+    scale = SimilarityScale(strangers=0.05, siblings=0.20)
     input_side = round(WIDTH / (BOX[2] - BOX[0]))
 
     def __init__(self) -> None:

@@ -19,6 +19,7 @@ from kinblend_plugins.interfacegan.directions import to_code_shape
 # where two groups of equal size make up most of a scale's variance, each group's mean lies about one standard
 # deviation from the middle.
 WORDS = {"gender": {"female": -1.0, "male": 1.0}}
+SPREAD = 3.0  # standard deviations about the mean in which nearly all faces lie that a direction was fitted to
 DESCRIPTION = "attributes"  # key of the metadata: JSON, a description for each attribute
 SLOPE = "slope"  # key of the metadata: of the mapping network's last leaky ReLU, which is undone before all else
 
@@ -64,6 +65,31 @@ class Direction:
         if self.reader is None:
             return ()
         return (self.facts["unit"],) if self.facts.get("unit") else tuple(self._words(name))
+
+    @property
+    def fitted_strengths(self) -> tuple[float, float] | None:
+        """Between which strengths of a mean face it was fitted; None where nothing is known of how to read it."""
+        if self.reader is None:
+            return None
+        if self.curve is not None:
+            return float(self.curve.at[0]), float(self.curve.at[-1])
+        span = self.fitted_values
+        if span is None:
+            return -SPREAD, SPREAD
+        ends = self._even(torch.tensor([*span, self.facts["mean"]]))
+        low, high = ((ends[:2] - ends[2]) / self.facts["sd"]).tolist()
+        return low, high
+
+    @property
+    def fitted_values(self) -> tuple[float, float] | None:
+        """Between which values, in its own unit, an attribute was fitted; None where it has none or nobody knows."""
+        if self.reader is None or not self.facts.get("unit"):
+            return None
+        if self.curve is not None:
+            tables = torch.stack([self.curve.low, self.curve.high])
+            return float(tables[:, 0].min()), float(tables[:, -1].max())
+        knots = self.facts.get("knots")
+        return (float(knots[0]), float(knots[-1])) if knots else None
 
     def change(self, codes: Tensor, strength: float) -> Tensor:
         """What an edit adds to codes [n, L, D]; on a path it depends on where each of them stands."""

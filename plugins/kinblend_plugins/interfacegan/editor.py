@@ -139,6 +139,16 @@ class DirectionEditor(Editor):
         found = {name: self._directions[name].targets(name) for name in self.attributes()}
         return {name: targets for name, targets in found.items() if targets}
 
+    def strength_ranges(self) -> dict[str, tuple[float, float]]:
+        found = {
+            name: self._directions[name].fitted_strengths for name in self.attributes() if name not in self._given
+        }
+        return {name: span for name, span in found.items() if span is not None}
+
+    def target_ranges(self) -> dict[str, tuple[float, float]]:
+        found = {name: self._directions[name].fitted_values for name in self.attributes()}
+        return {name: span for name, span in found.items() if span is not None}
+
     def strength_for_target(self, code: Tensor, attribute: str, value: float | str, unit: str) -> float:
         direction = self._known(attribute)
         if (unit or value) not in direction.targets(attribute):

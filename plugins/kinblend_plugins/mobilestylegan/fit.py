@@ -45,8 +45,8 @@ def fit_heads(
     pictures: Annotated[int, typer.Option(min=20, help="That are drawn and learned from.")] = 240,
     steps: Annotated[int, typer.Option(min=1, help="Of training, for each head.")] = 400,
     seed: Annotated[int, typer.Option(help="Of the pictures.")] = 0,
-) -> None:
-    """Fit the heads with which a MobileStyleGAN makes pictures of 64 to 512 px at their own cost.
+) -> Path:
+    """Fit the heads with which a MobileStyleGAN makes pictures of 64 to 512 px at their own cost. Returns the file.
 
     Raises `PackError` where the generator can't be read.
     """
@@ -58,7 +58,7 @@ def fit_heads(
     heads = fit(build(whole), pictures, steps, seed, lambda line: typer.echo(line, err=True))
     with replacing(out) as part:
         save_file({name: tensor.half() for name, tensor in heads.items()}, part)
-    typer.echo(str(out))
+    return out
 
 
 def fit(generator: Generator, pictures: int, steps: int, seed: int, log: Callable[[str], None]) -> dict[str, Tensor]:

@@ -25,7 +25,9 @@ class HeredityOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     trios: Paths = Field(min_length=1, description="what `kinblend families encode` wrote; several, comma between")
-    shuffle_children: bool = Field(False, description="give families each other's children: the null to compare with")
+    shuffle_children: bool = Field(
+        False, description="give families each other's children: a control to compare with"
+    )
     seed: int = Field(0, description="of the split and the order")
 
 
@@ -89,7 +91,9 @@ class TrainOptions(BaseModel):
     swap: bool = Field(True, description="change the parents' places half of the time")
     contrast: float = Field(0.0, ge=0, le=1, description="share of the loss that ranks the own child before others'")
     pretrain: int = Field(0, ge=0, description="epochs on synthetic trios before the real ones")
-    shuffle_children: bool = Field(False, description="give families each other's children: the null to compare with")
+    shuffle_children: bool = Field(
+        False, description="give families each other's children: a control to compare with"
+    )
     ablate: bool = Field(False, description="train a grid that leaves each regulariser out, and write its table")
     seed: int = Field(0, description="of the split, the order, the noise and the first weights")
 

@@ -6,7 +6,6 @@ between is real (`bridge.Render`) where the report had a random matrix.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -86,10 +85,12 @@ class Run:
 
     def begin(self, known: Mapping[str, Any]) -> None:
         """Start the log with what training is compared with, and train on synthetic families where asked to."""
-        first = {"baselines": self.session.baselines(), **known}
+        baselines = self.session.baselines()
+        first = {"baselines": baselines, **known}
         atomic_write(self.log.path, b"")
         self.log.write(first)
-        self.log.tell(json.dumps(first))
+        for name, figures in {**known, **baselines}.items():
+            self.log.tell(f"{name}: {line_of(figures) if isinstance(figures, Mapping) else figures}")
         for record in pretrain(self.session, self.session.bridge):
             self._note(record)
 

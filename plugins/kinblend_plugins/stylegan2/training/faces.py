@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
@@ -30,7 +30,7 @@ def pack(
     out: Annotated[Path, typer.Argument(help="The archive to write.")],
     size: Annotated[int, typer.Option(help="Side of the faces in px.")] = 128,
     quality: Annotated[int, typer.Option(help="Of the WebP pictures, 1 to 100.")] = 85,
-) -> None:
+) -> dict[str, Any]:
     """Write the faces of `source` at `size` px, all splits, as an archive to train on.
 
     Raises `InputError` where the source is no such zip, `OutputError` where `out` is the source or no plain file.
@@ -47,7 +47,7 @@ def pack(
             small.writestr(name, buffer.getvalue())
             rows.append({"file": name, **{key: row[key] for key in KEPT if key in row}})
         small.writestr(INDEX, _csv(rows))
-    typer.echo(f"{len(rows)} faces, {out.stat().st_size / 1e6:.1f} MB: {out}")
+    return {"faces": len(rows), "bytes": out.stat().st_size, "file": str(out)}
 
 
 def read(path: Path, split: str, size: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a file is that is no checkpoint, told by how it begins: a web page, a git-LFS pointer, a picture."""
+"""What a file is, told by how it begins, where another kind was asked for: a web page, a picture, a table."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"MZ", "a program"),
 )
 
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_TEXT = frozenset(range(32, 127)) | frozenset(b"\t\n\r\f") | frozenset(range(128, 256))  # UTF-8 and Latin-1
+
 
 def describe_foreign_file(path: str | Path) -> str:
     """What a file is that is no checkpoint, with what to do ("a web page, …"); "" where it may be one.
@@ -46,6 +49,24 @@ def describe_foreign_file(path: str | Path) -> str:
     except OSError:
         return ""
     return describe_head(head)
+
+
+def file_kind(path: str | Path) -> str:
+    """What a file is by how it begins: "a picture", "a table" or "a text".
+
+    Empty for anything else, and where it can't be read.
+    """
+    try:
+        with open_plain(path) as file:
+            start = file.read(64)
+    except OSError:  # whoever needs it says why
+        return ""
+    if start.startswith(_PICTURES) or start[8:12] == b"WEBP":
+        return "a picture"
+    text = bool(start) and all(byte in _TEXT for byte in start)
+    if start.startswith(b"PAR1") or (text and Path(path).suffix.lower() in (".csv", ".tsv")):
+        return "a table"
+    return "a text" if text else ""
 
 
 def is_safetensors(head: bytes) -> bool:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, NonFiniteError
+from kinblend.file_kinds import file_kind
 from kinblend.files import atomic_write
-from kinblend.storage.file_kinds import file_kind
 from kinblend.tensor_files import safe_open
 
 if TYPE_CHECKING:

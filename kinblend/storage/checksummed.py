@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, NonFiniteError
-from kinblend.file_kinds import file_kind
+from kinblend.file_kinds import describe_foreign_file, file_kind
 from kinblend.files import atomic_write
 from kinblend.tensor_files import safe_open
 
@@ -71,8 +71,11 @@ def read_checksummed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], 
 
 def _refuse_other_kinds(path: str | Path, kind: str) -> None:
     """Raise `CorruptFileError` for a file that is a picture, a table or a text: somebody took one for the other."""
+    foreign = describe_foreign_file(path)
+    if ";" in foreign:  # it says itself what to do
+        raise CorruptFileError(f"{path} is {foreign}")
     what, how = _WANTED.get(kind, (kind, ""))
-    if found := file_kind(path):
+    if found := foreign or file_kind(path):
         raise CorruptFileError(f"{path} is {found}, not {what} in a .safetensors file{how}")
 
 

@@ -54,6 +54,11 @@ class Context:
         group of all layers where there is no backbone."""
         return self.projector().layer_groups() if self.projector else {"all": (0, self.space.layers - 1)}
 
+    def whole_groups(self) -> Sequence[str]:
+        """The groups of layers that are handed down whole where lots are drawn: `HandsDownWhole.whole_groups`."""
+        projector = self.projector() if self.projector else None
+        return projector.whole_groups() if isinstance(projector, HandsDownWhole) else ()
+
 
 class Plugin:
     """What the four have in common.
@@ -319,7 +324,7 @@ class Projector(Plugin, ABC):
     """Generator: latent → image; `project` is GAN inversion. Implement `synthesize`.
 
     What else a projector can is told by the protocols below, which kinblend looks for: `SamplesLatents`,
-    `HasStyleWeights`, `InvertsImages`, `KeepsDetail`, `HasPrior`, `RemovesLighting`.
+    `HasStyleWeights`, `InvertsImages`, `KeepsDetail`, `HasPrior`, `RemovesLighting`, `HandsDownWhole`.
 
     Attributes:
         resolution: side of the square pictures it makes, in pixels.
@@ -457,3 +462,11 @@ class RemovesLighting(Protocol):
 
     def remove_lighting(self, codes: Tensor) -> Tensor:
         """Codes of the same faces without light from one side: float32 [n, L, D] → [n, L, D]."""
+
+
+@runtime_checkable
+class HandsDownWhole(Protocol):
+    """A projector with groups of layers that come whole from one parent where a strategy draws lots."""
+
+    def whole_groups(self) -> Sequence[str]:
+        """Names among those of `layer_groups`: where a complexion is cut into pieces, its colours make patches."""

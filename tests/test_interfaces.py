@@ -3,7 +3,7 @@
 import pytest
 
 from kinblend import Context, LatentSpace, Projector, load_backbone
-from kinblend.interfaces import HasPrior, InvertsImages, KeepsDetail, RemovesLighting, SamplesLatents
+from kinblend.interfaces import HandsDownWhole, HasPrior, InvertsImages, KeepsDetail, RemovesLighting, SamplesLatents
 from kinblend_plugins.stylegan2.projector import layer_groups
 
 
@@ -24,7 +24,8 @@ def test_a_backbone_that_says_nothing_has_one_group() -> None:
 
     projector = Plain(None, Context(LatentSpace("plain", 5, 8, "0" * 64)))
     assert projector.layer_groups() == projector.context.layer_groups() == {"all": (0, 4)}
-    known = (SamplesLatents, InvertsImages, KeepsDetail, HasPrior, RemovesLighting)
+    known = (SamplesLatents, InvertsImages, KeepsDetail, HasPrior, RemovesLighting, HandsDownWhole)
+    assert projector.context.whole_groups() == ()
     assert not any(isinstance(projector, protocol) for protocol in known)
 
 

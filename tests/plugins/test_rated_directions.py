@@ -186,7 +186,10 @@ def test_measures_of_landmarks():
     points[41], points[46] = (42, 52), (58, 52)
     picture = Image.new("RGB", (100, 100), (200, 200, 200))
     found = measure(picture, points)
-    assert found == {"width": pytest.approx(0.8), "yaw": pytest.approx(0), "beard": pytest.approx(0)}
+    assert found == {"width": pytest.approx(0.8), "yaw": pytest.approx(0), "beard": pytest.approx(0), "mouth": 0}
+    points[65:68] = (50, 83)
+    points[61:64] = (50, 80)
+    assert measure(picture, points)["mouth"] == pytest.approx(0.15, abs=0.01)
     picture.paste((40, 40, 40), (0, 66, 100, 100))
     assert measure(picture, points)["beard"] > 0.5
     points[30] = (55, 62)

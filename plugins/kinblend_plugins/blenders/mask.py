@@ -17,6 +17,9 @@ class MaskBlender(Blender):
     By default a dimension comes from one parent in all layers of a group, since these draw the same part of a face:
     drawn layer by layer, many layers would make every child an average.
 
+    Groups that the backbone hands down whole (`Context.whole_groups`) are one gene: pieces of two complexions would
+    make patches.
+
     Genes that lie side by side are handed down in stretches (crossing over; Morgan 1911). So are neighbouring
     dimensions: what belongs together, a beard or a complexion, mostly stays together.
     Source: the binary mask strategy of the student report that kinblend began as, whose stretches are of one.
@@ -29,12 +32,15 @@ class MaskBlender(Blender):
         if self.options.file is not None or self.options.mask is not None:
             return self._given(layers, dim)
         group_of = self._group_of(layers)
-        rows = {"dimension": 1, "layer": layers, "element": layers, "group": int(group_of.max()) + 1}[self.options.by]
+        groups = list(self.context.layer_groups())
+        rows = {"dimension": 1, "layer": layers, "element": layers, "group": len(groups)}[self.options.by]
         shape = (rows, 1 if self.options.by == "layer" else dim)
         generator = torch.Generator().manual_seed(seed)
         draws = torch.rand(shape, generator=generator) < self.options.share
         crossed = torch.rand(shape, generator=generator) * self.options.run < 1
         start = torch.where(crossed, torch.arange(shape[1]), 0).cummax(1).values
+        if self.options.by == "group":
+            start[[groups.index(name) for name in self.context.whole_groups()]] = 0
         mask = draws.gather(1, start).to(father.dtype)
         result: Tensor = (mask[group_of] if self.options.by == "group" else mask).expand(layers, dim).contiguous()
         return result

@@ -80,3 +80,11 @@ def background_source(father: Latent, mother: Latent, share: float, wanted: str)
     larger = "father" if share > 0.5 else "mother"
     chosen = (father if (larger if wanted in ("auto", "plain") else wanted) == "father" else mother).detail
     return {name: value for name, value in chosen.items() if wanted != "plain" or name != "background"}
+
+
+def mixed_beard(father: Latent, mother: Latent, share: float, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """`beard` of a child: the photograph's as in `source`, the face's by the father's share."""
+    if not all("beard" in detail for detail in (father.detail, mother.detail, source)):
+        return {}
+    ours, theirs = (parent.detail["beard"][1] for parent in (father, mother))
+    return {"beard": torch.stack([source["beard"][0], theirs + (ours - theirs) * share])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from kinblend import AlignedFace, Context, Encoder, Latent
 from kinblend.errors import LatentShapeError
 from kinblend.imaging import to_batch, to_pictures
 from kinblend_plugins.morphable import skin
+from kinblend_plugins.morphable.beard import BeardZone
 from kinblend_plugins.morphable.landmarks import find_shape, to_shape
 from kinblend_plugins.morphable.model import BANDS, DETAIL, Morphable, resize
 from kinblend_plugins.morphable.options import EncoderOptions
@@ -30,6 +32,10 @@ class MorphableEncoder(Encoder):
         points = (self.model.mean_shape - torch.tensor(self.model.corner)) / self.model.side
         self._sure, self._forehead = skin.sure(points), skin.forehead(points)
 
+    @cached_property
+    def _beard(self) -> BeardZone:
+        return BeardZone.of(self.model)
+
     def encode(self, images: Tensor) -> Tensor:
         """float32 [n, 3, S, S] → float32 [n, L, D]. The landmarks are found in each picture."""
         if images.ndim != 4 or tuple(images.shape[1:]) != (3, self.input_size, self.input_size):
@@ -45,7 +51,7 @@ class MorphableEncoder(Encoder):
         `residual` float16 [3, 448, 448] (896 for 1024 px): the texture the code lacks. `tone` float16 [3, 24, 24]:
         the texture, coarsely. `hair` uint8 [112, 112]: where hair hangs over the face. `background` uint8 [3, S, S]:
         the photograph. `shape` float32 [63, 2]: of the face in it. `skin` uint8 [192, 192]: where the photograph
-        shows skin.
+        shows skin. `beard` float16 [2]: how surely the photograph shows a beard, and the face has one, in [0, 1].
         """
         shapes = [find_shape(f.image) if f.landmarks is None else to_shape(f.landmarks, f.image.width) for f in faces]
         return self._encode(to_batch([face.image for face in faces], self.input_size), torch.stack(shapes))
@@ -64,6 +70,7 @@ class MorphableEncoder(Encoder):
         texture = texture + model.unwarp((images - warped) * face, shapes, side) * (1 - resize(hair, side))
         detail = {
             "residual": (texture - model.texture(codes, side)).half(),
+            "beard": self._beard.share(texture)[:, None].expand(-1, 2).half(),
             "tone": resize(texture, BANDS[0]).half(),
             "hair": _bytes(hair[:, 0]),
             "background": _bytes((images + 1) / 2),

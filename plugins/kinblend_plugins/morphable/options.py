@@ -22,5 +22,5 @@ class ProjectorOptions(BaseModel):
 
     background: Literal["auto", "father", "mother", "plain"] = Field(
         "auto",
-        description="whose hair, ears, neck and background; auto: of the parent with the larger share; plain: none",
+        description="whose hair, ears, neck and background; auto: of who has the larger share; plain: a face on grey",
     )

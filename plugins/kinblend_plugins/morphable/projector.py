@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +16,7 @@ from kinblend.errors import LatentShapeError, UsageError
 from kinblend.imaging import to_pictures
 from kinblend.interfaces import Noise
 from kinblend_plugins.morphable import background, detail, geometry
+from kinblend_plugins.morphable.edited import EditedTexture
 from kinblend_plugins.morphable.model import DETAIL, LAYERS, Morphable, resize
 from kinblend_plugins.morphable.options import ProjectorOptions
 from kinblend_plugins.morphable.residual_gain import ResidualGain
@@ -46,7 +48,7 @@ class MorphableProjector(Projector):
         self.resolution = int(context.settings["resolution"])
         self._used = torch.tensor([[d < self.model.sizes(i) for d in range(self.space.dim)] for i in range(LAYERS)])
         detailed = context.files.get("detail.safetensors")
-        self._roughness = None if detailed is None else ResidualGain.load(detailed)
+        self._gain = None if detailed is None else ResidualGain.load(detailed)
 
     def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
         """The codes alone, on plain grey: float32 [n, L, D] → float32 [n, 3, size, size]. Differentiable.
@@ -85,6 +87,10 @@ class MorphableProjector(Projector):
         names = ("shape", "complexion", "features", "detail")
         return {name: (layer, layer) for layer, name in enumerate(names)}
 
+    def whole_groups(self) -> Sequence[str]:
+        """The complexion: its components are of the whole face, and pieces of two faces' make patches."""
+        return ("complexion",)
+
     def blend_detail(
         self, father: Latent, mother: Latent, weights: WeightMap, options: BaseModel
     ) -> Mapping[str, Tensor]:
@@ -93,16 +99,20 @@ class MorphableProjector(Projector):
             return {}
         share = float(weights.values[1:].mean())
         chosen = options.background if isinstance(options, ProjectorOptions) else "auto"
-        background_source = detail.background_source(father, mother, share, chosen)
-        return {**background_source, "residual": detail.mixed_residual(self.model, father, mother, weights.values)}
+        source = detail.background_source(father, mother, share, chosen)
+        return {
+            **source,
+            **detail.mixed_beard(father, mother, share, source),
+            "residual": detail.mixed_residual(self.model, father, mother, weights.values),
+        }
 
     def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
-        """The residual stronger or weaker by as much as the codes let expect."""
-        if self._roughness is None or not latent.detail:
+        """The residual as `edited.EditedTexture` has it follow."""
+        if not latent.detail:
             return latent.detail
-        residual = latent.detail["residual"].float()
-        gain = self._roughness.gain(latent.code, code, residual.shape[-1])
-        return {**latent.detail, "residual": (residual * detail.where_skin(self.model, gain)).half()}
+        beard = float(latent.detail["beard"][1]) if "beard" in latent.detail else 0.0
+        residual = self._edited.residual(latent.detail["residual"].float(), latent.code, code, beard)
+        return {**latent.detail, "residual": residual.half()}
 
     def project_to_prior(self, codes: Tensor, reference: Tensor) -> Tensor:
         """No dimension more than MAX_SD deviations from the mean, no layer more than RADIUS of them in root mean
@@ -120,6 +130,22 @@ class MorphableProjector(Projector):
         odd, count = codes * uneven, uneven.sum(1).clamp_min(1)
         deviation = (odd.square().sum(2) / count).sqrt()[:, :, None]
         return codes - odd * (1 - MAX_ASYMMETRY / deviation.clamp_min(MAX_ASYMMETRY))
+
+    def _beardless(
+        self, ground: Tensor, skin: Tensor, texture: Tensor, having: Mapping[str, Tensor], to_frame: Tensor
+    ) -> Tensor:
+        """The background [n, 3, R, R] without a beard that the faces of these textures don't have."""
+        if "beard" not in having or not bool(having["beard"].any()):
+            return ground
+        beard = self._edited.beard.gone(texture, having["tone"], having["beard"][:, 0])
+        if not beard.is_gone:
+            return ground
+        face, window = geometry.sample(texture, to_frame), self.model.face_at(to_frame)
+        return background.beardless(ground, skin, face, window, beard, to_frame)
+
+    @cached_property
+    def _edited(self) -> EditedTexture:
+        return EditedTexture(self.model, self._gain)
 
     def _radius(self, codes: Tensor) -> Tensor:
         """Of each layer, float32 [n, L, 1]."""
@@ -147,6 +173,7 @@ class MorphableProjector(Projector):
         skin = geometry.sample(having["skin"][:, None], to_photo, "bilinear") / 255
         change = background.complexion_change(model, texture, having["tone"])
         ground = background.matched(ground, skin, change, to_frame)
+        ground = self._beardless(ground, skin, texture, having, to_frame)
         hair = geometry.sample(having["hair"][:, None], at, "bilinear") / 255
         ground[:, :, rows, columns] = background.joined(face, ground[:, :, rows, columns], window, hair)
         return ground

@@ -17,6 +17,7 @@ from kinblend_plugins.morphable import geometry
 SIZE = 112  # px of the frame's side that skin and hair are told apart at
 FAR = 9.0  # squared Mahalanobis distance at which a colour is skin as likely as not
 MIN_LIGHT, MIN_TINT = 0.16, 0.05  # least deviations of a skin's brightness and of its tints, in log units
+OFFSET = 0.05  # of 1, added to colours, so that black has a logarithm
 # log RGB → brightness and two tints
 AXES = torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]) / torch.tensor([[3.0], [2.0], [2.0]])
 
@@ -41,8 +42,14 @@ class SkinColour:
 
 def tints(pictures: Tensor) -> Tensor:
     """Brightness and two tints of pictures in [−1, 1]: [n, 3, H, W]."""
-    logs = ((pictures.clamp(-1, 1) + 1) / 2 + 0.05).log()
+    logs = ((pictures.clamp(-1, 1) + 1) / 2 + OFFSET).log()
     return torch.einsum("ij,njhw->nihw", AXES.to(pictures), logs)
+
+
+def untinted(values: Tensor) -> Tensor:
+    """Brightness and two tints back to pictures, as `tints` took them apart: [n, 3, H, W]."""
+    logs = torch.einsum("ij,njhw->nihw", torch.linalg.inv(AXES).to(values), values)
+    return ((logs.exp() - OFFSET) * 2 - 1).clamp(-1, 1)
 
 
 def skin_colour(textures: Tensor, where: Tensor) -> SkinColour:

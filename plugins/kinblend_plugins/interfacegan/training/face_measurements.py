@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-MEASURES = ("width", "yaw", "beard")
+MEASURES = ("width", "yaw", "beard", "mouth")
 COLOURS = 8  # numbers of a complexion
 DARKEST = 8  # of 255; added, so that black has a logarithm
 REACH = 0.03  # of the distance between the eyes' outer corners: half the side of a patch
@@ -24,10 +24,11 @@ BROWS, EYELIDS, ABOVE = (19, 24), (37, 44), 1.3
 
 
 def measure(picture: Image, landmarks: NDArray[Any]) -> dict[str, float]:
-    """The face's width, its turn, and how dark its chin is. landmarks: float [68, 2] in pixels.
+    """The face's width, its turn, how dark its chin is, and its mouth. landmarks: float [68, 2] in pixels.
 
     width: cheek to cheek, over the height from the brows to the chin. yaw: the nose's tip between the eyes, in eye
-    distances. beard: how much darker chin and upper lip are than the cheeks, as a logarithm.
+    distances. beard: how much darker chin and upper lip are than the cheeks, as a logarithm. mouth: how far the lips
+    are apart, in eye distances; 0 where they are closed.
     """
     left, right = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
     line = right - left
@@ -36,7 +37,8 @@ def measure(picture: Image, landmarks: NDArray[Any]) -> dict[str, float]:
     down = np.hypot(*(landmarks[8] - landmarks[[21, 22]].mean(axis=0)))
     light = _reader(np.asarray(picture.convert("L"), dtype=np.float64)[..., None], landmarks)
     cheeks, chin = (np.mean([light(_middle(landmarks, of)) for of in patches]) for patches in (CHEEKS, CHIN))
-    return {"width": float(across / down), "yaw": float(turned), "beard": float(cheeks - chin)}
+    apart = np.hypot(*(landmarks[[67, 66, 65]] - landmarks[[61, 62, 63]]).mean(axis=0)) / np.hypot(*line)
+    return {"width": float(across / down), "yaw": float(turned), "beard": float(cheeks - chin), "mouth": float(apart)}
 
 
 def complexion(picture: Image, landmarks: NDArray[Any]) -> NDArray[np.float64]:

@@ -38,6 +38,7 @@ class AttributeSpec:
 
 
 NO_BEARD = 0.0  # women's median
+CLOSED = 0.02  # eye distances between closed lips, as landmarks have it
 ATTRIBUTE_SPECS = {
     "age": AttributeSpec("older", "years", "age"),
     "gender": AttributeSpec("more male", column="gender"),
@@ -48,6 +49,7 @@ ATTRIBUTE_SPECS = {
     "width": AttributeSpec("a wider face"),
     "beard": AttributeSpec("more beard", none=NO_BEARD, unless={"age": 16, "gender": 35}),
     "yaw": AttributeSpec("turned to the picture's right", neutral=0, pose=True),
+    "mouth": AttributeSpec("lips farther apart", neutral=CLOSED, neutral_from="above", pose=True),
 }
 
 

@@ -20,6 +20,7 @@ from kinblend.cli import (
     run,
     serve,
     steps,
+    study,
     train,
 )
 from kinblend.cli.command import App
@@ -51,6 +52,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(families.app, name="families")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(study.app, name="study")
 for kind in KINDS:
     app.add_typer(registry_commands.group(kind), name=f"{kind}s")
 

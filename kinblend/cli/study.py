@@ -205,9 +205,13 @@ def _strategies(
     from kinblend.evaluation.blender import default_strategies
     from kinblend.plugins import load_plugins
 
-    baseline = load_plugins()["blender"].default().name
-    available = default_strategies(engine.backbone, added, log)
-    if unknown := [name for name in wanted if name not in available]:
-        raise UsageError(f"--strategy {unknown[0]}: use one of {', '.join(available)}")
+    registered = load_plugins()["blender"]
+    baseline = registered.default().name
+    available = default_strategies(engine.backbone, added, None if wanted else log)
+    for name in wanted:
+        if name not in available and name in registered:
+            engine.blender(name)  # says which weights it lacks
+        if name not in available:
+            raise UsageError(f"--strategy {name}: use one of {', '.join(available)}")
     names = dict.fromkeys([baseline, *wanted, *added]) if wanted else available
     return {name: available[name] for name in names}, baseline

@@ -11,9 +11,11 @@ from PIL import Image
 from plugin_site import here
 from toy_study import Crowd
 
-from kinblend import load_backbone
+from kinblend import Engine, load_backbone
 from kinblend.cli.demo import example
+from kinblend.cli.study import _strategies
 from kinblend.datasets import Trios
+from kinblend.errors import WeightsMissingError
 from kinblend.families.trios import save_trios
 from kinblend.study import read_answers
 from kinblend.study.answers import AnswerFile
@@ -130,6 +132,16 @@ def test_what_cannot_be_is_said_in_one_line(words: list, code: int, said: str, t
     found, out, error = here("study", "prepare", trios, "--couples", 6, "--out", tmp_path / "s", *words, "--quiet")
     assert (found, out, error.count("\n")) == (code, "", 1) and said in error
     assert not (tmp_path / "s" / "study.json").exists()
+
+
+def test_a_strategy_without_weights_says_which_and_one_that_nobody_asked_for_nothing(
+    e4e_pack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = Engine(e4e_pack)
+    with pytest.raises(WeightsMissingError, match="no weights for learned"):
+        _strategies(engine, ["slerp", "learned"], {})
+    found, baseline = _strategies(engine, ["slerp"], {})
+    assert (list(found), baseline, capsys.readouterr().err) == (["average", "slerp"], "average", "")
 
 
 def test_a_scrambled_picture_has_the_same_pixels_elsewhere() -> None:

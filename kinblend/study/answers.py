@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from kinblend.errors import InputError
-from kinblend.files import append_text, atomic_write, open_plain
-from kinblend.storage.tables import LARGEST, csv_table
+from kinblend.files import append_text, atomic_write
+from kinblend.storage.tables import csv_table
+from kinblend.storage.texts import read_bytes
 from kinblend.study.design import HIGHEST, KNOWN
 
 CONSENT = "consent"  # the task of a participant's first row
@@ -55,9 +56,14 @@ class AnswerFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        data = _read(path) if path.is_file() else b""
+        data = read_bytes(path) if path.is_file() else b""
+        head = _line(COLUMNS).encode()
+        if whole_rows(data) and not data.startswith(head):
+            raise InputError(
+                f"{path} is no file of answers as they were written; move it away, or undo what changed it"
+            )
         if not data or whole_rows(data) != data:
-            atomic_write(path, whole_rows(data) or _line(COLUMNS).encode(), durable=True)
+            atomic_write(path, whole_rows(data) or head, durable=True)
 
     def rows(self) -> list[Answer]:
         """All of them."""
@@ -84,7 +90,7 @@ def read_answers(path: str | Path) -> list[Answer]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist; nobody has answered yet")
-    table = csv_table(whole_rows(_read(path)), str(path))
+    table = csv_table(whole_rows(read_bytes(path)), str(path))
     if tuple(table.columns) != COLUMNS:
         raise InputError(f"{path} is no file of answers; its columns are to be {', '.join(COLUMNS)}")
     seen: set[tuple[str, int]] = set()
@@ -134,14 +140,3 @@ def _line(cells: Any) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with open_plain(path) as file:
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror or error}") from error
-    if len(data) > LARGEST:
-        raise InputError(f"{path} has more than {LARGEST} bytes")
-    return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -10,16 +11,19 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from kinblend.errors import InputError
-from kinblend.files import atomic_write, open_plain
+from kinblend.files import atomic_write
+from kinblend.storage.texts import read_text
 
 DESCRIPTION, CONSENT, ANSWERS, PICTURES = "study.json", "consent.txt", "answers.csv", "pictures"
 PHOTOGRAPHS = ("father", "mother", "child")
 SCRAMBLED = "scrambled"
 UNRELATED = "unrelated"  # a condition of ratings: another couple's prediction beside the true child
-LARGEST = 2**24  # bytes of a text that is read
 
 CoupleId = Annotated[str, StringConstraints(pattern=r"^c[0-9]{3,6}$")]
-StrategyName = Annotated[str, StringConstraints(pattern=r"^[^\W_][\w ,.+-]{0,59}$")]  # stands in a CSV, on one line
+# It stands in a CSV, on one line, and no spreadsheet may take it for a formula.
+STRATEGY_NAME = re.compile(r"[^\W_]([\w ,.+-]{0,58}[\w.+-])?")
+NAMING = "use at most 60 letters, digits, spaces and , . + - _, a letter or digit first"
+StrategyName = Annotated[str, StringConstraints(pattern=f"^{STRATEGY_NAME.pattern}$")]
 
 
 class Couple(BaseModel):
@@ -104,7 +108,7 @@ class StudyFolder:
     @cached_property
     def consent(self) -> str:
         """What participants agree to, as it stood in the folder when it was first asked for. Raises `InputError`."""
-        text = _text(self.path / CONSENT).strip()
+        text = read_text(self.path / CONSENT).text.strip()
         if not text:
             raise InputError(f"{self.path / CONSENT} is empty; write what participants agree to")
         return text
@@ -144,23 +148,10 @@ def _read(path: Path) -> Study:
     if not path.is_file():
         raise InputError(f"{path.parent} holds no study ({DESCRIPTION} is missing); prepare one there first")
     try:
-        return Study.model_validate(json.loads(_text(path))).check()
+        return Study.model_validate(json.loads(read_text(path).text)).check()
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"{path}: {where}: {first['msg']}; prepare the study again") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON; prepare the study again") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        with open_plain(path) as file:
-            data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise InputError(f"{path} has more than {LARGEST} bytes")
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text") from error

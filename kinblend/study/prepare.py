@@ -23,7 +23,9 @@ from kinblend.study.folder import (
     ANSWERS,
     CONSENT,
     DESCRIPTION,
+    NAMING,
     PHOTOGRAPHS,
+    STRATEGY_NAME,
     Couple,
     Design,
     Study,
@@ -130,7 +132,7 @@ class FromPhotographs:
         return len(self._chosen)
 
     def sex(self, number: int) -> str:
-        return self._chosen[number].child_gender or ""
+        return _known_sex(self._chosen[number].child_gender or "")
 
     def key(self, number: int) -> str:
         trio = self._chosen[number]
@@ -172,8 +174,7 @@ class FromCodes:
         return len(self._rows)
 
     def sex(self, number: int) -> str:
-        found = self.trios.groups.get("sex", [""] * len(self.trios))[self._rows[number]]
-        return found if found in ("m", "f") else ""
+        return _known_sex(self.trios.groups.get("sex", [""] * len(self.trios))[self._rows[number]])
 
     def key(self, number: int) -> str:
         codes = [getattr(self.trios, role)[self._rows[number]] for role in PHOTOGRAPHS]
@@ -210,6 +211,9 @@ def prepare_study(
     def described(found: Sequence[Couple]) -> Study:
         if len(found) < 2:
             raise InputError(f"there are {len(found)} couples; a study needs more")
+        for name in strategies:
+            if not STRATEGY_NAME.fullmatch(name):
+                raise UsageError(f"{name!r:.80} can't be a strategy's name in a study: {NAMING}")
         return Study(
             backbone=engine.backbone.name,
             source=source.kind,
@@ -291,6 +295,10 @@ class _Maker:
             child = replace(engine.blend(father, mother, blender, seed).latent, detail={})
             child = engine.edit(child, editor, edits) if edits else child
             yield engine.backbone.render([child], seed=seed)[0]
+
+
+def _known_sex(text: str) -> str:
+    return text if text in ("m", "f") else ""
 
 
 def _couple(source: Source, number: int) -> Couple:

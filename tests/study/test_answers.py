@@ -23,7 +23,7 @@ ROW = Answer("0123456789abcdef", 0, 1, "choose", "", "c001", "average", "c001 c0
 
 def fields() -> st.SearchStrategy[str]:
     """Texts that a strategy may be called."""
-    return st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_ ,.+-]{0,30}", fullmatch=True)
+    return st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_ ,.+-]{0,30}[A-Za-z0-9_.+-])?", fullmatch=True)
 
 
 @settings(max_examples=50, deadline=None)
@@ -100,6 +100,9 @@ def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=r"a\.csv"):
         read_answers(tmp_path / "a.csv")
+    if text:
+        with pytest.raises(InputError, match=r"a\.csv"):
+            AnswerFile(tmp_path / "a.csv").rows()
     with pytest.raises(InputError, match="nobody has answered"):
         read_answers(tmp_path / "b.csv")
 
@@ -202,3 +205,14 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
             os.kill(server.process.pid, signal.SIGKILL)
         rows = read_answers(folder / "answers.csv")
         assert [row.trial for row in rows] == list(range(3 * round_ + 4))
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace(",", ";"), lambda text: "sep=,\n" + text])
+def test_a_file_that_a_spreadsheet_saved_is_analysed_but_not_gone_on_with(change, tmp_path: Path) -> None:
+    """Rows of two kinds in one file would be read as neither."""
+    file = AnswerFile(tmp_path / "answers.csv")
+    file.add(ROW)
+    file.path.write_text(change(file.path.read_text()))
+    assert read_answers(file.path) == [ROW]
+    with pytest.raises(InputError, match="move it away"):
+        AnswerFile(file.path)

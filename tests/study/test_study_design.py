@@ -158,6 +158,7 @@ def test_a_study_that_can_show_nothing_is_refused(changed: dict, said: str) -> N
         ("couples", [{"id": "../etc", "sex": "m"}] * 2),
         ("strategies", ["average", "two\nlines"]),
         ("strategies", ["average", "=SUM(A1)"]),
+        ("strategies", ["average", "ends with "]),
         ("design", {"choices": 1}),
         ("colour", "blue"),
         ("baseline", None),

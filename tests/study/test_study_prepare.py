@@ -14,13 +14,14 @@ from toy_study import Crowd
 from kinblend import Engine, load_backbone
 from kinblend.cli.demo import example
 from kinblend.cli.study import _strategies
-from kinblend.datasets import Trios
-from kinblend.errors import WeightsMissingError
+from kinblend.datasets import Trios, load_trios
+from kinblend.errors import UsageError, WeightsMissingError
+from kinblend.families.trio_list import TrioFiles
 from kinblend.families.trios import save_trios
-from kinblend.study import read_answers
+from kinblend.study import Design, read_answers
 from kinblend.study.answers import AnswerFile
 from kinblend.study.folder import StudyFolder
-from kinblend.study.prepare import SIDE, scramble
+from kinblend.study.prepare import SIDE, FromCodes, FromPhotographs, prepare_study, scramble
 
 COUPLES = 5
 
@@ -142,6 +143,23 @@ def test_a_strategy_without_weights_says_which_and_one_that_nobody_asked_for_not
         _strategies(engine, ["slerp", "learned"], {})
     found, baseline = _strategies(engine, ["slerp"], {})
     assert (list(found), baseline, capsys.readouterr().err) == (["average", "slerp"], "average", "")
+
+
+@pytest.mark.parametrize("name", ["a/b", "=1", "two\nlines", "ends with ", "", "x" * 61, '"quoted"', "a;b"])
+def test_a_name_that_would_harm_the_answers_is_refused_at_once(name: str, trios: Path, tmp_path: Path) -> None:
+    engine = Engine("morphable")
+    source = FromCodes(engine, load_trios(trios))
+    strategies = {"average": ("average", {}), name: ("slerp", {})}
+    with pytest.raises(UsageError, match="strategy's name"):
+        prepare_study(tmp_path, engine, source, strategies, "average", Design(choices=3))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("said", "meant"), [("m", "m"), ("f", "f"), ("", ""), ("male", ""), ("x", "")])
+def test_a_sex_that_is_not_known_is_none(said: str, meant: str) -> None:
+    picture = Path("a.jpg")
+    source = FromPhotographs(Engine("morphable"), [TrioFiles("F", picture, picture, picture, child_gender=said)])
+    assert (source.sex(0), len(source)) == (meant, 1)
 
 
 def test_a_scrambled_picture_has_the_same_pixels_elsewhere() -> None:

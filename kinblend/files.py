@@ -127,12 +127,18 @@ def atomic_write(path: str | Path, data: bytes, *, durable: bool = False) -> Non
         part.write_bytes(data)
 
 
-def append_text(path: str | Path, text: str) -> None:
-    """Write text, UTF-8, at the end of a file, which is made where there is none. Raises what `check_target` does."""
+def append_text(path: str | Path, text: str, *, durable: bool = False) -> None:
+    """Write text, UTF-8, at the end of a file, which is made where there is none.
+
+    durable: wait until the disk has it. Raises what `check_target` does.
+    """
     check_target(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | _NO_WAITING, 0o666)
     with os.fdopen(descriptor, "ab") as file:
         file.write(text.encode())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def open_for_writing(path: str | Path, *, append: bool = False) -> BinaryIO:

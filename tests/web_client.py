@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx2
@@ -50,11 +51,11 @@ def finished(client: httpx2.Client, answer: dict) -> dict:
 
 
 class Server:
-    """`kinblend serve` in a process of its own."""
+    """`kinblend serve`, or another command that serves, in a process of its own."""
 
-    def __init__(self, *words: str, code: str = "", **environ: str) -> None:
+    def __init__(self, *words: str, code: str = "", serve: Sequence[str] = ("serve",), **environ: str) -> None:
         start = ["-c", code] if code else ["-m", "kinblend.cli"]
-        command = [sys.executable, *start, "serve", "--port", "0", "--json", *words]
+        command = [sys.executable, *start, *serve, "--port", "0", "--json", *words]
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the server)
         streams = {"stdout": subprocess.PIPE, "stderr": self.log}
         self.process = subprocess.Popen(command, text=True, env=os.environ | environ, **streams)

@@ -20,6 +20,7 @@ from kinblend.cli import (
     run,
     serve,
     steps,
+    study,
     train,
 )
 from kinblend.cli.command import App
@@ -58,6 +59,7 @@ app.command("prepare", rich_help_panel=FAMILIES)(prepare.prepare)
 app.add_typer(train.app, name="train", rich_help_panel=TRAIN)
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel=TRAIN)
 app.command("analyze", rich_help_panel=TRAIN)(analyze.analyze)
+app.add_typer(study.app, name="study", rich_help_panel=TRAIN)
 app.command("doctor", rich_help_panel=PLUGINS)(doctor.doctor)
 app.command("plugins", rich_help_panel=PLUGINS)(plugins.plugins)
 for kind in KINDS:

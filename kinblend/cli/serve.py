@@ -47,7 +47,7 @@ def serve(
     quiet: flags.Quiet = False,
 ) -> None:
     """Serve the web app. Prints its address; Ctrl-C ends it."""
-    _check_installed()
+    check_installed()
     settings = load_settings(
         backbone=backbone,
         device=device,
@@ -59,7 +59,11 @@ def serve(
     from kinblend.web.access import Access
     from kinblend.web.app import create_app
 
-    app = create_app(settings, Access(host, settings.token), judge=judge)
+    serve_app(create_app(settings, Access(host, settings.token), judge=judge), host, port, proxy, as_json)
+
+
+def serve_app(app: FastAPI, host: str, port: int, proxy: str | None, as_json: bool) -> None:
+    """Serve an app whose state has `services` with `limits`, print its address, and end with Ctrl-C."""
     with _listen(host, port) as listening:
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
 
@@ -107,7 +111,8 @@ def _listen(host: str, port: int) -> socket.socket:
         raise KinblendError(f"{host}, port {port}: {error.strerror or error}; choose another --port") from error
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Raise `KinblendError` where a package of the web extra is missing."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise KinblendError(f"the web app needs {', '.join(missing)}: run `pip install kinblend[web]`")

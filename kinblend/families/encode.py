@@ -184,7 +184,7 @@ def _encode(job: tuple[str, str, EncodeConfig]) -> tuple[str, str]:
 
 def _look(picture: str, config: EncodeConfig) -> tuple[Image, Latent]:
     """The crop of the face and its latent. A small photograph is enlarged first, and its edges are held out."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     from kinblend.imaging.decode import read_image
 
@@ -193,12 +193,19 @@ def _look(picture: str, config: EncodeConfig) -> tuple[Image, Latent]:
         image = ImageOps.mirror(image)
     if config.aligned:
         return image, _engine(config).backbone.encode([image])[0]
-    if min(image.size) < MIN_SIDE:
-        scale = MIN_SIDE / min(image.size)
-        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-        image = pad_edges(image)
-    parent = _engine(config).parent(image)
+    parent = _engine(config).parent(enlarge_small(image))
     return parent.crop, parent.latent
+
+
+def enlarge_small(image: Image) -> Image:
+    """A picture that is too small for the detector, enlarged and with its edges held out; any other as it is."""
+    from PIL import Image as pil
+
+    if min(image.size) >= MIN_SIDE:
+        return image
+    scale = MIN_SIDE / min(image.size)
+    enlarged = image.resize((round(image.width * scale), round(image.height * scale)), pil.Resampling.BICUBIC)
+    return pad_edges(enlarged)
 
 
 def pad_edges(image: Image) -> Image:

@@ -27,7 +27,7 @@ UNMETERED = ("/static/", "/healthz", "/readyz", "/metrics")  # asked for by prog
 HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
@@ -36,16 +36,16 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """Security headers on every answer; nothing but static files may be kept by a cache."""
+    """Security headers on every answer; nothing but static files may be kept by a cache. policy: of its content."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, policy: str = CONTENT_POLICY) -> None:
+        self._app, self._headers = app, HEADERS | {"Content-Security-Policy": policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                headers.update(self._headers)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

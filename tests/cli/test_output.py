@@ -83,6 +83,8 @@ WRITERS = {
     "demo": ["demo"],
     "families encode": ["families", "encode", "no.csv"],
     "train backbone": ["train", "backbone", "morphable", "--faces", "no.zip"],
+    "study prepare": ["study", "prepare", "no.csv"],
+    "study analyze": ["study", "analyze", "no"],
     "analyze": ["analyze", "--trios", "no.safetensors"],
     "evaluate blender": ["evaluate", "blender", "--trios", "no.safetensors"],
     "train blender": ["train", "blender", "learned", "--trios", "no.safetensors"],
@@ -97,7 +99,7 @@ def test_a_place_where_nothing_can_be_written(name: str, tmp_path: Path) -> None
         assert str(out.parent) in error
 
 
-@pytest.mark.parametrize("name", ["run", "render", "demo"])
+@pytest.mark.parametrize("name", ["run", "render", "demo", "study prepare", "study analyze"])
 def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert here(*WRITERS[name], "--out", tmp_path / "file") == (

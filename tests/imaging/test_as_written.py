@@ -153,7 +153,7 @@ def test_a_jpeg_without_its_end_marker_is_read(
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
 def test_one_of_which_pixels_are_missing_is_refused(share: float, progressive: bool) -> None:
     data = saved(picture(), "JPEG", quality=90, progressive=progressive)
-    with pytest.raises(ImageError, match="(?i)truncated"):
+    with pytest.raises(ImageError, match=r"(?i)truncated"):
         decode_image(data[: int(share * len(data))])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,10 @@ SMALL = 256.0  # px of the face's square, from which enlarging gives nothing mor
 MOST_OUTSIDE = 7  # of 68 landmarks: with so many beyond the edge children were fine, with 38 and more broken
 INNER = slice(17, 68)  # brows, eyes, nose and mouth
 MOST_INNER_OUTSIDE = 3
+MOST_OF_BOX = 0.33
 TURNED = 25.0  # degrees to the side from which one is warned; `find_face` refuses at 35
 TILTED = 25.0  # degrees up or down
-BEYOND = 0.25
+BEYOND = 0.2
 GRID = 32  # points in a row, in which the square is looked at
 DARK = 0.16  # of white, the brightest twentieth of the face
 BLURRED = 0.22
@@ -138,16 +139,31 @@ def measure_quality(image: Image, landmarks: NDArray[Any], size: tuple[int, int]
     )
 
 
-def check_whole(landmarks: NDArray[Any], size: tuple[int, int], name: str = "the picture") -> None:
-    """Raise `FaceCutOffError` where more than a few of the landmarks [68, 2] lie outside a picture of this size."""
+def check_whole(
+    landmarks: NDArray[Any], box: Sequence[float], size: tuple[int, int], name: str = "the picture"
+) -> None:
+    """Raise `FaceCutOffError` where much of a face lies outside a picture of this width and height.
+
+    landmarks: float [68, 2]. box: the detector's, left, top, right, bottom. Both in pixels. Landmarkers that know
+    whole faces only squeeze half a one into the picture, while the box reaches beyond.
+    """
     import numpy as np
 
     away = _is_outside(landmarks, size)
-    if away.sum() > MOST_OUTSIDE or np.sum(away[INNER]) > MOST_INNER_OUTSIDE:
+    beyond = 1 - _inside(box, size)
+    if away.sum() > MOST_OUTSIDE or np.sum(away[INNER]) > MOST_INNER_OUTSIDE or beyond > MOST_OF_BOX:
         raise FaceCutOffError(
-            f"the face in {name} is cut off by the picture's edge: {away.sum()} of its 68 landmarks lie outside. "
-            "Use a picture that shows the whole face"
+            f"the face in {name} is cut off by the picture's edge: {away.sum()} of its 68 landmarks and {beyond:.0%} "
+            "of its area lie outside. Use a picture that shows the whole face"
         )
+
+
+def _inside(box: Sequence[float], size: tuple[int, int]) -> float:
+    """The share of a box that lies in the picture."""
+    left, top, right, bottom = box
+    across = max(0.0, min(right, size[0]) - max(left, 0))
+    down = max(0.0, min(bottom, size[1]) - max(top, 0))
+    return across * down / max((right - left) * (bottom - top), 1e-9)
 
 
 def count_outside(landmarks: NDArray[Any], size: tuple[int, int]) -> int:

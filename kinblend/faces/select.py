@@ -52,7 +52,7 @@ def find_face(image: Image, *, face: int | None = None, name: str = "the picture
             "needed each way. Use a larger version of the picture or one taken closer"
         )
     landmarks = predict_any_way_up(image, chosen)
-    check_whole(landmarks, image.size, name)
+    check_whole(landmarks, chosen.box, image.size, name)
     turned = yaw(chosen.points)
     if abs(turned) > LARGEST_YAW:
         raise ProfileError(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
+from plugin_site import here
 
 from kinblend.errors import ImageError, OutputError
 from kinblend.imaging import decode_image, read_image
@@ -212,18 +213,14 @@ def test_jpeg_xl_is_read() -> None:
 
 @pytest.mark.parametrize("kind", ["FIFO", "device"])
 def test_a_fifo_or_a_device_is_refused_by_every_command(kind: str, tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from kinblend.cli.app import app
-
     path = tmp_path / "a.jpg"
     if kind == "FIFO":
         os.mkfifo(path)
     else:
         path.symlink_to("/dev/zero")
     for words in (["align", str(path)], ["encode", str(path)], ["run", "--father", str(path), "--mother", str(path)]):
-        done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")])
-        assert "device, a FIFO" in str(done.exception), words
+        code, _, told = here(*words, "--out", tmp_path / "out")
+        assert code == 3 and "device, a FIFO" in told, words
 
 
 # --- pictures out

@@ -137,7 +137,7 @@ def _align(work: Work, options: PrepareOptions) -> StageResult:
     points = seen.back(predict(seen.image, upright) if own is None else own)
     chosen = five if own is None else points
     whole = (points + 0.5) / factor - 0.5 + corner
-    check_whole(whole, tuple(found["picture"]))
+    check_whole(whole, found["box"], tuple(found["picture"]))
     quality = measure_quality(image, points)
     quality = replace(
         quality,

@@ -27,9 +27,9 @@ def folder(person: str) -> Path:
 
 
 @cache
-def photograph(person: str, kind: str = "studio_portrait") -> Image.Image:
+def photograph(person: str, kind: str = "studio_portrait", longest: int = LONGEST) -> Image.Image:
     image = Image.open(folder(person) / f"{kind}.jpg").convert("RGB")
-    image.thumbnail((LONGEST, LONGEST))
+    image.thumbnail((longest, longest))
     return image
 
 

@@ -108,7 +108,7 @@ def test_a_head_cut_a_little_is_warned_of(side: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("kind", list(HIDDEN))
-@pytest.mark.parametrize("person", ["P001", "P005", "P007", "P009"])
+@pytest.mark.parametrize("person", ["P001", "P002", "P007", "P009"])
 @pytest.mark.parametrize("colour", ["#203040", "#a8cfe5", "#a06a50"])
 def test_what_hides_a_face_is_named(kind: str, person: str, colour: str) -> None:
     colour = "#101418" if kind == "sunglasses" else "#2a1c14" if kind == "fringe" else colour
@@ -121,7 +121,7 @@ def test_what_hides_a_face_is_named(kind: str, person: str, colour: str) -> None
 @pytest.mark.parametrize("person", PEOPLE)
 @pytest.mark.parametrize("kind", ["studio_portrait", "amateur_selfie"])
 def test_ordinary_photographs_are_not_warned_of(person: str, kind: str) -> None:
-    assert measure_quality(photograph(person, kind), landmarks(person, kind)).warnings == ()
+    assert cut_face(photograph(person, kind, 1000), 256).quality.warnings == ()
 
 
 @pytest.mark.parametrize("person", list(HANDS))
@@ -187,7 +187,7 @@ def test_every_warning_says_what_to_do() -> None:
     worst = FaceQuality(30, 30, 0, 100, 0.1, 0.05, 3, 0.5, {"eyes": 0.9, "mouth": 0.8}, 0.9, 0.9, 0.5)
     also = FaceQuality(0, -30, 0, 300, 0.1, 0.5, mouth_open=0.4)
     lines = [*worst.warnings, *also.warnings]
-    assert len(lines) == 10 and all(": use " in line for line in lines)
+    assert len(lines) == 11 and all(": use " in line for line in lines)
     assert "eyes and mouth" in lines[0] and "90% sure" in lines[0]
 
 

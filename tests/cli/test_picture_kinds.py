@@ -17,6 +17,11 @@ pytestmark = pytest.mark.skipif(
 KINDS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".png": "PNG"}
 
 
+def kind_of(path: Path) -> str | None:
+    with Image.open(path) as image:
+        return image.format
+
+
 @pytest.fixture(scope="module")
 def parents(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("parents")
@@ -39,7 +44,7 @@ def test_a_run_named_after_a_picture_writes_that_kind(
     assert set(map(Path, json.loads(said)["files"])) == set((tmp_path / "new").iterdir())
     for name in names:
         if name.endswith(suffix):
-            assert Image.open(tmp_path / "new" / name).format == KINDS[suffix]
+            assert kind_of(tmp_path / "new" / name) == KINDS[suffix]
 
 
 @pytest.mark.parametrize("suffix", KINDS)
@@ -48,7 +53,7 @@ def test_align_and_render_do_so(suffix: str, parents: tuple[Path, Path], tmp_pat
     assert here("align", parents[0], "--out", crop)[0] == 0
     assert here("encode", parents[0], "--backbone", "morphable", "--out", latent)[0] == 0
     assert here("render", latent, "--out", shown)[0] == 0
-    assert Image.open(crop).format == Image.open(shown).format == KINDS[suffix]
+    assert kind_of(crop) == kind_of(shown) == KINDS[suffix]
 
 
 def test_a_folder_of_such_a_name_stays_a_folder_and_other_kinds_are_refused(

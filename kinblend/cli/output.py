@@ -117,7 +117,7 @@ def log(text: str) -> None:
 def warn(lines: Iterable[str]) -> None:
     """Warnings for people, on stderr, a line each."""
     for line in lines:
-        log(f"warning: {line}")
+        log(f"note: {line}")
 
 
 def emit(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:

@@ -77,7 +77,11 @@ def run(
     ] = True,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where to write, or a picture: anna.jpg. Default: out.", rich_help_panel=flags.OUTPUT),
+        typer.Option(
+            metavar="FOLDER",
+            help="Where to write, or a picture: anna.jpg. Default: out.",
+            rich_help_panel=flags.OUTPUT,
+        ),
     ] = None,
     sheet: Annotated[
         bool,

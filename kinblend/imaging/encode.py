@@ -85,7 +85,7 @@ def write_picture(path: str | Path, image: Image, *, synthetic: bool = True) -> 
 
 
 def says_synthetic(path: str | Path) -> bool:
-    """Whether a file is a PNG that `write_png` made of a synthetic picture. False where there is no such file."""
+    """Whether a file is a PNG that `write_picture` made of a synthetic picture. False where there is no such file."""
     try:
         with open_plain(path) as file:
             start = file.read(4096)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from kinblend.faces import FaceQuality
 
 
-
-
 @dataclass(frozen=True)
 class Parent:
     """One parent as the run saw them: the aligned crop (RGB), its latent, the landmarks in pixels of the crop, and,

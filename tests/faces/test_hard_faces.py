@@ -241,7 +241,7 @@ def test_align_shows_and_draws_the_record(files: dict[str, Path], tmp_path: Path
     code, said, told = here("align", files["masked"], "--out", out, "--draw", draw, "--json")
     assert code == 0
     assert json.loads(said)["face_quality"]["occlusion"]["mouth"] > 0.5
-    assert "warning:" in told and "mouth" in told
+    assert "note:" in told and "mouth" in told
     drawn, plain = Image.open(draw).convert("RGB"), Image.open(files["masked"]).convert("RGB")
     assert drawn.width == plain.width and drawn.height > plain.height
     x, y = (int(value) for value in landmarks("P007")[30])

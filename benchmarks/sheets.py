@@ -15,7 +15,7 @@ from PIL.Image import Image
 from kinblend import Engine
 from kinblend.cli.demo import example
 from kinblend.errors import WeightsMissingError
-from kinblend.imaging.encode import write_png
+from kinblend.imaging.encode import write_picture
 from kinblend.pipeline.sheet import sheet
 
 COUPLES = (("P007", "P004"), ("P005", "P002"), ("P008", "P009"))
@@ -128,7 +128,7 @@ def write(path: Path, rows: Sequence[Sequence[Image]], side: int = SIDE, columns
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = sheet([picture for row in rows for picture in row], columns=columns, side=side)
     if path.suffix == ".png":
-        write_png(path, drawn)
+        write_picture(path, drawn)
     else:
         drawn.save(path, quality=90)
     print(path)

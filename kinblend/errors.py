@@ -90,6 +90,10 @@ class ProfileError(FaceError):
     """The head is turned too far from the camera."""
 
 
+class FaceCutOffError(FaceError):
+    """Much of the face lies beyond the picture's edge."""
+
+
 class LatentError(InputError):
     """A latent or weight map was refused."""
 

@@ -26,7 +26,7 @@ from kinblend.files import (
     remove_leftovers,
     replacing,
 )
-from kinblend.imaging.encode import write_png
+from kinblend.imaging.encode import write_picture
 from kinblend.pack_import import import_pack
 from kinblend.storage.packs import annotate
 from kinblend.storage.tables import write_table
@@ -49,7 +49,7 @@ def test_finding_05_every_kind_of_file_has_the_permissions_of_the_umask(
     for _ in range(2):  # new, and in the place of another
         save_latent(tmp_path / "latent", latent)
         save_heredity(tmp_path / "weights", Heredity(4, "dlib"))  # safetensors itself writes for its owner alone
-        write_png(tmp_path / "picture", Image.new("RGB", (4, 4)))
+        write_picture(tmp_path / "picture", Image.new("RGB", (4, 4)))
         write_table(tmp_path / "table.csv", {"a": int}, [{"a": 1}])
         atomic_write(tmp_path / "text", b"{}")
         append_text(tmp_path / "log", "line\n")
@@ -90,7 +90,7 @@ def special(kind: str, path: Path) -> None:
 WRITERS = {
     "atomic_write": lambda path: atomic_write(path, b"x"),
     "append_text": lambda path: append_text(path, "x"),
-    "write_png": lambda path: write_png(path, Image.new("RGB", (4, 4))),
+    "write_picture": lambda path: write_picture(path, Image.new("RGB", (4, 4))),
     "save_heredity": lambda path: save_heredity(path, Heredity(4, "dlib")),
 }
 

@@ -29,7 +29,7 @@ def demo(
     quiet: flags.Quiet = False,
 ) -> None:
     """Predict children of two example people; prints where the picture is."""
-    from kinblend.imaging.encode import write_png
+    from kinblend.imaging.encode import write_picture
     from kinblend.pipeline.sheet import sheet
 
     check_folder(out)
@@ -42,7 +42,7 @@ def demo(
     pictures = [first.father.crop, first.mother.crop, *(result.children[0].image for _, result in made)]
     path = out / "demo.png"
     captions = ["Father", "Mother", *(caption for caption, _ in made)]
-    write_png(path, sheet(pictures, columns=COLUMNS, side=240, captions=captions))
+    write_picture(path, sheet(pictures, columns=COLUMNS, side=240, captions=captions))
     emit_paths([path], as_json)
 
 

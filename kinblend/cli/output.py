@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
@@ -114,6 +114,12 @@ def log(text: str) -> None:
         write_line(sys.stderr, printable(text))
 
 
+def warn(lines: Iterable[str]) -> None:
+    """Warnings for people, on stderr, a line each."""
+    for line in lines:
+        log(f"note: {line}")
+
+
 def emit(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:
     """`data` as JSON, or `rows` on stdout: a table under `head` on a terminal, else tab-separated lines."""
     if as_json:
@@ -135,11 +141,11 @@ def emit(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: 
     Console(file=_stdout()).print(table)
 
 
-def emit_paths(paths: Sequence[Path], as_json: bool) -> None:
-    """Name the files that were written: a line each, or `{"files": […]}`."""
+def emit_paths(paths: Sequence[Path], as_json: bool, **facts: Any) -> None:
+    """Name the files that were written: a line each, or `{"files": […]}`. facts: what else the JSON says."""
     files = [str(path) for path in paths]
     if as_json:
-        emit({"files": files}, as_json=True)
+        emit({"files": files, **facts}, as_json=True)
     else:
         print("\n".join(files), file=_stdout())
 

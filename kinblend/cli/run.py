@@ -11,7 +11,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.age_and_sex import Age, SexOption, describe_default, parse_request
-from kinblend.cli.output import check_folder, emit, log
+from kinblend.cli.output import check_folder, emit, log, warn
 from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import stages
 from kinblend.cli.repeat import read_manifest
@@ -62,6 +62,7 @@ def run(
     seed: flags.ChildSeed = 0,
     neutral: flags.Neutral = True,
     editor: flags.Editor = None,
+    upscale: flags.Upscale = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
@@ -76,7 +77,11 @@ def run(
     ] = True,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where to write. Default: out.", rich_help_panel=flags.OUTPUT),
+        typer.Option(
+            metavar="FOLDER",
+            help="Where to write, or a picture: anna.jpg. Default: out.",
+            rich_help_panel=flags.OUTPUT,
+        ),
     ] = None,
     sheet: Annotated[
         bool,
@@ -92,7 +97,7 @@ def run(
     given = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
     from kinblend.pipeline.request import ChildRequest
-    from kinblend.pipeline.result import files_of, stale_files
+    from kinblend.pipeline.result import files_of, folder_of, stale_files
 
     wanted = parse_request(age, sex, edits)
     fields = {
@@ -110,6 +115,7 @@ def run(
         "children": children,
         "father_face": face if father_face is None else father_face,
         "mother_face": face if mother_face is None else mother_face,
+        "upscaler": upscale,
         "judge": judge,
     }
     request = ChildRequest.of({name: value for name, value in fields.items() if value not in (None, {})})
@@ -120,7 +126,7 @@ def run(
     if father is None or mother is None:
         raise UsageError("give both photographs: kinblend run FATHER MOTHER")
     out = out or _default_out(again)
-    check_folder(out)
+    check_folder(folder_of(out))
     files = files_of(out, request.children, with_sheet=sheet)
     for path in (*files, *stale_files(out, files)):
         check_target(path)
@@ -136,8 +142,7 @@ def run(
         raise SeveralFacesError(f"{error}. For one parent alone: --father-face N, --mother-face N") from error
     if line := describe_default(result.manifest["asked"]):
         log(line)
-    for line in result.warnings:
-        log(f"note: {line}")
+    warn(result.warnings)
     for line in _similarity(result.manifest):
         log(line)
     written = [str(path) for path in result.save(out, with_sheet=sheet)]

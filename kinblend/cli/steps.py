@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import check_file, check_folder, emit_paths, log
+from kinblend.cli.output import check_file, check_folder, emit_paths, log, warn
 from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import bar
 from kinblend.errors import UsageError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from kinblend.backbone import Backbone
+    from kinblend.faces import CutFace
     from kinblend.types import Latent
 
 Out = Annotated[Path | None, typer.Option(help="File to write; default: the input's name, here.")]
@@ -32,15 +33,29 @@ def align(
     out: Out = None,
     size: Annotated[int, typer.Option(min=16, max=4096, help="Side of the crop in pixels.")] = 512,
     face: flags.Face = None,
+    upscale: flags.Upscale = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="Also write the photograph with landmarks, box and angles drawn on it.")
+    ] = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Cut a face out of a photograph and turn it upright, as the FFHQ data set does."""
-    from kinblend.imaging.encode import write_png
+    """Cut a face out of a photograph and turn it upright, as the FFHQ data set does.
 
-    path = _checked_out(picture, ".aligned.png", out)
-    write_png(path, _cut(picture, size, face), synthetic=False)
-    emit_paths([path], as_json)
+    With --json: how the head is turned, how sharp and large the face is, what covers it."""
+    from kinblend.faces.draw import draw_face
+    from kinblend.imaging import read_image
+    from kinblend.imaging.encode import write_picture
+
+    path = _checked_picture(flags.default_out(picture, ".aligned.png", out))
+    written = [path, *([_checked_picture(draw)] if draw else [])]
+    if len({file.resolve() for file in written}) < len(written):
+        raise UsageError("--out and --draw name the same file; give two names")
+    found = _cut(picture, size, face, upscale)
+    write_picture(path, found.face.image, synthetic=False)
+    if draw:
+        write_picture(draw, draw_face(read_image(picture), found.found, found.quality), synthetic=False)
+    emit_paths(written, as_json, face_quality=found.quality.record())
 
 
 def encode(
@@ -48,6 +63,7 @@ def encode(
     out: Out = None,
     aligned: flags.Aligned = False,
     face: flags.Face = None,
+    upscale: flags.Upscale = None,
     sets: flags.Sets = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
@@ -61,10 +77,17 @@ def encode(
 
     options, path = parse_sets(sets or [], ("encoder",)), _checked_out(picture, ".safetensors", out)
     crop = _square(picture, face) if aligned else None
+    if aligned and upscale is not None:
+        raise UsageError("--upscale has nothing to enlarge in an aligned crop; leave out --upscale or --aligned")
     engine = flags.open_engine(backbone, device, precision, memory_budget, options)
-    latent = engine.parent(picture, face).latent if crop is None else engine.backbone.encode([crop])[0]
-    save_latent(path, latent)
-    emit_paths([path], as_json)
+    if crop is not None:
+        save_latent(path, engine.backbone.encode([crop])[0])
+        emit_paths([path], as_json)
+        return
+    parent = engine.parent(picture, face, upscale)
+    warn(f"{picture}: {line}" for line in parent.warnings)
+    save_latent(path, parent.latent)
+    emit_paths([path], as_json, face_quality=parent.quality.record() if parent.quality else None)
 
 
 def blend(
@@ -135,7 +158,9 @@ def edit(
 
 def render(
     latents: Annotated[list[Path], typer.Argument(help="Latents: .safetensors files.")],
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path(),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the pictures; of one latent, or the picture itself: child.jpg.")
+    ] = Path(),
     noise: Annotated[Literal["const", "none", "random"], typer.Option(help="StyleGAN2's noise.")] = "const",
     seed: flags.Seed = 0,
     sets: flags.Sets = None,
@@ -147,20 +172,23 @@ def render(
     quiet: flags.Quiet = False,
 ) -> None:
     """Latents → pictures."""
-    from kinblend.imaging.encode import write_png
+    from kinblend.imaging.encode import is_picture_name, write_picture
     from kinblend.storage.latents import load_latent
 
     if len({path.stem for path in latents}) < len(latents):
         raise UsageError("two of the latents have the same file name, and so would their pictures; rename one")
     options = parse_sets(sets or [], ("projector",))
-    check_folder(out)
-    pictures = [out / f"{path.stem}.png" for path in latents]
+    single = is_picture_name(out) and not out.is_dir()
+    if single and len(latents) > 1:
+        raise UsageError(f"{out} is one picture, and there are {len(latents)} latents; name a folder")
+    pictures = [out] if single else [out / f"{path.stem}.png" for path in latents]
+    check_folder(pictures[0].parent)
     for path in pictures:
         check_file(path)
     loaded: Sequence[Latent] = [load_latent(path) for path in latents]
     engine = flags.open_engine(backbone or loaded[0].space.backbone, device, precision, memory_budget, options)
     for path, picture in zip(pictures, engine.backbone.render(loaded, noise=noise, seed=seed), strict=True):
-        write_png(path, picture)
+        write_picture(path, picture)
     emit_paths(pictures, as_json)
 
 
@@ -190,7 +218,7 @@ def project(
 
     options, path = parse_sets(sets or [], ("encoder", "projector")), _checked_out(picture, ".safetensors", out)
     backbone_ = flags.open_engine(backbone, device, None, memory_budget, options).backbone
-    crop = _square(picture, face) if aligned else _cut(picture, backbone_.projector.resolution, face)
+    crop = _square(picture, face) if aligned else _cut(picture, backbone_.projector.resolution, face).face.image
     begin = _start(start, backbone_, crop)
     with bar("project", steps, quiet) as show, _interruptible() as interrupted:
 
@@ -231,14 +259,16 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _cut(picture: Path, size: int, face: int | None) -> Image:
-    """The face of a photograph, aligned."""
-    from kinblend.faces import align as cut
-    from kinblend.faces import find_face
+def _cut(picture: Path, size: int, face: int | None, upscaler: str | None = None) -> CutFace:
+    """The face of a photograph, aligned; what is wrong with it is said."""
+    from kinblend.faces import cut_face
+    from kinblend.faces.upscale import check_upscaler
     from kinblend.imaging import read_image
 
-    image = read_image(picture)
-    return cut(image, find_face(image, face=face, name=str(picture)).landmarks, size)
+    check_upscaler(upscaler)
+    found = cut_face(read_image(picture), size, face=face, name=str(picture), upscaler=upscaler)
+    warn(f"{picture}: {line}" for line in found.quality.warnings)
+    return found
 
 
 def _square(path: Path, face: int | None) -> Image:
@@ -256,5 +286,14 @@ def _square(path: Path, face: int | None) -> Image:
 def _checked_out(source: Path, suffix: str, out: Path | None) -> Path:
     """Where to write, which can be written and is not the input."""
     path = flags.default_out(source, suffix, out)
+    check_file(path)
+    return path
+
+
+def _checked_picture(path: Path) -> Path:
+    """Where to write a picture, of a kind that is written."""
+    from kinblend.imaging.encode import check_picture_name
+
+    check_picture_name(path)
     check_file(path)
     return path

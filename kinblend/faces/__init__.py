@@ -5,15 +5,21 @@ Detectors and landmarkers are plugins (`kinblend.face_interfaces`); the built-in
 """
 
 from kinblend.faces.alignment import align, align_with_landmarks
+from kinblend.faces.cut import CutFace, cut_face
 from kinblend.faces.landmarks import landmarks_in_crop, predict_in_crop
+from kinblend.faces.quality import FaceQuality, measure_quality
 from kinblend.faces.select import DetectedFace, faces_in, find_face
 
 __all__ = [
+    "CutFace",
     "DetectedFace",
+    "FaceQuality",
     "align",
     "align_with_landmarks",
+    "cut_face",
     "faces_in",
     "find_face",
     "landmarks_in_crop",
+    "measure_quality",
     "predict_in_crop",
 ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kinblend.face_interfaces import Detection
+from kinblend.faces.upright import faces_any_way_up
 from kinblend.plugins import load_component
 
 if TYPE_CHECKING:
@@ -20,20 +21,38 @@ SIDES = (320, 640, 1600)  # the longest side of the copies looked at, one after 
 LARGE = 4
 
 
-def detect(image: Image) -> list[Detection]:
-    """All faces of an RGB picture, left to right; none gives []."""
-    return detect_many([image])[0]
+def detect(image: Image, *, upright: bool = False) -> list[Detection]:
+    """All faces of an RGB picture, left to right; none gives [].
+
+    upright: the picture is known to stand upright; others are turned until the detector is surest.
+    """
+    return detect_many([image], upright=upright)[0]
 
 
-def detect_many(images: Sequence[Image]) -> list[list[Detection]]:
+def detect_many(images: Sequence[Image], *, upright: bool = False) -> list[list[Detection]]:
     """As `detect`, for each of several pictures; those of one size go through the network together."""
+    found = _detect_upright(images)
+    if not upright:
+        found = [
+            faces_any_way_up(image, faces, lambda turned: _detect_upright([turned])[0], _detect_copies)
+            for image, faces in zip(images, found, strict=True)
+        ]
+    return [sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1])) for faces in found]
+
+
+def _detect_copies(images: Sequence[Image]) -> list[list[Detection]]:
+    """Faces of pictures of one size that are small already."""
+    return _detect_at(images, max(images[0].size))
+
+
+def _detect_upright(images: Sequence[Image]) -> list[list[Detection]]:
     found: list[list[Detection]] = [[] for _ in images]
     left = list(range(len(images)))
     for side in SIDES:
         for place, faces in zip(left, _detect_all([images[place] for place in left], side), strict=True):
             found[place] = faces or found[place]
         left = [place for place in left if not _enough(found[place], side / max(images[place].size))]
-    return [sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1])) for faces in found]
+    return found
 
 
 def _enough(faces: Sequence[Detection], scale: float) -> bool:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kinblend.errors import FaceTooSmallError, NoFaceError, ProfileError, SeveralFacesError
 from kinblend.face_interfaces import Detection
 from kinblend.faces.detect import detect
-from kinblend.faces.landmarks import predict
+from kinblend.faces.landmarks import predict_any_way_up
+from kinblend.faces.quality import check_whole
 from kinblend.faces.yaw import yaw
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class DetectedFace:
 def find_face(image: Image, *, face: int | None = None, name: str = "the picture") -> DetectedFace:
     """The one face of an RGB picture, or number `face` of several, counted from 1, left to right.
 
-    Raises `NoFaceError`, `SeveralFacesError`, `FaceTooSmallError` and `ProfileError`, which call the picture
-    `name`.
+    The picture may be turned by any angle. Raises `NoFaceError`, `SeveralFacesError`, `FaceTooSmallError`,
+    `FaceCutOffError` and `ProfileError`, which call the picture `name`.
     """
     chosen = _choose(faces_in(image), face, name)
     smallest = min(chosen.width, chosen.height)
@@ -50,7 +51,8 @@ def find_face(image: Image, *, face: int | None = None, name: str = "the picture
             f"the face in {name} is {chosen.width:.0f}×{chosen.height:.0f} pixels; at least {SMALLEST_FACE} are "
             "needed each way. Use a larger version of the picture or one taken closer"
         )
-    landmarks = predict(image, chosen.box)
+    landmarks = predict_any_way_up(image, chosen)
+    check_whole(landmarks, chosen.box, image.size, name)
     turned = yaw(chosen.points)
     if abs(turned) > LARGEST_YAW:
         raise ProfileError(

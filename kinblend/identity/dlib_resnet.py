@@ -64,11 +64,19 @@ class DlibResNet(nn.Module):
 
     def forward(self, chips: Tensor) -> Tensor:
         """float32 [n, 3, 150, 150], RGB in [−1, 1], cut as dlib cuts chips (padding 0.25) → float32 [n, 128]."""
-        mean = chips.new_tensor(MEAN)[:, None, None]
-        x = F.relu(self.stem(((chips + 1) * 127.5 - mean) / 256))
-        x = self.blocks(F.max_pool2d(x, 3, 2))
-        embeddings: Tensor = self.head(x.mean(dim=(2, 3)))
+        last = self.stages(chips, len(STAGES))[-1]
+        embeddings: Tensor = self.head(last.mean(dim=(2, 3)))
         return embeddings
+
+    def stages(self, chips: Tensor, count: int) -> list[Tensor]:
+        """What comes out of the first `count` of five stages, for chips as above: 32 × 35², 64 × 17², 128 × 8² …"""
+        mean = chips.new_tensor(MEAN)[:, None, None]
+        x, place, found = F.max_pool2d(F.relu(self.stem(((chips + 1) * 127.5 - mean) / 256)), 3, 2), 0, []
+        for _, blocks, _ in STAGES[:count]:
+            x = self.blocks[place : place + blocks](x)
+            place += blocks
+            found.append(x)
+        return found
 
     def convolutions(self) -> Iterator[nn.Conv2d]:
         """In the order of the file."""

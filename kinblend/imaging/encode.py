@@ -1,4 +1,4 @@
-"""Pictures out: PNG files that say what they are."""
+"""Pictures out: PNG, JPEG and WebP files that say what they are."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinblend.errors import OutputError
 from kinblend.files import atomic_write, open_plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+DESCRIPTION, SOFTWARE = 0x010E, 0x0131  # EXIF's tags
+KINDS = (".png", ".jpg", ".jpeg", ".webp")
+SIDES = {".webp": 16_383, ".jpg": 65_535, ".jpeg": 65_535}  # px, the longest that the format knows
+
+
 def png_bytes(image: Image, *, synthetic: bool = True) -> bytes:
-    """An RGB picture as the bytes of the file that `write_png` writes."""
+    """An RGB picture as the bytes of a PNG file whose text chunks name kinblend and its version."""
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
@@ -34,17 +40,52 @@ def jpeg_bytes(image: Image, *, quality: int = 92, synthetic: bool = True) -> by
     return file.getvalue()
 
 
-def write_png(path: str | Path, image: Image, *, synthetic: bool = True) -> None:
-    """Write an RGB picture as a PNG whose text chunks name kinblend and its version.
+def webp_bytes(image: Image, *, quality: int = 92, synthetic: bool = True) -> bytes:
+    """An RGB picture as a WebP file; its EXIF description says what `png_bytes` says. quality: 1 to 100."""
+    from PIL.Image import Exif
 
-    synthetic: whether kinblend made the face, which the text then says; a crop of a photograph is not.
+    file, exif = io.BytesIO(), Exif()
+    exif[DESCRIPTION], exif[SOFTWARE] = _statement() if synthetic else _software(), _software()
+    image.convert("RGB").save(file, format="WEBP", quality=quality, exif=exif)
+    return file.getvalue()
+
+
+def is_picture_name(path: str | Path) -> bool:
+    """Whether a file's name says a kind of picture that `write_picture` writes."""
+    return Path(path).suffix.lower() in KINDS
+
+
+def check_picture_name(path: str | Path) -> None:
+    """Raise `OutputError` where a file's name says a kind of picture that is not written."""
+    suffix = Path(path).suffix
+    if suffix and not is_picture_name(path):
+        raise OutputError(f"{path}: no {suffix} pictures are written; name a file that ends in {', '.join(KINDS)}")
+
+
+def picture_bytes(path: str | Path, image: Image, *, synthetic: bool = True) -> bytes:
+    """An RGB picture as a file of the kind that a name says: .png, .jpg or .webp; PNG where it says none.
+
+    Raises `OutputError` for other kinds, and for a picture that is too long for the kind.
+    """
+    check_picture_name(path)
+    suffix = Path(path).suffix.lower()
+    if max(image.size) > (longest := SIDES.get(suffix, max(image.size))):
+        raise OutputError(f"{path}: a {suffix} picture has at most {longest} pixels each way; name a .png file")
+    make = {".jpg": jpeg_bytes, ".jpeg": jpeg_bytes, ".webp": webp_bytes}.get(suffix, png_bytes)
+    return make(image, synthetic=synthetic)
+
+
+def write_picture(path: str | Path, image: Image, *, synthetic: bool = True) -> None:
+    """Write an RGB picture as the kind of file that its name says, with a note of kinblend and its version in it.
+
+    synthetic: whether kinblend made the face, which the note then says; a crop of a photograph is not.
     The file appears whole or not at all. Raises `OSError` when it can't be written, and `OutputError`.
     """
-    atomic_write(path, png_bytes(image, synthetic=synthetic), durable=True)
+    atomic_write(path, picture_bytes(path, image, synthetic=synthetic), durable=True)
 
 
 def says_synthetic(path: str | Path) -> bool:
-    """Whether a file is a PNG that `write_png` made of a synthetic picture. False where there is no such file."""
+    """Whether a file is a PNG that `write_picture` made of a synthetic picture. False where there is no such file."""
     try:
         with open_plain(path) as file:
             start = file.read(4096)

@@ -11,6 +11,7 @@ from kinblend.backbone import Backbone, load_backbone, make_plugin
 from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
 from kinblend.errors import LatentError, PluginError, UsageError, wrap_plugin_errors
+from kinblend.faces.upscale import check_upscaler
 from kinblend.identity import face_cosines
 from kinblend.interfaces import (
     Blend,
@@ -23,7 +24,7 @@ from kinblend.interfaces import (
 )
 from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec
 from kinblend.pipeline.judge import judge_children
-from kinblend.pipeline.manifest import describe_run, finish
+from kinblend.pipeline.manifest import describe_faces, describe_run, finish
 from kinblend.pipeline.own_blender import own_blender
 from kinblend.pipeline.parents import ParentCache
 from kinblend.pipeline.request import (
@@ -36,7 +37,7 @@ from kinblend.pipeline.request import (
 )
 from kinblend.pipeline.result import Child, HasLatent, Parent, Result, UnrenderedChild, latent_of
 from kinblend.pipeline.stages import OnStage, Stages
-from kinblend.pipeline.warnings import about_edits, about_parents, about_siblings
+from kinblend.pipeline.warnings import about_edits, about_parents, about_photographs, about_siblings
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
 from kinblend.types import Latent, WeightMap
@@ -132,6 +133,7 @@ class Engine:
             children, seed: how many; each has a seed of its own, seed, seed + 1, … A strategy that is not stochastic
             gives the same child every time.
             projector_options: in the place of the constructor's: whose background, for example.
+            upscaler: enlarges faces of less than 256 pixels.
             judge: let an independent network say which age and sex it sees; its answer goes into the manifest. The
             first time takes about a second.
         reconstruct: also render both parents from their own latents.
@@ -159,6 +161,7 @@ class Engine:
         if own is not None and request.blender_options:
             raise UsageError("a blender of your own has its options already; leave out blender_options")
         wanted = request.age_and_sex
+        check_upscaler(request.upscaler)
         needed = bool(request.edits or wanted.named) or request.neutral
         editor = self._make_editor(request.editor, request.editor_options, needed)
         seeds = child_seeds(request.seed, request.children)
@@ -207,6 +210,8 @@ class Engine:
                 pictures = [child.image for child in children]
                 cosines = face_cosines([father.crop, mother.crop, *pictures])
                 run["warnings"] = [*plan.warnings, *about_parents(father, mother, cosines[0][1])]
+                run["warnings"] += about_photographs(father, mother)
+                run["face_quality"] = describe_faces(father, mother)
                 seen = judge_children(plan.judge, pictures)
         alike = [row[:2] for row in cosines[2:]]
         return Result(father, mother, children, finish(run, children, alike, seen, stages.seconds, self.pool))
@@ -216,7 +221,7 @@ class Engine:
         faces = (plan.request.father_face, plan.request.mother_face)
         with stages("detect"):
             people = zip(plan.pictures, faces, names, sources, strict=True)
-            found = [self._parents.resolve(*who) for who in people]
+            found = [self._parents.resolve(*who, plan.request.upscaler) for who in people]
         with stages("encode"):
             return self._parents.encode_all(found)
 
@@ -247,14 +252,16 @@ class Engine:
         pictures = self.backbone.render([parent.latent for parent in parents], seed=seed)
         return [replace(parent, reconstruction=shown) for parent, shown in zip(parents, pictures, strict=True)]
 
-    def parent(self, picture: Picture, face: int | None = None) -> Parent:
-        """One person: the face that is cut out of a photograph, and its latent. Raises `InputError`.
+    def parent(self, picture: Picture, face: int | None = None, upscaler: str | None = None) -> Parent:
+        """One person: the face that is cut out of a photograph, its latent, and how good the photograph is.
 
-        picture: as `run` takes it. face: which of several, counted from the left.
+        picture: as `run` takes it. face: which of several, counted from the left. upscaler: which enlarges a face of
+        less than 256 pixels; None for none. Raises `InputError`, and `UsageError` for an unknown upscaler.
         """
+        check_upscaler(upscaler)
         with self.pool:
             source = load_input(picture, self.backbone.space)
-            return self._parents.encode(self._parents.resolve(source, face, "the picture"))
+            return self._parents.encode(self._parents.resolve(source, face, "the picture", upscaler=upscaler))
 
     def encode(self, picture: Picture, face: int | None = None) -> Latent:
         """The latent of the face in a photograph: the one of `parent`. Raises `InputError`."""

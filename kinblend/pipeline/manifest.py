@@ -70,6 +70,12 @@ def describe_run(backbone: Backbone, plan: RunPlan) -> dict[str, Any]:
     }
 
 
+def describe_faces(father: Parent, mother: Parent) -> dict[str, Any]:
+    """How good the parents' photographs are; None for who came without one."""
+    people = {"father": father, "mother": mother}
+    return {who: parent.quality.record() if parent.quality else None for who, parent in people.items()}
+
+
 def versions() -> dict[str, str]:
     """Of what a child's bytes depend on."""
     return {name: version(name) for name in ("kinblend", "torch", "numpy")} | {"python": platform.python_version()}

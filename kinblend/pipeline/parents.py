@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kinblend.backbone import Backbone
 from kinblend.errors import UsageError
-from kinblend.faces import align_with_landmarks, find_face
+from kinblend.faces import FaceQuality, cut_face
 from kinblend.imaging import read_image
 from kinblend.pipeline.manifest import fingerprint
 from kinblend.pipeline.request import GivenLatent
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class UnencodedParent:
     """A face that was found, not yet encoded. key: what it is remembered by. source: the photograph's SHA-256.
-    number: of the face in it, where one was chosen."""
+    number: of the face in it, where one was chosen. quality: of the face in the photograph."""
 
     face: AlignedFace
     key: str
     source: Mapping[str, str]
     number: int | None
+    quality: FaceQuality | None = None
 
 
 class ParentCache:
@@ -50,6 +51,7 @@ class ParentCache:
         number: int | None,
         name: str,
         source: Mapping[str, str] | None = None,
+        upscaler: str | None = None,
     ) -> Parent | UnencodedParent:
         """Someone known, or a face that is yet to be encoded; see `detect`. Who is given as a latent is rendered."""
         if isinstance(picture, GivenLatent):
@@ -57,28 +59,34 @@ class ParentCache:
                 raise UsageError(f"{name} is a latent, which has one face; leave out the number of a face")
             [crop] = self.backbone.render([picture.latent])
             return Parent(crop, picture.latent, source=picture.source)
-        return picture if isinstance(picture, Parent) else self.detect(picture, number, name, source)
+        return picture if isinstance(picture, Parent) else self.detect(picture, number, name, source, upscaler)
 
     def detect(
-        self, picture: str | Path | Image, number: int | None, name: str, source: Mapping[str, str] | None = None
+        self,
+        picture: str | Path | Image,
+        number: int | None,
+        name: str,
+        source: Mapping[str, str] | None = None,
+        upscaler: str | None = None,
     ) -> UnencodedParent:
         """The aligned face of a picture, and what the parent it belongs to is remembered by.
 
         number: of the face, from the left. name: what errors call a picture that has no path. source: the picture's
-        fingerprint, where it is known already.
+        fingerprint, where it is known already. upscaler: which enlarges a small face; None for none.
         """
         source = fingerprint(picture) if source is None else source
-        key = f"{source} {number}"
+        key = f"{source} {number} {upscaler}"
         if key in self._known:
             parent = self._known[key]
-            return UnencodedParent(AlignedFace(parent.crop, parent.landmarks), key, source, number)
+            face = AlignedFace(parent.crop, parent.landmarks)
+            return UnencodedParent(face, key, source, number, parent.quality)
         if isinstance(picture, (str, Path)):
             name, image = str(picture), read_image(picture)
         else:
             image = picture
-        found = find_face(image, face=number, name=name)
-        face = align_with_landmarks(image, found.landmarks, self.backbone.encoder.input_size)
-        return UnencodedParent(face, key, source, number)
+        size = self.backbone.encoder.input_size
+        found = cut_face(image, size, face=number, name=name, upscaler=upscaler)
+        return UnencodedParent(found.face, key, source, number, found.quality)
 
     def encode(self, who: Parent | UnencodedParent) -> Parent:
         """The parent with this face."""
@@ -94,7 +102,9 @@ class ParentCache:
         latents = encode(faces) if together else [encode([face])[0] for face in faces]
         for who, latent in zip(new.values(), latents, strict=True):
             face = who.face
-            self._known[who.key] = Parent(face.image, latent, face.landmarks, source=who.source, face=who.number)
+            self._known[who.key] = Parent(
+                face.image, latent, face.landmarks, source=who.source, face=who.number, quality=who.quality
+            )
         parents = [who if isinstance(who, Parent) else self._known[who.key] for who in people]
         while len(self._known) > self.size:
             del self._known[next(iter(self._known))]

@@ -95,6 +95,9 @@ class ChildRequest(ChildOptions):
     children: int = Field(default=1, description="how many; each has a seed of its own: seed, seed + 1, …")
     father_face: int | None = Field(default=None, description="which face, from the left, where there are several")
     mother_face: int | None = Field(default=None, description="likewise")
+    upscaler: str | None = Field(
+        default=None, description="enlarges faces of less than 256 pixels; left out: they stay as they are"
+    )
     judge: bool = Field(default=False, description="note which age and sex an independent network sees")
 
     @property

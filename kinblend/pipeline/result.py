@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import OutputError, UsageError
 from kinblend.files import atomic_write, check_target, checked_path, write_errors
-from kinblend.imaging.encode import says_synthetic, write_png
+from kinblend.imaging.encode import is_picture_name, says_synthetic, write_picture
 from kinblend.pipeline.sheet import sheet
 from kinblend.storage.latents import save_latent
 from kinblend.types import Latent, WeightMap
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from kinblend.faces import FaceQuality
+
 
 @dataclass(frozen=True)
 class Parent:
@@ -31,6 +33,7 @@ class Parent:
     where it was asked for, the picture that the latent alone gives.
 
     source: the SHA-256 of the photograph, for the manifest. face: which of its faces this is, if one was chosen.
+    quality: of the face in the photograph; None for people that are known by their latent alone.
     """
 
     crop: Image
@@ -39,6 +42,12 @@ class Parent:
     reconstruction: Image | None = None
     source: Mapping[str, str] = field(default_factory=dict)
     face: int | None = None
+    quality: FaceQuality | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the photograph may spoil a child, a line each."""
+        return self.quality.warnings if self.quality else ()
 
     def __repr__(self) -> str:
         return f"<Parent of {self.crop.width} px, {self.latent.space.backbone}>"
@@ -143,17 +152,20 @@ class Result:
         columns = min(COLUMNS, key=lambda number: -len(pictures) % number)
         return sheet(pictures, columns=columns, captions=self.captions())
 
-    def save(self, folder: str | Path, *, with_sheet: bool = False) -> list[Path]:
+    def save(self, target: str | Path, *, with_sheet: bool = False) -> list[Path]:
         """Write `child.png`, `child.safetensors` and `child.json` (`child-2.png` … for further children), and
         `sheet.png` if asked for. Returns what was written.
 
         What an earlier run wrote there and this one does not, such as a third child, is removed. Raises `OutputError`
         before anything is written, also where files of these names lie there that no manifest knows, and
         `WriteError` where the system writes nothing there.
+
+        target: the folder; or a picture's name, such as `anna.jpg`, which the files are then named after, in its kind
+            of picture: `anna.jpg`, `anna.safetensors`, `anna.json`, `anna-2.jpg` …, `anna-sheet.jpg`.
         """
-        files = files_of(folder, len(self.children), with_sheet=with_sheet)
-        with write_errors(folder):
-            stale = stale_files(folder, files)
+        files = files_of(target, len(self.children), with_sheet=with_sheet)
+        with write_errors(folder_of(target)):
+            stale = stale_files(target, files)
             for path in (*files, *stale):
                 check_target(path)
             for path in stale:
@@ -163,12 +175,12 @@ class Result:
 
     def _write(self, files: Sequence[Path], with_sheet: bool) -> None:
         for child, picture, latent in zip(self.children, files[::2], files[1::2], strict=False):
-            write_png(picture, child.image)
+            write_picture(picture, child.image)
             save_latent(latent, child.latent, child.weight_map)
         manifest = (json.dumps(self.manifest, indent=2, sort_keys=True) + "\n").encode()
         atomic_write(files[2 * len(self.children)], manifest)
         if with_sheet:
-            write_png(files[-1], self.sheet())
+            write_picture(files[-1], self.sheet())
 
 
 def latent_of(given: HasLatent) -> Latent:
@@ -216,9 +228,22 @@ def _caption(asked: Mapping[str, Any]) -> str:
     return name + years
 
 
-def files_of(folder: str | Path, children: int, *, with_sheet: bool = False) -> list[Path]:
+def folder_of(target: str | Path) -> Path:
+    """The folder that `Result.save` writes into."""
+    path = Path(target)
+    return path.parent if _names_picture(path) else path
+
+
+def files_of(target: str | Path, children: int, *, with_sheet: bool = False) -> list[Path]:
     """Where `Result.save` writes: picture and latent of each child, the manifest, and the sheet if asked for."""
-    stems = ["child", *(f"child-{number}" for number in range(2, children + 1))]
-    names = [f"{stem}{suffix}" for stem in stems for suffix in (".png", ".safetensors")]
-    place = checked_path(folder, "a folder")
-    return [place / name for name in [*names, MANIFEST, *([SHEET] if with_sheet else [])]]
+    place = checked_path(target, "a folder")
+    named = _names_picture(place)
+    stem, kind = (place.stem, place.suffix) if named else ("child", ".png")
+    manifest, sheet_name = (f"{stem}.json", f"{stem}-sheet{kind}") if named else (MANIFEST, SHEET)
+    stems = [stem, *(f"{stem}-{number}" for number in range(2, children + 1))]
+    names = [f"{name}{suffix}" for name in stems for suffix in (kind, ".safetensors")]
+    return [folder_of(place) / name for name in [*names, manifest, *([sheet_name] if with_sheet else [])]]
+
+
+def _names_picture(path: Path) -> bool:
+    return is_picture_name(path) and not path.is_dir()

@@ -52,6 +52,12 @@ def about_parents(father: Parent, mother: Parent, cosine: float) -> list[str]:
     ]
 
 
+def about_photographs(father: Parent, mother: Parent) -> list[str]:
+    """What of the parents' photographs may spoil a child."""
+    people = {"father": father, "mother": mother}
+    return [f"the {who}'s picture: {line}" for who, parent in people.items() for line in parent.warnings]
+
+
 def _stochastic_blenders() -> list[str]:
     """The names of strategies that draw from the seed, the most preferred first."""
     found = []

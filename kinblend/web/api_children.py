@@ -69,7 +69,7 @@ async def place_with_photos(
     people = []
     for role, face in (("father", direct.father_face), ("mother", direct.mother_face)):
         try:
-            photo, _ = await services.add_photo(owner, form[role], request, face)
+            photo, _ = await services.add_photo(owner, form[role], request, face, direct.upscaler)
         except InputError as error:
             raise type(error)(f"the {role}'s photograph: {error}") from error
         if photo.parent is None:
@@ -77,7 +77,7 @@ async def place_with_photos(
             raise ProblemError(422, "several-faces", detail)
         people.append(photo)
     father, mother = people
-    chosen = direct.model_dump(exclude={"father_face", "mother_face"}, exclude_unset=True)
+    chosen = direct.model_dump(exclude={"father_face", "mother_face", "upscaler"}, exclude_unset=True)
     order = ChildrenRequest(father=father.name, mother=mother.name, **chosen)
     return _placed(services, services.submit(owner, order, father, mother), response)
 

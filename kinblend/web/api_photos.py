@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from kinblend.web.multipart import read_form
 from kinblend.web.problems import ProblemError, documented
 from kinblend.web.records import Photo
-from kinblend.web.schemas import FaceAnswer, FaceChoice, Id, PhotoAnswer
+from kinblend.web.schemas import FaceAnswer, FaceChoice, Id, PhotoAnswer, Upscaler
 from kinblend.web.services import Owner, ServicesDep
 
 router = APIRouter(prefix="/api/v1/photos", tags=["photos"])
@@ -35,10 +35,15 @@ def picture(kind: str) -> dict[int | str, dict[str, Any]]:
     responses=documented(415, 503) | {200: {"model": PhotoAnswer, "description": "Known already"}},
     openapi_extra=form_of("photo"),
 )
-async def look(request: Request, response: Response, services: ServicesDep, owner: Owner) -> PhotoAnswer:
-    """Look at a photograph: is it clear whose face is meant, and if not, which faces are there?"""
+async def look(
+    request: Request, response: Response, services: ServicesDep, owner: Owner, upscaler: Upscaler = None
+) -> PhotoAnswer:
+    """Look at a photograph: is it clear whose face is meant, and if not, which faces are there?
+
+    upscaler: enlarges a face of less than 256 pixels.
+    """
     form = await read_form(request, services.limits, ("photo",))
-    photo, known = await services.add_photo(owner, form["photo"], request)
+    photo, known = await services.add_photo(owner, form["photo"], request, upscaler=upscaler)
     response.headers["Location"] = f"/api/v1/photos/{photo.name}"
     response.status_code = 200 if known else 201
     return answer(photo)

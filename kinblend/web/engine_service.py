@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kinblend.errors import PluginError, SeveralFacesError
 from kinblend.faces.detect import detect
 from kinblend.faces.select import foreground
+from kinblend.faces.upright import STRAIGHT
+from kinblend.faces.view import roll_of, view
 from kinblend.imaging import decode_image
 from kinblend.imaging.encode import jpeg_bytes
 from kinblend.pipeline import ChildRequest, Engine, Parent, Result, UnrenderedChild
@@ -24,6 +26,7 @@ from kinblend.web.schemas import PreviewRequest, WebOptions
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from kinblend.face_interfaces import Detection
     from kinblend.registry import PluginSpec
 
 PREVIEW = 256  # px
@@ -96,16 +99,16 @@ class EngineService:
             step()
         self.ready = True
 
-    def inspect(self, data: bytes, face: int | None = None) -> Photo:
+    def inspect(self, data: bytes, face: int | None = None, upscaler: str | None = None) -> Photo:
         """Who is in a photograph: the parent where that is clear, the faces to choose from where not.
 
-        The photo has no name yet. Raises `InputError`.
+        upscaler: which enlarges a small face. The photo has no name yet. Raises `InputError`, `UsageError`.
         """
         image = decode_image(data, "the photograph", most_pixels=self._limits.pixels, keep=self._limits.kept_pixels)
         try:
-            parent = self.engine.parent(image, face)
+            parent = self.engine.parent(image, face, upscaler)
         except SeveralFacesError:
-            return Photo("", data, _candidates(image))
+            return Photo("", data, _candidates(image), upscaler=upscaler)
         finally:
             self.engine.pool.records.clear()
         return Photo("", face=face, parent=parent, crop=jpeg_bytes(parent.crop, synthetic=False))
@@ -158,14 +161,16 @@ class EngineService:
 
 def _candidates(image: Image) -> list[FaceCandidate]:
     """The faces of a picture, left to right, as `find_face` numbers them."""
-    return [_candidate(image, face.box) for face in foreground(detect(image))]
+    return [_candidate(image, face) for face in foreground(detect(image))]
 
 
-def _candidate(image: Image, box: tuple[float, float, float, float]) -> FaceCandidate:
-    left, top, right, bottom = box
+def _candidate(image: Image, face: Detection) -> FaceCandidate:
+    left, top, right, bottom = face.box
     reach = max(right - left, bottom - top) * (0.5 + MARGIN)
     x, y = (left + right) / 2, (top + bottom) / 2
-    cut = image.crop((round(x - reach), round(y - reach), round(x + reach), round(y + reach)))
+    around = (round(x - reach), round(y - reach), round(x + reach), round(y + reach))
+    roll = roll_of(face.points)
+    cut = image.crop(around) if abs(roll) <= STRAIGHT else view(image, roll, around, THUMBNAIL).image
     width, height = image.size
     shares = tuple(
         min(1.0, max(0.0, value)) for value in (left / width, top / height, right / width, bottom / height)

@@ -34,13 +34,14 @@ class Photo:
     """A photograph. data: the file, kept only where a face must be chosen. faces: where there are several.
 
     parent: once it is clear who is meant. crop: the parent's face as JPEG. neutral_latent: theirs with a neutral
-    expression. blends: recent children of this father, by all that made them.
+    expression. upscaler: which enlarges a small face. blends: recent children of this father, by all that made them.
     """
 
     name: str
     data: bytes | None = None
     faces: Sequence[FaceCandidate] = ()
     face: int | None = None
+    upscaler: str | None = None
     parent: Parent | None = None
     crop: bytes = b""
     neutral_latent: Latent | None = None

@@ -18,6 +18,7 @@ Strength = Annotated[float, Field(ge=-100, le=100)]
 TargetText = Annotated[
     str, Field(pattern="^([0-9]{1,3}([.][0-9]{1,2})?y|[a-z]{1,32})$", description="years (8y), or a word (male)")
 ]
+Upscaler = Annotated[str | None, Field(max_length=64)]
 Years = Annotated[float, Field(ge=YOUNGEST, le=OLDEST)]
 
 
@@ -68,6 +69,9 @@ class DirectRequest(WebOptions):
         None, ge=1, le=99, description="which face, from the left, where there are several"
     )
     mother_face: int | None = Field(None, ge=1, le=99)
+    upscaler: Upscaler = Field(
+        None, description="enlarges faces of less than 256 pixels; null: they stay as they are"
+    )
 
 
 class FaceChoice(BaseModel):

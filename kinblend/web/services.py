@@ -76,14 +76,16 @@ class Services:
             LOG.error("the models could not be loaded: %s", summarize(error))
 
     async def add_photo(
-        self, owner: str, data: bytes, request: Request, face: int | None = None
+        self, owner: str, data: bytes, request: Request, face: int | None = None, upscaler: str | None = None
     ) -> tuple[Photo, bool]:
         """A photograph, looked at; and whether it was known already. Raises `InputError`."""
-        name = self.ids.of(owner, "photo", data, str(face or ""))
+        name = self.ids.of(owner, "photo", data, f"{face or ''}{upscaler or ''}")
         known = self.photos.get(owner, name)
         if known is not None:
             return known, True
-        job = self.worker.submit("inspect", lambda job: self.engine_service.inspect(data, face), owner=owner)
+        job = self.worker.submit(
+            "inspect", lambda job: self.engine_service.inspect(data, face, upscaler), owner=owner
+        )
         photo = await self.result_of(job, request)
         photo.name = name
         self.photos.put(owner, name, photo)
@@ -96,9 +98,10 @@ class Services:
             raise ProblemError(409, "nothing-to-choose", "This photograph has one face; there is nothing to choose")
         if face > len(photo.faces):
             raise ProblemError(422, "no-such-face", f"This photograph has {len(photo.faces)} faces")
-        job = self.worker.submit("inspect", lambda job: self.engine_service.inspect(data, face), owner=owner)
+        inspect = self.engine_service.inspect
+        job = self.worker.submit("inspect", lambda job: inspect(data, face, photo.upscaler), owner=owner)
         chosen = await self.result_of(job, request)
-        chosen.name, chosen.data, chosen.faces = photo.name, data, photo.faces
+        chosen.name, chosen.data, chosen.faces, chosen.upscaler = photo.name, data, photo.faces, photo.upscaler
         self.photos.put(owner, photo.name, chosen)
         return chosen
 

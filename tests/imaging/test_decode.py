@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from kinblend.errors import ImageError
 from kinblend.imaging.decode import decode_image, read_image, to_picture
-from kinblend.imaging.encode import jpeg_bytes, write_png
+from kinblend.imaging.encode import jpeg_bytes, write_picture
 
 
 def gradient() -> Image.Image:
@@ -52,20 +52,18 @@ def test_sixteen_bits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_alpha_over_white(tmp_path: Path, mode: str) -> None:
-    Image.new(mode, (4, 4)).save(tmp_path / "a.png")
+    picture = Image.new(mode, (4, 4))
+    picture.putpixel((3, 3), (0,) * (len(picture.getbands()) - 1) + (255,))
+    picture.save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").getpixel((0, 0)) == (255, 255, 255)
+    assert read_image(tmp_path / "a.png").getpixel((3, 3)) == (0, 0, 0)
 
 
 def test_transparent_palette(tmp_path: Path) -> None:
-    Image.new("P", (4, 4), 0).save(tmp_path / "a.png", transparency=0)
+    picture = Image.new("P", (4, 4), 0)
+    picture.putpixel((3, 3), 1)
+    picture.save(tmp_path / "a.png", transparency=0)
     assert read_image(tmp_path / "a.png").getpixel((0, 0)) == (255, 255, 255)
-
-
-@pytest.mark.parametrize(("brand", "kind"), [(b"heic", "HEIC"), (b"mif1", "HEIC"), (b"avif", "AVIF")])
-def test_refused_by_name(tmp_path: Path, brand: bytes, kind: str) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0" * 40)
-    with pytest.raises(ImageError, match=rf"a\.jpg is an? {kind}.*JPEG"):
-        read_image(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("side", [8001, 10_000, 60_000])
@@ -117,7 +115,7 @@ def test_pictures_from_memory_are_taken_as_files_are(tmp_path: Path) -> None:
             assert to_picture(image).tobytes() == read_image(tmp_path / name).tobytes(), name
     array = np.asarray(gradient())
     assert to_picture(array).tobytes() == gradient().tobytes()
-    assert to_picture(np.dstack([array, np.zeros_like(array[..., 0])])).getpixel((1, 1)) == (255, 255, 255)
+    assert to_picture(np.dstack([array, np.indices((40, 60)).sum(0).astype(np.uint8)])).getpixel((0, 0)) == (255,) * 3
     for other in (array.astype(np.float32), array[None], "a.jpg", None):
         with pytest.raises(ImageError):
             to_picture(other)
@@ -148,7 +146,7 @@ def test_damaged(tmp_path: Path) -> None:
 
 
 def test_written_files_say_what_they_are(tmp_path: Path) -> None:
-    write_png(tmp_path / "child.png", gradient())
+    write_picture(tmp_path / "child.png", gradient())
     with Image.open(tmp_path / "child.png") as image:
         assert image.info["Software"].startswith("kinblend")
         assert "Synthetic" in image.info["Description"]
@@ -159,12 +157,12 @@ def test_written_files_say_what_they_are(tmp_path: Path) -> None:
 def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
     (tmp_path / "child.png").mkdir()
     with pytest.raises(OSError, match=r"child\.png"):
-        write_png(tmp_path / "child.png", gradient())
+        write_picture(tmp_path / "child.png", gradient())
     assert [file.name for file in tmp_path.iterdir()] == ["child.png"]
 
 
 def test_the_folder_is_made(tmp_path: Path) -> None:
-    write_png(tmp_path / "new" / "deep" / "child.png", gradient())
+    write_picture(tmp_path / "new" / "deep" / "child.png", gradient())
     assert (tmp_path / "new" / "deep" / "child.png").is_file()
 
 

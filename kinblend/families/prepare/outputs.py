@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from kinblend.faces.quality import SURE
 from kinblend.families.kinship_json import kinship_json
 from kinblend.families.model import KinshipSet
+from kinblend.families.prepare.cache import Record
 from kinblend.families.prepare.folder import claim, sweep, write_mark
 from kinblend.families.prepare.options import PrepareOptions
 from kinblend.families.prepare.sheet import sheet_names, write_sheets
@@ -30,6 +32,9 @@ COLUMNS: dict[str, Kind] = {
     "true_size": float,
     "upscaled": int,
     "landmarks": str,
+    "sharpness": float,
+    "covered": str,
+    "warnings": str,
     "shard": str,
     "row": int,
 }
@@ -140,9 +145,16 @@ def _row(one: Kept, name: str, size: int, places: dict[Path, tuple[str, int]]) -
         "true_size": found["true_size"],
         "upscaled": one.work.records["upscale"]["factor"],
         "landmarks": aligned["by"],
+        "sharpness": aligned["face_quality"]["sharpness"],
+        "covered": "; ".join(_covered(aligned["face_quality"])) or None,
+        "warnings": "; ".join(aligned["face_quality"]["warnings"]) or None,
         "shard": shard,
         "row": row,
     }
+
+
+def _covered(quality: Record) -> list[str]:
+    return [part for part, sure in quality["occlusion"].items() if sure >= SURE]
 
 
 def _with_crops(found: KinshipSet, crops: dict[Path, Path], out: Path) -> KinshipSet:

@@ -40,6 +40,7 @@ def check_quality(image: Image, faces: Sequence[Detection], options: PrepareOpti
             "side": round(min(face.width, face.height), 3),
             "points": [[round(float(value), 3) for value in point] for point in face.points],
             "region": _clipped(around, image),
+            "picture": list(image.size),
             "true_size": round(pixels, 1),
             "flat_yaw": round(turned, 2),
         }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import FaceError, ImageError
+from kinblend.errors import FaceCutOffError, FaceError, ImageError
+from kinblend.face_interfaces import Detection
 from kinblend.families.prepare.cache import Record, StageCache, StageResult, reject
 from kinblend.families.prepare.options import PrepareOptions
 from kinblend.families.prepare.quality_filter import check_quality
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 # To be raised where a stage gives other results than before for the same picture and options.
-VERSIONS = {"detect": 2, "upscale": 1, "align": 2, "encode": 1}
+VERSIONS = {"detect": 3, "upscale": 1, "align": 3, "encode": 1}
 
 
 @dataclass
@@ -111,6 +112,8 @@ def align(works: Sequence[Work], options: PrepareOptions) -> list[StageResult]:
 def _align_or_lose(work: Work, options: PrepareOptions) -> StageResult:
     try:
         return _align(work, options)
+    except FaceCutOffError as error:
+        return reject("cut off", str(error))
     except FaceError as error:
         return reject("not aligned", str(error))
 
@@ -119,23 +122,35 @@ def _align(work: Work, options: PrepareOptions) -> StageResult:
     import numpy as np
 
     from kinblend.faces.alignment import align as cut
-    from kinblend.faces.head_pose import fit_head
-    from kinblend.faces.landmarks import landmarker, predict
+    from kinblend.faces.landmarks import landmarker, predict, upright_view
+    from kinblend.faces.quality import beyond_edge, check_whole, count_outside, measure_quality
     from kinblend.imaging.decode import read_image
 
     found, factor = work.records["detect"], work.records["upscale"]["factor"]
     image = read_image(work.files[".region.png"]) if factor > 1 else _region(work)
-    corner = np.array(found["region"][:2] * 2, dtype=np.float64)
-    five = (np.array(found["points"]) - corner[:2] + 0.5) * factor - 0.5
-    box = (np.array(found["box"]) - corner) * factor
-    points = landmarker().predict_by_own_detector(image, box)
-    chosen = five if points is None else points
+    corner = np.array(found["region"][:2], dtype=np.float64)
+    five = (np.array(found["points"]) - corner + 0.5) * factor - 0.5
+    box = (np.array(found["box"]) - np.tile(corner, 2)) * factor
+    seen, upright = upright_view(image, Detection(tuple(box.tolist()), 1.0, five))
+    own = landmarker().predict_by_own_detector(seen.image, upright)
     # Five points tell too little of a tilt: for the pose, 68 are looked for where the detector saw the face.
-    head = fit_head(predict(image, box) if points is None else points)
+    points = seen.back(predict(seen.image, upright) if own is None else own)
+    chosen = five if own is None else points
+    whole = (points + 0.5) / factor - 0.5 + corner
+    check_whole(whole, found["box"], tuple(found["picture"]))
+    quality = measure_quality(image, points)
+    quality = replace(
+        quality,
+        size=quality.size / factor,
+        enlarged=float(factor),
+        outside=count_outside(whole, tuple(found["picture"])),
+        beyond=beyond_edge(whole, tuple(found["picture"])),
+    )
     crops = {crop_suffix(size): png(cut(image, chosen, size)) for size in options.sizes}
-    pose = {name: round(float(getattr(head, name)), 2) for name in ("yaw", "pitch", "roll")}
-    by = "detector" if points is None else "landmarker"
-    return StageResult({"by": by, "landmarks": np.round(chosen, 3).tolist(), **pose}, crops)
+    pose = {name: round(float(getattr(quality, name)), 2) for name in ("yaw", "pitch", "roll")}
+    by = "detector" if own is None else "landmarker"
+    record = {"by": by, "landmarks": np.round(chosen, 3).tolist(), "face_quality": quality.record(), **pose}
+    return StageResult(record, crops)
 
 
 def encode(works: Sequence[Work], options: PrepareOptions) -> list[StageResult]:

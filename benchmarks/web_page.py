@@ -1,6 +1,6 @@
 """How soon the page is there, and how soon a slider shows: Debian's chromium on `kinblend serve`.
 
-    python benchmarks/web_page.py [--times 20]
+    python benchmarks/web_page.py [--times 20] [--backbone morphable]
 
 First contentful paint of a fresh browser context; and from the input of the age slider to the second frame after the
 new child's picture is in place, measured inside the page.
@@ -26,7 +26,7 @@ PAINT = """() => new Promise((resolve) => new PerformanceObserver((list) => {
 }).observe({ type: "paint", buffered: true }))"""
 MOVE = """(value) => new Promise((resolve) => {
   const picture = document.getElementById("child-picture");
-  const slider = document.getElementById("edit-age");
+  const slider = document.getElementById("age");
   const started = performance.now();
   const seen = new MutationObserver(() => {
     if (!picture.src.startsWith("blob:")) return;
@@ -55,13 +55,15 @@ def moves(page: Page, address: str, times: int) -> dict[str, list[float]]:
     page.goto(address)
     for role, person in (("father", FATHER), ("mother", MOTHER)):
         page.set_input_files(f"#{role} input[type=file]", str(example(person)))
-    page.click("#make:enabled")
+    page.wait_for_selector("#make:enabled")
+    page.click("#make")
     found: dict[str, list[float]] = {"from rest": [], "in a row": []}
     for number in range(times):
         page.wait_for_selector("#child-picture[src^='/api/']")
         page.wait_for_selector("#morph-slider:enabled")
-        found["from rest"].append(page.evaluate(MOVE, -2 + number * 0.2))
-        found["in a row"] += [page.evaluate(MOVE, -2 + number * 0.2 + step) for step in (0.1, 0.2)]
+        years = 4 + 3 * (number % 20)
+        found["from rest"].append(page.evaluate(MOVE, years))
+        found["in a row"] += [page.evaluate(MOVE, years + step) for step in (1, 2)]
     return found
 
 
@@ -74,8 +76,10 @@ def line(name: str, values: list[float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--times", type=int, default=20)
-    times = parser.parse_args().times
-    command = [sys.executable, "-m", "kinblend.cli", "serve", "--port", "0", "--quiet"]
+    parser.add_argument("--backbone", default="morphable")
+    wanted = parser.parse_args()
+    times, backbone = wanted.times, wanted.backbone
+    command = [sys.executable, "-m", "kinblend.cli", "serve", "--port", "0", "--quiet", "--backbone", backbone]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     address = server.stdout.readline().strip()

@@ -1,6 +1,6 @@
-"""The screenshots of docs/web.md: the page with two synthetic people of the package `openpeople`.
+"""The screenshots of docs/web.md: the page with the example couple.
 
-python benchmarks/web_shots.py [--out docs/web]
+python benchmarks/web_shots.py [--out docs/web] [--backbone morphable]
 """
 
 from __future__ import annotations
@@ -13,48 +13,57 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from kinblend.cli.demo import FATHER, MOTHER, example
-
 DESKTOP = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"}
-PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "device_scale_factor": 2}
+TABLET = {"viewport": {"width": 768, "height": 1024}, "color_scheme": "light"}
+PHONE = {
+    "viewport": {"width": 360, "height": 780},
+    "color_scheme": "dark",
+    "device_scale_factor": 2,
+    "has_touch": True,
+}
 
 
 def family(page: Page, address: str) -> None:
-    """Both parents, a child at eight, three brothers and sisters."""
+    """The example couple, a child at eight, three brothers and sisters."""
     page.set_default_timeout(300_000)
     page.goto(address)
-    for role, person in (("father", FATHER), ("mother", MOTHER)):
-        page.set_input_files(f"#{role} input[type=file]", str(example(person)))
-    page.click("#make:enabled")
+    page.click("#example")
+    page.wait_for_selector("#make:enabled")
+    page.click("#make")
     rest(page)
     page.fill("#count", "3")
     page.click("#sibling")
-    page.wait_for_selector("#siblings button >> nth=3")
+    page.wait_for_selector("#siblings li >> nth=3")
     rest(page)
 
 
 def rest(page: Page) -> None:
+    page.wait_for_selector("#siblings .late", state="detached")
     page.wait_for_selector("#child-picture[src^='/api/']")
+    page.wait_for_selector("#progress", state="hidden")
     page.wait_for_selector("#morph-slider:enabled")
 
 
 def top(page: Page, path: Path) -> None:
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    page.mouse.move(0, 0)
     shoot(page, path)
 
 
 def shoot(page: Page, path: Path) -> None:
     page.wait_for_timeout(300)
-    page.screenshot(path=path, type="jpeg", quality=82)
+    page.screenshot(path=path, type="jpeg", quality=80)
     print(path, path.stat().st_size)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/web"))
-    out = parser.parse_args().out
+    parser.add_argument("--backbone", default="morphable")
+    wanted = parser.parse_args()
+    out = wanted.out
     out.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "kinblend.cli", "serve", "--port", "0", "--quiet"]
+    command = [sys.executable, "-m", "kinblend.cli", "serve", "--port", "0", "--quiet", "--backbone", wanted.backbone]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     address = server.stdout.readline().strip()
@@ -64,13 +73,19 @@ def main() -> None:
             desktop = browser.new_page(**DESKTOP)
             family(desktop, address)
             top(desktop, out / "desktop.jpg")
+            desktop.click("#expert > summary")
+            desktop.locator("#heat canvas").first.wait_for()
             desktop.locator("#heat").scroll_into_view_if_needed()
             shoot(desktop, out / "made.jpg")
+            tablet = browser.new_page(**TABLET)
+            family(tablet, address)
+            top(tablet, out / "tablet.jpg")
             phone = browser.new_page(**PHONE)
             family(phone, address)
             top(phone, out / "phone.jpg")
+            phone.click("#expert > summary")
             phone.locator("[name=blender]").first.scroll_into_view_if_needed()
-            shoot(phone, out / "phone-sliders.jpg")
+            shoot(phone, out / "phone-experts.jpg")
     finally:
         server.terminate()
         server.wait()

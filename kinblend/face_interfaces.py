@@ -109,6 +109,7 @@ class SimilarityScale:
         strangers: photographs of two unrelated people.
         siblings: of a brother or a sister.
         same_person: two photographs of one person.
+        strangers_deviation: standard deviation of the first; with it a cosine can be told as a share of such pairs.
 
     Example:
         >>> str(SimilarityScale(0.1, None, 0.8))
@@ -118,6 +119,7 @@ class SimilarityScale:
     strangers: float
     siblings: float | None = None
     same_person: float | None = None
+    strangers_deviation: float | None = None
 
     def __str__(self) -> str:
         named = {"strangers": self.strangers, "siblings": self.siblings, "one person": self.same_person}

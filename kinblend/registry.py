@@ -69,6 +69,7 @@ class PluginSpec:
         requires: distributions that it needs beside its own plugin's.
         variants: options under which evaluations try it, by the name they are reported under. One of the plugin's own
             name takes the place of its defaults.
+        label, explanation: the same as name and summary, for people outside the field: the web page has them.
 
     Example:
         >>> PluginSpec("mine", "the mean of both", "statistics:mean").load()([1, 3])
@@ -86,6 +87,8 @@ class PluginSpec:
     trains: str = "backbone"
     requires: tuple[str, ...] = ()
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    label: str = field(default="", compare=False)
+    explanation: str = field(default="", compare=False)
 
     def load(self) -> Any:
         """The class or function itself. Raises `PluginError` if it can't be imported."""

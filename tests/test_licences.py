@@ -1,4 +1,5 @@
-"""Every file of weights has a line in LICENSES/README.md, and every line is about one that is there."""
+"""Every file of weights, and every picture that is shipped, has a line in LICENSES/README.md; every line is about one
+that is there."""
 
 import re
 from pathlib import Path
@@ -10,14 +11,24 @@ TABLE = (ROOT / "LICENSES" / "README.md").read_text("utf-8")
 LISTED = set(re.findall(r"^\| `([^`]+)` \| (?:MIT|non-commercial) \|", TABLE, re.M))
 
 
-def weights() -> list[str]:
-    found = [path for top in ("kinblend", "plugins", "examples") for path in (ROOT / top).rglob("*.safetensors")]
+LARGEST = 60_000  # bytes of a picture
+
+
+def shipped(*kinds: str) -> list[str]:
+    found = [
+        path for top in ("kinblend", "plugins", "examples") for kind in kinds for path in (ROOT / top).rglob(kind)
+    ]
     return sorted(str(path.relative_to(ROOT)) for path in found)
 
 
-@pytest.mark.parametrize("file", weights())
+@pytest.mark.parametrize("file", shipped("*.safetensors"))
 def test_weights_have_a_licence(file: str) -> None:
     assert file in LISTED
+
+
+@pytest.mark.parametrize("file", shipped("*.jpg", "*.jpeg", "*.png", "*.webp", "*.gif"))
+def test_pictures_have_a_licence_and_are_small(file: str) -> None:
+    assert file in LISTED and (ROOT / file).stat().st_size <= LARGEST
 
 
 def test_what_is_listed_is_there() -> None:

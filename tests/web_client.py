@@ -15,7 +15,7 @@ from PIL import Image
 from kinblend.cli.demo import FATHER, MOTHER, example
 
 HERE = "http://127.0.0.1:8765"
-WAIT = 120.0  # seconds for an engine that shares its cores
+WAIT = 60.0  # seconds for an engine that shares its cores
 
 
 def photograph(person: str = FATHER, side: int = 640) -> bytes:

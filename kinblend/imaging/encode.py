@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,17 @@ def jpeg_bytes(image: Image, *, quality: int = 92, synthetic: bool = True) -> by
     file = io.BytesIO()
     comment = _statement() if synthetic else _software()
     image.convert("RGB").save(file, format="JPEG", quality=quality, comment=comment.encode())
+    return file.getvalue()
+
+
+def gif_bytes(frames: Sequence[Image], milliseconds: Sequence[int]) -> bytes:
+    """RGB pictures of one size as a GIF that plays for ever; its comment says what `png_bytes` says.
+
+    milliseconds: how long each is shown, in steps of 10.
+    """
+    file, (first, *others) = io.BytesIO(), [frame.convert("RGB") for frame in frames]
+    comment, shown = _statement().encode(), list(milliseconds)
+    first.save(file, "GIF", save_all=True, append_images=others, duration=shown, loop=0, comment=comment)
     return file.getvalue()
 
 

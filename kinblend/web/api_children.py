@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
@@ -12,8 +13,10 @@ from kinblend.errors import InputError
 from kinblend.web import pictures
 from kinblend.web.api_photos import form_of, picture
 from kinblend.web.multipart import read_form
-from kinblend.web.problems import ProblemError, documented
+from kinblend.web.paths import without_paths
+from kinblend.web.problems import ProblemError, documented, explain
 from kinblend.web.records import Family
+from kinblend.web.resemblance import sentences
 from kinblend.web.schemas import (
     AnalysisAnswer,
     ChildAnswer,
@@ -27,6 +30,7 @@ from kinblend.web.schemas import (
 from kinblend.web.services import Owner, Services, ServicesDep
 
 router = APIRouter(prefix="/api/v1", tags=["children"])
+MAX_ORDERS = 24  # in one picture: what is kept of a client
 _DONE: dict[int | str, dict[str, Any]] = {200: {"model": ChildrenAnswer, "description": "Done already"}}
 
 
@@ -59,12 +63,11 @@ async def place_with_photos(
 ) -> ChildrenAnswer:
     """Order children of two photographs that come along: `father`, `mother` and, as JSON, `order`."""
     form = await read_form(request, services.limits, ("father", "mother"))
+    text = form.get("order", b"{}")
     try:
-        direct = DirectRequest.model_validate_json(form.get("order", b"{}"))
+        direct = DirectRequest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, ("order", *first["loc"])))
-        raise ProblemError(422, "invalid-request", f"{where}: {first['msg']}") from error
+        raise ProblemError(422, "invalid-request", f"order: {_explained(error, text)}") from error
     services.engine_service.check(direct, direct.children)
     people = []
     for role, face in (("father", direct.father_face), ("mother", direct.mother_face)):
@@ -131,13 +134,29 @@ async def show_weights(order: Id, number: int, services: ServicesDep, owner: Own
 )
 async def show_morph(order: Id, number: int, request: Request, services: ServicesDep, owner: Owner) -> Response:
     """Father → child → mother: 13 pictures side by side in one JPEG."""
+    return Response(await _strip(order, number, request, services, owner), media_type="image/jpeg")
+
+
+@router.get(
+    "/children/{order}/{number}/morph.gif",
+    response_class=Response,
+    responses=documented(404, 409, 500, 503) | picture("image/gif"),
+)
+async def download_morph(order: Id, number: int, request: Request, services: ServicesDep, owner: Owner) -> Response:
+    """Father → child → mother and back, as an animation."""
+    strip = await _strip(order, number, request, services, owner)
+    return _file(await run_in_threadpool(pictures.animation, strip), "image/gif", "morph.gif")
+
+
+async def _strip(order: str, number: int, request: Request, services: Services, owner: str) -> bytes:
+    """A child's strip, made once."""
     family = services.children(owner, order, number)
     if number not in family.morphs:
         job = services.worker.submit(
             "morph", lambda job: pictures.morph(services.engine_service, family, number, job.check), owner=owner
         )
         family.morphs[number] = await services.result_of(job, request)
-    return Response(family.morphs[number], media_type="image/jpeg")
+    return family.morphs[number]
 
 
 @router.get(
@@ -147,7 +166,23 @@ async def download_sheet(order: Id, services: ServicesDep, owner: Owner) -> Resp
     """Parents and children in one picture."""
     result = services.children(owner, order).result
     assert result is not None
-    return _file(await run_in_threadpool(pictures.sheet, result), "image/png", "sheet.png")
+    return _file(await run_in_threadpool(pictures.sheet, [result]), "image/png", "sheet.png")
+
+
+@router.get("/sheet.png", response_class=Response, responses=documented(404, 409) | picture("image/png"))
+async def download_family(
+    services: ServicesDep,
+    owner: Owner,
+    order: Annotated[list[Id], Query(min_length=1, max_length=MAX_ORDERS, description="in the order shown")],
+) -> Response:
+    """Parents and the children of several orders in one picture. The orders have the same parents."""
+    families = [services.children(owner, name) for name in order]
+    if len({(family.order.father, family.order.mother) for family in families}) > 1:
+        raise ProblemError(
+            422, "several-couples", "These children have different parents; ask for those of one couple"
+        )
+    results = [family.result for family in families if family.result is not None]
+    return _file(await run_in_threadpool(pictures.sheet, results), "image/png", "family.png")
 
 
 @router.get(
@@ -160,6 +195,14 @@ async def download_bundle(order: Id, services: ServicesDep, owner: Owner) -> Res
     result = services.children(owner, order).result
     assert result is not None
     return _file(await run_in_threadpool(pictures.bundle, result), "application/zip", "kinblend.zip")
+
+
+def _explained(error: ValidationError, text: bytes) -> str:
+    try:
+        sent = json.loads(text)
+    except ValueError:
+        sent = None
+    return explain(error.errors()[0], sent)
 
 
 def answer(services: Services, family: Family) -> ChildrenAnswer:
@@ -176,8 +219,14 @@ def answer(services: Services, family: Family) -> ChildrenAnswer:
             "sheet": f"{here}/sheet.png" if done else None,
             "bundle": f"{here}/bundle.zip" if done else None,
             "problem": family.problem,
+            "warnings": _warnings(family),
         }
     )
+
+
+def _warnings(family: Family) -> list[str]:
+    found = family.result.manifest.get("warnings", ()) if family.result else ()
+    return [without_paths(text) for text in found]
 
 
 def _children(family: Family, here: str) -> list[ChildAnswer]:
@@ -195,10 +244,12 @@ def _children(family: Family, here: str) -> list[ChildAnswer]:
             sex=asked["sex"],
             seen=look and AnalysisAnswer(**look),
             similarity=similar,
+            resemblance=sentences(similar),
             picture=f"{here}/{number}/picture.jpg",
             png=f"{here}/{number}/picture.png",
             weights=f"{here}/{number}/weights" if child.weight_map else None,
             morph=f"{here}/{number}/morph.jpg",
+            animation=f"{here}/{number}/morph.gif",
         )
         for number, (child, asked, look, similar) in enumerate(found, start=1)
     ]

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from kinblend.web.multipart import read_form
+from kinblend.web.paths import without_paths
 from kinblend.web.problems import ProblemError, documented
 from kinblend.web.records import Photo
 from kinblend.web.schemas import FaceAnswer, FaceChoice, Id, PhotoAnswer, Upscaler
@@ -92,4 +93,11 @@ def answer(photo: Photo) -> PhotoAnswer:
         for number, seen in enumerate(photo.faces, start=1)
     ]
     crop = f"{here}/crop.jpg" if photo.parent else None
-    return PhotoAnswer(id=photo.name, ready=photo.parent is not None, face=photo.face, faces=faces, crop=crop)
+    return PhotoAnswer(
+        id=photo.name,
+        ready=photo.parent is not None,
+        face=photo.face,
+        faces=faces,
+        crop=crop,
+        warnings=[without_paths(text) for text in (photo.parent.warnings if photo.parent else ())],
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import PluginError, SeveralFacesError
+from kinblend.errors import KinblendError, PluginError, SeveralFacesError
 from kinblend.faces.detect import detect
 from kinblend.faces.select import foreground
 from kinblend.faces.upright import STRAIGHT
@@ -44,7 +44,7 @@ class EngineService:
     """
 
     def __init__(self, settings: Settings, limits: Limits, judge: bool = False) -> None:
-        self.settings, self._limits, self._judge = settings, limits, judge
+        self.settings, self.limits, self._judge = settings, limits, judge
         known: Any = settings.precision
         # Who is remembered, for whom and for how long is the store's business.
         self.engine = Engine(settings.backbone, settings.device, known, settings.memory_budget, cached_parents=0)
@@ -70,7 +70,7 @@ class EngineService:
             spec = load_plugins()[kind].get(name)
             told.append(spec.parse_options(options))
             refuse_files(spec, told[-1])
-        check_cost(self._limits, told, children, self.engine.backbone.pack.resolution)
+        check_cost(self.limits, told, children, self.engine.backbone.pack.resolution)
         if self.lacking.get(blender):
             self.engine.blender(blender, request.blender_options)  # some options do without weights
         self.engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
@@ -104,7 +104,7 @@ class EngineService:
 
         upscaler: which enlarges a small face. The photo has no name yet. Raises `InputError`, `UsageError`.
         """
-        image = decode_image(data, "the photograph", most_pixels=self._limits.pixels, keep=self._limits.kept_pixels)
+        image = decode_image(data, "the photograph", most_pixels=self.limits.pixels, keep=self.limits.kept_pixels)
         try:
             parent = self.engine.parent(image, face, upscaler)
         except SeveralFacesError:
@@ -149,6 +149,14 @@ class EngineService:
             strategy = self.engine.blender(self.blender(request), request.blender_options)
             father.remember(key, self.engine.blend(ours, theirs, strategy, request.seed, request.projector_options))
         return father.blends[key]
+
+    def can(self, spec: PluginSpec, **options: object) -> bool:
+        """Whether a strategy can be made with these options here: what it needs for them may not be installed."""
+        try:
+            self.engine.blender(spec.name, options)
+        except KinblendError:
+            return False
+        return True
 
     @staticmethod
     def is_stochastic(spec: PluginSpec) -> bool:

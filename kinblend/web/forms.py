@@ -1,15 +1,16 @@
 """A form from any plugin's own options model.
 
-A field's `json_schema_extra` may say more than its type does: `{"ends": ["mother", "father"]}` is what the two ends
-of a slider mean, `{"widget": "layers"}` makes a mapping of layers to shares a slider for each group of layers, and
-`{"starts": [0.75, 0.25]}` says where these begin, in turn.
+A field's `title` is its label. Its `json_schema_extra` may say more than its type does: `{"ends": ["mother",
+"father"]}` is what the two ends of a slider mean, `{"widget": "layers"}` makes a mapping of layers to shares a slider
+for each group of layers, and `{"starts": [0.75, 0.25]}` says where these begin, in turn. `{"labels": {"a": "Words"}}`
+names choices for people, `{"help": "…"}` takes the place of the description, `{"form": False}` leaves a field out.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel
 from kinblend.errors import OptionError
 from kinblend.registry import PluginSpec
 
+HINTS = ("widget", "ends", "starts", "labels", "help", "repeats")
 Kind = Literal["slider", "number", "switch", "choice", "text", "layers", "json"]
 
 
@@ -26,8 +28,8 @@ class Field:
     """One control.
 
     name: the option. kind: what it looks like. label, help: its words. default: as JSON text. low, high, step: of
-    numbers, where they have bounds. ends: what these mean. choices: what can be picked. starts: where the sliders of
-    layers begin, in turn.
+    numbers, where they have bounds. ends: what these mean. choices: what can be picked, with its label. starts: where
+    the sliders of layers begin, in turn. repeats: whether pictures are made so often.
     """
 
     name: str
@@ -39,8 +41,9 @@ class Field:
     high: float | None = None
     step: str = "any"
     ends: tuple[str, str] | None = None
-    choices: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
     starts: tuple[float, ...] = (0.5,)
+    repeats: bool = False
 
     @property
     def value(self) -> Any:
@@ -49,11 +52,14 @@ class Field:
 
 
 def fields_of(spec: PluginSpec) -> list[Field]:
-    """The controls for what a plugin can be told, files left out: a browser has no business naming files here."""
+    """The controls for what a plugin can be told.
+
+    Files are left out: a browser has no business naming files here.
+    """
     schema = spec.options_schema()
     definitions = schema.get("$defs", {})
     found = (_field(name, value, definitions) for name, value in schema.get("properties", {}).items())
-    return [field for field in found if field is not None]
+    return [control for control in found if control is not None]
 
 
 def refuse_files(spec: PluginSpec, options: BaseModel) -> None:
@@ -84,22 +90,23 @@ def _field(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any])
     schema = _resolved(schema, definitions)
     variants = [_resolved(variant, definitions) for variant in schema.get("anyOf", [schema])]
     usable = [variant for variant in variants if variant.get("type") != "null" and variant.get("format") != "path"]
-    if not usable:
+    if not usable or not schema.get("form", True):
         return None
-    shape = {**usable[0], **{key: schema[key] for key in ("widget", "ends", "starts") if key in schema}}
-    kind, default = _kind(shape), schema.get("default")
+    shape = {**usable[0], **{key: schema[key] for key in HINTS if key in schema}}
+    kind, default, labels = _kind(shape), schema.get("default"), shape.get("labels", {})
     return Field(
         name,
         kind,
         str(schema.get("title", name)).replace("_", " "),
-        str(schema.get("description", "")),
+        str(shape.get("help", schema.get("description", ""))),
         json.dumps(default),
         shape.get("minimum", shape.get("exclusiveMinimum")),
         shape.get("maximum", shape.get("exclusiveMaximum")),
         _step(shape),
         tuple(shape["ends"]) if "ends" in shape else None,
-        tuple(str(choice) for choice in shape.get("enum", ())),
+        {str(choice): str(labels.get(choice, choice)) for choice in shape.get("enum", ())},
         tuple(shape.get("starts", (0.5,))),
+        bool(shape.get("repeats")),
     )
 
 

@@ -24,5 +24,7 @@ def slider(name: str, note: str, units: list[str], label: AttributeLabel | None)
     """An attribute's slider: in the editor's own words, else in those of its note ("+ is …")."""
     if label is None:
         found = re.match(r"\+ is ([^,;]+)", note)
-        label = AttributeLabel(name.capitalize(), high=found.group(1) if found else "more")
+        label = AttributeLabel(
+            name.replace("_", " ").replace("-", " ").capitalize(), high=found.group(1) if found else "more"
+        )
     return Slider(name, label.name, label.low, label.high, "years" in units)

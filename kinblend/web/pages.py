@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -20,16 +21,23 @@ from kinblend.web.labels import slider
 from kinblend.web.schemas import MAX_CHILDREN
 from kinblend.web.services import Services, ServicesDep
 
+if TYPE_CHECKING:
+    from kinblend.registry import PluginSpec
+
 HERE = Path(__file__).parent
 SEXES = (("girl", "Girl"), ("boy", "Boy"), ("any", "Either"))
 
 router = APIRouter(include_in_schema=False)
 
 
+def _static(pattern: str) -> list[Path]:
+    return sorted((HERE / "static").glob(pattern))
+
+
 @cache
 def stamp() -> str:
     """What changes when a static file does, so that browsers may keep them."""
-    files = sorted((HERE / "static").iterdir())
+    files = _static("*")
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
@@ -74,15 +82,18 @@ def _context(services: Services) -> dict[str, object]:
     engine_service = services.engine_service
     backbone = engine_service.engine.backbone
     projector = load_plugins()["projector"].get(str(backbone.pack.description["projector"]))
+    strategies = _strategies(engine_service)
     return {
+        "example": len(_static("example-*.jpg")) == 2,
         "backbone": backbone.name,
         "blender": _first_strategy(engine_service),
-        "strategies": _strategies(engine_service),
-        "projector_fields": fields_of(projector),
+        "strategies": strategies,
+        "projector_fields": [control for control in fields_of(projector) if control.kind != "json"],
         "sliders": [
             slider(name, note, engine_service.units[name], engine_service.labels.get(name))
             for name, note in engine_service.attributes.items()
         ],
+        "stochastic": any(strategy.stochastic for strategy in strategies),
         "parts": engine_service.layer_groups,
         "age": _ages(engine_service),
         "sexes": SEXES if set(SEX_TARGETS.values()) <= set(engine_service.units.get("gender", ())) else (),
@@ -95,23 +106,52 @@ def _context(services: Services) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Strategy:
-    """A blender on the page. origin: where it comes from, unless it is ours. note: why it is not available here."""
+    """A blender on the page. origin: where it comes from, unless it is ours. stochastic: whether children differ."""
 
     name: str
-    summary: str
+    label: str
+    explanation: str
     origin: str
-    note: str
+    stochastic: bool
     fields: list[Field]
 
 
 def _strategies(engine_service: EngineService) -> list[Strategy]:
+    """Those that can be used here, with what can be chosen about them here."""
     plugins = load_plugins()
     found = []
     for spec in plugins["blender"].by_preference():
+        if engine_service.lacking[spec.name]:
+            continue
         origin = plugins.distribution_of(spec)
-        origin = "" if origin.startswith("kinblend ") else origin
-        found.append(Strategy(spec.name, spec.summary, origin, engine_service.lacking[spec.name], fields_of(spec)))
+        found.append(
+            Strategy(
+                spec.name,
+                spec.label or spec.name.replace("-", " ").capitalize(),
+                spec.explanation or f"{spec.summary[:1].upper()}{spec.summary[1:]}",
+                "" if origin.startswith("kinblend ") else origin,
+                engine_service.is_stochastic(spec),
+                [one for one in (_offered(engine_service, spec, each) for each in fields_of(spec)) if one],
+            )
+        )
     return found
+
+
+def _offered(engine_service: EngineService, spec: PluginSpec, control: Field) -> Field | None:
+    """A field with only those choices that work here, and no more repetitions than the server allows.
+
+    None where nothing is left to choose, and for lists and tables: these are for programs.
+    """
+    if control.kind == "json":
+        return None
+    if control.repeats and control.high is not None:
+        return replace(control, high=min(control.high, engine_service.limits.steps))
+    if control.kind not in ("choice", "switch"):
+        return control
+    values = list(control.choices) if control.kind == "choice" else [True, False]
+    works = [value for value in values if value == control.value or engine_service.can(spec, **{control.name: value})]
+    left = {value: label for value, label in control.choices.items() if value in works}
+    return replace(control, choices=left) if len(works) > 1 else None
 
 
 def _first_strategy(engine_service: EngineService) -> str:

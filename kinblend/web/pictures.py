@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinblend.imaging.encode import jpeg_bytes, png_bytes
+from kinblend.imaging.encode import gif_bytes, jpeg_bytes, png_bytes
 from kinblend.web.engine_service import PREVIEW, EngineService
 from kinblend.web.records import Family
 from kinblend.web.schemas import LayerWeights
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STEPS = 6  # from a parent to the child
 FRAMES = 2 * STEPS + 1  # of a strip
+RESTING, MOVING = 800, 120  # ms that a frame of an animation is shown: at its three ends, and between them
 BATCH = 4  # pictures rendered between two looks whether anyone still waits
 
 
@@ -110,9 +111,32 @@ def weights(engine_service: EngineService, family: Family, number: int) -> list[
     return found
 
 
-def sheet(result: Result) -> bytes:
-    """Parents and children as one PNG."""
-    return png_bytes(result.sheet())
+def animation(strip: bytes) -> bytes:
+    """A strip that `morph` made as a GIF: from the father over the child to the mother, and back."""
+    from PIL import Image as pil
+
+    with pil.open(io.BytesIO(strip)) as whole:
+        frames = [whole.crop((place * PREVIEW, 0, (place + 1) * PREVIEW, PREVIEW)) for place in range(FRAMES)]
+    return gif_bytes(
+        frames + frames[-2:0:-1],
+        [RESTING if place % STEPS == 0 else MOVING for place in range(2 * FRAMES - 2)],
+    )
+
+
+def sheet(results: Sequence[Result]) -> bytes:
+    """Parents and all of their children as one PNG. results: of the same parents."""
+    return png_bytes(_joined(results).sheet())
+
+
+def _joined(results: Sequence[Result]) -> Result:
+    """Children of several runs as those of one; what the manifest lists child by child goes along."""
+    first = results[0]
+    manifest = first.manifest | {
+        name: [one for result in results for one in result.manifest[name]]
+        for name, values in first.manifest.items()
+        if isinstance(values, list) and len(values) == len(first.children)
+    }
+    return replace(first, children=[child for result in results for child in result.children], manifest=manifest)
 
 
 def bundle(result: Result) -> bytes:

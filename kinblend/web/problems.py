@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from kinblend.errors import FaceError, ImageError, InputError, KinblendError, ModelError, UsageError
 from kinblend.web.jobs import JobCancelledError, QueueFullError
+from kinblend.web.paths import without_paths
 
 RETRY_AFTER = 2  # seconds
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
@@ -52,7 +53,8 @@ def describe(status: int, kind: str, detail: str) -> dict[str, Any]:
 def from_error(error: KinblendError) -> ProblemError:
     """One of our own errors as a problem: its kind is its class's name."""
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
-    detail = str(error)[:1].upper() + str(error)[1:]
+    text = without_paths(str(error))
+    detail = text[:1].upper() + text[1:]
     if isinstance(error, QueueFullError):
         return ProblemError(503, kind, detail, {"Retry-After": str(RETRY_AFTER)})
     if isinstance(error, JobCancelledError):
@@ -61,6 +63,23 @@ def from_error(error: KinblendError) -> ProblemError:
         return ProblemError(422, kind, "This needs a model that is not installed on this server; choose another way")
     refused = isinstance(error, (ImageError, FaceError, InputError, UsageError))
     return ProblemError(422 if refused else 500, kind, detail)
+
+
+def explain(error: Mapping[str, Any], sent: Any) -> str:
+    """What is wrong with a request, and where: the field as the client named it.
+
+    error: of pydantic. sent: what was validated. What a location has beside names of fields is pydantic's own.
+    """
+    found, here = [], sent
+    for part in error["loc"]:
+        if (isinstance(here, dict) and part in here) or (
+            isinstance(here, list) and isinstance(part, int) and part < len(here)
+        ):
+            here = here[part]
+        elif error["type"] != "missing":
+            continue
+        found.append(str(part))
+    return ": ".join([*filter(None, [".".join(found)]), error["msg"]])
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -110,9 +129,15 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return problem(422, "invalid-request", f"{where}: {first['msg']}")
+        return problem(422, "invalid-request", _where(error))
+
+
+def _where(error: RequestValidationError) -> str:
+    first = error.errors()[0]
+    place, *way = first["loc"]
+    if place == "body":
+        return explain({**first, "loc": way}, error.body)
+    return f"{'.'.join(map(str, way))}: {first['msg']}"
 
 
 def _allowed(request: Request) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, OLDEST, YOUNGEST, AgeAndSex, SexChoice
 from kinblend.pipeline.request import ChildOptions
@@ -19,6 +20,17 @@ TargetText = Annotated[
     str, Field(pattern="^([0-9]{1,3}([.][0-9]{1,2})?y|[a-z]{1,32})$", description="years (8y), or a word (male)")
 ]
 Upscaler = Annotated[str | None, Field(max_length=64)]
+
+
+def _edit(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError:
+        words = 'give a number from -100 to 100, or a target such as "8y" or "female"'
+        raise PydanticCustomError("edit", words) from None
+
+
+Edit = Annotated[Strength | TargetText, WrapValidator(_edit)]
 Years = Annotated[float, Field(ge=YOUNGEST, le=OLDEST)]
 
 
@@ -31,7 +43,7 @@ class WebOptions(ChildOptions):
     sex: SexChoice | None = Field(
         DEFAULT_SEX, description="any: drawn from each child's seed; null: as the blend of the parents is"
     )
-    edits: dict[str, Strength | TargetText] = Field(
+    edits: dict[str, Edit] = Field(
         {}, description="attribute → strength, or a target; one of age or gender takes the place of their defaults"
     )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="everything random is drawn from it")
@@ -98,6 +110,7 @@ class PhotoAnswer(BaseModel):
     face: int | None = Field(description="the face that was chosen, where there are several")
     faces: list[FaceAnswer] = Field(description="empty where there is but one face")
     crop: str | None = Field(description="the face as it was cut out")
+    warnings: list[str] = Field(description="what may spoil the child: sentences for people")
 
 
 class AnalysisAnswer(BaseModel):
@@ -111,7 +124,7 @@ class AnalysisAnswer(BaseModel):
 class ChildAnswer(BaseModel):
     """One child. similarity: the cosine between its face's embedding and each parent's, in [−1, 1].
 
-    age, sex: what was asked of it; null where nothing was.
+    age, sex: what was asked of it; null where nothing was. resemblance: what the similarity means, as a sentence.
     """
 
     number: int
@@ -120,10 +133,12 @@ class ChildAnswer(BaseModel):
     sex: Literal["girl", "boy"] | None
     seen: AnalysisAnswer | None = Field(description="null unless the server asks a judge")
     similarity: dict[Literal["father", "mother"], float]
+    resemblance: dict[str, str] | None = Field(description="null where no scale is known")
     picture: str
     png: str
     weights: str | None = Field(description="where its weight map is; null where the blend is no weighted sum")
     morph: str
+    animation: str
 
 
 class ChildrenAnswer(BaseModel):
@@ -138,6 +153,7 @@ class ChildrenAnswer(BaseModel):
     sheet: str | None
     bundle: str | None
     problem: Problem | None
+    warnings: list[str] = Field(description="what is hardly meant, such as one photograph given twice")
 
 
 class LayerWeights(BaseModel):

@@ -20,6 +20,7 @@ from kinblend.web.jobs import Job, JobCancelledError, Worker
 from kinblend.web.limits import Limits
 from kinblend.web.malloc import trim
 from kinblend.web.metrics import Metrics
+from kinblend.web.paths import without_paths
 from kinblend.web.problems import ProblemError, describe, from_error
 from kinblend.web.rates import Rates
 from kinblend.web.records import Family, Photo
@@ -197,7 +198,11 @@ def _finish(family: Family) -> None:
         result, pictures = future.result()
         family.update(status="done", result=result, pictures=pictures)
         return
-    found = from_error(error) if isinstance(error, KinblendError) else ProblemError(500, "failed", summarize(error))
+    found = (
+        from_error(error)
+        if isinstance(error, KinblendError)
+        else ProblemError(500, "failed", without_paths(summarize(error)))
+    )
     family.update(status="failed", problem=describe(found.status, found.kind, found.detail))
 
 

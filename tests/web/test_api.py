@@ -121,6 +121,39 @@ def test_the_strip_runs_from_father_over_child_to_mother(client: TestClient, fam
     assert max(steps) < 0.5 * difference(frames[0], frames[12]), "no jump"
 
 
+def test_the_animation_goes_there_and_back(client: TestClient, family: dict) -> None:
+    answer = client.get(family["children"][0]["animation"])
+    assert answer.headers["content-disposition"] == 'attachment; filename="morph.gif"'
+    with Image.open(io.BytesIO(answer.content)) as film:
+        assert (film.format, film.size, film.n_frames, film.info["loop"]) == ("GIF", (256, 256), 24, 0)
+        assert b"Synthetic image" in film.info["comment"]
+        shown = []
+        for place in (0, 6, 12, 18):
+            film.seek(place)
+            shown.append((film.convert("RGB"), film.info["duration"]))
+    assert [seconds for _, seconds in shown] == [800] * 4 and difference(shown[1][0], shown[3][0]) < 6
+    assert min(difference(shown[0][0], shown[2][0]), difference(shown[0][0], shown[1][0])) > 6
+
+
+def test_children_of_several_orders_come_in_one_picture(
+    client: TestClient, parents: dict[str, str], family: dict
+) -> None:
+    second = finished(client, client.post("/api/v1/children", json=parents | {"blender": "mask", "seed": 3}).json())
+    alone, both = (
+        Image.open(
+            io.BytesIO(client.get("/api/v1/sheet.png", params={"order": [one["id"] for one in orders]}).content)
+        )
+        for orders in ([family], [family, second])
+    )
+    assert both.width * both.height >= alone.width * alone.height and both.tobytes() != alone.tobytes()
+    turned = {"father": parents["mother"], "mother": parents["father"]}
+    other = finished(client, client.post("/api/v1/children", json=turned).json())
+    refused = client.get("/api/v1/sheet.png", params={"order": [family["id"], other["id"]]})
+    assert refused.status_code == 422 and "different parents" in refused.json()["detail"]
+    assert client.get("/api/v1/sheet.png", params={"order": ["0" * 32]}).status_code == 404
+    assert client.get("/api/v1/sheet.png").status_code == 422
+
+
 def difference(one: Image.Image, other: Image.Image) -> float:
     import numpy as np
 
@@ -177,6 +210,23 @@ def test_two_photographs_in_one_request(client: TestClient) -> None:
     placed = client.post("/api/v1/orders", files=files, data=order)
     assert placed.status_code == 202 and placed.headers["location"].endswith(placed.json()["id"])
     assert finished(client, placed.json())["status"] == "done"
+
+
+@pytest.mark.parametrize("value", ["8 years", "8 y", "-", "", "1e9", 101, -1e6, None, [8], {"years": 8}, True])
+@pytest.mark.parametrize("name", ["age", "gender", "smile"])
+def test_an_edit_that_will_not_do_is_named_as_it_was_sent(
+    client: TestClient, parents: dict[str, str], name: str, value: object
+) -> None:
+    for route, place in (("previews", ""), ("children", "")):
+        detail = client.post(f"/api/v1/{route}", json=parents | {"edits": {name: value}}).json()["detail"]
+        assert detail.startswith(f"{place}edits.{name}: give a number from -100 to 100, or a target such as"), detail
+    order = {"order": json.dumps({"edits": {name: value}})}
+    files = {"father": photograph(FATHER), "mother": photograph(MOTHER)}
+    assert (
+        client.post("/api/v1/orders", files=files, data=order)
+        .json()["detail"]
+        .startswith(f"order: edits.{name}: give")
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,7 +316,7 @@ def test_every_answer_carries_the_headers_that_keep_strangers_out(client: TestCl
 
 def test_pages_ask_nobody_else_for_anything(client: TestClient) -> None:
     static = Path(__file__).parents[2] / "kinblend" / "web" / "static"
-    texts = [client.get("/").text, *(path.read_text() for path in static.iterdir())]
+    texts = [client.get("/").text, *(path.read_text() for path in static.iterdir() if path.suffix != ".jpg")]
     for text in texts:
         text = text.replace("http://www.w3.org/2000/svg", "")
         assert "http://" not in text and "https://" not in text and "<script>" not in text and "style=" not in text

@@ -26,7 +26,9 @@ class Odd(BaseModel):
     count: int | None = None
     name: str = "x"
     fine: bool = True
-    kind: Literal["a", "b"] = "b"
+    kind: Literal["a", "b"] = Field("b", title="Sort", json_schema_extra={"labels": {"a": "First"}, "help": "words"})
+    inner: int = Field(3, ge=1, le=9, json_schema_extra={"form": False})
+    rounds: int = Field(3, ge=1, le=900, json_schema_extra={"repeats": True})
     colour: Colour = Colour.blue
     table: dict[str, float] = {}
     file: Path | None = None
@@ -45,25 +47,31 @@ def test_every_shape_has_its_control_and_files_have_none() -> None:
         "name": "text",
         "fine": "switch",
         "kind": "choice",
+        "rounds": "slider",
         "colour": "choice",
         "table": "json",
         "either": "json",
     }
     assert (fields["level"].low, fields["level"].high, fields["level"].step) == (1, 9, "1")
     assert fields["ratio"].step == "0.005" and fields["ratio"].value == 0.25
-    assert fields["colour"].choices == ("red", "blue") and fields["colour"].value == "blue"
+    assert fields["colour"].choices == {"red": "red", "blue": "blue"} and fields["colour"].value == "blue"
+    assert fields["kind"].choices == {"a": "First", "b": "b"}
+    assert (fields["kind"].label, fields["kind"].help) == ("Sort", "words")
+    assert fields["rounds"].repeats and not fields["level"].repeats
     assert fields["level"].help == "how much"
 
 
 def test_the_forms_of_our_own_strategies() -> None:
     shown = {spec.name: [(f.name, f.kind) for f in fields_of(spec)] for spec in load_plugins()["blender"]}
     assert shown["average"] == [("share", "slider")]
-    assert shown["layer"] == [("shares", "layers"), ("default", "slider"), ("dimensions", "json")]
+    assert shown["layer"] == [("shares", "layers"), ("dimensions", "json")]
     assert shown["learned"] == [("share", "slider"), ("symmetric", "switch"), ("edits", "switch")]
     [share] = fields_of(load_plugins()["blender"].get("average"))
     assert share.ends == ("mother", "father")
-    shares, default, _ = fields_of(load_plugins()["blender"].get("layer"))
-    assert shares.starts == (0.75, 0.25) and default.value is None and default.ends == ("mother", "father")
+    shares, _ = fields_of(load_plugins()["blender"].get("layer"))
+    assert shares.starts == (0.75, 0.25)
+    _, default = fields_of(load_plugins()["blender"].get("dimension"))
+    assert default.value is None and default.ends == ("mother", "father")
 
 
 @pytest.mark.parametrize("options", [{"file": "/etc/passwd"}, {"either": "/etc/passwd"}])

@@ -2,14 +2,26 @@
 
 from types import SimpleNamespace
 
+from kinblend.web.engine_service import EngineService
+from kinblend.web.forms import Field
+from kinblend.web.limits import Limits
 from kinblend.web.pages import _ages, _first_strategy, _strategies
 
 
-def engine_service(blender: str = "average", **units: list[str]) -> SimpleNamespace:
+def engine_service(
+    blender: str = "average", lacks: tuple[str, ...] = ("learned", "likeness"), **units: list[str]
+) -> SimpleNamespace:
     """On a backbone without weights for `learned` and `likeness`."""
     names = ("average", "dimension", "layer", "mask", "learned", "likeness", "slerp")
-    lacking = {name: "no weights yet" if name in ("learned", "likeness") else "" for name in names}
-    return SimpleNamespace(units=units, lacking=lacking, settings=SimpleNamespace(blender=blender))
+    lacking = {name: "no weights yet" if name in lacks else "" for name in names}
+    return SimpleNamespace(
+        units=units,
+        lacking=lacking,
+        settings=SimpleNamespace(blender=blender),
+        limits=Limits(),
+        can=lambda spec, **options: True,
+        is_stochastic=EngineService.is_stochastic,
+    )
 
 
 def test_ages_are_offered_where_there_are_directions_for_them() -> None:
@@ -22,6 +34,19 @@ def test_the_page_begins_with_a_strategy_that_is_available() -> None:
     assert _first_strategy(engine_service("learned")) == "average"
 
 
-def test_strategies_without_weights_are_shown_with_the_reason() -> None:
-    notes = {one.name: one.note for one in _strategies(engine_service())}
-    assert (notes["likeness"], notes["layer"]) == ("no weights yet", "")
+def test_only_strategies_that_can_be_used_are_shown_in_words_for_people() -> None:
+    shown = {one.name: one.label for one in _strategies(engine_service())}
+    assert not {"likeness", "learned"} & set(shown)
+    assert (shown["layer"], shown["mask"]) == ("Part by part", "By chance")
+
+
+def test_choices_that_need_what_is_not_installed_are_left_out() -> None:
+    def fields(works: set[str]) -> dict[str, Field]:
+        service = engine_service(lacks=())
+        service.can = lambda spec, **options: str(next(iter(options.values()))) in works
+        [likeness] = [one for one in _strategies(service) if one.name == "likeness"]
+        return {field.name: field for field in likeness.fields}
+
+    assert "identity" not in fields(set()), "one choice alone is none"
+    assert list(fields({"facenet"})["identity"].choices) == ["dlib", "facenet"]
+    assert fields(set())["steps"].high == Limits().steps, "no more than the server allows"

@@ -20,7 +20,7 @@ def server():
 
 def test_it_says_where_it_is_and_speaks_only_to_this_machine(server: Server) -> None:
     assert server.address.startswith("http://127.0.0.1:")
-    assert "Two faces in" in httpx2.get(server.address, timeout=WAIT).text
+    assert "How might their child look?" in httpx2.get(server.address, timeout=WAIT).text
 
 
 def test_who_leaves_is_not_worked_for(server: Server) -> None:

@@ -45,7 +45,16 @@ export function finished(answer, tell, signal) {
   if (answer.status === "done") return Promise.resolve(answer);
   return new Promise((resolve, reject) => {
     const source = new EventSource(answer.events);
-    const end = (act) => (event) => { source.close(); act(event); };
+    const end = (act) => (event) => {
+      source.close();
+      signal.removeEventListener("abort", giveUp); // what is done is kept
+      act(event);
+    };
+    const giveUp = end(() => {
+      leaving = fetch(`/api/v1/children/${answer.id}`, { method: "DELETE" }).catch(() => {});
+      reject(new DOMException("no longer wanted", "AbortError"));
+    });
+    signal.addEventListener("abort", giveUp);
     source.addEventListener("progress", (event) => tell(JSON.parse(event.data)));
     source.addEventListener("done", end((event) => resolve(JSON.parse(event.data))));
     source.addEventListener("failed", end((event) => {
@@ -55,10 +64,6 @@ export function finished(answer, tell, signal) {
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) reject(new Problem(0, "away", "The server no longer answers; try again"));
     };
-    signal.addEventListener("abort", end(() => {
-      leaving = fetch(`/api/v1/children/${answer.id}`, { method: "DELETE" }).catch(() => {});
-      reject(new DOMException("no longer wanted", "AbortError"));
-    }));
   });
 }
 

@@ -1,64 +1,100 @@
-// The page: two parents, a child, and what can be changed about it.
+// The page: two parents, their children, and what can be changed about each.
 
 import { call, finished, place, send } from "./api.js";
-import * as heat from "./heat.js";
-import * as morph from "./morph.js";
-import { ParentCard } from "./parents.js";
 import * as choices from "./choices.js";
+import * as morph from "./morph.js";
+import { complain, hush, say } from "./notices.js";
+import { ParentCard } from "./parents.js";
+import * as session from "./session.js";
+import * as siblings from "./siblings.js";
+import * as stage from "./stage.js";
+import * as strategies from "./strategies.js";
 
-const STAGES = { detect: "Finding the faces", encode: "Reading them", blend: "Blending", edit: "Ageing and shaping", render: "Painting", compare: "Comparing" };
+const STAGES = { detect: "Finding the faces", encode: "Reading the faces", blend: "Mixing them", edit: "Setting age and looks", render: "Drawing", compare: "Comparing" };
 const SETTLED = 600; // ms without a change until the picture is made in full
 
 const byId = (id) => document.getElementById(id);
 const make = byId("make");
-const picture = byId("child-picture");
+const count = byId("count");
 const progress = byId("progress");
-const parents = { father: new ParentCard("father", changedParent), mother: new ParentCard("mother", changedParent) };
+const parents = [new ParentCard("father", changedParent), new ParentCard("mother", changedParent)];
+const [father, mother] = parents;
 
-let current = null; // { order, answer, number }: the child on the stage
-let siblings = [];
-let seed = 0;
-let lots = null; // { blender, blender_options } a brother or sister was drawn with
-let controller = null; // of the order in progress
+// A child: { name, recipe, made, late }. recipe: all that it is made by, its seed with it. made: what the server
+// answered. late: whether the recipe, or a parent, has changed since.
+let children = [];
+let shown = null; // the one on the stage
+let born = 0; // how many there ever were: seeds and names are given once
+let controller = null; // of the orders in progress
 let timer = 0;
+let cause = null; // the control that was moved last
 let previewing = false;
 let changedSince = false;
 
-const bothReady = () => parents.father.photo?.ready && parents.mother.photo?.ready;
+const bothReady = () => parents.every((parent) => parent.ready);
+
+// ---- Making
 
 function changedParent() {
   make.disabled = !bothReady();
   say("");
-  if (current && bothReady()) {
-    siblings = [];
-    seed = 0;
-    order(1);
-  }
+  if (!bothReady() || !children.length) return keep();
+  session.step();
+  for (const child of children) child.late = true;
+  cause = null;
+  keep();
+  return work();
 }
 
-function orderNow(children = 1) {
-  const { father, mother } = parents;
-  return { ...choices.read(), ...lots, father: father.photo.id, mother: mother.photo.id, seed, children };
-}
-
-// Children in full: progress while they are made, then everything that belongs to them.
-async function order(children, placed = orderNow(children)) {
+// Everyone who is late, in full: the child on the stage first.
+async function work() {
   controller?.abort();
   clearTimeout(timer);
   const mine = (controller = new AbortController());
   begin();
   try {
-    const answer = await place(placed, mine.signal);
-    const done = await finished(answer, tell, mine.signal);
-    if (mine.signal.aborted) return;
-    remember(placed, done);
-    show(placed, done, 1);
-    say(children > 1 ? `${children} brothers and sisters` : "");
+    for (let child = nextLate(); child; child = nextLate()) await makeInFull(child, mine.signal);
   } catch (error) {
-    if (error.name !== "AbortError" && mine === controller) say(error.message, true);
+    if (error.name === "AbortError" || mine !== controller) return;
+    dropUnmade();
+    await explain(error);
   } finally {
     if (mine === controller) end();
   }
+}
+
+// Whoever could not be made, and never was, is not in the family.
+function dropUnmade() {
+  children = children.filter(({ made }) => made);
+  if (!children.includes(shown)) {
+    shown = children.at(-1) ?? null;
+    if (shown) choices.write(shown.recipe);
+  }
+  drawSiblings();
+  keep();
+}
+
+const nextLate = () => (shown?.late ? shown : children.find((child) => child.late));
+
+async function makeInFull(child, signal) {
+  const answer = await place(orderOf(child), signal);
+  const done = await finished(answer, (heard) => tell(heard, child), signal);
+  if (signal.aborted) throw new DOMException("no longer wanted", "AbortError");
+  child.made = { ...done.children[0], id: done.id, bundle: done.bundle, warnings: done.warnings };
+  child.late = false;
+  if (child === shown) await present();
+  drawSiblings();
+  keep();
+}
+
+function orderOf({ recipe }) {
+  return { ...recipe, father: father.photo.id, mother: mother.photo.id };
+}
+
+async function present() {
+  const there = await stage.show(shown);
+  reveal();
+  there.ready.catch((error) => complain(error.message));
 }
 
 function begin() {
@@ -66,168 +102,252 @@ function begin() {
   progress.value = 0;
   make.disabled = true;
   say("Waiting for its turn…");
+  drawSiblings();
 }
 
 function end() {
   progress.hidden = true;
   make.disabled = !bothReady();
+  if (!byId("status").classList.contains("bad") && !nextLate()) say("");
 }
 
-function tell({ stage, ahead, status }) {
+function tell({ stage: at, ahead, status }, child) {
+  const left = children.filter(({ late }) => late).length;
+  const whose = left > 1 ? `${child.name}, ${left} to go: ` : "";
   if (status === "queued") return say(ahead ? `${ahead} ahead of you…` : "Next…");
-  progress.value = Object.keys(STAGES).indexOf(stage);
-  return say(`${STAGES[stage] ?? stage}…`);
+  progress.value = Object.keys(STAGES).indexOf(at);
+  return say(`${whose}${STAGES[at] ?? at}…`);
 }
 
-function say(text, bad = false) {
-  byId("status").textContent = text;
-  byId("status").classList.toggle("bad", bad);
+// A photograph that is gone is missed where it was; everything else is told beside what led to it.
+async function explain(error) {
+  if (error.status !== 404) return complain(error.message, cause);
+  const there = await Promise.all(parents.map((parent) => parent.restore(parent.photo?.id)));
+  make.disabled = !bothReady();
+  return complain(there.every(Boolean) ? error.message : `The photographs are gone: ${byId("kept").textContent}`);
 }
 
-async function show(placed, answer, number) {
-  const child = answer.children[number - 1];
-  current = { order: placed, answer, number };
-  await put(child.picture);
-  byId("child-name").textContent = nameOf(child);
-  const { father, mother } = child.similarity;
-  byId("similarity").replaceChildren(...similarity("father", father), ...similarity("mother", mother));
-  byId("get-png").href = child.png;
-  byId("get-sheet").href = answer.sheet;
-  byId("get-bundle").href = answer.bundle;
-  reveal();
-  drawSiblings();
-  heat.show(child.weights).catch(() => {});
-  await morph.follow(child.morph);
-}
+// ---- Changing the child on the stage
 
-// What was asked of a child, in words: "Their child: a girl of 8 years".
-function nameOf({ sex, age }) {
-  const years = age === null ? "" : `${age} year${age === 1 ? "" : "s"}`;
-  if (!sex) return years ? `Their child at ${years}` : "Their child";
-  return `Their child: a ${sex}${years && ` of ${years}`}`;
-}
-
-function similarity(role, value) {
-  const place = document.createElement("span");
-  const amount = document.createElement("b");
-  amount.textContent = value.toFixed(2);
-  place.append(`like ${role} `, amount);
-  place.title = "Cosine between the faces' embeddings: 1 is the same picture, two strangers are at about 0.8";
-  return [place];
-}
-
-function reveal() {
-  document.body.classList.add("has-child");
-  byId("welcome").hidden = true;
-  for (const id of ["play", "morph"]) byId(id).hidden = false;
-  document.querySelectorAll("#child .mark, #child .enlarge").forEach((part) => { part.hidden = false; });
-  make.textContent = "Another sibling";
-}
-
-async function put(address) {
-  const next = new Image();
-  next.src = address;
-  await next.decode();
-  picture.src = address;
-  picture.hidden = false;
-  document.querySelector("#child .empty").hidden = true;
-}
-
-// A control moved: a small picture at once, the latest wish winning; the full one when it rests.
-function changed() {
-  if (!current) return;
-  lots = lots && choices.read().blender === lots.blender ? lots : null;
+function changed(control) {
+  hush();
+  describeSiblings();
+  if (!shown) return;
+  cause = control;
+  shown.recipe = { ...choices.read(), seed: shown.recipe.seed };
+  shown.late = true;
   controller?.abort();
   morph.rest();
   clearTimeout(timer);
-  timer = setTimeout(() => order(1), SETTLED);
+  timer = setTimeout(work, SETTLED);
   changedSince = true;
   if (!previewing) preview();
 }
 
+// A small picture at once, the latest wish winning; the full one comes when the control rests.
 async function preview() {
   previewing = true;
   try {
     while (changedSince) {
       changedSince = false;
-      const { children, ...placed } = orderNow();
-      const blob = await (await send("/api/v1/previews", placed)).blob();
-      const old = picture.src;
-      await put(URL.createObjectURL(blob));
-      if (old.startsWith("blob:")) URL.revokeObjectURL(old);
-      picture.dataset.previews = Number(picture.dataset.previews ?? 0) + 1;
-      say("");
+      const child = shown;
+      const blob = await (await send("/api/v1/previews", orderOf(child))).blob();
+      if (child === shown) await stage.showPreview(blob);
     }
   } catch (error) {
-    say(error.message, true);
+    clearTimeout(timer);
+    await explain(error);
   } finally {
     previewing = false;
   }
 }
 
-// Brothers and sisters: other seeds, by a strategy that depends on the seed.
-async function more(wanted) {
-  const count = Math.min(8, Math.max(1, wanted || 1));
-  const strategies = await (await call("/api/v1/strategies")).json();
-  const { blender } = choices.read();
-  const differ = strategies.find(({ name }) => name === blender)?.stochastic;
-  const other = strategies.find(({ stochastic, available }) => stochastic && available);
-  lots = differ || !other ? null : { blender: other.name, blender_options: {} };
-  byId("sibling-note").textContent = lots ? `“${blender}” gives every child the same face; brothers and sisters are made by “${other.name}”.` : "";
-  seed = Math.max(seed, ...siblings.map((sibling) => sibling.seed)) + 1;
-  await order(count);
+// ---- Brothers and sisters
+
+function add(number) {
+  const recipe = recipeOfNext();
+  if (children.length) session.step();
+  const first = children.length;
+  for (let each = 0; each < number; each += 1) {
+    const seed = born;
+    born += 1;
+    children.push({ name: `Child ${born}`, recipe: { ...recipe, seed }, made: null, late: true });
+  }
+  shown = children[first];
+  if (first) choices.write(shown.recipe);
+  describeSiblings();
+  cause = null;
+  keep();
+  return work();
 }
 
-function remember(placed, answer) {
-  answer.children.forEach((child, place) => {
-    const sibling = { placed: { ...placed, seed: child.seed }, answer, number: place + 1, seed: child.seed };
-    const known = siblings.findIndex((other) => other.seed === child.seed);
-    if (known >= 0) siblings[known] = sibling; else siblings.push(sibling);
-  });
+// The first child is made as chosen; of brothers and sisters each is to have a face of its own.
+function recipeOfNext() {
+  const recipe = choices.read();
+  if (!children.length || strategies.chosen().stochastic) return recipe;
+  return { ...recipe, blender: strategies.byChance().name, blender_options: {} };
+}
+
+function describeSiblings() {
+  const [now, other] = [strategies.chosen(), strategies.byChance()];
+  const note = now.stochastic || !other ? "" : `“${now.label}” gives every child the same face. New brothers and sisters are made by “${other.label}”.`;
+  byId("sibling-note").textContent = note;
+}
+
+// How many are wanted, if so many can be had at a time; else that is said.
+function wanted() {
+  const [least, most] = [Number(count.min), Number(count.max)];
+  const number = Number(count.value);
+  const good = count.value !== "" && Number.isInteger(number) && number >= least && number <= most;
+  count.setAttribute("aria-invalid", String(!good));
+  byId("count-message").textContent = good ? "" : `A whole number from ${least} to ${most}, please.`;
+  return good ? number : 0;
 }
 
 function drawSiblings() {
-  const strip = byId("siblings");
-  strip.hidden = siblings.length < 2;
-  strip.replaceChildren(...siblings.map((sibling, place) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.setAttribute("aria-label", `Child ${place + 1}`);
-    button.setAttribute("aria-pressed", String(sibling.answer.id === current.answer.id && sibling.number === current.number));
-    const image = new Image(80, 80);
-    image.src = sibling.answer.children[sibling.number - 1].picture;
-    image.alt = "";
-    button.append(image);
-    button.addEventListener("click", () => pick(sibling));
-    return button;
-  }));
+  siblings.draw(children, shown, { pick, remove });
+  const made = children.filter((child) => child.made);
+  byId("get-sheet").href = `/api/v1/sheet.png?${new URLSearchParams(made.map((child) => ["order", child.made.id]))}`;
 }
 
-function pick({ placed, answer, number }) {
-  seed = placed.seed;
-  lots = placed.blender === choices.read().blender ? null : { blender: placed.blender, blender_options: placed.blender_options };
-  show(placed, answer, number);
+async function pick(child) {
+  shown = child;
+  choices.write(child.recipe);
+  hush();
+  describeSiblings();
+  drawSiblings();
+  if (child.late || !(await isKept(child))) return work();
+  if (child !== shown) return undefined;
+  await present();
+  return keep();
 }
 
-function enlarge(image, words) {
+function remove(child) {
+  session.step();
+  const at = children.indexOf(child);
+  children.splice(at, 1);
+  if (child === shown) pick(children[Math.min(at, children.length - 1)]);
+  drawSiblings();
+  keep();
+  say(`${child.name} was removed.`, () => history.back());
+}
+
+// What the server let go is made again, by the same recipe.
+async function isKept(child) {
+  try {
+    await call(`/api/v1/children/${child.made.id}`);
+  } catch (error) {
+    child.late = true;
+  }
+  return !child.late;
+}
+
+byId("child-name").addEventListener("change", ({ target }) => {
+  shown.name = target.value.trim() || shown.name;
+  target.value = shown.name;
+  drawSiblings();
+  keep();
+});
+
+// ---- What outlives a reload
+
+function keep() {
+  session.keep({
+    father: father.photo?.id,
+    mother: mother.photo?.id,
+    children: children.map(({ name, recipe, made, late }) => ({ name, recipe, made, late })),
+    shown: children.indexOf(shown),
+    born,
+    choices: choices.read(),
+  });
+}
+
+async function restore(state) {
+  controller?.abort();
+  clearTimeout(timer);
+  hush();
+  say("");
+  const there = await Promise.all([father.restore(state.father), mother.restore(state.mother)]);
+  children = state.children.map((child) => ({ ...child }));
+  born = state.born;
+  shown = children[state.shown] ?? null;
+  make.disabled = !bothReady();
+  choices.write(shown?.recipe ?? state.choices);
+  describeSiblings();
+  if (!there.every(Boolean)) say(`The photographs are gone: ${byId("kept").textContent}`);
+  await Promise.all(children.filter((child) => child.made).map(isKept));
+  if (!there.every(Boolean)) children = children.filter((child) => !child.late);
+  shown = children.includes(shown) ? shown : children[0] ?? null;
+  reveal();
+  drawSiblings();
+  if (shown && !shown.late) await present();
+  if (nextLate() && bothReady()) await work();
+}
+
+// The page with a child, or without one.
+function reveal() {
+  const any = children.length > 0;
+  document.body.classList.toggle("has-child", any);
+  document.querySelectorAll("[data-when=child]").forEach((part) => { part.hidden = !any; });
+  document.querySelectorAll("[data-when=empty]").forEach((part) => { part.hidden = any; });
+  make.textContent = any ? "Add a sibling" : "Show their child";
+}
+
+// ---- Photographs from elsewhere
+
+async function example() {
+  byId("example").disabled = true;
+  await Promise.all(parents.map(async (parent) => parent.take(await (await call(parent.card.dataset.example)).blob())));
+  byId("example").disabled = false;
+  make.focus();
+}
+
+// A pasted photograph goes to the tile that has the keyboard or the mouse, else to one that is empty.
+function paste(event) {
+  const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
+  if (!file) return;
+  event.preventDefault();
+  const meant = parents.find(({ card }) => card.contains(document.activeElement)) ?? parents.find(({ card }) => card.matches(":hover"));
+  (meant ?? parents.find(({ photo }) => !photo) ?? father).take(file);
+}
+
+// ---- Dialogs
+
+function enlarge(card) {
   const large = byId("large");
+  const image = card.querySelector("img");
   large.querySelector("img").src = image.src;
   large.querySelector("img").alt = image.alt;
-  large.querySelector("p").textContent = words;
+  large.querySelector("p").textContent = card.id === "child" ? "Synthetic image, not a photograph of a person" : `The ${card.id}, as cut out of the photograph`;
   large.showModal();
 }
 
-make.addEventListener("click", () => (current ? more(1) : order(1)));
-byId("sibling").addEventListener("click", () => more(Number(byId("count").value)));
-byId("forget").addEventListener("click", async () => {
-  await call("/api/v1/mine", { method: "DELETE" }).catch(() => {});
-  window.location.reload();
+async function forget() {
+  try {
+    await call("/api/v1/mine", { method: "DELETE" });
+    session.forget();
+  } catch (error) {
+    byId("forget-message").textContent = error.message;
+  }
+}
+
+document.querySelectorAll("dialog").forEach((dialog) => {
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 });
-document.querySelectorAll(".person").forEach((card) => {
-  const words = card.id === "child" ? "Synthetic image, not a photograph of a person" : `The ${card.id}, as cut out of the photograph`;
-  card.querySelector(".enlarge").addEventListener("click", () => enlarge(card.querySelector("img"), words));
-});
-byId("large").addEventListener("click", (event) => { if (event.target === byId("large")) byId("large").close(); });
-// A file dropped beside a card must not replace the page.
+document.querySelectorAll(".person").forEach((card) => card.querySelector(".enlarge").addEventListener("click", () => enlarge(card)));
+byId("forget").addEventListener("click", () => { byId("forget-message").textContent = ""; byId("sure").showModal(); });
+byId("forget-all").addEventListener("click", forget);
+byId("forget-not").addEventListener("click", () => byId("sure").close());
+
+make.addEventListener("click", () => add(1));
+byId("sibling").addEventListener("click", () => { const number = wanted(); if (number) add(number); });
+count.addEventListener("input", wanted);
+byId("example")?.addEventListener("click", example);
+document.addEventListener("paste", paste);
+// A file dropped beside a tile must not replace the page.
 for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
 choices.listen(changed);
+window.addEventListener("popstate", ({ state }) => { if (state) restore(state); });
+describeSiblings();
+if (session.wasForgotten()) say("Done. Everything is forgotten.");
+else if (session.kept()) restore(session.kept());

@@ -3,12 +3,25 @@
 import { call } from "./api.js";
 
 const rows = document.querySelector("#heat .rows");
+const fold = document.getElementById("expert");
+let address = null; // of the child on the stage
+let drawn = "";
 let wanted = 0;
 
-export async function show(address) {
+fold.addEventListener("toggle", () => follow(address));
+
+// Another child's weights; they are fetched once somebody looks.
+export function follow(next) {
+  address = next;
+  if (!fold.open || address === drawn) return;
+  show().catch(() => { drawn = ""; });
+}
+
+async function show() {
   const mine = ++wanted;
+  drawn = address;
   if (!address) {
-    rows.replaceChildren("This strategy blends otherwise than by weights.");
+    rows.replaceChildren("This way of passing on features has no shares to show.");
     return;
   }
   const layers = await (await call(address)).json();
@@ -20,7 +33,7 @@ function row({ layer, part, share, values }) {
   place.className = "layer";
   const words = document.createElement("p");
   const name = document.createElement("b");
-  name.textContent = part ? `${layer} · ${part}` : `Layer ${layer}`;
+  name.textContent = part ? `${layer + 1} · ${part}` : `Layer ${layer + 1}`;
   const amount = document.createElement("span");
   amount.textContent = `${Math.round(share * 100)} % father`;
   words.append(name, amount);

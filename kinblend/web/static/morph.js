@@ -4,6 +4,8 @@ import { call } from "./api.js";
 
 const canvas = document.getElementById("morph-picture");
 const slider = document.getElementById("morph-slider");
+const title = document.getElementById("child-title");
+const CHILD = title.textContent;
 let strip = null;
 let controller = null;
 
@@ -35,12 +37,27 @@ export function rest() {
 
 function draw() {
   const value = Number(slider.value);
-  canvas.hidden = value === 0 || strip === null;
-  slider.setAttribute("aria-valuetext", value === 0 ? "the child" : `${Math.abs(value)} % towards the ${value < 0 ? "father" : "mother"}`);
-  if (canvas.hidden) return;
+  const away = value !== 0 && strip !== null;
+  canvas.hidden = !away;
+  // What is said about the child is not true of a picture between it and a parent.
+  document.getElementById("child").classList.toggle("morphing", away);
+  title.textContent = away ? between(value) : CHILD;
+  slider.setAttribute("aria-valuetext", away ? `${Math.abs(value)} % towards the ${parentAt(value)}` : "the child");
+  if (away) paint((value + 100) / 200);
+}
+
+const parentAt = (value) => (value < 0 ? "father" : "mother");
+
+function between(value) {
+  const parent = parentAt(value);
+  return Math.abs(value) === 100 ? `The ${parent}, redrawn` : `Between the child and the ${parent}`;
+}
+
+// share: of the way from the father to the mother.
+function paint(share) {
   const side = strip.height;
   const last = strip.width / side - 1;
-  const place = ((value + 100) / 200) * last;
+  const place = share * last;
   const first = Math.floor(place);
   const brush = canvas.getContext("2d");
   brush.imageSmoothingQuality = "high";

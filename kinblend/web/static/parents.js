@@ -1,12 +1,13 @@
-// A parent's card: drop, pick or photograph, and choose a face where there are several.
+// A parent's tile: click it, drop or paste a photograph onto it, or take one; and choose a face where there are several.
 
 import { call } from "./api.js";
 import { photograph } from "./camera.js";
+import { warn } from "./notices.js";
 
 const LARGEST = 10 * 2 ** 20;
 
 export class ParentCard {
-  // changed: called with this card whenever another person is meant, or nobody.
+  // changed: called whenever another person is meant.
   constructor(role, changed) {
     this.role = role;
     this.photo = null;
@@ -20,65 +21,94 @@ export class ParentCard {
     this.#listenForDrops();
   }
 
+  get ready() { return Boolean(this.photo?.ready); }
+
   find(selector) { return this.card.querySelector(selector); }
 
   #listenForDrops() {
-    const over = (on) => (event) => { event.preventDefault(); this.frame.classList.toggle("over", on); };
-    this.frame.addEventListener("dragover", over(true));
-    this.frame.addEventListener("dragleave", over(false));
-    this.frame.addEventListener("drop", (event) => {
+    const over = (on) => (event) => { event.preventDefault(); this.card.classList.toggle("over", on); };
+    this.card.addEventListener("dragover", over(true));
+    this.card.addEventListener("dragleave", over(false));
+    this.card.addEventListener("drop", (event) => {
       over(false)(event);
       if (event.dataTransfer.files[0]) this.take(event.dataTransfer.files[0]);
+      else this.say("That was no file; drop a photograph");
     });
   }
 
   async take(file) {
+    if (file.size === 0) {
+      this.say("The file is empty; choose a photograph");
+      return;
+    }
     if (file.size > LARGEST) {
-      this.#say("The photograph is larger than 10 MB; send a smaller version");
+      this.say("The photograph is larger than 10 MB; send a smaller version");
       return;
     }
     const form = new FormData();
     form.append("photo", file, "photo");
-    await this.#ask(() => call("/api/v1/photos", { method: "POST", body: form }), true);
+    await this.#ask(() => call("/api/v1/photos", { method: "POST", body: form }));
+  }
+
+  // The photograph of an earlier visit, if the server still has it. Returns whether it has.
+  async restore(id) {
+    this.say("");
+    if (!id) {
+      this.clear();
+      return true;
+    }
+    try {
+      this.#show(await (await call(`/api/v1/photos/${id}`)).json());
+      return true;
+    } catch (error) {
+      this.clear();
+      this.say(error.status === 404 ? "No longer kept; choose it again" : error.message);
+      return false;
+    }
   }
 
   async #choose(number) {
     const options = { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ face: number }) };
-    await this.#ask(() => call(`/api/v1/photos/${this.photo.id}/face`, options), false);
+    await this.#ask(() => call(`/api/v1/photos/${this.photo.id}/face`, options));
   }
 
-  async #ask(request, anew) {
-    this.#say("");
+  // What won't do is said; the photograph from before stays.
+  async #ask(request) {
+    this.say("");
     this.find(".busy").hidden = false;
+    this.card.setAttribute("aria-busy", "true");
     try {
       this.#show(await (await request()).json());
+      this.changed();
     } catch (error) {
-      this.#say(error.message);
-      if (anew) this.#clear();
+      this.say(error.message + (this.photo ? ". The one from before stays." : ""));
     } finally {
       this.find(".busy").hidden = true;
+      this.card.removeAttribute("aria-busy");
     }
   }
 
   #show(photo) {
     this.photo = photo;
     this.#offer(photo);
+    warn(this.find(".warnings"), photo.warnings);
     if (photo.crop) this.picture.src = `${photo.crop}?face=${photo.face ?? ""}`;
     this.#seen(Boolean(photo.crop));
-    this.changed(this);
   }
 
-  #clear() {
+  clear() {
     this.photo = null;
     this.find(".faces").hidden = true;
+    warn(this.find(".warnings"), []);
     this.#seen(false);
-    this.changed(this);
   }
 
   #seen(yes) {
+    this.card.classList.toggle("filled", yes);
     this.picture.hidden = !yes;
     this.find(".enlarge").hidden = !yes;
     this.find(".empty").hidden = yes;
+    this.find(".choose").textContent = yes ? "Change" : "Choose";
   }
 
   #offer(photo) {
@@ -89,7 +119,7 @@ export class ParentCard {
       button.type = "button";
       button.setAttribute("aria-label", `Face ${number} of ${photo.faces.length}, from the left`);
       button.setAttribute("aria-pressed", String(number === photo.face));
-      const image = new Image(60, 60);
+      const image = new Image(72, 72);
       image.src = picture;
       image.alt = "";
       button.append(image);
@@ -98,5 +128,5 @@ export class ParentCard {
     }));
   }
 
-  #say(text) { this.find(".message").textContent = text; }
+  say(text) { this.find(".message").textContent = text; }
 }

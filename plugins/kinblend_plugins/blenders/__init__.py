@@ -20,6 +20,8 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             f"{_OPTIONS}:AverageOptions",
             preferred=50,
             variants={"father alone": {"share": 1.0}, "mother alone": {"share": 0.0}},
+            label="Even mix",
+            explanation="The whole face lies between both parents.",
         )
     )
     register(
@@ -30,6 +32,8 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             f"{_OPTIONS}:DimensionOptions",
             preferred=5,
             variants={"dimension": {"default": 0.35}},
+            label="Trait by trait",
+            explanation="Every trait has a share of its own, the same everywhere in the face.",
         )
     )
     register(
@@ -40,6 +44,8 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             f"{_OPTIONS}:LayerOptions",
             preferred=20,
             variants={"layer": {"shares": {"coarse": 1.0}, "default": 0.0}},
+            label="Part by part",
+            explanation="You choose how much of each part comes from whom.",
         )
     )
     register(
@@ -49,6 +55,8 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             f"{_HERE}.mask:MaskBlender",
             f"{_OPTIONS}:MaskOptions",
             preferred=10,
+            label="By chance",
+            explanation="Every trait comes whole from one parent. Brothers and sisters differ.",
         )
     )
     register(
@@ -59,6 +67,8 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             f"{_OPTIONS}:LearnedOptions",
             weights="blender.safetensors",
             preferred=30,
+            label="As in families",
+            explanation="What goes on to a child, as a network learned it from families.",
         )
     )
     register(
@@ -70,6 +80,8 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             weights="heredity.safetensors",
             preferred=40,
             variants={"likeness, no heredity": {"heredity": 0.0}},
+            label="Like both",
+            explanation="Searched for each couple: as much like both parents as a child would be. Takes longer.",
         )
     )
     register(
@@ -78,6 +90,8 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             "spherical interpolation, layer by layer",
             f"{_HERE}.slerp:SlerpBlender",
             f"{_OPTIONS}:SlerpOptions",
+            label="Curved mix",
+            explanation="Like the even mix, along a curve: features stay a little stronger.",
         )
     )
 

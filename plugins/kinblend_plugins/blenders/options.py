@@ -7,9 +7,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 # Shares of a backbone's groups of layers, in turn, where `layer` is told nothing.
 GROUP_SHARES = (0.75, 0.25)
-# "ends", "widget" and "starts" are for forms: what the ends of a slider mean, a slider for each group of layers, and
-# where these begin, in turn. "repeats" says that pictures are made so often: the web app keeps that within limits.
+# Titles and the extras "ends", "widget", "starts", "labels" and "help" are for forms: what the ends of a slider mean,
+# a slider for each group of layers and where these begin, in turn, choices and fields in words for people. "repeats"
+# says that pictures are made so often: the web app keeps that within limits.
 Share = Annotated[float, Field(ge=0, le=1, json_schema_extra={"ends": ["mother", "father"]})]
+NO_HELP: dict[str, Any] = {"help": ""}  # the title and the ends of the slider say it all
+TRAITS = {
+    "group": "a trait of one part",
+    "dimension": "a trait of the whole face",
+    "layer": "all of one layer",
+    "element": "every trait by itself",
+}
 
 
 def _plain(value: Any) -> Any:
@@ -35,7 +43,7 @@ class _Options(BaseModel):
 class AverageOptions(_Options):
     """Options of `average`."""
 
-    share: Share = Field(0.5, description="the father's share")
+    share: Share = Field(0.5, title="Who it takes after", description="the father's share", json_schema_extra=NO_HELP)
 
 
 class SlerpOptions(AverageOptions):
@@ -46,16 +54,26 @@ class LikenessOptions(AverageOptions):
     """Options of `likeness`."""
 
     steps: int = Field(
-        20, ge=1, le=1000, description="how often the picture is looked at", json_schema_extra={"repeats": True}
+        20,
+        ge=1,
+        le=1000,
+        title="Rounds of searching",
+        description="how often the picture is looked at",
+        json_schema_extra={"repeats": True, "help": "More rounds take longer."},
     )
     heredity: float = Field(
         0.5,
         ge=0,
         le=1,
+        title="Whom it should be like",
         description="0: like both parents; 1: like the child that families let one expect of them",
+        json_schema_extra={"ends": ["both parents", "children of such parents"]} | NO_HELP,
     )
     identity: Literal["dlib", "facenet", "mobilefacenet"] = Field(
-        "dlib", description="the network that tells whom it is like"
+        "dlib",
+        title="Judge of likeness",
+        description="the network that tells whom it is like",
+        json_schema_extra={"help": "The network that says who looks like whom."},
     )
     weights: Path | None = Field(None, description="what families taught, .safetensors; default: the pack's own")
 
@@ -68,6 +86,8 @@ class DimensionOptions(_Options):
     )
     default: Share | None = Field(
         None,
+        title="Who it takes after",
+        json_schema_extra={"help": "Until you move it, the traits go from the mother's to the father's one by one."},
         description="the share of dimensions not named: 0.5; where none is named, from 0 to 1 one after the other",
     )
 
@@ -77,12 +97,15 @@ class LayerOptions(_Options):
 
     shares: Annotated[dict[str, Share] | list[Share] | Path, BeforeValidator(_named)] = Field(
         {},
+        title="Parts of the face",
         description="layer → share, a layer being a number (3), a range (0-3), a group of the backbone's, or coarse, "
         "middle, fine; or a share for each layer, as a list or in a .pt, .npy, .safetensors",
         json_schema_extra={"widget": "layers", "starts": list(GROUP_SHARES)},
     )
     default: Share | None = Field(
-        None, description="the share of layers not named: 0.5; where none is named, groups in turn 0.75 and 0.25"
+        None,
+        description="the share of layers not named: 0.5; where none is named, groups in turn 0.75 and 0.25",
+        json_schema_extra={"form": False},  # a form names all layers
     )
     dimensions: Annotated[dict[int, Share] | list[Share] | Path, BeforeValidator(_plain)] = Field(
         {}, description="shares of dimensions, in layers not named"
@@ -99,10 +122,24 @@ class MaskOptions(_Options):
     """Options of `mask`."""
 
     by: Literal["group", "dimension", "layer", "element"] = Field(
-        "group", description="what is handed down whole; group: a dimension in all layers of a group"
+        "group",
+        title="What comes whole from one parent",
+        description="what is handed down whole; group: a dimension in all layers of a group",
+        json_schema_extra={"labels": TRAITS} | NO_HELP,
     )
-    share: Share = Field(0.5, description="the chance that what is handed down whole comes from the father")
-    run: float = Field(32, ge=1, description="how many dimensions side by side are drawn together, on average")
+    share: Share = Field(
+        0.5,
+        title="Who it takes after",
+        description="the chance that what is handed down whole comes from the father",
+        json_schema_extra=NO_HELP,
+    )
+    run: float = Field(
+        32,
+        ge=1,
+        title="Traits that stay together",
+        description="how many dimensions side by side are drawn together, on average",
+        json_schema_extra={"help": "So many neighbouring traits come from the same parent, on average."},
+    )
     file: Path | None = Field(
         None,
         description="a mask of zeros and ones to use instead: [L, D], [D] or [L, 1] in a .pt, .npy, .safetensors",
@@ -124,6 +161,21 @@ class LearnedOptions(_Options):
     weights: Path | None = Field(
         None, description="the trained network, .safetensors or .pt; default: the pack's own"
     )
-    share: Share = Field(0.5, description="moves all weights: 0.5 as the network gives them, 0 mother, 1 father")
-    symmetric: bool = Field(False, description="ask in both orders and average, so that parents count alike")
-    edits: bool = Field(False, description="move the child along the directions that the network was trained with")
+    share: Share = Field(
+        0.5,
+        title="Who it takes after",
+        description="moves all weights: 0.5 as the network gives them, 0 mother, 1 father",
+        json_schema_extra=NO_HELP,
+    )
+    symmetric: bool = Field(
+        False,
+        title="Treat both parents alike",
+        description="ask in both orders and average, so that parents count alike",
+        json_schema_extra={"help": "The child is the same whoever of them is the father."},
+    )
+    edits: bool = Field(
+        False,
+        title="Change age and expression, too",
+        description="move the child along the directions that the network was trained with",
+        json_schema_extra={"help": "As the network learned it from families."},
+    )

@@ -22,5 +22,15 @@ class ProjectorOptions(BaseModel):
 
     background: Literal["auto", "father", "mother", "plain"] = Field(
         "auto",
+        title="Hair and background",
         description="whose hair, ears, neck and background; auto: of who has the larger share; plain: a face on grey",
+        json_schema_extra={
+            "labels": {
+                "auto": "Automatic",
+                "father": "The father's",
+                "mother": "The mother's",
+                "plain": "Plain grey",
+            },
+            "help": "Hair, ears, neck and what is behind them. Automatic: of the parent whom the child takes after.",
+        },
     )

@@ -11,5 +11,7 @@ class ProjectorOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     compile: bool = Field(
-        False, description="draw pictures through torch.compile, which needs a C++ compiler; slower on processors"
+        False,
+        description="draw pictures through torch.compile, which needs a C++ compiler; slower on processors",
+        json_schema_extra={"form": False},
     )

@@ -44,6 +44,7 @@ GROUPS = ((0, 8), (8, 16))  # layers whose means are looked at
 COMPONENTS = 60  # of each group
 TURN_AT = -1.0  # along the direction of age, where one reader takes over from the other
 KNOTS = torch.arange(-10.0, 10.5)
+REACH = 6.0  # of a curve in the file: few samples lie beyond
 YOUNGEST, OLDEST, ADULT = 3.0, 70.0, (20.0, 50.0)  # years
 SIZE, BATCH = 256, 8  # px; pictures drawn together
 PENALTIES, STEPS, RATES = (5.0, 0.1), 900, (0.12, 0.02)  # of both readers' weights; of Adam, for curves and readers
@@ -148,7 +149,8 @@ def main() -> None:
     tensors["age.up.reader"], about["age"]["up_bias"] = features.reader(others, layers)
 
     def save(curves: Tensor) -> None:
-        curve = {"at": KNOTS.tolist(), "low": curves[0].tolist(), "high": curves[1].tolist()}
+        kept = KNOTS.abs() <= REACH
+        curve = {"at": KNOTS[kept].tolist(), "low": curves[0, kept].tolist(), "high": curves[1, kept].tolist()}
         about["age"] |= {"turn": TURN_AT, "curve": curve | {"beside": "gender", "ends": [0.0, 1.0]}}
         save_file(tensors, words.out, metadata | {"attributes": json.dumps(about)})
 

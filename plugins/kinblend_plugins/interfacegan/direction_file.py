@@ -138,7 +138,9 @@ class Direction:
             return result
         # No further apart than this, a reading rises wherever both readers rise.
         apart = (codes * self.up_reader).sum((1, 2)) + self.facts["up_bias"] - result
-        return result + apart.clamp(-TURN, TURN) * ((result - self.facts["turn"]) * 2 / TURN).sigmoid()
+        share = ((result - self.facts["turn"]) * 2 / TURN).sigmoid()
+        both: Tensor = result + apart.clamp(-TURN, TURN) * share
+        return both
 
     def _others(self, codes: Tensor) -> Tensor:
         """The attribute that the curve depends on: float32 [n]."""

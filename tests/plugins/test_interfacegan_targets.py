@@ -11,7 +11,10 @@ from safetensors.torch import load_file, save_file
 from kinblend import Context, LatentSpace, Target
 from kinblend.backbone import make_plugin
 from kinblend.testing import EditorContract
+from kinblend_plugins import mobilestylegan
+from kinblend_plugins.importers.ffhq import SHIPPED
 from kinblend_plugins.interfacegan.curve import Curve, interpolate
+from kinblend_plugins.interfacegan.direction_file import TURN
 from kinblend_plugins.interfacegan.directions import to_code_shape
 
 SPACE = LatentSpace("toy", 5, 16, "0" * 64)
@@ -203,3 +206,72 @@ def test_what_an_edit_takes_along_is_brought_back(which: str, tmp_path: Path) ->
             torch.testing.assert_close(stayed, moved, atol=1e-4, rtol=0)
         smiling = {"age": strength, "smile": 1.0}
         torch.testing.assert_close(kept.edit(given, smiling), free.edit(given, smiling))
+
+
+def two_reader_editor(folder: Path, plain: bool, apart: float, seed: int):
+    """An editor that reads ages above "turn" by another reader, both of more than what an edit moves, as readers
+    that are fitted to faces are. apart: about how far the readers differ, in standard deviations."""
+    path = write_directions(folder / "first.safetensors")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    about, tensors = json.loads(metadata["attributes"]), load_file(path)
+    about["age"] |= {"plain": plain, "up_bias": apart, "turn": -1.0}
+    source = torch.Generator().manual_seed(seed)
+    tensors["age.up.reader"] = tensors["age.reader"].clone()
+    for name in ("age.reader", "age.up.reader"):
+        tensors[name][:, 4:] = 0.1 * apart * torch.randn(5, 12, generator=source)
+    save_file(tensors, folder / "two.safetensors", metadata | {"attributes": json.dumps(about)})
+    return make_plugin(
+        "editor", "interfacegan", Context(SPACE, {"directions.safetensors": folder / "two.safetensors"})
+    )
+
+
+def rises_and_reaches(editor, given: torch.Tensor, tolerance: float) -> None:
+    """Years that are read rise with the strength of age, and are those asked for with either sex."""
+    assert_rising(editor, given)
+    for code in given:
+        for years in (4.0, 8.0, 16.0, 30.0, 60.0):
+            for word in ("female", "male"):
+                goals = {"age": Target(years, "years"), "gender": Target(word)}
+                after = editor.edit(code[None], editor.strengths_for_targets(code, goals))
+                assert float(read(editor, "age", after)) == pytest.approx(years, abs=tolerance)
+
+
+def assert_rising(editor, given: torch.Tensor) -> None:
+    along = [read(editor, "age", editor.edit(given, {"age": step / 2})) for step in range(-12, 13)]
+    assert (torch.stack(along).diff(dim=0) > 0).all()
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("apart", [-9.0, -4.0, 4.0, 9.0])
+def test_years_rise_however_far_two_readers_differ(plain: bool, apart: float, tmp_path: Path) -> None:
+    assert_rising(two_reader_editor(tmp_path, plain, apart, 4), codes())
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("apart", [-2.0, -1.0, 0.0, 1.0, 2.0])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_years_rise_and_are_reached_where_one_reader_takes_over_from_another(
+    plain: bool, apart: float, seed: int, tmp_path: Path
+) -> None:
+    rises_and_reaches(two_reader_editor(tmp_path, plain, apart, seed), codes(4, seed), tolerance=0.5)
+
+
+@pytest.mark.parametrize("apart", [-5.0, 0.7, 5.0])
+def test_far_below_the_turn_one_reader_counts_and_far_above_the_other(apart: float, tmp_path: Path) -> None:
+    age, given = two_reader_editor(tmp_path, False, apart, 3)._known("age"), codes()
+    for away, reader, bias in ((-40.0, age.reader, age.facts["bias"]), (40.0, age.up_reader, apart)):
+        moved = given + away * age.step
+        wanted = (moved * reader).sum((1, 2)) + bias
+        first = (moved * age.reader).sum((1, 2)) + age.facts["bias"]
+        wanted = first + (wanted - first).clamp(-TURN, TURN)
+        torch.testing.assert_close(age.deviations(moved), wanted, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_directions_of_ffhq_mobile_reach_ages_of_faces_as_different_as_people_are(seed: int) -> None:
+    path = Path(mobilestylegan.__file__).parent / "pack" / "directions.safetensors"
+    space = LatentSpace("ffhq-mobile", 23, 512, "0" * 64)
+    editor = make_plugin("editor", "interfacegan", Context(space, {"directions.safetensors": path}))
+    own = 0.3 * torch.randn(2, 1, 512, generator=torch.Generator().manual_seed(seed))
+    rises_and_reaches(editor, load_file(SHIPPED)["mean.w"].float() + own.expand(2, 23, 512), tolerance=1.0)

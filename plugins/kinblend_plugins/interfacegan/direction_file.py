@@ -21,6 +21,7 @@ from kinblend_plugins.interfacegan.directions import to_code_shape
 WORDS = {"gender": {"female": -1.0, "male": 1.0}}
 SPREAD = 3.0  # standard deviations about the mean in which nearly all faces lie that a direction was fitted to
 DESCRIPTION = "attributes"  # key of the metadata: JSON, a description for each attribute
+TURN = 2.0  # standard deviations in which one reader takes over from another, and by which they may differ
 SLOPE = "slope"  # key of the metadata: of the mapping network's last leaky ReLU, which is undone before all else
 
 
@@ -30,7 +31,8 @@ class Direction:
 
     step: the change by one standard deviation, float32 [L, D]. up: the same where a strength is positive; None where
     `step` holds both ways. reader: its product with a code, plus `bias`, is the attribute in standard deviations
-    from the mean; None where nothing is known of it. path: the change at each of `knots`, float32 [K, L, D], where
+    from the mean; None where nothing is known of it. up_reader: the same, plus "up_bias", for codes that lie above
+    "turn", where one reader does not fit all. path: the change at each of `knots`, float32 [K, L, D], where
     no one step fits all. facts: as `training.rated_directions` describes. curve: what a reading in standard
     deviations means in the attribute's own unit, where that is calibrated; beside: the attribute that it depends on.
     slope: of the leaky ReLU that is undone in the codes it is given; a direction whose facts say "plain" reads and
@@ -46,6 +48,7 @@ class Direction:
     curve: Curve | None = None
     beside: "Direction | None" = None
     slope: float = 1.0
+    up_reader: Tensor | None = None
 
     @property
     def calibrated(self) -> bool:
@@ -131,7 +134,13 @@ class Direction:
             codes = torch.where(codes < 0, codes * self.slope, codes)
         assert self.reader is not None, "nothing is known of how to read it"
         result: Tensor = (codes * self.reader).sum((1, 2)) + self.facts["bias"]
-        return result
+        if self.up_reader is None:
+            return result
+        # No further apart than this, a reading rises wherever both readers rise.
+        apart = (codes * self.up_reader).sum((1, 2)) + self.facts["up_bias"] - result
+        share = ((result - self.facts["turn"]) * 2 / TURN).sigmoid()
+        both: Tensor = result + apart.clamp(-TURN, TURN) * share
+        return both
 
     def _others(self, codes: Tensor) -> Tensor:
         """The attribute that the curve depends on: float32 [n]."""
@@ -186,6 +195,7 @@ def read_packed(path: Path, space: LatentSpace) -> Packed:
             facts.get(name, {}),
             Curve.of(facts.get(name, {}).get("curve")),
             slope=slope,
+            up_reader=tensors.get(f"{name}.up.reader") if name in facts else None,
         )
         for name, tensor in tensors.items()
         if "." not in name

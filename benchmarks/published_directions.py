@@ -3,7 +3,8 @@
 The published directions keep who somebody is better than directions that are fitted to labelled samples: in samples,
 age and sex go along with origin, hair and smile. Age is encoder4editing's (omertov/encoder4editing): younger on the 8
 coarsest of 23 layers, where more of the parents is left, older on the 16 coarsest, since skin has to change as well.
-Sex is nima-kam/interfacegan's, on the 12 coarsest, made orthogonal to age. Both are MIT.
+Sex is nima-kam/interfacegan's, on the 12 coarsest, made orthogonal to age. Stubble, which is taken from boys whom an
+edit makes young, is StyleGAN-nada's beard on layers 5 to 17. All are MIT.
 
 A child's place along the direction of age is read from its code. What a place means in years, for girls and for
 boys, is the mean age that the network sees there, in children of couples in both sexes and at random places. They
@@ -36,7 +37,11 @@ from kinblend.backbone import make_plugin
 from kinblend.datasets import load_trios
 from kinblend.imaging import to_pictures
 
-AGE, SEX = "e4e_age", "nima_gender_w"  # names in the file of published directions
+AGE, SEX, STUBBLE = "e4e_age", "nima_gender_w", "nada_beard"  # names in the file of published directions
+STUBBLE_LAYERS = slice(5, 18)  # of 23: skin, not hair and shape
+# A boy under fourteen has no stubble. By this much in units of the published direction shadows went from chins; by
+# more, earrings came.
+STUBBLE_REMOVED = {"unless": {"age": 14.0}, "of": {"gender": 0.5}, "amount": 1.75}
 YOUNGER_LAYERS, OLDER_LAYERS, SEX_LAYERS = 8, 16, 12  # the coarsest, of 23
 SIZE = 256  # px of the pictures that are judged
 SEX_STEP = 3.0  # of the published direction, from the middle to where a face is seen as a girl's or a boy's
@@ -85,6 +90,7 @@ def main() -> None:
     places = places_seen(seen)
     curves = {name: curve(seen, side, places) for name, side in (("low", -1.0), ("high", 1.0))}
     write(words, space.layers, axes, middle, {"at": places.tolist()} | curves)
+    add_stubble(words.out, published[STUBBLE], space.layers)
     print(json.dumps({"at": places.tolist()} | curves))
 
 
@@ -180,6 +186,20 @@ def write(words: argparse.Namespace, layers: int, axes: Axes, middle: float, cur
     # Taking beards from the young as well was tried: children of four came out older, and lost their surroundings.
     about["beard"] = {key: value for key, value in about["beard"].items() if key not in ("unless", "none")}
     save_file(tensors, words.out, metadata | {"attributes": json.dumps(about)})
+
+
+def add_stubble(directions: Path, published: Tensor, layers: int) -> None:
+    """Add the direction of stubble, which goes from boys whom an edit makes young, to a file. published: [1, D]."""
+    with safe_open(directions, framework="pt") as file:
+        metadata = file.metadata()
+    tensors, about = load_file(directions), json.loads(metadata["attributes"])
+    step = torch.zeros(layers, published.shape[-1], dtype=torch.float16)
+    step[STUBBLE_LAYERS] = published.reshape(-1).half()
+    about["stubble"] = {
+        "plain": True, "method": "published", "plus": "more stubble", "unit": "", "sd": 1.0,
+        "removed": STUBBLE_REMOVED, "source": "rinongal/StyleGAN-nada (MIT)",
+    }  # fmt: skip
+    save_file(tensors | {"stubble": step}, directions, metadata | {"attributes": json.dumps(about)})
 
 
 def _words() -> argparse.Namespace:

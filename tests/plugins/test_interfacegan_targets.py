@@ -105,6 +105,38 @@ def test_a_boy_of_eight_has_no_beard_and_a_man_of_sixty_may(editor) -> None:
     assert float(read(editor, "beard", editor.edit(code, {"age": 1.0}))) == pytest.approx(2.0)
 
 
+def test_stubble_goes_from_boys_whom_an_edit_makes_young_and_from_nobody_else(tmp_path: Path) -> None:
+    path = write_directions(tmp_path / "directions.safetensors")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    about = json.loads(metadata["attributes"])
+    rule = {"unless": {"age": 14.0}, "of": {"gender": 0.5}, "amount": 2.0}
+    about["stubble"] = {"plus": "more", "unit": "", "sd": 1.0, "source": "a test", "plain": True, "removed": rule}
+    step = torch.zeros(5, 16)
+    step[1, 9] = 1.0
+    metadata["attributes"] = json.dumps(about)
+    save_file(load_file(path) | {"stubble": step}, tmp_path / "more.safetensors", metadata)
+    editor = make_plugin(
+        "editor", "interfacegan", Context(SPACE, {"directions.safetensors": tmp_path / "more.safetensors"})
+    )
+    given = codes()
+
+    def gone(**targets: Target) -> torch.Tensor:
+        """How much stubble each loses."""
+        edited = [editor.edit(code[None], editor.strengths_for_targets(code, targets))[0] for code in given]
+        return (given - torch.stack(edited))[:, 1, 9]
+
+    torch.testing.assert_close(gone(age=Target(8, "years"), gender=Target("male")), torch.full((12,), 2.0))
+    for targets in (
+        {"age": Target(8, "years"), "gender": Target("female")},
+        {"age": Target(30, "years"), "gender": Target("male")},
+        {"gender": Target("male")},
+    ):
+        assert float(gone(**targets).abs().max()) < 1e-6, targets
+    asked = editor.edit(given, {"age": -3.0, "stubble": 1.0})
+    torch.testing.assert_close((asked - given)[:, 1, 9], torch.ones(12), msg="who asks for some gets it")
+
+
 def test_a_smile_is_calmed_in_undone_codes(editor) -> None:
     code = torch.full((5, 16), 0.5)
     strengths = editor.neutral_strengths(code)

@@ -57,6 +57,9 @@ class DirectionEditor(Editor):
         for name, strength in strengths.items():
             if self._is_plain(name):
                 plain = plain + self._change(name, plain, strength)
+        for name, direction in self._directions.items():
+            if "removed" in direction.facts and name not in strengths:
+                plain = plain + self._inside(self._removed(direction, before, strengths))
         start = self._packed.undo(plain)
         moved = start.clone()
         for name, strength in strengths.items():
@@ -125,15 +128,32 @@ class DirectionEditor(Editor):
         self, direction: Direction, codes: Tensor, edited: Tensor, strengths: Mapping[str, float]
     ) -> Tensor:
         """What takes from edited codes [n, L, D] an attribute that they can't have any more: a beard at eight."""
+        lost = self._below(direction.facts["unless"], codes, strengths)
+        excess = (direction.reading(edited) - direction.facts["none"]).clamp(min=0) / direction.facts["sd"]
+        result: Tensor = -(lost * excess)[:, None, None] * direction.step
+        return result
+
+    def _removed(self, direction: Direction, codes: Tensor, strengths: Mapping[str, float]) -> Tensor:
+        """What takes from codes [n, L, D] what can't be read but no child has, by the same amount from each: stubble,
+        of the boys among them."""
+        facts = direction.facts["removed"]
+        lost = self._below(facts["unless"], codes, strengths)
+        for other, limit in facts["of"].items():
+            known = self._known(other)
+            share = (known.after(codes, strengths.get(other, 0.0)) - limit) / (SOFT * known.facts["sd"])
+            lost = lost * share.clamp(0, 1)
+        result: Tensor = -(lost * facts["amount"])[:, None, None] * direction.step
+        return result
+
+    def _below(self, limits: Mapping[str, float], codes: Tensor, strengths: Mapping[str, float]) -> Tensor:
+        """How far, from 0 to 1, the edits bring codes below one of these values of other attributes: [n]."""
         lost = codes.new_zeros(len(codes))
-        for other, limit in direction.facts["unless"].items():
+        for other, limit in limits.items():
             if strengths.get(other, 0) < 0 and self._is_readable(other):
                 known = self._known(other)
                 share = (limit - known.after(codes, strengths[other])) / (SOFT * known.facts["sd"])
                 lost = torch.maximum(lost, share.clamp(0, 1))
-        excess = (direction.reading(edited) - direction.facts["none"]).clamp(min=0) / direction.facts["sd"]
-        result: Tensor = -(lost * excess)[:, None, None] * direction.step
-        return result
+        return lost
 
     def targets(self) -> dict[str, Sequence[str]]:
         found = {name: self._directions[name].targets(name) for name in self.attributes()}

@@ -14,6 +14,7 @@ LABELS = {
     "redness": AttributeLabel("Red cheeks", "paler", "redder"),
     "skin": AttributeLabel("Complexion", "lighter", "darker"),
     "smile": AttributeLabel("Smile", "neutral", "smiling"),
+    "stubble": AttributeLabel("Stubble", "less stubble", "more stubble"),
     "weight": AttributeLabel("Fullness", "leaner", "fuller"),
     "width": AttributeLabel("Width of the face", "narrow", "wide"),
 }

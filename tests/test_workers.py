@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kinblend.errors import WorkerLostError
-from kinblend.families.workers import in_processes
+from kinblend.workers import in_processes
 
 
 def doubled(number: int) -> int:

@@ -242,23 +242,29 @@ class _Batch:
             self.store.parent_file(key).unlink(missing_ok=True)
         encoded, jobs = 0, list(wanted.values())
         results = survive(self.workers, encode_parent, jobs, self.store.claims)
+        self._tell("parents", 0, len(jobs))
         for done, (job, result) in enumerate(results, start=1):
             if isinstance(result, Lost):
                 self.store.write_lost_parent(job.key, *LOST)
             else:
                 encoded += result
-            self.progress("parents", done, len(jobs))
+            self._tell("parents", done, len(jobs))
         return encoded
 
     def _make(self, todo: Sequence[_Row]) -> None:
         """Make the children of these rows. A shard is put together when none of its rows is left."""
         left = Counter(shard_of(row.number) for row in todo)
+        self._tell("couples", 0, len(todo))
         for done, (number, record) in enumerate(self._results(todo), start=1):
             self.known[number] = record
             left[shard_of(number)] -= 1
             if not left[shard_of(number)]:
                 self.store.pack(shard_of(number), self.known)
-            self.progress("couples", done, len(todo))
+            self._tell("couples", done, len(todo))
+
+    def _tell(self, counted: str, done: int, total: int) -> None:
+        if total:
+            self.progress(counted, done, total)
 
     def _results(self, todo: Sequence[_Row]) -> Iterator[tuple[int, Record]]:
         """What becomes of each row, once the store has it."""

@@ -287,7 +287,8 @@ def _is_record(record: Any) -> bool:
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     """The names of what differs between two contents of `batch.json`."""
     for name in {*found, *wanted}:
-        ours, theirs = found.get(name), wanted.get(name)
+        ours: Any = found.get(name)
+        theirs: Any = wanted.get(name)
         both = isinstance(ours, dict) and isinstance(theirs, dict)
         if name == "made_with" and both:
             yield from _differences(ours, theirs)

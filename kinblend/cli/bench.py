@@ -19,7 +19,7 @@ from kinblend.settings import load_settings
 if TYPE_CHECKING:
     from kinblend.bench.reference import Reference
 
-HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
+HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio", "times its fair share"]
 
 
 def bench(
@@ -48,6 +48,9 @@ def bench(
         int | None,
         typer.Option(min=1, help="Of this process; one gives CPU times that other programs hardly change."),
     ] = None,
+    beside: Annotated[
+        int, typer.Option(min=0, help="Other processes that keep a core busy meanwhile, as on a busy machine.")
+    ] = 0,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is timed; the median counts.")] = 7,
     father: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
     mother: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
@@ -89,6 +92,7 @@ def bench(
         settings.device,
         settings.memory_budget,
         rounds=rounds,
+        beside=beside,
         people=_parents(father, mother),
         options=parse_sets(sets or [], ("encoder", "projector")),
         **{name: tuple(values) for name, values in wanted.items() if values},  # type: ignore[arg-type]
@@ -140,6 +144,7 @@ def _rows_of(case: dict[str, Any]) -> list[list[str]]:
         f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
         f"{case['ratio']:.2f}" if "ratio" in case else "",
         f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
+        f"{case['over_fair_share']:.2f}" if "over_fair_share" in case else "",
     ]
     parts = case.get("profile", {}).items()
     blank = [""] * (len(HEAD) - 5)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import lives, needs_proc
 
 from kinblend.errors import WorkerLostError
 from kinblend.workers import LocalWorkers, Lost, in_processes, survive
@@ -41,14 +42,6 @@ def killed_always(job: tuple[str, int]) -> int:
     return number
 
 
-def lives(process: int) -> bool:
-    """Whether there is such a process, and not what is left of one that ended."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def own_id(number: int) -> int:
     time.sleep(0.05)
     return os.getpid()
@@ -65,6 +58,7 @@ def test_all_jobs_are_done() -> None:
     assert list(in_processes(doubled, [], 2)) == []
 
 
+@needs_proc
 def test_the_same_processes_do_all_the_work() -> None:
     with LocalWorkers(2) as workers:
         first, second = (set(workers.run(own_id, range(8))) for _ in range(2))
@@ -86,7 +80,7 @@ def test_a_job_that_kills_its_process_is_lost_and_all_others_are_done(tmp_path: 
     assert list((tmp_path / "claims").iterdir()) == []
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it is seen in /proc")
+@needs_proc
 def test_processes_end_with_the_one_that_started_them_however_that_ends(tmp_path: Path) -> None:
     code = (
         "import os, signal\nfrom test_workers import own_id\nfrom kinblend.workers import LocalWorkers\n"

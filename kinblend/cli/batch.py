@@ -38,9 +38,7 @@ def batch(
     out: Annotated[Path, typer.Option(help="Folder to write: a new one, or its own.")] = Path("batch"),
     request: Fields = None,
     format: Annotated[Literal["png", "jpeg", "webp"], typer.Option(help="Of the pictures.")] = "png",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. Default: what cores and memory have room for.")
-    ] = None,
+    workers: flags.Workers = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many rows alone.")] = None,
     where: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN=TEXT", help="Rows alone whose column holds this; repeatable.")

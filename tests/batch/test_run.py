@@ -17,9 +17,10 @@ import torch
 from PIL import Image
 from plugin_site import Site, here
 
-from kinblend import load_latent
+from kinblend import ChildRequest, load_latent
 from kinblend.backbone import Backbone
 from kinblend.batch import Batch, BatchOptions, EngineOptions, load_child, read_couples, run_batch
+from kinblend.batch.index import COLUMNS
 from kinblend.cli.demo import example
 from kinblend.errors import CorruptFileError, InputError, UsageError
 from kinblend.latents import load_weight_map
@@ -311,3 +312,9 @@ def test_an_index_of_a_command_and_of_python_are_the_same(whole: Path, folder: P
     assert out.splitlines()[0] == "couples done\t1"
     [ours], theirs = index(folder.parent / "out"), index(whole)[1]
     assert ours["picture_sha256"] == theirs["picture_sha256"]
+
+
+def test_the_docs_name_every_column() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "batch.md").read_text("utf-8")
+    fields = set(ChildRequest.model_fields) - {"by_default"}
+    assert [name for name in [*COLUMNS, *fields] if f"`{name}`" not in text] == []

@@ -47,7 +47,7 @@ class BatchOptions:
 
     format: of pictures. workers: processes; None: what the machine has room for. where: texts that columns of a row
     must hold for it to be worked on, by the columns' names. limit: at most so many of those, the first. retry_failed:
-    try rows again that have failed.
+    try rows again that have failed. replace: give up children of rows that have changed, or are there no more.
     """
 
     format: Literal["png", "jpeg", "webp"] = "png"
@@ -55,6 +55,7 @@ class BatchOptions:
     where: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = None
     retry_failed: bool = False
+    replace: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def run_batch(
     couples: see `read_couples`. out: a folder; one that a batch has begun is gone on with. progress: called with what
     is counted ("parents", "couples"), how many are done and how many there are. workers: who does the work; default:
     processes of this machine.
-    Raises `UsageError` where the folder holds something else, and `WorkerLostError` where processes can't even begin.
+    Raises `UsageError` where the folder holds something else, or children of other couples, which only
+    `options.replace` gives up, and `WorkerLostError` where processes can't even begin.
     """
     options = options or BatchOptions()
     check_parquet()
@@ -161,20 +163,18 @@ class _Batch:
         workers: Workers,
         progress: OnProgress,
     ) -> None:
-        self.store, self.engine, self.made_with, self.workers, self.progress = (
-            store,
-            engine,
-            made_with,
-            workers,
-            progress,
-        )
+        self.store, self.engine, self.made_with = store, engine, made_with
+        self.workers, self.progress = workers, progress
         self.known: dict[int, Record] = {}
         self._hashes: dict[Path, str] = {}
 
     def run(self, couples: Sequence[Couple], selected: Sequence[Couple], options: BatchOptions) -> Batch:
         """Do what is to be done of the selected couples; see `run_batch`."""
         found, numbers = self.store.records(), {couple.number for couple in selected}
-        rows = [self._plan(couple) for couple in couples if couple.number in numbers or couple.number in found]
+        asked = [couple for couple in couples if couple.number in numbers or couple.number in found]
+        rows = [self._plan(couple, found.get(couple.number, {})) for couple in asked]
+        if not options.replace:
+            self._check_unchanged(rows, found)
         again = numbers if options.retry_failed else set[int]()
         self.known = {row.number: found[row.number] for row in rows if self._counts(row, found, again)}
         self.store.remove_pictures(record for number, record in found.items() if number not in self.known)
@@ -189,6 +189,17 @@ class _Batch:
         counts = dict(sorted(Counter(failed).items()))
         return Batch(index, len(numbers), len(numbers) - len(failed), len(failed), len(todo), encoded, counts)
 
+    def _check_unchanged(self, rows: Sequence[_Row], found: Mapping[int, Record]) -> None:
+        """Raise `UsageError` where children would be given up: this is not the list that they were made of."""
+        keys = {row.number: row.key for row in rows}
+        changed = sorted(n for n, record in found.items() if record["children"] and record["key"] != keys.get(n))
+        if changed:
+            raise UsageError(
+                f"{self.store.folder} has children of {len(changed)} couples that are not in this list, or in "
+                f"another row or with another request than before (the first: row {changed[0]}): add rows at the "
+                "end, choose another folder, or ask for them to be replaced"
+            )
+
     def _counts(self, row: _Row, found: Mapping[int, Record], again: set[int]) -> bool:
         """Whether what became of a row earlier still holds."""
         record = found.get(row.number)
@@ -196,15 +207,17 @@ class _Batch:
             return False
         return record["status"] != FAILED or row.number not in again
 
-    def _plan(self, couple: Couple) -> _Row:
+    def _plan(self, couple: Couple, before: Record) -> _Row:
+        """before: what became of the row earlier; empty for nothing."""
         hashes, problem = [], ("InputError", couple.problem) if couple.problem else None
-        for photograph in (couple.father, couple.mother):
+        for who, photograph in (("father", couple.father), ("mother", couple.mother)):
             try:
                 hashes.append(self._hash(photograph) if photograph else "")
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or str(error)
-                problem = problem or ("ImageError", f"{photograph} can't be read: {reason}")
-                hashes.append("")
+                hashes.append(str(before.get(f"{who}_sha256", "")))  # one that was used need not be kept
+                if not hashes[-1]:
+                    problem = problem or ("ImageError", f"{photograph} can't be read: {reason}")
         faces: tuple[int | None, int | None] = (None, None)
         try:
             request = request_of(couple.fields)

@@ -44,6 +44,9 @@ def batch(
         list[str] | None, typer.Option(metavar="COLUMN=TEXT", help="Rows alone whose column holds this; repeatable.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try rows again that have failed.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Give up children of rows that have changed, or are there no more.")
+    ] = False,
     sets: flags.Sets = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
@@ -78,7 +81,7 @@ def batch(
         options["encoder"],
         options["projector"],
     )
-    wanted = BatchOptions(format, workers, chosen, limit, retry_failed)
+    wanted = BatchOptions(format, workers, chosen, limit, retry_failed, replace)
     with ExitStack() as shown:
         made = run_batch(listed, out, engine, wanted, _bars(shown, quiet))
     _report(made, as_json, retried=retry_failed)

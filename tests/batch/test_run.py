@@ -169,6 +169,17 @@ def test_some_rows_first_and_then_all_is_all_at_once(whole: Path, folder: Path) 
     assert tree(out) == tree(whole)
 
 
+def test_a_photograph_that_was_used_need_not_be_kept(whole: Path, folder: Path) -> None:
+    out, path = shutil.copytree(whole, folder.parent / "out"), table(folder, ROWS)
+    for name in ("p4.png", "copy.png"):
+        (folder / name).unlink()
+    assert made(path, out).anew == 0
+    (out / "pictures/00000/000001.png").unlink()
+    assert made(path, out).encoded == 0
+    assert tree(out) == tree(whole)
+    assert made(table(folder, [*ROWS, "p1.png,p4.png,,,9"]), out).failures == {"ImageError": 1}
+
+
 def test_what_is_lost_or_changed_is_made_again_and_what_is_no_row_any_more_goes(whole: Path, folder: Path) -> None:
     out, path = shutil.copytree(whole, folder.parent / "out"), table(folder, ROWS)
     (out / "pictures/00000/000001.png").unlink()
@@ -179,7 +190,12 @@ def test_what_is_lost_or_changed_is_made_again_and_what_is_no_row_any_more_goes(
     assert made(path, out).anew == 4
     assert tree(out) == tree(whole)
     shutil.copy(folder / "p6.png", folder / "p5.png")
-    assert made(table(folder, [ROWS[0], ROWS[2]]), out).anew == 1, "the second row is another one now"
+    shorter = table(folder, [ROWS[0], ROWS[2]])
+    before = tree(out)
+    with pytest.raises(UsageError, match=r"children of 3 couples that are not in this list.* row 2\)"):
+        made(shorter, out)
+    assert tree(out) == before
+    assert made(shorter, out, replace=True).anew == 1, "the second row is another one now"
     assert [row["row"] for row in index(out)] == [1, 2]
     assert sorted(path.name for path in (out / "pictures/00000").iterdir()) == ["000001.png", "000002.png"]
     with pytest.raises(InputError):

@@ -13,6 +13,7 @@ from plugin_site import here
 from processes import children, lives, needs_proc
 
 from kinblend.bench.beside import busy_processes, fair_share, over_fair_share
+from kinblend.cli.bench import HEAD
 
 
 @needs_proc
@@ -59,4 +60,5 @@ def test_the_report_says_what_was_beside() -> None:
     [case] = report["cases"]
     assert report["beside"] == 2
     assert case["over_fair_share"] == pytest.approx(over_fair_share(case, 2))
+    assert here("bench", *words[:-2], "--beside", 2)[1].rstrip("\n").count("\t") == len(HEAD)
     assert idle["beside"] == 0 and "over_fair_share" not in idle["cases"][0]

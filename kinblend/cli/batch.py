@@ -82,8 +82,12 @@ def batch(
         options["projector"],
     )
     wanted = BatchOptions(format, workers, chosen, limit, retry_failed, replace)
-    with ExitStack() as shown:
-        made = run_batch(listed, out, engine, wanted, _bars(shown, quiet))
+    try:
+        with ExitStack() as shown:
+            made = run_batch(listed, out, engine, wanted, _bars(shown, quiet))
+    except KeyboardInterrupt:
+        log("interrupted: the same command goes on from here")
+        raise
     _report(made, as_json, retried=retry_failed)
     if made.failed:
         raise typer.Exit(1)

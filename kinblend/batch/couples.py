@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -14,8 +15,9 @@ from typing import Any
 from kinblend.errors import InputError, UsageError
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX
 from kinblend.pipeline.request import ChildRequest
-from kinblend.storage.tables import SUFFIXES, read_json_lines, read_table
+from kinblend.storage.tables import READABLE, SUFFIXES, WORKBOOKS, read_json_lines, read_table
 
+LOG = logging.getLogger(__name__)
 PEOPLE = ("father", "mother")
 OWN = ("id", *PEOPLE)  # columns beside the fields of a request
 JSON_SUFFIXES = (".jsonl", ".ndjson")
@@ -45,7 +47,7 @@ class Couple:
 
 
 def read_couples(path: str | Path, defaults: Mapping[str, Any] | None = None) -> list[Couple]:
-    """The couples of a `.csv`, `.parquet`, `.jsonl` or `.ndjson` file, or of a folder with a folder for each.
+    """The couples of a `.csv`, `.tsv`, `.parquet`, `.jsonl` or `.ndjson` file, or of a folder with a folder for each.
 
     Columns are `father`, `mother`, perhaps `id`, and the fields of `ChildRequest`; `edits.smile` is the value of
     `smile` within `edits`. Other columns are for `chosen` alone. Paths are relative to the table's folder. A couple's
@@ -105,8 +107,11 @@ def _table_rows(path: Path) -> Iterator[dict[str, Any] | None]:
         if not path.is_file():
             raise InputError(f"{path} does not exist")
         yield from (row for _, row in read_json_lines(path))
-    elif path.suffix.lower() in SUFFIXES:
-        yield from (dict(row) for _, row in read_table(path).rows)
+    elif path.suffix.lower() in (*READABLE, *WORKBOOKS):
+        table = read_table(path)
+        for note in table.notes:
+            LOG.warning("%s: %s", path, note.reason)
+        yield from (dict(row) for _, row in table.rows)
     else:
         kinds = ", ".join((*SUFFIXES, *JSON_SUFFIXES))
         raise InputError(f"{path} is no table of couples: give {kinds}, or a folder with a folder for each couple")

@@ -13,7 +13,7 @@ from typing import Any
 from kinblend.errors import InputError, UsageError
 from kinblend.files import atomic_write, open_plain
 from kinblend.storage.separated import MAX_CELLS, MAX_ROWS, NAMES, read_separated
-from kinblend.storage.texts import LARGEST, TextNote, read_bytes
+from kinblend.storage.texts import LARGEST, TextNote, decode, read_bytes
 
 SUFFIXES = (".parquet", ".csv")  # that are written
 READABLE = (*SUFFIXES, ".tsv", ".tab", ".txt")
@@ -108,14 +108,14 @@ def csv_table(data: bytes, name: str) -> Table:
 def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any] | None]]:
     """An object a line, with the line's number, counted from 1; None for a line that holds none. Empty lines are left
     out. Raises `InputError`."""
-    data = _read(Path(path))
+    data = read_bytes(path)
     if sum(map(data.count, (b",", b"[", b"{"))) > MAX_CELLS or data.count(b"\n") > MAX_ROWS:
         raise InputError(f"{path} has more than {MAX_ROWS} rows or {MAX_CELLS} values; give several files")
-    lines = enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1)
+    lines = enumerate(decode(data, str(path)).text.split("\n"), start=1)
     return [(number, _json_object(line)) for number, line in lines if line.strip()]
 
 
-def _json_object(line: bytes) -> dict[str, Any] | None:
+def _json_object(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):

@@ -60,6 +60,20 @@ def test_every_format_says_the_same(kind: str, tmp_path: Path) -> None:
         chosen(couples, {"kohort": "x"})
 
 
+@pytest.mark.parametrize(
+    ("separator", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "windows-1252"), ("|", "utf-8")]
+)
+def test_tables_of_spreadsheets_are_tables(separator: str, encoding: str, tmp_path: Path) -> None:
+    rows = (("id", "father", "mother", "age"), ("Müller", "f.png", "m.png", "9"), ("Weiß", "f.png", "n.png", ""))
+    (tmp_path / "couples.csv").write_bytes("\r\n".join(map(separator.join, rows)).encode(encoding))
+    couples = read_couples(tmp_path / "couples.csv")
+    assert [(one.id, one.problem) for one in couples] == [("Müller", ""), ("Weiß", "")]
+    assert [request_of(one.fields).age for one in couples] == [9, 8]
+    lines = "\n".join(json.dumps(dict(zip(rows[0], row, strict=True)), ensure_ascii=False) for row in rows[1:])
+    (tmp_path / "couples.jsonl").write_bytes(lines.encode(encoding))
+    assert [one.id for one in read_couples(tmp_path / "couples.jsonl")] == ["Müller", "Weiß"]
+
+
 def test_folders_are_couples(tmp_path: Path) -> None:
     for name, files in {"b": ("father.jpg", "mother.png"), "a": ("father.png", "mother.webp"), "notes": ()}.items():
         (tmp_path / name).mkdir()

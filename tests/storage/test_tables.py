@@ -68,7 +68,7 @@ def test_json_lines_that_are_no_objects_are_told_apart_by_their_numbers(tmp_path
         b"[1]",
         b"{",
         b'{"a": ' + b"9" * 5000 + b"}",
-        b"\xff",
+        "ÿ".encode(),
         b'{"b": "x\\n"}\r',
     ]
     lines += [b"[" * 100_000, b'{"a":' * 100_000]

@@ -37,6 +37,7 @@ COLUMNS: dict[str, Kind] = {
     "seen_age": float,
     "seen_sex": str,
     "blender": str,
+    "warnings": str,
     "father_sha256": str,
     "mother_sha256": str,
     "request": str,
@@ -74,6 +75,7 @@ def _rows(couple: Couple, record: Record) -> Iterator[dict[str, Any]]:
         yield common | {"error": record["error"], "reason": record["reason"]}
         return
     common |= {name: record[name] for name in ("blender", "judge", "father_sha256", "mother_sha256")}
+    common["warnings"] = "; ".join(record["warnings"]) or None
     common |= {"shard": shard_name(shard_of(couple.number)), "request": json.dumps(record["request"], sort_keys=True)}
     for number, child in enumerate(record["children"], start=1):
         yield common | _child(child) | {"child": number, "tensor": tensor_name(couple.number, number)}

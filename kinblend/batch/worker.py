@@ -131,6 +131,7 @@ def _record(job: RowJob, result: Result) -> Record:
         "father_sha256": made["inputs"]["father"]["sha256"],
         "mother_sha256": made["inputs"]["mother"]["sha256"],
         "judge": made["judge"],
+        "warnings": list(made["warnings"]),
         "children": [],
     }
 

@@ -27,6 +27,16 @@ Fields = Annotated[
         "--request",
         metavar="FIELD=VALUE",
         help="A field of the request for rows without it, such as age=30 or blender_options.share=0.3; repeatable.",
+        rich_help_panel=flags.CHILD,
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PART.KEY=VALUE",
+        help="An option of the encoder or the projector, for all rows; repeatable. Those of other parts are fields.",
+        rich_help_panel=flags.MACHINE,
     ),
 ]
 
@@ -35,9 +45,16 @@ def batch(
     couples: Annotated[
         Path, typer.Argument(help="A .csv, .parquet or .jsonl file of couples, or a folder with a folder for each.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write: a new one, or its own.")] = Path("batch"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Where to write: a new folder, or its own.", rich_help_panel=flags.OUTPUT
+        ),
+    ] = Path("batch"),
     request: Fields = None,
-    format: Annotated[Literal["png", "jpeg", "webp"], typer.Option(help="Of the pictures.")] = "png",
+    format: Annotated[
+        Literal["png", "jpeg", "webp"], typer.Option(help="Of the pictures.", rich_help_panel=flags.OUTPUT)
+    ] = "png",
     workers: flags.Workers = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many rows alone.")] = None,
     where: Annotated[
@@ -47,7 +64,7 @@ def batch(
     replace: Annotated[
         bool, typer.Option("--replace", help="Give up children of rows that have changed, or are there no more.")
     ] = False,
-    sets: flags.Sets = None,
+    sets: Sets = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,

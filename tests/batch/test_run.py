@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 from plugin_site import Site, here
 
-from kinblend import ChildRequest, load_latent
+from kinblend import ChildRequest, load_latent, save_latent
 from kinblend.backbone import Backbone
-from kinblend.batch import Batch, BatchOptions, EngineOptions, load_child, read_couples, run_batch
+from kinblend.batch import Batch, BatchOptions, EngineOptions, load_child, read_couples, request_of, run_batch
 from kinblend.batch.index import COLUMNS
 from kinblend.cli.demo import example
 from kinblend.errors import CorruptFileError, InputError, UsageError
@@ -128,6 +128,20 @@ def test_everybody_is_encoded_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert (batch.done, batch.encoded, len(encoded)) == (9, 4, 4), "copies of a photograph are one photograph"
     more = made(table(folder, [*rows, "p5.png,p1.png,,,"]), folder.parent / "out")
     assert (more.anew, more.encoded, len(encoded)) == (1, 0, 4)
+
+
+def test_a_parent_may_be_a_latent_and_warnings_are_in_the_index(whole: Path, folder: Path) -> None:
+    out = folder.parent / "out"
+    save_latent(folder / "father.safetensors", load_child(whole, "1")[0])
+    batch = made(table(folder, ["father.safetensors,p4.png,,,", "p1.png,copy.png,,,"]), out)
+    assert (batch.done, batch.encoded) == (2, 3)
+    alone = ENGINE.open().run(
+        folder / "father.safetensors", folder / "p4.png", request_of(read_couples(folder / "couples.csv")[0].fields)
+    )
+    first, second = index(out)
+    assert torch.equal(load_child(out, "1")[0].code, alone.children[0].latent.code)
+    assert first["warnings"] is None
+    assert "father and mother are the same photograph" in second["warnings"]
 
 
 BAD = {

@@ -45,7 +45,7 @@ def bar(title: str, total: float | None, quiet: bool, *, in_bytes: bool = False)
         yield lambda done, title=None, total=None: None
         return
     if not sys.stderr.isatty():
-        yield _lines(title, total, rated=not in_bytes)
+        yield _lines(title, total, with_rate=not in_bytes)
         return
     from rich.console import Console
     from rich.progress import (
@@ -81,7 +81,7 @@ def describe_rate(done: float, seconds: float) -> str:
     return f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
 
 
-def _lines(title: str, total: float | None, *, rated: bool) -> Callable[..., None]:
+def _lines(title: str, total: float | None, *, with_rate: bool) -> Callable[..., None]:
     begun = time.monotonic()
     said, name, whole = -INTERVAL, title, total
 
@@ -91,7 +91,7 @@ def _lines(title: str, total: float | None, *, rated: bool) -> Callable[..., Non
         now = time.monotonic()
         if now - said >= INTERVAL:
             said = now
-            rate = describe_rate(done, now - begun) if rated and now - begun > INTERVAL else ""
+            rate = describe_rate(done, now - begun) if with_rate and now - begun > INTERVAL else ""
             log(f"{name}: {done:.0f}{_rest(done, whole, now - begun)}{rate and f', {rate}'}")
 
     return show

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -14,16 +14,13 @@ from kinblend.batch.couples import request_of
 from kinblend.batch.store import DONE, Record, Store, child_tensors, failure, tensor_name
 from kinblend.errors import ImageError, KinblendError, summarize
 from kinblend.files import atomic_write
-from kinblend.imaging.encode import jpeg_bytes, png_bytes, webp_bytes
+from kinblend.imaging.encode import picture_bytes
 from kinblend.pipeline import Engine
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
     from kinblend.pipeline import Child, Result
-
-WRITERS: Mapping[str, Callable[[Image], bytes]] = {"png": png_bytes, "jpeg": jpeg_bytes, "webp": webp_bytes}
 
 
 @dataclass(frozen=True)
@@ -99,13 +96,13 @@ def make_row(job: RowJob) -> Record:
             return _fail(job, *failed)
         father, mother = map(job.store.read_parent, job.parents)
         result = _engine(_hashable(job.engine)).run(father, mother, request_of(job.fields))
-        files = [WRITERS[job.store.format](child.image) for child in result.children]
+        names = [job.store.picture(job.number, number) for number, _ in enumerate(result.children, start=1)]
+        files = [picture_bytes(name, child.image) for name, child in zip(names, result.children, strict=True)]
     except Exception as error:
         return _fail(job, *_described(error))
     record = _record(job, result)
     tensors: dict[str, Tensor] = {}
-    for number, (child, data) in enumerate(zip(result.children, files, strict=True), start=1):
-        picture = job.store.picture(job.number, number)
+    for number, (child, picture, data) in enumerate(zip(result.children, names, files, strict=True), start=1):
         atomic_write(job.store.folder / picture, data)
         record["children"].append(_child_record(result, child, number, picture, data))
         tensors |= child_tensors(tensor_name(job.number, number), child)

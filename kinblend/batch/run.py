@@ -218,21 +218,22 @@ class _Batch:
                 hashes.append(str(before.get(f"{who}_sha256", "")))  # one that was used need not be kept
                 if not hashes[-1]:
                     problem = problem or ("ImageError", f"{photograph} can't be read: {reason}")
-        faces: tuple[int | None, int | None] = (None, None)
+        asked: list[tuple[int | None, str | None]] = []
         try:
             request = request_of(couple.fields)
-            faces = request.father_face, request.mother_face
+            asked = [(face, request.upscaler) for face in (request.father_face, request.mother_face)]
         except UsageError as error:
             problem = problem or ("UsageError", str(error))
         key = _digest([hashes, problem, couple.fields, self._option_files(couple.fields)])
         if problem:
             return _Row(couple, key, problem, ())
         photographs = [path for path in (couple.father, couple.mother) if path is not None]
-        return _Row(couple, key, None, tuple(map(self._parent, photographs, hashes, faces)))
+        return _Row(couple, key, None, tuple(map(self._parent, photographs, hashes, asked)))
 
-    def _parent(self, photograph: Path, sha256: str, face: int | None) -> ParentJob:
-        key = parent_key(self.made_with, sha256, face)
-        return ParentJob(self.engine, self.store, key, photograph, sha256, face)
+    def _parent(self, photograph: Path, sha256: str, asked: tuple[int | None, str | None]) -> ParentJob:
+        """asked: the number of the face and the upscaler, if they were."""
+        key = parent_key(self.made_with, sha256, *asked)
+        return ParentJob(self.engine, self.store, key, photograph, sha256, *asked)
 
     def _hash(self, path: Path) -> str:
         if path not in self._hashes:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import CorruptFileError, KinblendError, UsageError
+from kinblend.faces.quality import FaceQuality
 from kinblend.files import atomic_write
 from kinblend.pipeline.result import Parent
 from kinblend.storage.checksummed import KEY, read_checksummed, write_checksummed
@@ -176,7 +177,13 @@ class Store:
         tensors = latent_tensors(parent.latent) | {"crop": torch.from_numpy(np.array(parent.crop))}
         if parent.landmarks is not None:
             tensors["landmarks"] = torch.from_numpy(np.array(parent.landmarks))
-        header = {"kind": "parent", "space": asdict(parent.latent.space), "source": dict(parent.source)}
+        quality = None if parent.quality is None else json.loads(json.dumps(asdict(parent.quality), default=float))
+        header: dict[str, Any] = {
+            "kind": "parent",
+            "space": asdict(parent.latent.space),
+            "source": dict(parent.source),
+        }
+        header["quality"] = quality
         write_checksummed(self.parent_file(key), tensors, header | {"face": parent.face, "failed": None})
 
     def write_lost_parent(self, key: str, error: str, reason: str) -> None:
@@ -209,17 +216,18 @@ class Store:
             crop, landmarks = Image.fromarray(tensors["crop"].numpy()), tensors.get("landmarks")
             points = None if landmarks is None else landmarks.numpy()
             latent = Latent(tensors["code"], read_space(path, header["space"]), detail_of(tensors))
-            return Parent(crop, latent, points, source=header["source"], face=header["face"])
+            quality = None if header["quality"] is None else FaceQuality(**header["quality"])
+            return Parent(crop, latent, points, source=header["source"], face=header["face"], quality=quality)
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFileError(f"{path} is damaged; delete it, and run the batch again") from error
 
 
-def parent_key(made_with: Mapping[str, Any], sha256: str, face: int | None) -> str:
+def parent_key(made_with: Mapping[str, Any], sha256: str, face: int | None, upscaler: str | None) -> str:
     """What somebody is kept by: all that a latent depends on.
 
-    sha256: of the photograph. face: its number, if chosen.
+    sha256: of the photograph. face: its number, if chosen. upscaler: of small faces, if one was asked for.
     """
-    facts = json.dumps([made_with, sha256, face], sort_keys=True, default=str)
+    facts = json.dumps([made_with, sha256, face, upscaler], sort_keys=True, default=str)
     return hashlib.sha256(facts.encode()).hexdigest()[:32]
 
 

@@ -51,7 +51,8 @@ class EngineOptions:
 class ParentJob:
     """Somebody to encode.
 
-    key: that the store knows them by. sha256: of the photograph. face: its number, if chosen.
+    key: that the store knows them by. sha256: of the photograph. face: its number, if chosen. upscaler: of small
+    faces, if one was asked for.
     """
 
     engine: EngineOptions
@@ -60,6 +61,7 @@ class ParentJob:
     photograph: Path
     sha256: str
     face: int | None
+    upscaler: str | None
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def encode_parent(job: ParentJob) -> bool:
     if job.store.has_parent(job.key):
         return False
     try:
-        parent = _engine(_hashable(job.engine)).parent(job.photograph, job.face)
+        parent = _engine(_hashable(job.engine)).parent(job.photograph, job.face, job.upscaler)
         if parent.source.get("sha256") != job.sha256:
             raise ImageError(f"{job.photograph} was changed while the batch was at work; run it again")
     except Exception as error:
@@ -128,7 +130,7 @@ def _record(job: RowJob, result: Result) -> Record:
         "father_sha256": made["inputs"]["father"]["sha256"],
         "mother_sha256": made["inputs"]["mother"]["sha256"],
         "judge": made["judge"],
-        "warnings": list(made["warnings"]),
+        "warnings": list(result.warnings),
         "children": [],
     }
 

@@ -138,10 +138,22 @@ def test_a_parent_may_be_a_latent_and_warnings_are_in_the_index(whole: Path, fol
     alone = ENGINE.open().run(
         folder / "father.safetensors", folder / "p4.png", request_of(read_couples(folder / "couples.csv")[0].fields)
     )
-    first, second = index(out)
+    second = index(out)[1]
     assert torch.equal(load_child(out, "1")[0].code, alone.children[0].latent.code)
-    assert first["warnings"] is None
     assert "father and mother are the same photograph" in second["warnings"]
+
+
+def test_what_is_asked_of_photographs_is_asked_of_each_rows_own(folder: Path) -> None:
+    """People are kept by all that their latents depend on."""
+    out, rows = folder.parent / "out", ["p1.png,p4.png,,", "p1.png,p4.png,bicubic,", "p1.png,p4.png,,1"]
+    assert made(table(folder, rows, "father,mother,upscaler,mother_face"), out).encoded == 5
+    engine, found = ENGINE.open(), index(out)
+    assert len({row["picture_sha256"] for row in found[:2]}) == 2
+    for couple, row in zip(read_couples(folder / "couples.csv"), found, strict=True):
+        alone = engine.run(folder / "p1.png", folder / "p4.png", request_of(couple.fields))
+        latent = load_child(out, couple.id)[0]
+        assert torch.equal(latent.code, alone.children[0].latent.code)
+        assert row["warnings"] == ("; ".join(alone.warnings) or None)
 
 
 BAD = {

@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kinblend import LatentSpace
-from kinblend.cli import HUGE_PAGES
 from kinblend.datasets import Trios
 from kinblend.interfaces import weighted_sum
+from kinblend.process import HUGE_PAGES
 from kinblend_plugins.blenders.bridge import Projection
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel
 from kinblend_plugins.blenders.training.loss import distance

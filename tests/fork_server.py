@@ -21,7 +21,7 @@ from pathlib import Path
 
 IMPORTED = ("numpy", "PIL.Image", "safetensors.torch", "pydantic", "torch")
 # What Python, the C library and torch look at before a command could; such a command gets a process from scratch.
-EARLY = ("PYTHON", "LC_", "LANG", "OMP_", "MALLOC_", "GLIBC_", "LD_")
+EARLY = ("PYTHON", "LC_", "LANG", "OMP_", "GOMP_", "KMP_", "MKL_", "MALLOC_", "GLIBC_", "LD_")
 
 
 def run(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess:
@@ -51,6 +51,7 @@ def _server() -> str:
     folder = tempfile.mkdtemp(prefix="kinblend-tests-")
     address = f"{folder}/socket"
     environ = os.environ | {"THP_MEM_ALLOC_ENABLE": "1"}  # as the command line sets it before torch is imported
+    environ.setdefault("GOMP_SPINCOUNT", "1000")  # likewise
     server = subprocess.Popen(
         [sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
     )

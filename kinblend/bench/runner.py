@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone, load_backbone
+from kinblend.bench.beside import busy_processes, over_fair_share
 from kinblend.bench.profile import profile
 from kinblend.bench.timing import Measurement, cold, hardware, measure
 from kinblend.device import DevicePool
@@ -40,7 +41,7 @@ class Plan:
     batches: how many pictures at a time; what plugins bring takes the most of them.
     people: photographs of a father and a mother, for encode, run and cold.
     steps: of `known_steps()`. rounds: of which the median is taken.
-    options: of encoder and projector, by kind.
+    options: of encoder and projector, by kind. beside: other processes that keep a core busy meanwhile.
     """
 
     backbone: str
@@ -53,6 +54,7 @@ class Plan:
     rounds: int = 7
     people: tuple[Path, Path] | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    beside: int = 0
 
     @property
     def plugin_options(self) -> dict[str, Mapping[str, Any]]:
@@ -62,18 +64,26 @@ class Plan:
 
 def bench(plan: Plan, reference: Reference | None = None, log: Callable[[str], None] = print) -> dict[str, Any]:
     """The report: `hardware`, `backbone`, `cases`, and `against` where there is a reference."""
-    report: dict[str, Any] = {"backbone": plan.backbone, "cases": []}
+    report: dict[str, Any] = {"backbone": plan.backbone, "beside": plan.beside, "cases": []}
+    with busy_processes(plan.beside):
+        _measure(plan, reference, log, report)
+    return report
+
+
+def _measure(plan: Plan, reference: Reference | None, log: Callable[[str], None], report: dict[str, Any]) -> None:
+    """Fill the report."""
     for precision in plan.precisions:
         pool = DevicePool(plan.device, plan.memory_budget, precision)
         report.setdefault("hardware", hardware(pool.memory))
         for step, taken in _Bench(plan, pool, log).cases():
             case = {"step": step, "precision": precision, **taken}
+            if plan.beside:
+                case["over_fair_share"] = over_fair_share(case, plan.beside)
             log(f"{case['step']} {precision}: {case['seconds']:.3f} s")
             report["cases"].append(case)
         if reference is not None:
             report.setdefault("against", []).extend(reference.compare(_loaded(plan, pool), plan.rounds, precision))
         pool.release()
-    return report
 
 
 def _loaded(plan: Plan, pool: DevicePool) -> Backbone:

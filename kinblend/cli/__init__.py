@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import gc
-import os
 import sys
-
-# torch asks for huge pages where the system offers them to those who ask (Linux's "madvise"): a third less time for
-# large pictures, which otherwise goes into handing out pages one by one. It looks once, before its first tensor.
-HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
-
-# glibc's mallopt: what it keeps of freed memory, and from which size on a piece is the system's own (man mallopt).
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-KEPT, LARGE = 64 * 2**20, 32 * 2**20
 
 
 def main() -> None:
@@ -43,18 +33,8 @@ def main() -> None:
 
 def configure_process() -> None:
     """Set up this process, before torch is imported."""
-    os.environ.setdefault(HUGE_PAGES, "1")
-    tune_malloc()
+    from kinblend.process import prepare_torch
+
+    prepare_torch()
     # At the end the interpreter looks for cycles among all objects that torch made: a third of a second for nothing.
     atexit.register(gc.freeze)
-
-
-def tune_malloc() -> bool:
-    """Have glibc keep what is freed between two pictures: given back, huge pages are cleared again for each of them.
-
-    Returns whether it will: not where the C library has no such setting, nor against a user's MALLOC_TRIM_THRESHOLD_.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is None or "MALLOC_TRIM_THRESHOLD_" in os.environ:
-        return False
-    return bool(mallopt(TRIM_THRESHOLD, KEPT) and mallopt(MMAP_THRESHOLD, LARGE))

@@ -8,6 +8,7 @@ import typer
 
 from kinblend.cli import (
     analyze,
+    batch,
     bench,
     demo,
     doctor,
@@ -48,6 +49,7 @@ app = App(
     pretty_exceptions_enable=False,
 )
 app.command("run", rich_help_panel=MAKE, epilog=f"Examples:\n\n{RUN_EXAMPLES}")(run.run)
+app.command("batch", rich_help_panel=MAKE)(batch.batch)
 app.command("demo", rich_help_panel=MAKE)(demo.demo)
 app.command("serve", rich_help_panel=MAKE)(serve.serve)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):

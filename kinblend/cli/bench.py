@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kinblend.bench.reference import Reference
 
 HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
+OVER = "times its fair share"  # beside other processes
 
 
 def bench(
@@ -48,6 +49,9 @@ def bench(
         int | None,
         typer.Option(min=1, help="Of this process; one gives CPU times that other programs hardly change."),
     ] = None,
+    beside: Annotated[
+        int, typer.Option(min=0, help="Other processes that keep a core busy meanwhile, as on a busy machine.")
+    ] = 0,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is timed; the median counts.")] = 7,
     father: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
     mother: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
@@ -89,6 +93,7 @@ def bench(
         settings.device,
         settings.memory_budget,
         rounds=rounds,
+        beside=beside,
         people=_parents(father, mother),
         options=parse_sets(sets or [], ("encoder", "projector")),
         **{name: tuple(values) for name, values in wanted.items() if values},  # type: ignore[arg-type]
@@ -98,7 +103,7 @@ def bench(
         atomic_write(out, (json.dumps(report, indent=2, sort_keys=True) + "\n").encode())
     if plot is not None:
         draw(report, plot)
-    emit(report, as_json=as_json, rows=_rows(report), head=HEAD)
+    emit(report, as_json=as_json, rows=_rows(report), head=HEAD + [OVER] * bool(beside))
 
 
 def _reference(against: str | None, model: Path | None) -> Reference | None:
@@ -140,9 +145,10 @@ def _rows_of(case: dict[str, Any]) -> list[list[str]]:
         f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
         f"{case['ratio']:.2f}" if "ratio" in case else "",
         f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
+        *([f"{case['over_fair_share']:.2f}"] if "over_fair_share" in case else []),
     ]
     parts = case.get("profile", {}).items()
-    blank = [""] * (len(HEAD) - 5)
+    blank = [""] * (len(whole) - 5)
     return [whole] + [
         [f"{case['step']}: {part}", case["precision"], "", "", f"{1000 * seconds:.1f}", *blank]
         for part, seconds in parts

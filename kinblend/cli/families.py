@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -140,7 +139,7 @@ def encode(
     demographics: Annotated[
         Path | None, typer.Option(help="Table of `families demographics`: the children's age and ethnicity are kept.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    workers: flags.Workers = None,
     sets: flags.Sets = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
@@ -152,6 +151,7 @@ def encode(
     from kinblend.families.trio_list import read_trio_list
     from kinblend.families.trios import save_trios
     from kinblend.identity import load_identity
+    from kinblend.workers import suggested_workers
 
     options = parse_sets(sets or [], ("encoder",))["encoder"]
     check_file(out)
@@ -169,7 +169,7 @@ def encode(
             listed,
             str(choose_backbone(backbone)),
             folder,
-            workers,
+            workers or suggested_workers(),
             lambda done, of: show(done, total=of),
             aligned=aligned,
             mirrored=mirrored,

@@ -106,6 +106,16 @@ ChildSeed = Annotated[
     typer.Option("--seed", callback=_checked_seed, help="Everything random is drawn from it.", rich_help_panel=CHILD),
 ]
 Seed = Annotated[int, typer.Option("--seed", callback=_checked_seed, help="Everything random is drawn from it.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        show_default=False,
+        help="Processes. Default: what cores and memory have room for.",
+        rich_help_panel=MACHINE,
+    ),
+]
 # Every command has these two; `tests/cli/test_output.py` looks.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)]
 Quiet = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +33,7 @@ def prepare(
     max_yaw: Annotated[float, typer.Option(min=0, max=90, help="Degrees a head may be turned.")] = 40,
     backbone: flags.Backbone = None,
     latents: Annotated[bool, typer.Option("--latents/--no-latents", help="Encode the crops.")] = True,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    workers: flags.Workers = None,
     cache: Annotated[Path | None, typer.Option(help="What is done already; default: in KINBLEND_HOME.")] = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
@@ -47,6 +46,7 @@ def prepare(
     from kinblend.families.prepare import PrepareOptions, prepare
     from kinblend.families.readers import read_families
     from kinblend.plugins import load_plugins
+    from kinblend.workers import suggested_workers
 
     home = load_settings().home
     options = PrepareOptions(
@@ -64,7 +64,9 @@ def prepare(
         log(f"small faces are enlarged by {options.upscaler}, which takes long; --upscale off leaves it out")
     with bar("prepare", None, quiet) as show:
         folder = cache or home / "prepare"
-        done = prepare(found, out, options, folder, workers, lambda count, of: show(count, total=of))
+        done = prepare(
+            found, out, options, folder, workers or suggested_workers(), lambda count, of: show(count, total=of)
+        )
     log(f"{name}: {len(done.kept)} pictures kept, {len(done.rejected)} rejected, {len(found.defects)} defects")
     _report(out, done, as_json)
 

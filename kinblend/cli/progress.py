@@ -45,7 +45,7 @@ def bar(title: str, total: float | None, quiet: bool, *, in_bytes: bool = False)
         yield lambda done, title=None, total=None: None
         return
     if not sys.stderr.isatty():
-        yield _lines(title, total)
+        yield _lines(title, total, with_rate=not in_bytes)
         return
     from rich.console import Console
     from rich.progress import (
@@ -60,17 +60,28 @@ def bar(title: str, total: float | None, quiet: bool, *, in_bytes: bool = False)
     )
 
     amount = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
-    columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeElapsedColumn(), TimeRemainingColumn())
+    rate = () if in_bytes else (TextColumn("{task.fields[rate]}"),)
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), *amount, *rate, *times)
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=total)
+        task, begun = progress.add_task(title, total=total, rate=""), time.monotonic()
 
         def show(done: float, title: str | None = None, total: float | None = None) -> None:
-            progress.update(task, completed=done, description=title, total=total)
+            per = describe_rate(done, time.monotonic() - begun)
+            progress.update(task, completed=done, description=title, total=total, rate=per)
 
         yield show
 
 
-def _lines(title: str, total: float | None) -> Callable[..., None]:
+def describe_rate(done: float, seconds: float) -> str:
+    """How many of whatever is counted were done a second, or a minute where that is less than one; "" for none."""
+    if done <= 0 or seconds <= 0:
+        return ""
+    rate = done / seconds
+    return f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
+
+
+def _lines(title: str, total: float | None, *, with_rate: bool) -> Callable[..., None]:
     begun = time.monotonic()
     said, name, whole = -INTERVAL, title, total
 
@@ -80,7 +91,8 @@ def _lines(title: str, total: float | None) -> Callable[..., None]:
         now = time.monotonic()
         if now - said >= INTERVAL:
             said = now
-            log(f"{name}: {done:.0f}{_rest(done, whole, now - begun)}")
+            rate = describe_rate(done, now - begun) if with_rate and now - begun > INTERVAL else ""
+            log(f"{name}: {done:.0f}{_rest(done, whole, now - begun)}{rate and f', {rate}'}")
 
     return show
 

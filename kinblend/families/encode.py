@@ -14,8 +14,8 @@ from kinblend.errors import InputError
 from kinblend.families.prepared import describe_encoding, prepared_folder, read_latents
 from kinblend.families.trio_list import PICTURES, TrioFiles
 from kinblend.families.trios import Trios
-from kinblend.families.workers import in_processes
 from kinblend.files import atomic_write, file_sha256
+from kinblend.workers import in_processes
 
 if TYPE_CHECKING:
     from PIL.Image import Image

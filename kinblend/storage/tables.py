@@ -1,9 +1,10 @@
-"""Tables of texts and numbers: Parquet or CSV, by the file's suffix."""
+"""Tables of texts and numbers: Parquet or CSV, by the file's suffix; and JSON lines, whose values may be anything."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from kinblend.errors import InputError, UsageError
 from kinblend.files import atomic_write, open_plain
 from kinblend.storage.separated import MAX_CELLS, MAX_ROWS, NAMES, read_separated
-from kinblend.storage.texts import LARGEST, TextNote, read_bytes
+from kinblend.storage.texts import LARGEST, TextNote, decode, read_bytes
 
 SUFFIXES = (".parquet", ".csv")  # that are written
 READABLE = (*SUFFIXES, ".tsv", ".tab", ".txt")
@@ -102,6 +103,29 @@ def csv_table(data: bytes, name: str) -> Table:
         beyond = cells[len(columns) :]
         rows.append((number, row | {None: beyond} if any(beyond) else row))
     return Table(columns, rows, found.separator, found.notes)
+
+
+def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any] | None]]:
+    """An object a line, with the line's number, counted from 1; None for a line that holds none. Empty lines are left
+    out. Raises `InputError`."""
+    data = read_bytes(path)
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_CELLS or data.count(b"\n") > MAX_ROWS:
+        raise InputError(f"{path} has more than {MAX_ROWS} rows or {MAX_CELLS} values; give several files")
+    lines = enumerate(decode(data, str(path)).text.split("\n"), start=1)
+    return [(number, _json_object(line)) for number, line in lines if line.strip()]
+
+
+def _json_object(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def check_parquet() -> None:
+    """Raise `UsageError` where Parquet can't be written: asked before work that takes long."""
+    _pyarrow()
 
 
 def read_cells(path: str | Path) -> list[list[str]]:
@@ -208,5 +232,5 @@ def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError:
-        raise UsageError("Parquet needs pyarrow: pip install 'kinblend[families]', or name a .csv file") from None
+        raise UsageError("Parquet needs pyarrow: pip install 'kinblend[batch]'; a .csv file needs nothing") from None
     return pyarrow

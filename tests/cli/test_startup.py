@@ -32,7 +32,7 @@ def test_a_wrong_word_ends_with_code_2_and_one_line() -> None:
 @pytest.mark.parametrize(("told", "kept"), [({}, True), ({"MALLOC_TRIM_THRESHOLD_": "131072"}, False)])
 def test_memory_that_is_freed_comes_back_without_page_faults(told: dict[str, str], kept: bool) -> None:
     code = (
-        "import resource\nfrom kinblend.cli import tune_malloc\nprint(tune_malloc())\nimport numpy\n"
+        "import resource\nfrom kinblend.process import tune_malloc\nprint(tune_malloc())\nimport numpy\n"
         "def work():\n    held = [numpy.ones(20 * 2**20, dtype=numpy.uint8) for _ in range(3)]\n"
         "work()\nwork()\nbefore = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "for _ in range(5):\n    work()\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)"

@@ -8,7 +8,7 @@ from hostile.tables import HOSTILE, parquet
 from plugin_site import read_apart
 
 from kinblend.errors import InputError
-from kinblend.storage.tables import csv_table, read_cells, read_table
+from kinblend.storage.tables import csv_table, read_cells, read_json_lines, read_table
 
 
 def test_rows_shorter_and_longer_than_the_columns() -> None:
@@ -59,3 +59,31 @@ def test_finding_21_a_huge_cell_is_refused_by_name(tmp_path: Path) -> None:
     for read in (read_table, read_cells):
         with pytest.raises(InputError, match=r"t\.csv can't be read: field larger"):
             read(tmp_path / "t.csv")
+
+
+def test_json_lines_that_are_no_objects_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
+    lines = [
+        b'\xef\xbb\xbf{"a": [1]}',
+        b"",
+        b"[1]",
+        b"{",
+        b'{"a": ' + b"9" * 5000 + b"}",
+        "ÿ".encode(),
+        b'{"b": "x\\n"}\r',
+    ]
+    lines += [b"[" * 100_000, b'{"a":' * 100_000]
+    (tmp_path / "t.jsonl").write_bytes(b"\n".join(lines))
+    found = read_json_lines(tmp_path / "t.jsonl")
+    assert found == [(1, {"a": [1]}), *((n, None) for n in (3, 4, 5, 6)), (7, {"b": "x\n"}), (8, None), (9, None)]
+
+
+def test_json_lines_that_would_take_all_memory_are_refused(tmp_path: Path) -> None:
+    texts = (b"[]," * 5_000_000, b"{" * 9_000_000, b"\n" * 3_000_000, b"[" * 9_000_000)
+    paths = [tmp_path / f"{number}.jsonl" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text)
+    for said, grown, _ in read_apart(
+        "from kinblend.storage.tables import read_json_lines", ["read_json_lines"], paths
+    ):
+        assert said.startswith("InputError") and "give several files" in said
+        assert grown < 200 * 2**20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from kinblend.families.prepare.folder import check_folder
 from kinblend.families.prepare.options import PrepareOptions
 from kinblend.families.prepare.outputs import Kept, Rejected, write_outputs
 from kinblend.families.prepare.stages import Work
-from kinblend.families.prepare.worker import Job, WorkerResult, run_stages
-from kinblend.families.workers import in_processes
+from kinblend.families.prepare.worker import run_stages
 from kinblend.files import file_sha256, keep_inputs
+from kinblend.workers import ThisProcess, in_processes
 
 CHUNK = 16  # pictures that go through the networks together
 
@@ -90,7 +90,9 @@ def _work(
     chunks = [[(sha, str(path)) for sha, path in pictures[at : at + CHUNK]] for at in range(0, len(pictures), CHUNK)]
     jobs = [(chunk, str(cache), options) for chunk in chunks]
     works: dict[str, Work] = {}
-    for finished, timings in _run_stage(jobs, min(workers, len(jobs))):
+    count = min(workers, len(jobs))
+    results = in_processes(run_stages, jobs, count) if count > 1 else ThisProcess().run(run_stages, jobs)
+    for finished, timings in results:
         works |= {work.sha: work for work in finished}
         for timing in timings:
             if timing.pictures:
@@ -98,21 +100,6 @@ def _work(
             done.pictures[timing.stage] += timing.pictures
         progress(len(works), len(pictures))
     return works
-
-
-def _run_stage(jobs: Sequence[Job], workers: int) -> Iterator[WorkerResult]:
-    """Jobs as they are done. A single process needs none of its own, but one thread as well: the same bytes."""
-    if workers > 1:
-        yield from in_processes(run_stages, jobs, workers)
-        return
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield from map(run_stages, jobs)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _sort_out(picture: Path, work: Work, done: Prepared) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinblend.imaging.decode import decode_image
 from kinblend.imaging.encode import gif_bytes, jpeg_bytes, png_bytes
 from kinblend.web.engine_service import PREVIEW, EngineService
 from kinblend.web.records import Family
@@ -113,10 +114,8 @@ def weights(engine_service: EngineService, family: Family, number: int) -> list[
 
 def animation(strip: bytes) -> bytes:
     """A strip that `morph` made as a GIF: from the father over the child to the mother, and back."""
-    from PIL import Image as pil
-
-    with pil.open(io.BytesIO(strip)) as whole:
-        frames = [whole.crop((place * PREVIEW, 0, (place + 1) * PREVIEW, PREVIEW)) for place in range(FRAMES)]
+    whole = decode_image(strip)
+    frames = [whole.crop((place * PREVIEW, 0, (place + 1) * PREVIEW, PREVIEW)) for place in range(FRAMES)]
     return gif_bytes(
         frames + frames[-2:0:-1],
         [RESTING if place % STEPS == 0 else MOVING for place in range(2 * FRAMES - 2)],

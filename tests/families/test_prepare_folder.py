@@ -37,6 +37,7 @@ def work(source: Path, name: str) -> Work:
     """As the stages leave it: records, and the crop."""
     picture = source / "set" / f"{name}.jpg"
     pose = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "by": "dlib"}
+    pose["face_quality"] = {"sharpness": 1.0, "occlusion": {}, "warnings": []}
     records = {"detect": {"flat_yaw": 0, "side": 99.0, "true_size": 99.0}, "align": pose, "upscale": {"factor": 1}}
     return Work("0" * 64, picture, records, {".256.png": source / f"{name}.256.png"})
 

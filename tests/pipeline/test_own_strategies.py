@@ -120,7 +120,9 @@ def test_the_steps_of_a_run_are_methods(engine: Engine, parents) -> None:
     older = engine.edit(child, "interfacegan", {"age": "30y"})
     one, several = engine.render(older), engine.render([child, older, engine.parent(example(FATHER))])
     assert one.size == (512, 512)
-    assert several[1].tobytes() == one.tobytes() and len(several) == 3
+    assert len(several) == 3
+    away = np.abs(np.asarray(several[1], dtype=int) - np.asarray(one, dtype=int))
+    assert away.max() <= 1, "pictures that are drawn together may be rounded otherwise"
     for wrong in (3, "latent", None, torch.zeros(4, 512)):
         for step in (engine.render, lambda it: engine.edit(it, "interfacegan", {}), lambda it: engine.blend(it, it)):
             with pytest.raises(UsageError, match="is no latent"):

@@ -346,13 +346,14 @@ class Engine:
             child, clamped = self._project_to_prior(blend.code, torch.stack([father.code, mother.code]))
             weights = blend.weights and WeightMap(blend.weights.values.clone(), space)
             shares = weights or WeightMap(child.code.new_full(child.code.shape, blend.share), space)
+            offset = _size(blend.offset)
         with wrap_plugin_errors(projector.title):
             detail = (
                 projector.blend_detail(father.copy(), mother.copy(), WeightMap(shares.values.clone(), space), options)
                 if isinstance(projector, KeepsDetail)
                 else {}
             )
-        return UnrenderedChild(replace(child, detail=detail), weights, seed, clamped)
+        return UnrenderedChild(replace(child, detail=detail), weights, seed, clamped, offset)
 
     def edit(self, latent: HasLatent, editor: Editor | str | None, edits: Mapping[str, EditValue | str]) -> Latent:
         """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.
@@ -402,3 +403,8 @@ class Engine:
             moved = projector.project_to_prior(given.code[None].clone(), reference.clone())[0]
             kept = replace(given, code=moved).copy()
         return kept, float((kept.code - given.code).square().mean().sqrt())
+
+
+def _size(offset: Tensor | None) -> float:
+    """Root mean square; 0 for nothing."""
+    return 0.0 if offset is None else float(offset.square().mean().sqrt())

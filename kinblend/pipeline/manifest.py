@@ -101,11 +101,11 @@ def finish(
         "leases": leases,
     }
     similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in similarities]
-    clamped = [round(child.clamped, 4) for child in children]
+    moved = {name: [round(getattr(child, name), 4) for child in children] for name in ("clamped", "offset")}
     judge = load_identity()
     scale = asdict(judge.scale) if judge.scale else None
     network = {"identity_network": judge.name, "similarity_scale": scale}
-    return run | seen | network | {"similarity": similarity, "clamped": clamped, "cost": cost}
+    return run | seen | network | {"similarity": similarity, **moved, "cost": cost}
 
 
 def describe_plugin(plugin: Plugin, options: BaseModel | None = None) -> dict[str, Any]:

@@ -61,13 +61,14 @@ class UnrenderedChild:
     weight_map: WeightMap | None
     seed: int
     clamped: float = 0.0
+    offset: float = 0.0
 
     def __repr__(self) -> str:
         return f"<UnrenderedChild of {self.latent.space.backbone}, seed {self.seed}>"
 
     def rendered(self, image: Image) -> Child:
         """The child with its picture."""
-        return Child(image, self.latent, self.weight_map, self.seed, self.clamped)
+        return Child(image, self.latent, self.weight_map, self.seed, self.clamped, self.offset)
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Child:
         seed: from which everything random of this child was drawn.
         clamped: how far blend and edits had led away from plausible faces before the code was brought back, root mean
             square over its dimensions; 0 where they had not.
+        offset: what the strategy added to the weighted sum of both parents, root mean square over the dimensions; 0
+            where the child lies between them.
 
     Example:
         >>> import torch
@@ -96,6 +99,7 @@ class Child:
     weight_map: WeightMap | None
     seed: int
     clamped: float = 0.0
+    offset: float = 0.0
 
     def __repr__(self) -> str:
         return f"<Child of {self.image.width} px, {self.latent.space.backbone}, seed {self.seed}>"

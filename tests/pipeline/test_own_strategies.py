@@ -205,3 +205,19 @@ def test_siblings_by_a_strategy_without_chance_are_told(engine: Engine, parents)
         [line] = about_siblings(engine.blender(name), different)
         assert "these 2 differ in sex alone" in line
     assert about_siblings(engine.blender("mask"), alike) == about_siblings(engine.blender("average"), alike[:1]) == []
+
+
+class Beyond(kinblend.Blender):
+    """The average, and more."""
+
+    def blend(self, father: torch.Tensor, mother: torch.Tensor, seed: int) -> kinblend.Blend:
+        half = WeightMap(torch.full_like(father, 0.5), self.space)
+        added = torch.full_like(father, 0.01)
+        return kinblend.Blend((father + mother) / 2 + added, half, offset=added)
+
+
+def test_what_a_strategy_adds_to_the_weighted_sum_is_told(engine: Engine, parents) -> None:
+    result = engine.run(*parents, blender=Beyond)
+    assert result.children[0].offset == pytest.approx(0.01, rel=1e-4)
+    assert result.manifest["offset"] == [0.01]
+    assert engine.run(*parents, blender="average").manifest["offset"] == [0.0]

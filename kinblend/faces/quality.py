@@ -99,7 +99,7 @@ class FaceQuality:
             found.append("a part of the head lies beyond the picture's edge: use a picture that shows all of it")
         if self.brightness < DARK:
             found.append("the face is very dark: use a picture with more light")
-        if self.size * self.enlarged < SMALL:
+        if self.is_small:
             found.append(
                 f"the face is {self.size:.0f} pixels large, {SMALL:.0f} are good: use a larger picture, or have it "
                 "enlarged by an upscaler"
@@ -107,6 +107,11 @@ class FaceQuality:
         elif self.size >= SMALL and self.sharpness < BLURRED:
             found.append("the face is blurred: use a sharper picture")
         return tuple(found)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether an upscaler would give the encoder more to see."""
+        return self.size * self.enlarged < SMALL
 
     def record(self) -> dict[str, Any]:
         """As JSON has it, figures rounded, warnings included."""

@@ -99,5 +99,6 @@ def answer(photo: Photo) -> PhotoAnswer:
         face=photo.face,
         faces=faces,
         crop=crop,
+        small=bool(photo.parent and photo.parent.quality and photo.parent.quality.is_small),
         warnings=[without_paths(text) for text in (photo.parent.warnings if photo.parent else ())],
     )

@@ -88,6 +88,7 @@ def _context(services: Services) -> dict[str, object]:
         "backbone": backbone.name,
         "blender": _first_strategy(engine_service),
         "strategies": strategies,
+        "upscaler": _upscaler(),
         "projector_fields": [control for control in fields_of(projector) if control.kind != "json"],
         "sliders": [
             slider(name, note, engine_service.units[name], engine_service.labels.get(name))
@@ -102,6 +103,12 @@ def _context(services: Services) -> dict[str, object]:
         "minutes": round(services.limits.lifetime / 60),
         "most_megabytes": services.limits.file_bytes // 2**20,
     }
+
+
+def _upscaler() -> str:
+    """The most preferred of those that are installed; empty where none is."""
+    specs = load_plugins()["upscaler"].by_preference()
+    return next((spec.name for spec in specs if all(spec.required_versions().values())), "")
 
 
 @dataclass(frozen=True)

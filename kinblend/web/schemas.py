@@ -111,6 +111,7 @@ class PhotoAnswer(BaseModel):
     faces: list[FaceAnswer] = Field(description="empty where there is but one face")
     crop: str | None = Field(description="the face as it was cut out")
     warnings: list[str] = Field(description="what may spoil the child: sentences for people")
+    small: bool = Field(description="whether the face is so small that an upscaler would help")
 
 
 class AnalysisAnswer(BaseModel):

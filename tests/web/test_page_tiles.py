@@ -185,3 +185,16 @@ def test_a_photograph_is_taken(page) -> None:
     page.click("#shoot")
     page.wait_for_selector("#father .message:not(:empty)")
     assert "No face was found" in page.inner_text("#father .message"), "the false camera shows a test picture"
+
+
+def test_a_small_face_can_be_enlarged(page) -> None:
+    upscale = page.locator("#father .upscale")
+    give(page, "father", photograph(side=130))
+    upscale.wait_for()
+    with page.expect_response(lambda answer: "/api/v1/photos?upscaler=" in answer.url) as told:
+        upscale.click()
+    assert told.value.ok and not told.value.json()["small"]
+    upscale.wait_for(state="hidden")
+    give(page, "mother", photograph())
+    page.wait_for_timeout(200)
+    assert page.locator("#mother .upscale").is_hidden()

@@ -11,6 +11,7 @@ export class ParentCard {
   constructor(role, changed) {
     this.role = role;
     this.photo = null;
+    this.file = null; // of the photograph, while this page has it: a small face can be enlarged
     this.changed = changed;
     this.card = document.getElementById(role);
     this.frame = this.find(".frame");
@@ -18,6 +19,8 @@ export class ParentCard {
     const file = this.find("input[type=file]");
     file.addEventListener("change", () => { if (file.files[0]) this.take(file.files[0]); file.value = ""; });
     this.find(".camera").addEventListener("click", () => photograph(role, (blob) => this.take(blob)));
+    const upscale = this.find(".upscale");
+    upscale.addEventListener("click", () => this.take(this.file, upscale.dataset.upscaler));
     this.#listenForDrops();
   }
 
@@ -36,7 +39,8 @@ export class ParentCard {
     });
   }
 
-  async take(file) {
+  // upscaler: enlarges a small face; without it the photograph is taken as it is.
+  async take(file, upscaler = "") {
     if (file.size === 0) {
       this.say("The file is empty; choose a photograph");
       return;
@@ -47,7 +51,8 @@ export class ParentCard {
     }
     const form = new FormData();
     form.append("photo", file, "photo");
-    await this.#ask(() => call("/api/v1/photos", { method: "POST", body: form }));
+    const path = "/api/v1/photos" + (upscaler && `?upscaler=${encodeURIComponent(upscaler)}`);
+    await this.#ask(() => call(path, { method: "POST", body: form }), file);
   }
 
   // The photograph of an earlier visit, if the server still has it. Returns whether it has.
@@ -73,12 +78,14 @@ export class ParentCard {
   }
 
   // What won't do is said; the photograph from before stays.
-  async #ask(request) {
+  async #ask(request, file = this.file) {
     this.say("");
     this.find(".busy").hidden = false;
     this.card.setAttribute("aria-busy", "true");
     try {
-      this.#show(await (await request()).json());
+      const photo = await (await request()).json();
+      this.file = file;
+      this.#show(photo);
       this.changed();
     } catch (error) {
       this.say(error.message + (this.photo ? ". The one from before stays." : ""));
@@ -92,12 +99,16 @@ export class ParentCard {
     this.photo = photo;
     this.#offer(photo);
     warn(this.find(".warnings"), photo.warnings);
+    const upscale = this.find(".upscale");
+    upscale.hidden = !(photo.small && this.file && upscale.dataset.upscaler);
     if (photo.crop) this.picture.src = `${photo.crop}?face=${photo.face ?? ""}`;
     this.#seen(Boolean(photo.crop));
   }
 
   clear() {
     this.photo = null;
+    this.file = null;
+    this.find(".upscale").hidden = true;
     this.find(".faces").hidden = true;
     warn(this.find(".warnings"), []);
     this.#seen(false);

@@ -62,10 +62,15 @@ def _identity(found: Distribution) -> tuple[str, str]:
     """Name and version as its folder is called ("name-1.0.dist-info"), which is cheaper than reading its metadata."""
     name, dash, version = Path(str(getattr(found, "_path", ""))).stem.partition("-")
     if dash:
-        return name.lower().replace("-", "_"), version
+        return _normal(name), version
     with suppress(Exception):
-        return str(found.name), str(found.version)
-    return name or "?", "?"
+        return _normal(str(found.name)), str(found.version)
+    return _normal(name) or "?", "?"
+
+
+def _normal(name: str) -> str:
+    """A distribution's name as folders are called by it."""
+    return name.lower().replace("-", "_")
 
 
 def _reason(found: Distribution, error: Exception) -> str:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -216,6 +217,7 @@ class _Echo(io.TextIOBase):
         return self._target.fileno()
 
 
+@cache
 def _no_options() -> type[BaseModel]:
     from pydantic import ConfigDict, create_model
 

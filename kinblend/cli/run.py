@@ -131,7 +131,7 @@ def run(
     for path in (*files, *stale_files(out, files)):
         check_target(path)
     if any(path.exists() for path in files):
-        log(f"note: the children of an earlier run in {out} are replaced; --out names another folder")
+        log(f"note: the children of an earlier run in {out} will be replaced; --out names another folder")
     engine = flags.open_engine(backbone or _backbone_of(father, mother), device, precision, memory_budget, given)
     if again is not None:
         repeated.check_backbone(engine.backbone)

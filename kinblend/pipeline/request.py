@@ -246,7 +246,7 @@ class _Known:
     def examples(self, name: str) -> str:
         """What may be written for an attribute."""
         goals = [f"{name}=8y" if one == "years" else f"{name}={one}" for one in self.targets.get(name, ())]
-        return " or ".join([f"{name}=-2", *goals])
+        return " or ".join([f"a number of standard deviations, such as {name}=1", *goals])
 
 
 def _edit(name: str, value: Any, known: _Known) -> EditValue:
@@ -260,6 +260,8 @@ def _edit(name: str, value: Any, known: _Known) -> EditValue:
     except (TypeError, ValueError):
         if isinstance(text, str) and text.isalpha():
             return Target(text)
+        if isinstance(text, str) and "," in text:
+            raise UsageError(f"{name}={value!r}: one attribute at a time; ask for each by itself") from None
         raise UsageError(f"{name}={value!r}: write {known.examples(name)}") from None
     return Target(number, unit) if unit else number
 

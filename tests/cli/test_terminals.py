@@ -235,7 +235,7 @@ def test_an_earlier_run_is_replaced_and_that_is_said(site: Site) -> None:
     for words in (["--children", 3, "--blender", "mask", "--sheet"], ["--seed", 5]):
         done = site.kinblend("run", *parents, *words)
         assert done.returncode == 0, done.stderr
-        said.append("the children of an earlier run in twice are replaced" in done.stderr)
+        said.append("the children of an earlier run in twice will be replaced" in done.stderr)
     assert said == [False, True]
     assert {path.name for path in (site.folder / "twice").iterdir()} == {
         "child.png",

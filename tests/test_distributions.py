@@ -102,3 +102,16 @@ def test_the_first_of_two_of_a_name_counts(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "path", [str(tmp_path / "one"), str(tmp_path / "two"), *sys.path])
     points, _ = distributions.entry_points.__wrapped__()
     assert [point.value for point in points.select(group="kinblend-test")] == ["first"]
+
+
+def test_one_distribution_in_two_layouts_is_listed_once(tmp_path: Path) -> None:
+    """Whoever stands in the source folder of a plugin that is installed elsewhere."""
+    for folder in ("kin_dash-1.0.dist-info", "kin_dash.egg-info"):
+        info = tmp_path / folder
+        info.mkdir()
+        (info / ("METADATA" if folder.endswith("dist-info") else "PKG-INFO")).write_text(
+            "Name: kin-dash\nVersion: 1.0\n"
+        )
+        (info / "entry_points.txt").write_text("[kinblend]\ndash = json\n")
+    done = python(tmp_path, "-m", "kinblend.cli", "plugins", "--json")
+    assert [one["name"] for one in json.loads(done.stdout)].count("dash") == 1, done.stderr

@@ -54,3 +54,8 @@ def test_a_long_value_is_shortened() -> None:
     with pytest.raises(OptionError) as caught:
         spec("one").parse_options({"share": list(range(512))})
     assert len(str(caught.value)) < 200
+
+
+def test_plugins_without_options_have_equal_ones() -> None:
+    one, other = (PluginSpec(name, "a test", "module:thing").parse_options({}) for name in ("one", "other"))
+    assert one == other

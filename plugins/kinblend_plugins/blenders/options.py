@@ -69,7 +69,7 @@ class LikenessOptions(AverageOptions):
         description="0: like both parents; 1: like the child that families let one expect of them",
         json_schema_extra={"ends": ["both parents", "children of such parents"]} | NO_HELP,
     )
-    identity: Literal["dlib", "facenet", "mobilefacenet"] = Field(
+    identity: Literal["dlib", "facenet", "mobilefacenet", "faceplugin"] = Field(
         "dlib",
         title="Judge of likeness",
         description="the network that tells whom it is like",

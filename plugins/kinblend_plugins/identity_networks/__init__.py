@@ -15,5 +15,6 @@ def kinblend_register_identity_networks(register: Register) -> None:
         ("dlib", "dlib's ResNet, 128 dimensions; always there", "dlib_identity:DlibIdentity", 1),
         ("facenet", "FaceNet on VGGFace2, 512 dimensions; you supply the weights", "facenet:FaceNet", 0),
         ("mobilefacenet", "MobileFaceNet, 256 dimensions; you supply the weights", "mobilefacenet:MobileFaceNet", 0),
+        ("faceplugin", "MobileFaceNet, 512 dimensions; you supply the weights", "mobilefacenet:FacePlugin", 0),
     ):
         register(kinblend.PluginSpec(name, summary, f"{__name__}.{target}", preferred=preferred))

@@ -30,8 +30,8 @@ BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2
 class Network(nn.Module):
     """Pictures float32 [n, 3, 112, W], RGB in about [−1, 1] → float32 [n, E].
 
-    width: W, 96 or 112. size: E. folded: the layers have biases instead of batch normalisation, as files for inference
-    keep them.
+    width: W, 96 or 112. size: E. folded: the layers have biases instead of batch normalisation, as in files for
+        inference.
     """
 
     def __init__(self, width: int = 96, size: int = 128, folded: bool = False) -> None:
@@ -97,8 +97,8 @@ def _layer(
 class MobileFaceNet(IdentityNetwork):
     """Embeddings of 256 dimensions: the face's, and its mirror image's, as the checkpoint's authors compare faces.
 
-    Its file is 068.ckpt of the repository Xiaoccer/MobileFaceNet_Pytorch: trained with ArcFace's loss on CASIA-WebFace.
-    Raises `ModelError` where it is missing.
+    Its file is 068.ckpt of the repository Xiaoccer/MobileFaceNet_Pytorch, trained with ArcFace's loss on
+    CASIA-WebFace. Raises `ModelError` where it is missing.
     """
 
     embedding_size = 256

@@ -59,6 +59,10 @@ def blender(
     ] = None,
     per_family: Annotated[int, typer.Option(min=1, help="Trios of each test family at most.")] = 3,
     pictures: Annotated[int, typer.Option(min=1, help="Trios looked at for diversity and detection.")] = 100,
+    identity: Annotated[
+        str | None,
+        typer.Option(help="The judge: one of the networks that the trios were encoded with. Default: all."),
+    ] = None,
     seed: flags.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("evaluation"),
     backbone: flags.Backbone = None,
@@ -71,7 +75,7 @@ def blender(
     from kinblend.evaluation import blender as work
     from kinblend.evaluation.blender_report import auc_rows, report_notes, write_evaluation
 
-    loaded, all_trios = load_encoded(trios, backbone, seed)
+    loaded, all_trios = load_encoded(trios, backbone, seed, identity)
     rows = work.select_test_rows(all_trios, seed, per_family)
     strategies = work.default_strategies(loaded, added, log)
     report = work.evaluate(loaded, all_trios, rows, strategies, pictures, log)

@@ -11,10 +11,15 @@ if TYPE_CHECKING:
     from kinblend.families.trios import Trios
 
 
-def load_encoded(trios: Sequence[Path], backbone: str | None, seed: int) -> tuple[Backbone, Trios]:
-    """The backbone that was named or is set, and all trios joined. Raises `InputError` where they don't fit it."""
+def load_encoded(
+    trios: Sequence[Path], backbone: str | None, seed: int, identity: str | None = None
+) -> tuple[Backbone, Trios]:
+    """The backbone that was named or is set, and all trios joined. Raises `InputError` where they don't fit it.
+
+    identity: as for `Trios.seen_by`.
+    """
     from kinblend.backbone import load_backbone
     from kinblend.families.trios import join_trios, load_trios
 
     loaded = load_backbone(backbone)
-    return loaded, join_trios([load_trios(path, loaded.space) for path in trios], seed)
+    return loaded, join_trios([load_trios(path, loaded.space).seen_by(identity) for path in trios], seed)

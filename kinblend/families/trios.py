@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import CorruptFileError, InputError
+from kinblend.errors import CorruptFileError, InputError, UsageError
 from kinblend.families.splits import split_families
 from kinblend.storage.checksummed import read_checksummed, write_checksummed
 from kinblend.storage.latents import read_space
@@ -27,7 +27,7 @@ class Trios:
     father_embedding, mother_embedding: the parents' identities, float32 [n, E], where they were kept.
     nuclear_families, children: n names of the nuclear family and of the child, "" where the list names none.
     groups: what else is known of each child: "sex" → n of "m", "f" and "", "age", "ethnicity" likewise.
-    identity: the network that the embeddings come from.
+    identity: the network that the embeddings come from, or several with a plus between them.
     """
 
     father: Tensor
@@ -71,9 +71,28 @@ class Trios:
         groups = {name: [values[row] for row in rows] for name, values in self.groups.items()}
         return replace(self, **tensors, **names, groups=groups)
 
+    def seen_by(self, identity: str | None) -> Trios:
+        """The same trios with the embeddings of some of their identity networks, where they have those of several.
+
+        identity: such as "dlib" of "dlib+mobilefacenet"; None: all. Raises `UsageError` for one that is none of them.
+        """
+        from kinblend.identity import load_identity
+        from kinblend.identity.joint import JointIdentity
+
+        if identity in (None, self.identity):
+            return self
+        chosen, known = load_identity(identity), load_identity(self.identity)
+        if not isinstance(known, JointIdentity):
+            raise UsageError(f"these trios have embeddings of {self.identity}, not of {identity}; encode them anew")
+        embeddings: dict[str, Any] = {
+            name: known.select(tensor, chosen) for name in EMBEDDINGS if (tensor := getattr(self, name)) is not None
+        }
+        return replace(self, **embeddings, identity=chosen.name)
+
 
 PICTURES = ("father", "mother", "child")
-TENSORS = (*PICTURES, "embedding", "father_embedding", "mother_embedding")
+EMBEDDINGS = ("embedding", "father_embedding", "mother_embedding")
+TENSORS = (*PICTURES, *EMBEDDINGS)
 NAMES = ("families", "splits", "nuclear_families", "children")
 
 

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from kinblend.interfaces import weighted_sum
 
 GROUPS = 6  # of neighbouring layers: W+ codes hardly differ within one
-HIDDEN = 512
-DROPOUT = 0.1
-GAIN_PACE = 30.0  # the gains learn at so many times the pace of the matrices
+UNLIKE = 30.0  # how soon two parents count as two people: their embeddings' squared distance is above 0.1
 LIMIT = 1.0  # root mean square of a displacement, in standard deviations of codes
 
 
@@ -32,39 +31,37 @@ class Prediction(NamedTuple):
 class DisplacementModel(nn.Module):
     """Both codes → how far the child lies from the average of both; the same for either order of the parents.
 
-    The displacement becomes weights as far as it leads from one parent towards the other, element by element, and an
+    Three linear maps with a normalisation in between: what an identity network would see in either parent (`reader`),
+    whom to expect of two such parents (`heredity`), and how codes differ between people who differ so (`writer`). The
+    displacement becomes weights as far as it leads from one parent towards the other, element by element, and an
     offset where it leads elsewhere: an average of two codes lies nearer to the mean face than either, and no weights
-    in [0, 1] make up for that. Where both parents differ, a gain of each element moves the child away from the mean;
-    what else is to be known of a couple, the networks say. Where both parents are one, the child is that parent. It
-    begins as `average`.
+    in [0, 1] make up for that. Where both parents are one, the child is that parent. Untrained it is `average`;
+    `training.regression` fits it to families.
 
-    layers, dim: of the codes. centre, spread: mean and standard deviation of codes, [G·D], the groups of layers one
-    after the other; to be set by `measure` before training.
+    layers, dim: of the codes. size: E, of the embeddings.
     """
 
     centre: Tensor
     spread: Tensor
     group: Tensor
 
-    def __init__(self, layers: int, dim: int, hidden: int = HIDDEN) -> None:
+    def __init__(self, layers: int, dim: int, size: int = 128) -> None:
         super().__init__()
         groups = min(GROUPS, layers)
         self.register_buffer("group", torch.arange(layers) * groups // layers)
         self.groups = groups
         self.register_buffer("centre", torch.zeros(groups * dim))
         self.register_buffer("spread", torch.ones(groups * dim))
-        self.face_encoder = nn.Sequential(
-            nn.Linear(groups * dim, hidden), nn.GELU(), nn.Dropout(DROPOUT), nn.Linear(hidden, hidden)
-        )
-        self.couple = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.GELU())
-        self.away_gain = nn.Parameter(torch.zeros(groups * dim))
-        self.displacement_decoder = nn.Linear(hidden, groups * dim)
-        nn.init.zeros_(self.displacement_decoder.weight)
-        nn.init.zeros_(self.displacement_decoder.bias)
+        self.reader = nn.Linear(groups * dim, size)
+        self.heredity = nn.Linear(size, size)
+        self.writer = nn.Linear(size, groups * dim, bias=False)
+        for layer in (self.heredity, self.writer):
+            nn.init.zeros_(layer.weight)
+        nn.init.zeros_(self.heredity.bias)
 
     def measure(self, codes: Tensor) -> None:
         """Take centre and spread from codes [n, L, D]."""
-        seen = self._grouped(codes)
+        seen = self.grouped(codes)
         self.centre.copy_(seen.mean(0))
         self.spread.copy_(seen.std(0).clamp_min(1e-6))
 
@@ -83,24 +80,27 @@ class DisplacementModel(nn.Module):
 
     def displacement(self, father: Tensor, mother: Tensor) -> Tensor:
         """How far the child lies from the average: both [n, L, D] → [n, L, D]."""
-        ours, theirs = self._standardized(father), self._standardized(mother)
-        one, other = self.face_encoder(ours), self.face_encoder(theirs)
-        alone = (self._decode(one, one) + self._decode(other, other)) / 2
-        away = self._decode(one, other) - alone
-        away = away + GAIN_PACE * self.away_gain * (ours + theirs) * torch.tanh((ours - theirs).square())
+        one, other = self.read(father), self.read(mother)
+        two_people = torch.tanh(UNLIKE * (one - other).square().sum(1, keepdim=True))
+        away = two_people * self.writer(self.expect(one, other) - (one + other) / 2)
         away = away * LIMIT / away.square().mean(1, keepdim=True).clamp_min(LIMIT**2).sqrt()
         result: Tensor = (away * self.spread).unflatten(1, (self.groups, -1))[:, self.group]
         return result
 
-    def _decode(self, one: Tensor, other: Tensor) -> Tensor:
-        """In standard deviations, [n, G·D]."""
-        result: Tensor = self.displacement_decoder(self.couple(torch.cat([one + other, (one - other).abs()], 1)))
-        return result
+    def read(self, codes: Tensor) -> Tensor:
+        """What is to be seen of codes [n, L, D]: unit embeddings [n, E]."""
+        return F.normalize(self.reader(self.standardized(codes)), dim=1)
 
-    def _standardized(self, codes: Tensor) -> Tensor:
-        return (self._grouped(codes) - self.centre) / self.spread
+    def expect(self, one: Tensor, other: Tensor) -> Tensor:
+        """Unit embeddings of two people [n, E] → of their child, [n, E]."""
+        both = F.normalize(one + other, dim=1)
+        return F.normalize(both + self.heredity(both), dim=1)
 
-    def _grouped(self, codes: Tensor) -> Tensor:
+    def standardized(self, codes: Tensor) -> Tensor:
+        """The mean of each group of layers, in standard deviations: [n, L, D] → [n, G·D]."""
+        return (self.grouped(codes) - self.centre) / self.spread
+
+    def grouped(self, codes: Tensor) -> Tensor:
         """The mean of each group of layers: [n, L, D] → [n, G·D]."""
         return torch.cat([codes[:, self.group == number].mean(1) for number in range(self.groups)], 1)
 

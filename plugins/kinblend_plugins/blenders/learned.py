@@ -81,9 +81,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def build(tensors: dict[str, Tensor], layers: int, dim: int) -> nn.Module:
     """The network holding `tensors`, of whichever head they are, ready to be asked. Raises `CheckpointError`."""
-    head, symmetric = checkpoint_format(tensors)
+    head, symmetric, size = checkpoint_format(tensors)
     hint = f"weights for latents [{layers}, {dim}] are needed. Were they trained on another backbone?"
-    return build_network(lambda: make_network(head, layers, dim, symmetric), tensors, "the weight network", hint)
+    return build_network(
+        lambda: make_network(head, layers, dim, symmetric, size), tensors, "the weight network", hint
+    )
 
 
 def build_edits(tensors: dict[str, Tensor], steps: dict[str, Tensor]) -> Edits:

@@ -166,24 +166,26 @@ _MARKS = {
     "per-layer": "layer_logits.weight",
     "element": "gain",
     "offset": "offset_gain",
-    "displacement": "displacement_decoder.weight",
+    "displacement": "writer.weight",
 }
 _SYMMETRIC = "symmetric."
+_SIZE = "heredity.bias"  # has as many elements as the embeddings that the head reads
 
 
-def make_network(head: str, layers: int, dim: int, symmetric: bool = False) -> nn.Module:
-    """A network before training. head: of HEADS."""
+def make_network(head: str, layers: int, dim: int, symmetric: bool = False, size: int = 128) -> nn.Module:
+    """A network before training. head: of HEADS. size: of the embeddings, where the head reads any."""
+    if head == "displacement":
+        return DisplacementModel(layers, dim, size)  # symmetric as it is
     network = HEADS[head](layers, dim)
-    if isinstance(network, DisplacementModel):
-        return network  # symmetric as it is
     return SymmetricWeightModel(network) if symmetric else network
 
 
-def checkpoint_format(tensors: Mapping[str, Tensor]) -> tuple[str, bool]:
-    """The head of a state dict, and whether it is symmetric."""
+def checkpoint_format(tensors: Mapping[str, Tensor]) -> tuple[str, bool, int]:
+    """The head of a state dict, whether it is symmetric, and the size of the embeddings that it reads; 0: of none."""
     symmetric = any(name.startswith(_SYMMETRIC) for name in tensors)
     prefix = _SYMMETRIC if symmetric else ""
-    return next((head for head, mark in _MARKS.items() if prefix + mark in tensors), "full"), symmetric
+    head = next((head for head, mark in _MARKS.items() if prefix + mark in tensors), "full")
+    return head, symmetric, tensors[_SIZE].numel() if _SIZE in tensors else 0
 
 
 def _encoder(layers: int, dim: int, hidden: int) -> nn.Sequential:

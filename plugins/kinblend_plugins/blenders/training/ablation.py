@@ -71,6 +71,7 @@ def run(session: Session, bridge: Bridge) -> dict[str, str]:
     """A whole training; the figures of its best epoch."""
     from kinblend_plugins.blenders.training.synthetic import pretrain
 
+    session.fit(lambda _: None)
     pretrain(session, bridge)
     best: dict[str, float] = {}
     while not session.done:

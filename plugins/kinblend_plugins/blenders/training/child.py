@@ -15,14 +15,17 @@ from kinblend_plugins.blenders.training.options import TrainOptions
 
 
 class ChildModel(nn.Module):
-    """What is trained. steps: of the directions whose strengths are learned; none for weights alone.
+    """What is trained. steps: of the directions whose strengths are learned; none for weights alone. size: of the
+    embeddings.
 
     In bfloat16 only while it is trained, and there only the weight network: what it gives is float32.
     """
 
-    def __init__(self, options: TrainOptions, layers: int, dim: int, steps: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, options: TrainOptions, layers: int, dim: int, steps: Mapping[str, Tensor], size: int = 128
+    ) -> None:
         super().__init__()
-        self.weights = make_network(options.head, layers, dim, options.symmetric)
+        self.weights = make_network(options.head, layers, dim, options.symmetric, size)
         self.edits = Edits(steps) if steps else None
         self.mixed = options.mixed
 

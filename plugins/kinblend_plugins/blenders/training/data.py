@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 from kinblend import load_backbone
 from kinblend.datasets import Trios, join_trios, load_trios
-from kinblend.errors import InputError
+from kinblend.errors import InputError, UsageError
 from kinblend.evaluation.retrieval import mean_auc
 from kinblend_plugins.blenders.heredity import load_heredity
 from kinblend_plugins.blenders.proxy import Bridge
@@ -41,10 +42,11 @@ class Batch:
 def read_trios(options: TrainOptions) -> tuple[Trios, Trios | None]:
     """All trios, and the mirrored ones or None. Raises `InputError`."""
     space = load_backbone(options.backbone).space
-    trios = join_trios([load_trios(path, space) for path in options.trios], options.seed)
-    if not options.mirrored:
-        return trios, None
-    return trios, join_trios([load_trios(path, space) for path in options.mirrored], options.seed)
+
+    def read(paths: Sequence[Path]) -> Trios:
+        return join_trios([load_trios(path, space).seen_by(options.identity) for path in paths], options.seed)
+
+    return read(options.trios), read(options.mirrored) if options.mirrored else None
 
 
 class Families:
@@ -82,7 +84,7 @@ class Families:
         self.target, self._people = self.child, None
         if options.paired:
             father, mother = (torch.cat(known) for known in zip(*map(of_parents, everyone), strict=True))
-            self._expected = _expectation(options)
+            self._expected = _expectation(options, trios.identity)
             self.target = self._expected(father, mother)
             codes = torch.cat([some.child for some in everyone])
             rows = self.parts["train"]
@@ -153,9 +155,14 @@ class Families:
             self.child[rows] = before[mixed]
 
 
-def _expectation(options: TrainOptions) -> Callable[[Tensor, Tensor], Tensor]:
-    """Unit embeddings of both parents, [n, E] each → of the child to aim at. Raises `CheckpointError`."""
+def _expectation(options: TrainOptions, identity: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Unit embeddings of both parents, [n, E] each → of the child to aim at.
+
+    identity: the network that they come from. Raises `CheckpointError`, and `UsageError` for another's heredity.
+    """
     heredity = None if options.heredity is None else load_heredity(options.heredity)
+    if heredity is not None and heredity.identity != identity:
+        raise UsageError(f"{options.heredity} is of {heredity.identity}'s embeddings, the trios are of {identity}'s")
 
     @torch.no_grad()
     def expected(father: Tensor, mother: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinblend.datasets import join_trios, load_trios
+from kinblend.datasets import Trios, join_trios, load_trios
 from kinblend.errors import InputError
 from kinblend.evaluation.retrieval import mean_auc
 from kinblend_plugins.blenders.heredity import Heredity, save_heredity
@@ -32,7 +32,7 @@ def train(options: HeredityOptions, out: Path, progress: Log | None = None) -> P
     progress: told the AUC of each, which is a child's among all other families' children. Returns `out`.
     """
     log = progress or (lambda _: None)
-    trios = join_trios([load_trios(path) for path in options.trios], options.seed)
+    trios = join_trios([load_trios(path).seen_by(options.identity) for path in options.trios], options.seed)
     both, child = of_couples(trios), of_children(trios)
     parts = trios.split_rows(options.seed)
     if not (parts["train"] and parts["val"]):
@@ -40,27 +40,37 @@ def train(options: HeredityOptions, out: Path, progress: Log | None = None) -> P
     if options.shuffle_children:
         mixed = random.Random(options.seed).sample(parts["train"], len(parts["train"]))
         child[parts["train"]] = child[mixed]
-    families = _numbers(trios.families)
-    rows = torch.tensor(parts["train"])
+    log(f"mean of the parents: AUC {auc_of(trios, both, child, parts['val']):.4f} on validation families")
+    best = choose(trios, both, child, options.seed, log)
+    if rows := parts["test"]:
+        found, mean = (auc_of(trios, looks, child, rows) for looks in (best(both).detach(), both))
+        log(f"test families: AUC {found:.4f}, mean of the parents {mean:.4f}")
+    save_heredity(out, best)
+    return out
 
-    def judge(part: str, found: Tensor) -> float:
-        held = torch.tensor(parts[part])
-        with torch.no_grad():
-            return mean_auc(trios.select(parts[part]), found[held], child[held])
 
-    log(f"mean of the parents: AUC {judge('val', both):.4f} on validation families")
+def choose(trios: Trios, both: Tensor, child: Tensor, seed: int, log: Log) -> Heredity:
+    """What is learned from the training families with the penalty that suits the validation families best; what
+    changes nothing where that is best.
+
+    both, child: unit embeddings [n, E] of what the parents have between them and of the child to expect.
+    """
+    parts = trios.split_rows(seed)
+    rows, families = torch.tensor(parts["train"]), _numbers(trios.families)
     best = Heredity(both.shape[1], trios.identity)  # the parents' mean: what is learned has to be better
-    highest = judge("val", best(both))
+    highest = auc_of(trios, both, child, parts["val"])
     for penalty in PENALTIES:
-        heredity = learn(both[rows], child[rows], families[rows], trios.identity, penalty, options.seed)
-        found = judge("val", heredity(both))
+        heredity = learn(both[rows], child[rows], families[rows], trios.identity, penalty, seed)
+        found = auc_of(trios, heredity(both).detach(), child, parts["val"])
         log(f"penalty {penalty}: AUC {found:.4f}")
         if found > highest:
             best, highest = heredity, found
-    if parts["test"]:
-        log(f"test families: AUC {judge('test', best(both)):.4f}, mean of the parents {judge('test', both):.4f}")
-    save_heredity(out, best)
-    return out
+    return best
+
+
+def auc_of(trios: Trios, found: Tensor, child: Tensor, rows: Sequence[int]) -> float:
+    """Of predictions for some rows; found, child: unit embeddings [n, E] of all."""
+    return mean_auc(trios.select(rows), found[list(rows)], child[list(rows)])
 
 
 def learn(both: Tensor, child: Tensor, families: Tensor, identity: str, penalty: float, seed: int) -> Heredity:

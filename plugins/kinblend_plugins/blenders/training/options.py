@@ -25,6 +25,9 @@ class HeredityOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     trios: Paths = Field(min_length=1, description="what `kinblend families encode` wrote; several, comma between")
+    identity: str | None = Field(
+        None, description="some of the networks that the trios were encoded with, such as dlib; default: all of them"
+    )
     shuffle_children: bool = Field(
         False, description="give families each other's children: a control to compare with"
     )
@@ -37,6 +40,9 @@ class TrainOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     trios: Paths = Field(min_length=1, description="what `kinblend families encode` wrote; several, comma between")
+    identity: str | None = Field(
+        None, description="some of the networks that the trios were encoded with, such as dlib; default: all of them"
+    )
     mirrored: Paths = Field((), description="the same in the same order, encoded mirrored: seen half of the time")
     backbone: str = Field("morphable", description="the model pack the trios were encoded with")
     bridge: Literal["render", "proxy", "projection"] = Field(

@@ -21,6 +21,7 @@ from kinblend_plugins.blenders.training.child import ChildModel
 from kinblend_plugins.blenders.training.data import Batch, Families, People
 from kinblend_plugins.blenders.training.loss import contrast, distance
 from kinblend_plugins.blenders.training.options import TrainOptions
+from kinblend_plugins.blenders.training.regression import fit
 
 Blend = Callable[[Tensor, Tensor], Tensor]
 
@@ -42,10 +43,11 @@ class Session:
         drawn: People | None = None,
     ) -> None:
         torch.manual_seed(options.seed)
-        self.options, self.bridge = options, bridge
+        self.options, self.bridge, self._trios = options, bridge, trios
         known = bridge if isinstance(bridge, Projection) else None
         self.families = Families(options, trios, mirrored, known, drawn)
-        self.network = ChildModel(options, trios.space.layers, trios.space.dim, steps or {})
+        size = trios.embedding.shape[1]
+        self.network = ChildModel(options, trios.space.layers, trios.space.dim, steps or {}, size)
         if isinstance(self.network.weights, DisplacementModel):
             self.network.weights.measure(self.families.codes)
         if options.start is not None:
@@ -57,6 +59,25 @@ class Session:
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer, factor=0.5, patience=2)
         self.epoch, self.stopping = 0, EarlyStopping(options.patience)
         self.best = self.average.state()
+
+    def fit(self, log: Callable[[str], None]) -> dict[str, float]:
+        """Fit the head `displacement` without gradients (`regression.fit`), to the true children where they are the
+        target. Epochs after it have to be better.
+
+        Returns what the log gets; nothing for other heads or where there are weights to begin from.
+        """
+        network = self.network.weights
+        if not isinstance(network, DisplacementModel) or self.options.start is not None:
+            return {}
+        self.network.eval()
+        children = None if self.options.paired else self.families.child[: len(self._trios)]
+        found = fit(network, self._trios, children, self.options.seed, lambda: self._auc(self.network), log)
+        self.average.load_state_dict(self.network.state_dict())
+        self._keep_best(self.evaluate("val"))
+        return found
+
+    def _auc(self, child: Blend) -> float:
+        return self.evaluate("val", child)["auc"]
 
     def run_epoch(self) -> dict[str, float]:
         """One pass over the training families, then the validation. Returns what the log gets."""

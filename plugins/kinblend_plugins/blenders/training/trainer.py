@@ -91,6 +91,8 @@ class Run:
         self.log.write(first)
         for name, figures in {**known, **baselines}.items():
             self.log.tell(f"{name}: {line_of(figures) if isinstance(figures, Mapping) else figures}")
+        if fitted := self.session.fit(self.log.tell):
+            self._note({"fitted": 1, **fitted})
         for record in pretrain(self.session, self.session.bridge):
             self._note(record)
 

@@ -1,15 +1,18 @@
 """Files of trios: what else they know of a family, and several as one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
-from kinblend import LatentSpace
+from kinblend import IdentityNetwork, LatentSpace
 from kinblend.datasets import Trios, join_trios, load_trios
-from kinblend.errors import InputError
+from kinblend.errors import InputError, UsageError
 from kinblend.families.demographics import groups_of_pictures
 from kinblend.families.trios import save_trios
+from kinblend.identity.joint import JointIdentity
 
 SPACE = LatentSpace("test", 2, 4, "ab" * 32)
 
@@ -53,6 +56,36 @@ def test_some_of_them() -> None:
     assert some.families == ["F3", "F1"]
     assert some.groups == {"sex": ["f", "f"]}
     assert torch.equal(some.child, made(5).child[[3, 1]])
+
+
+class Known(IdentityNetwork):
+    """A network of which only the name and the size matter."""
+
+    input_side, distribution = 8, "tests 1"
+
+    def __init__(self, name: str, embedding_size: int) -> None:
+        self.name, self.embedding_size = name, embedding_size
+
+    def embed_pictures(self, pictures: Tensor) -> Tensor:
+        raise AssertionError("no picture is looked at")
+
+
+def test_the_embeddings_of_one_network_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Known("one", 3), Known("other", 5)
+    known = {"one": one, "other": other, "one+other": JointIdentity([one, other]), "third": Known("third", 3)}
+    monkeypatch.setattr("kinblend.identity.load_identity", known.__getitem__)
+    joint = replace(made(4, "one+other"), embedding=torch.arange(32.0).view(4, 8), father_embedding=torch.ones(4, 8))
+    assert joint.seen_by(None) is joint.seen_by("one+other") is joint
+    chosen = joint.seen_by("other")
+    assert chosen.identity == "other"
+    assert chosen.embedding.tolist()[0] == [3, 4, 5, 6, 7]
+    assert chosen.father_embedding is not None and chosen.father_embedding.shape == (4, 5)
+    assert chosen.mother_embedding is None
+    assert joint.seen_by("one").embedding.tolist()[1] == [8, 9, 10]
+    with pytest.raises(UsageError, match="of one and other, not of third"):
+        joint.seen_by("third")
+    with pytest.raises(UsageError, match="of other, not of one; encode them anew"):
+        chosen.seen_by("one")
 
 
 def test_ages_become_bands(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Trios:
     def seen_by(self, identity: str | None) -> Trios:
         """The same trios with the embeddings of some of their identity networks, where they have those of several.
 
-        identity: such as "dlib" of "dlib+mobilefacenet"; None: all. Raises `UsageError` for one that is none of them.
+        identity: such as "one" of "one+other"; None: all. Raises `UsageError` for one that is none of them.
         """
         from kinblend.identity import load_identity
         from kinblend.identity.joint import JointIdentity

@@ -1,4 +1,4 @@
-"""Several identity networks taken as one, such as "dlib+mobilefacenet"."""
+"""Several identity networks taken as one, such as "one+other"."""
 
 from __future__ import annotations
 

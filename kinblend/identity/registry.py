@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def load_identity(name: str | None = None) -> IdentityNetwork:
     """A registered identity network, made once; None: the one of the settings, else the one that plugins prefer.
 
-    name: several with a plus between them ("dlib+mobilefacenet") are taken as one (`joint.JointIdentity`).
+    name: several with a plus between them ("one+other") are taken as one (`joint.JointIdentity`).
     Raises `UsageError` for an unknown name, or one given twice, and `ModelError` without weights.
     """
     from kinblend.plugins import load_component  # the network itself is used where pluggy is not installed

@@ -35,8 +35,9 @@ class DisplacementModel(nn.Module):
     whom to expect of two such parents (`heredity`), and how codes differ between people who differ so (`writer`). The
     displacement becomes weights as far as it leads from one parent towards the other, element by element, and an
     offset where it leads elsewhere: an average of two codes lies nearer to the mean face than either, and no weights
-    in [0, 1] make up for that. Where both parents are one, the child is that parent. Untrained it is `average`;
-    `training.regression` fits it to families.
+    in [0, 1] make up for that. In the finer half of the layers, which hold colour and light, there is no offset:
+    complexion stays between the parents'. Where both parents are one, the child is that parent. Untrained it is
+    `average`; `training.regression` fits it to families.
 
     layers, dim: of the codes. size: E, of the embeddings.
     """
@@ -76,10 +77,11 @@ class DisplacementModel(nn.Module):
             apart = father - mother
             shares = torch.where(apart == 0, torch.zeros_like(apart), away / apart)
             weights = (0.5 + shares).clamp(0, 1)
-        return Prediction(weights, (father + mother) / 2 + away - weighted_sum(father, mother, weights))
+        offset = (father + mother) / 2 + away - weighted_sum(father, mother, weights)
+        return Prediction(weights, offset * (self.group < self.groups / 2)[:, None])
 
     def displacement(self, father: Tensor, mother: Tensor) -> Tensor:
-        """How far the child lies from the average: both [n, L, D] → [n, L, D]."""
+        """How far from the average families let one expect the child: both [n, L, D] → [n, L, D]."""
         one, other = self.read(father), self.read(mother)
         two_people = torch.tanh(UNLIKE * (one - other).square().sum(1, keepdim=True))
         away = two_people * self.writer(self.expect(one, other) - (one + other) / 2)

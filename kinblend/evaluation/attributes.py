@@ -164,4 +164,5 @@ def _residual(values: Tensor, fixed: Tensor, weights: Tensor) -> Tensor:
     """What weighted least squares on `fixed` [n, k] leaves of values [n]."""
     root = weights.sqrt()[:, None]
     solved = torch.linalg.pinv(root * fixed) @ (root[:, 0] * values)
-    return values - fixed @ solved
+    left: Tensor = values - fixed @ solved
+    return left

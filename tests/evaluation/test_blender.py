@@ -13,8 +13,8 @@ from kinblend import LatentSpace, load_backbone
 from kinblend.datasets import Trios
 from kinblend.errors import InputError
 from kinblend.evaluation.blender import BlenderEvaluator, couples, default_strategies, evaluate, select_test_rows
-from kinblend.evaluation.blender_report import auc_rows, write_evaluation
-from kinblend.evaluation.bootstrap import over_families
+from kinblend.evaluation.blender_report import _dominance, auc_rows, write_evaluation
+from kinblend.evaluation.bootstrap import _choices, over_families
 from kinblend.evaluation.retrieval import candidates, mean_auc, scores, siblings
 from kinblend.identity import load_identity
 
@@ -128,9 +128,20 @@ def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
     assert report["attributes"]["father"]["complexion"]["mean"] < 1e-6
     text = written[0].read_text()
     assert "| an unrelated child |" in text.split("## Attributes")[1]
-    assert "## Dominance" in text
+    assert "## Dominance" not in text, "two families say nothing of it"
     assert 'references,mother,"squared error, complexion"' in written[1].read_text()
     assert [row[0] for row in auc_rows(report)][:2] == ["father alone", "mother alone"]
+
+
+def test_dominance_is_shown_only_where_it_is_seen() -> None:
+    low, high = ({"mean": m, "low": m - 0.1, "high": m + 0.1, "families": 9} for m in (0.0, 0.5))
+    found = {
+        "skin L*": {"share": high, "null": low, "seen": True},
+        "eye L*": {"share": low, "null": low, "seen": False},
+    }
+    table = _dominance({"dominance": found})[-1]
+    assert "| skin L* | 0.500 [0.400, 0.600] | 0.000 [-0.100, 0.100] |" in table
+    assert "| eye L* | no dominance seen | 0.000 [-0.100, 0.100] |" in table
 
 
 def test_one_auc_for_training_and_evaluation() -> None:
@@ -141,6 +152,11 @@ def test_one_auc_for_training_and_evaluation() -> None:
     assert mean_auc(trios, found, truth) == 1, "the first looks like a girl of another family, which says nothing"
     assert mean_auc(replace(trios, groups={}), found, truth) < 1
     assert math.isnan(mean_auc(trios.select([0]), found[:1], truth[:1]))
+
+
+def test_the_bootstrap_draws_what_pythons_generator_draws() -> None:
+    numbers = random.Random(7)
+    assert _choices(11, 7)[:5].tolist() == [numbers.choices(range(11), k=11) for _ in range(5)]
 
 
 def drawn_faces(families: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, Trios]:

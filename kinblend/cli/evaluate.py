@@ -58,7 +58,7 @@ def blender(
         typer.Option(help="NAME=STRATEGY:FILE: a strategy with these weights as well, reported as NAME; repeatable."),
     ] = None,
     per_family: Annotated[int, typer.Option(min=1, help="Trios of each test family at most.")] = 3,
-    pictures: Annotated[int, typer.Option(min=1, help="Trios looked at for diversity and detection.")] = 100,
+    pictures: Annotated[int, typer.Option(min=1, help="Trios looked at for diversity, detection, attributes.")] = 100,
     identity: Annotated[
         str | None,
         typer.Option(help="The judge: one of the networks that the trios were encoded with. Default: all."),

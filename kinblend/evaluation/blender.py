@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, WeightsMissingError
+from kinblend.evaluation.attributes import SIDE, Dominance, TrueChildren, dominances, measure, one_row_each
 from kinblend.evaluation.bootstrap import Estimate, over_families
 from kinblend.evaluation.retrieval import Scores, candidates, scores, siblings
 from kinblend.families.trios import Trios
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MEAN = "mean of the parents' embeddings"
 BATCH, SEEDS = 16, 4
+PARENTS = ("father ", "mother ")  # begin the names of the parents' groups
 LEAST = 5  # families of a group that is reported
 
 Strategy = tuple[str, Mapping[str, Any]]
@@ -38,11 +40,12 @@ class Metrics:
     auc, rank, own, others: as in `Scores`. less_baseline: AUC less that of the default strategy, row by row.
     less_mean: AUC less that of the mean of the parents' embeddings. father, mother: cosine to them. diversity: one
     less the mean cosine between children of one couple with different seeds. detection: the share of pictures with
-    one face.
+    one face. attributes: mean squared errors, as `attributes.TrueChildren.errors` gives them.
     """
 
     figures: Mapping[str, Estimate]
     groups: Mapping[str, Estimate] = field(default_factory=dict)
+    attributes: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 def default_strategies(
@@ -90,10 +93,12 @@ def evaluate(
 
     rows: of families that no training saw, as `select_test_rows` gives them; siblings are looked for in all of
         `trios`.
-    pictures: so many rows are looked at for diversity and detection. progress: told each part.
-    Returns {"trios", "families", "identity", "similarity_scale", "baseline", "strategies", "references"}; each of the
-    last two is name → `Metrics` as a dictionary. The references render nothing: the mean of the parents' embeddings,
-    each parent's, a sibling's, and an unrelated child's of the same sex.
+    pictures: so many rows are looked at for diversity, detection and attributes. progress: told each part.
+    Returns {"trios", "families", "identity", "similarity_scale", "baseline", "strategies", "references",
+    "attributes", "dominance", "small_groups"}. strategies, references: name → `Metrics` as a dictionary. The
+    references render nothing: the mean of the parents' embeddings, each parent's, a sibling's, and an unrelated
+    child's of the same sex. attributes: reference → error by attribute; dominance: attribute → {"share", "null",
+    "seen"}; small_groups: group → its families, where they are too few to be reported.
     """
     log = progress or (lambda _: None)
     judge = BlenderEvaluator(backbone, trios.select(rows))
@@ -102,10 +107,14 @@ def evaluate(
     log(baseline)
     baseline_faces = judge.predict(judge.codes(strategies.get(baseline, (baseline, {}))))
     base = judge.scores(baseline_faces)
+    log("attributes")
+    people = MeasuredTrios(judge, pictures)
     for name, strategy in strategies.items():
         log(name)
-        found = baseline_faces if name == baseline else judge.predict(judge.codes(strategy))
-        lines[name] = judge.line(found, base if name != baseline else None, judge.pictures(strategy, pictures))
+        codes = judge.codes(strategy)
+        found = baseline_faces if name == baseline else judge.predict(codes)
+        line = judge.line(found, base if name != baseline else None, judge.pictures(strategy, pictures))
+        lines[name] = replace(line, attributes=people.truth.errors(people.measure(codes)))
     log("references")
     references = {name: judge.line(found, base) for name, found in judge.references(trios)}
     return {
@@ -116,6 +125,9 @@ def evaluate(
         "baseline": baseline,
         "strategies": {name: asdict(line) for name, line in lines.items()},
         "references": {name: asdict(line) for name, line in references.items()},
+        "attributes": {name: _plain(errors) for name, errors in people.references().items()},
+        "dominance": {name: {**asdict(found), "seen": found.seen} for name, found in people.dominances()},
+        "small_groups": judge.small_groups(),
     }
 
 
@@ -141,13 +153,14 @@ class BlenderEvaluator:
         with torch.inference_mode():
             return torch.stack([blender.blend(father[row], mother[row], seed + row).code for row in rows])
 
-    def render(self, codes: Tensor) -> Iterator[Tensor]:
-        """Pictures of codes, detail not included, float32 [n, 3, S, S], batch by batch."""
+    def render(self, codes: Tensor, size: int | None = None) -> Iterator[Tensor]:
+        """Pictures of codes, detail not included, float32 [n, 3, S, S], batch by batch. size: S; by default the
+        identity network's."""
         projector = self.backbone.projector
         noise = projector.noise_kinds[0]
         with torch.inference_mode():
             for some in torch.split(codes, BATCH):
-                yield projector.synthesize(some, noise=noise, size=self.identity.input_side)
+                yield projector.synthesize(some, noise=noise, size=size or self.identity.input_side)
 
     def predict(self, codes: Tensor) -> Tensor:
         """Unit embeddings [n, E] of rendered codes."""
@@ -207,13 +220,73 @@ class BlenderEvaluator:
         figures = {name: self._estimate(value) for name, value in values.items()}
         return Metrics({name: e for name, e in figures.items() if e is not None}, dict(self._groups(ours.auc)))
 
+    def small_groups(self) -> dict[str, int]:
+        """Groups of too few families to be reported, and how many they have."""
+        counted = self.others.any(1).tolist()
+        found = {
+            name: len({f for f, own, one in zip(self.trios.families, inside, counted, strict=True) if own and one})
+            for name, inside in self._members()
+        }
+        return {name: count for name, count in found.items() if count < LEAST}
+
     def _groups(self, auc: Tensor) -> Iterator[tuple[str, Estimate]]:
-        for kind, members in self.trios.groups.items():
+        for name, inside in self._members():
+            found = self._estimate(torch.where(torch.tensor(inside), auc, torch.nan))
+            if found is not None and found.families >= LEAST:
+                yield name, found
+
+    def _members(self) -> Iterator[tuple[str, list[bool]]]:
+        """Groups by name, and which rows are in them."""
+        kinds = {kind: members for kind, members in self.trios.groups.items() if not kind.startswith(PARENTS)}
+        for kind, members in {**kinds, **couples(self.trios)}.items():
             for group in sorted(set(members) - {""}):
-                inside = torch.tensor([member == group for member in members])
-                found = self._estimate(torch.where(inside, auc, torch.nan))
-                if found is not None and found.families >= LEAST:
-                    yield f"{kind} {group}", found
+                yield f"{kind} {group}", [member == group for member in members]
 
     def _estimate(self, values: Tensor) -> Estimate | None:
         return over_families(values, self.trios.families[: len(values)])
+
+
+class MeasuredTrios:
+    """The attributes of some trios, of as many families as there are. count: trios at most."""
+
+    def __init__(self, judge: BlenderEvaluator, count: int) -> None:
+        self._judge, trios = judge, judge.trios
+        self.rows = one_row_each(trios.families, count)
+        some = trios.select(self.rows)
+        self.truth = TrueChildren(self._of(some.child), candidates(some), some.families)
+        self.father, self.mother = self._of(some.father), self._of(some.mother)
+
+    def measure(self, codes: Tensor) -> Tensor:
+        """Attributes [m, A] of the codes [n, L, D] of all the judge's trios, at this one's rows."""
+        return self._of(codes[self.rows])
+
+    def references(self) -> dict[str, dict[str, Estimate]]:
+        """Errors of the parents, of an unrelated child (the null), and of the mean of all other children."""
+        return {
+            "father": self.truth.errors(self.father),
+            "mother": self.truth.errors(self.mother),
+            "an unrelated child": self.truth.null(),
+            "the mean child": self.truth.mean_child(),
+        }
+
+    def dominances(self) -> Iterator[tuple[str, Dominance]]:
+        """By attribute."""
+        return dominances(self.truth, self.father, self.mother)
+
+    def _of(self, codes: Tensor) -> Tensor:
+        from kinblend.imaging import to_pictures
+
+        return torch.cat([measure(to_pictures(some)) for some in self._judge.render(codes, SIDE)])
+
+
+def couples(trios: Trios) -> dict[str, list[str]]:
+    """{"couple": "of one ethnicity", "of mixed ethnicity" or "" (not known) for each trio}; {} where none is."""
+    known = [trios.groups.get(f"{parent} ethnicity", [""] * len(trios)) for parent in ("father", "mother")]
+    if not any(map(any, known)):
+        return {}
+    pairs = zip(*known, strict=True)
+    return {"couple": ["" if not (f and m) else f"of {'one' if f == m else 'mixed'} ethnicity" for f, m in pairs]}
+
+
+def _plain(errors: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
+    return {name: asdict(error) for name, error in errors.items()}

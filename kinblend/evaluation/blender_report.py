@@ -9,11 +9,13 @@ from typing import Any
 from kinblend.evaluation.blender import LEAST
 from kinblend.evaluation.bootstrap import Estimate
 from kinblend.face_interfaces import SimilarityScale
+from kinblend.faces.attributes import ATTRIBUTES
 from kinblend.files import atomic_write
 from kinblend.imaging.figures import new_figure, save_figure
 from kinblend.storage.tables import write_table
 
 COLUMNS = {"kind": str, "name": str, "figure": str, "mean": float, "low": float, "high": float, "families": int}
+NO_DOMINANCE = "no dominance seen"
 SHOWN = {
     "auc": "AUC",
     "less_baseline": "less the baseline",
@@ -64,6 +66,20 @@ def _rows(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         found = {**line["figures"], **{f"auc, {group}": value for group, value in line["groups"].items()}}
         for figure, estimate in found.items():
             yield {"kind": kind, "name": name, "figure": figure, **estimate}
+    for kind, name, errors in _errors(report):
+        for attribute, estimate in errors.items():
+            yield {"kind": kind, "name": name, "figure": f"squared error, {attribute}", **estimate}
+    for attribute, found in report["dominance"].items():
+        for name in ("share", "null"):
+            yield {"kind": "dominance", "name": attribute, "figure": name, **found[name]}
+
+
+def _errors(report: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Kind, name, and error by attribute, of whatever was measured."""
+    for name, line in report["strategies"].items():
+        yield "strategies", name, line["attributes"]
+    for name, errors in report["attributes"].items():
+        yield "references", name, errors
 
 
 def _markdown(report: Mapping[str, Any]) -> str:
@@ -81,7 +97,34 @@ def _markdown(report: Mapping[str, Any]) -> str:
         parts += [f"## {title}\n", _table(["", *shown.values()], cells)]
     groups = sorted({group for _, _, line in _lines(report) for group in line["groups"]})
     cells = [[name, *(_text(line["groups"].get(group)) for group in groups)] for _, name, line in _lines(report)]
-    return "\n".join([*parts, "## AUC by group\n", _table(["", *groups], cells)])
+    parts += ["## AUC by group\n", _table(["", *groups], cells)]
+    if small := report["small_groups"]:
+        listed = ", ".join(f"{name} ({count})" for name, count in small.items())
+        parts.append(f"Left out, of fewer than {LEAST} families: {listed}.\n")
+    return "\n".join([*parts, *_attributes(report), *_dominance(report)])
+
+
+def _attributes(report: Mapping[str, Any]) -> list[str]:
+    cells = [[name, *(_text(errors.get(group)) for group in ATTRIBUTES)] for _, name, errors in _errors(report)]
+    note = (
+        "Mean squared difference to the true child, in variances of true children, measured in rendered pictures. "
+        "The mean child has about 1, and an unrelated child of the same sex, the null, about 2.\n"
+    )
+    return ["## Attributes\n", note, _table(["", *ATTRIBUTES], cells)]
+
+
+def _dominance(report: Mapping[str, Any]) -> list[str]:
+    """An attribute's line has the figure only where it is more than the null shows."""
+    cells = [
+        [name, _text(found["share"]) if found["seen"] else NO_DOMINANCE, _text(found["null"])]
+        for name, found in report["dominance"].items()
+    ]
+    note = (
+        "Where children lie between their parents: 1 is the parent with the higher value, −1 the one with the lower, "
+        f"0 the middle. The null has children shuffled among families. Of {len(cells)} attributes one in twenty "
+        "seems dominant by chance.\n"
+    )
+    return ["## Dominance\n", note, _table(["", "towards the higher value", "null"], cells)] if cells else []
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

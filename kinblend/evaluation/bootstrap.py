@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,10 +41,18 @@ def over_families(values: Tensor, families: Sequence[str], seed: int = 0) -> Est
     if not rows_of:
         return None
     means = torch.tensor([float(values[rows].mean()) for rows in rows_of.values()])
-    numbers, count = random.Random(seed), len(means)
-    drawn = torch.stack([means[numbers.choices(range(count), k=count)].mean() for _ in range(DRAWS)])
+    count = len(means)
+    drawn = means[_choices(count, seed)].mean(1)
     low, high = drawn.quantile((1 - LEVEL) / 2), drawn.quantile((1 + LEVEL) / 2)
     return Estimate(float(means.mean()), float(low), float(high), count)
+
+
+def _choices(count: int, seed: int) -> Tensor:
+    """What `random.Random(seed).choices` draws of `count`, DRAWS times, integers [DRAWS, count]; faster."""
+    *words, place = random.Random(seed).getstate()[1]
+    numbers = np.random.RandomState()
+    numbers.set_state(("MT19937", np.array(words, np.uint32), place, 0, 0.0))
+    return torch.from_numpy((numbers.random_sample((DRAWS, count)) * count).astype(np.int64))
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,15 @@ def candidates(trios: Trios) -> Tensor:
 
 
 def mean_auc(trios: Trios, found: Tensor, truth: Tensor) -> float:
-    """The mean over trios that have candidates; NaN where none has. found, truth: as `scores` takes them."""
-    return float(scores(found, truth, candidates(trios)).auc.nanmean())
+    """The mean over trios that have candidates, each family counting once, as in `bootstrap.over_families`.
+
+    NaN where none has. found, truth: as `scores` takes them.
+    """
+    values = scores(found, truth, candidates(trios)).auc
+    families, known = _numbers(trios.families), ~values.isnan()
+    count = families.bincount(known.float())
+    sums = families.bincount(values.nan_to_num())
+    return float((sums / count)[count > 0].mean())
 
 
 def scores(found: Tensor, truth: Tensor, others: Tensor) -> Scores:

@@ -83,7 +83,7 @@ def encode_trios(
         made are. What it has encoded in the same way is read from its shards.
     mirrored: every picture is turned left to right first, which gives training a second look at each family.
     encoder_options: of the backbone's encoder. identity: the network of the embeddings. known: groups of each picture
-        ("age" → "20-39"); the child's are kept.
+        ("age" → "20-39"); the child's are kept as such, the parents' as "father age" and "mother age".
     Raises `InputError` when no trio is left.
     """
     import torch
@@ -142,9 +142,14 @@ def encode_trios(
 
 
 def _groups(trios: Sequence[TrioFiles], known: Mapping[Path, Mapping[str, str]]) -> dict[str, list[str]]:
-    """ "sex" and "photograph" by the list, and whatever groups are known of the children's pictures."""
+    """ "sex" and "photograph" by the list, and whatever groups are known of the pictures: of the children's, such as
+    "age", and of the parents', such as "father age"."""
     names = sorted({name for groups in known.values() for name in groups})
-    found = {name: [known.get(trio.child, {}).get(name, "") for trio in trios] for name in names}
+    found = {
+        role + name: [known.get(getattr(trio, role.strip() or "child"), {}).get(name, "") for trio in trios]
+        for role in ("", "father ", "mother ")
+        for name in names
+    }
     listed = {"sex": [trio.child_gender or "" for trio in trios]}
     if any(trio.photograph for trio in trios):
         listed["photograph"] = [trio.photograph or "" for trio in trios]

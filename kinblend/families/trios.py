@@ -26,7 +26,8 @@ class Trios:
     splits: n parts ("train", "val", "test"), where the list of trios names them.
     father_embedding, mother_embedding: the parents' identities, float32 [n, E], where they were kept.
     nuclear_families, children: n names of the nuclear family and of the child, "" where the list names none.
-    groups: what else is known of each child: "sex" → n of "m", "f" and "", "age", "ethnicity" likewise.
+    groups: what else is known of each child: "sex" → n of "m", "f" and "", "age", "ethnicity" likewise;
+        of the parents "father age", "mother ethnicity" and so on.
     identity: the network that the embeddings come from, or several with a plus between them.
     """
 

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from kinblend import LatentSpace, load_backbone
 from kinblend.datasets import Trios
 from kinblend.errors import InputError
-from kinblend.evaluation.blender import default_strategies, evaluate, select_test_rows
-from kinblend.evaluation.blender_report import auc_rows, write_evaluation
-from kinblend.evaluation.bootstrap import over_families
+from kinblend.evaluation.blender import BlenderEvaluator, couples, default_strategies, evaluate, select_test_rows
+from kinblend.evaluation.blender_report import _dominance, auc_rows, write_evaluation
+from kinblend.evaluation.bootstrap import _choices, over_families
 from kinblend.evaluation.retrieval import candidates, mean_auc, scores, siblings
 from kinblend.identity import load_identity
 
@@ -122,7 +122,26 @@ def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
     written = write_evaluation(tmp_path, report)
     assert "| father alone | 1.000 [1.000, 1.000] |" in written[0].read_text()
     assert written[2].read_bytes().startswith(b"\x89PNG")
+    errors = {name: line["attributes"] for name, line in report["strategies"].items()}
+    assert errors["father alone"]["face shape"]["mean"] < 1e-6 < errors["mother alone"]["face shape"]["mean"]
+    assert errors["mother alone"] == report["attributes"]["mother"]
+    assert report["attributes"]["father"]["complexion"]["mean"] < 1e-6
+    text = written[0].read_text()
+    assert "| an unrelated child |" in text.split("## Attributes")[1]
+    assert "## Dominance" not in text, "two families say nothing of it"
+    assert 'references,mother,"squared error, complexion"' in written[1].read_text()
     assert [row[0] for row in auc_rows(report)][:2] == ["father alone", "mother alone"]
+
+
+def test_dominance_is_shown_only_where_it_is_seen() -> None:
+    low, high = ({"mean": m, "low": m - 0.1, "high": m + 0.1, "families": 9} for m in (0.0, 0.5))
+    found = {
+        "skin L*": {"share": high, "null": low, "seen": True},
+        "eye L*": {"share": low, "null": low, "seen": False},
+    }
+    table = _dominance({"dominance": found})[-1]
+    assert "| skin L* | 0.500 [0.400, 0.600] | 0.000 [-0.100, 0.100] |" in table
+    assert "| eye L* | no dominance seen | 0.000 [-0.100, 0.100] |" in table
 
 
 def test_one_auc_for_training_and_evaluation() -> None:
@@ -133,3 +152,61 @@ def test_one_auc_for_training_and_evaluation() -> None:
     assert mean_auc(trios, found, truth) == 1, "the first looks like a girl of another family, which says nothing"
     assert mean_auc(replace(trios, groups={}), found, truth) < 1
     assert math.isnan(mean_auc(trios.select([0]), found[:1], truth[:1]))
+
+
+def test_the_bootstrap_draws_what_pythons_generator_draws() -> None:
+    numbers = random.Random(7)
+    assert _choices(11, 7)[:5].tolist() == [numbers.choices(range(11), k=11) for _ in range(5)]
+
+
+def drawn_faces(families: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, Trios]:
+    """Predictions that know something of the true children; the two children of a family are alike."""
+    shared = torch.randn(families, 1, 16, generator=generator)
+    truth = F.normalize((shared + torch.randn(families, 2, 16, generator=generator)).flatten(0, 1), dim=1)
+    found = F.normalize(truth + 0.4 * torch.randn(truth.shape, generator=generator), dim=1)
+    return found, truth, made(2 * families, sexes="m")
+
+
+def test_an_interval_of_auc_covers_the_true_one_about_as_often_as_it_says() -> None:
+    """The true AUC is that of 6000 families, by far more than the intervals' 30."""
+    generator = torch.Generator().manual_seed(0)
+    found, truth, _ = drawn_faces(6000, generator)
+    families = torch.arange(len(found)) // 2
+    some = torch.arange(0, len(found), 6)
+    others = families[some][:, None] != families[None]
+    own = (found[some] * truth[some]).sum(1, keepdim=True)
+    known = float((((found[some] @ truth.T) < own) & others).sum() / others.sum())
+    assert 0.6 < known < 0.98
+    inside = 0
+    for draw in range(200):
+        found, truth, trios = drawn_faces(30, generator)
+        interval = over_families(scores(found, truth, candidates(trios)).auc, trios.families, draw)
+        inside += interval.low <= known <= interval.high
+    assert 0.90 <= inside / 200 <= 0.99
+
+
+def test_families_count_once_in_training_too() -> None:
+    """Three trios of one family and one of another, with AUC 1 and 0."""
+    trios = replace(made(4), families=["A", "A", "A", "B"], groups={})
+    truth, found = torch.eye(4), torch.eye(4)
+    found[3] = F.normalize(torch.tensor([1.0, 1.0, 1.0, 0]), dim=0)
+    assert mean_auc(trios, found, truth) == pytest.approx(0.5)
+    assert over_families(scores(found, truth, candidates(trios)).auc, trios.families).mean == pytest.approx(0.5)
+
+
+def test_couples_of_mixed_ethnicity_are_a_group_and_small_groups_are_named() -> None:
+    trios = made(24)
+    father = ["x"] * 24
+    mother = ["x"] * 12 + ["y"] * 10 + [""] * 2
+    trios = replace(
+        trios, groups={"father ethnicity": father, "mother ethnicity": mother, "age": ["0-12"] * 6 + [""] * 18}
+    )
+    assert couples(trios)["couple"] == ["of one ethnicity"] * 12 + ["of mixed ethnicity"] * 10 + [""] * 2
+    judge = BlenderEvaluator(load_backbone("morphable"), trios)
+    groups = judge.line(trios.embedding, None).groups
+    assert {name: found.families for name, found in groups.items()} == {
+        "couple of one ethnicity": 6,
+        "couple of mixed ethnicity": 5,
+    }
+    assert judge.small_groups() == {"age 0-12": 3}
+    assert couples(made(4)) == {}

@@ -53,3 +53,10 @@ def test_who_is_on_a_parents_photograph_is_a_group_where_the_list_says_so() -> N
     trios = [TrioFiles("F", picture, picture, picture, photograph=said) for said in ("own", "shared", None)]
     assert _groups(trios, {})["photograph"] == ["own", "shared", ""]
     assert "photograph" not in _groups(trios[2:], {})
+
+
+def test_groups_of_the_parents_are_kept_too() -> None:
+    child, father, mother = Path("c.jpg"), Path("f.jpg"), Path("m.jpg")
+    known = {child: {"age": "0-12"}, father: {"age": "40-59"}}
+    found = _groups([TrioFiles("F", father, mother, child)], known)
+    assert found == {"sex": [""], "age": ["0-12"], "father age": ["40-59"], "mother age": [""]}

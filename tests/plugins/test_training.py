@@ -14,6 +14,7 @@ from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
 from kinblend.datasets import Trios, load_trios
 from kinblend.errors import CorruptFileError, InputError, LatentSpaceError, UnsupportedError, UsageError
+from kinblend.evaluation.blender import BlenderEvaluator
 from kinblend.families.trio_list import read_trio_list
 from kinblend.families.trios import save_trios
 from kinblend.interfaces import weighted_sum
@@ -171,6 +172,26 @@ def test_taken_up_again_it_ends_as_if_it_had_not_been_left(tmp_path: Path) -> No
         second.run_epoch()
     for name, tensor in whole.network.state_dict().items():
         torch.testing.assert_close(second.network.state_dict()[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_the_auc_of_a_training_is_the_one_that_evaluation_computes() -> None:
+    """Of the same codes, on validation families of one to three trios, with sexes that are no candidates."""
+    backbone = load_backbone("morphable")
+    made = trios(backbone.space, 24)
+    names = [f"F{row // 3 if row < 12 else row}" for row in range(24)]
+    parts = ["train"] * 6 + ["val"] * 18
+    made = replace(made, families=names, splits=parts, groups={"sex": ["m", "f"] * 12})
+    judge = BlenderEvaluator(backbone, made.select(range(24)))
+    noise = 0.2 * torch.randn(24, 128, generator=torch.Generator().manual_seed(4))
+    made = replace(made, embedding=judge.predict(made.child).clone() + noise)
+    options = TrainOptions(trios=Path("-"), bridge="render", precision="fp32", batch=5)
+    session = Session(options, made, Render(backbone, made.identity, "fp32", False, None))
+    told = session.evaluate("val", lambda father, mother: (father + mother) / 2)["auc"]
+    held = made.split_rows(options.seed)["val"]
+    judge = BlenderEvaluator(backbone, made.select(held))
+    found = judge.predict((judge.trios.father + judge.trios.mother) / 2)
+    assert 0.3 < told < 1
+    assert told == pytest.approx(judge.line(found, None).figures["auc"].mean, abs=1e-6)
 
 
 def test_other_options_do_not_go_on_from_a_checkpoint(tmp_path: Path) -> None:

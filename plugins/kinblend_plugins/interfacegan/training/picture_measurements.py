@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinblend.errors import InputError, ModelError
+from kinblend.faces.attributes import hair_patch
 from kinblend_plugins.interfacegan.training.face_measurements import complexion, measure
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def measure_picture(picture: Image, landmarks: NDArray[Any], parser: Parser | No
     if parser is None:
         return found | {
             "glasses": _edge(picture, middle, distance),
-            "hair": _darkness_above(picture, middle, distance),
+            "hair": _darkness_above(picture, landmarks),
         }
     return found | _of_parts(picture, parser(picture), landmarks, distance)
 
@@ -95,12 +96,9 @@ def _edge(picture: Image, middle: NDArray[Any], distance: float) -> float:
     return float(np.abs(np.diff(means)).max())
 
 
-def _darkness_above(picture: Image, middle: NDArray[Any], distance: float) -> float:
-    """How dark it is where hair begins, of 255: 1.7 eye distances above the eyes."""
-    grey = np.asarray(picture.convert("L"), np.float64)
-    reach = max(1, round(0.12 * distance))
-    x, y = round(middle[0]), max(reach, round(middle[1] - 1.7 * distance))
-    return 255 - float(np.median(grey[y - reach : y + reach + 1, x - reach : x + reach + 1]))
+def _darkness_above(picture: Image, landmarks: NDArray[Any]) -> float:
+    """How dark it is where hair begins, of 255."""
+    return 255 - float(np.median(hair_patch(np.asarray(picture.convert("L"), np.float64), landmarks)))
 
 
 def _of_parts(picture: Image, parts: NDArray[Any], landmarks: NDArray[Any], distance: float) -> dict[str, float]:

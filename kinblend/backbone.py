@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
@@ -121,17 +121,19 @@ class Backbone:
             return [latent.copy() for latent in self.pool.batched(encoder.encode_faces, copies)]
 
     def render(
-        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+        self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> list[Image]:
-        """Pictures of latents, detail included. size: as `Projector.synthesize` takes it.
+        """Pictures of latents, detail included. noise, size: as `Projector.synthesize` takes them.
 
-        Raises `LatentSpaceError` for a stranger's latent.
+        Raises `LatentSpaceError` for a latent of another space, and `UsageError` for a noise that the projector does
+        not take.
         """
         if isinstance(latents, Latent) or not all(isinstance(latent, Latent) for latent in latents):
             raise LatentError("give a list of latents; `Engine.render` takes parents and children, too")
         for latent in latents:
             self.space.require(latent.space)
         projector = self.projector
+        noise = projector.choose_noise(noise)
         with self.pool.lease(network_of(projector), "projector"), wrap_plugin_errors(projector.title, LatentError):
             render = partial(projector.render, noise=noise, seed=seed, size=size)
             return self.pool.batched(render, [latent.copy() for latent in latents])
@@ -246,6 +248,11 @@ def _check_properties(plugin: Plugin) -> None:
         kinds |= {"input_size": int, "batch_invariant": bool, "uses_projector": bool}
     if isinstance(plugin, Projector):
         kinds |= {"resolution": int}
+        known = get_args(Noise)
+        if not isinstance(plugin.noise_kinds, tuple) or not plugin.noise_kinds or {*plugin.noise_kinds} - {*known}:
+            raise PluginError(
+                f"{plugin.title} has noise_kinds {plugin.noise_kinds!r}; give a tuple of {', '.join(known)}"
+            )
     for name, kind in kinds.items():
         found = getattr(plugin, name)
         if not isinstance(found, kind):

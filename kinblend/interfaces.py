@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from kinblend.errors import LatentError, PluginError, UnsupportedError, wrap_plugin_errors
+from kinblend.errors import LatentError, PluginError, UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
 
 if TYPE_CHECKING:
@@ -328,13 +328,15 @@ class Projector(Plugin, ABC):
 
     Attributes:
         resolution: side of the square pictures it makes, in pixels.
-        noise_kinds: what it takes as `noise`, the default first.
+        noise_kinds: what it takes as `noise`, the default first. `choose_noise` refuses the others.
 
     Example:
         >>> import torch
         >>> class Grey(Projector):
         ...     resolution = 64
-        ...     def synthesize(self, codes, *, noise="const", seed=0, size=None):
+        ...     noise_kinds = ("none",)
+        ...     def synthesize(self, codes, *, noise=None, seed=0, size=None):
+        ...         self.choose_noise(noise)
         ...         return codes.mean((1, 2))[:, None, None, None].expand(-1, 3, 64, 64)
         >>> space = LatentSpace("toy", 4, 512, "ab" * 32)
         >>> [picture] = Grey(None, Context(space)).render([Latent(torch.zeros(4, 512), space)])
@@ -347,13 +349,27 @@ class Projector(Plugin, ABC):
     noise_kinds: ClassVar[tuple[Noise, ...]] = ("const", "none", "random")
 
     @abstractmethod
-    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
+    def synthesize(
+        self, codes: Tensor, *, noise: Noise | None = None, seed: int = 0, size: int | None = None
+    ) -> Tensor:
         """Pictures of codes, detail not included. Differentiable with respect to `codes`.
 
         codes: float32 [n, L, D]. noise: "const" uses the stored maps, "none" leaves noise out, "random" draws it
-        from `seed`. size: pictures of this side are enough; a projector that can makes the next larger ones it has
-        and saves the work for the rest. Returns float32 [n, 3, R, R], RGB about [−1, 1], not clamped.
+        from `seed`; None is the first of `noise_kinds`. size: pictures of this side are enough; a projector that can
+        makes the next larger ones it has and saves the work for the rest. Returns float32 [n, 3, R, R], RGB about
+        [−1, 1], not clamped. Raises `UsageError` for a noise that is not one of `noise_kinds`.
         """
+
+    def choose_noise(self, noise: Noise | None) -> Noise:
+        """The kind of noise to use: the one that is asked for, or the first of `noise_kinds` for None.
+
+        Raises `UsageError` for one that is not in `noise_kinds`.
+        """
+        if noise is None:
+            return self.noise_kinds[0]
+        if noise not in self.noise_kinds:
+            raise UsageError(f"noise={noise!r}: {self.title} takes {', '.join(self.noise_kinds)}")
+        return noise
 
     def preview(self, size: int) -> Callable[[Tensor], Tensor]:
         """A function from codes to pictures that is cheap to optimise through.
@@ -361,14 +377,14 @@ class Projector(Plugin, ABC):
         It takes float32 [n, L, D] and gives float32 [n, 3, S, S], S at least `size` where the resolution allows, RGB
         about [−1, 1], differentiable. It may round where the device is faster for it. By default `synthesize`.
         """
-        return partial(self.synthesize, size=size)
+        return partial(self.synthesize, noise=self.noise_kinds[0], size=size)
 
     def render(
-        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+        self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> list[Image]:
         """Pictures of latents, detail included: RGB, uint8, R × R. Override where there is detail.
 
-        size: as `synthesize` takes it.
+        noise, size: as `synthesize` takes them.
         """
         import torch
 
@@ -376,7 +392,7 @@ class Projector(Plugin, ABC):
 
         codes = torch.stack([latent.code for latent in latents])
         with torch.inference_mode():
-            return to_pictures(self.synthesize(codes, noise=noise, seed=seed, size=size))
+            return to_pictures(self.synthesize(codes, noise=self.choose_noise(noise), seed=seed, size=size))
 
     def layer_groups(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, in words for people, with the first and last layer of each, in order.

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Noise = Literal["const", "none", "random"]
+NO_VALUES = (
+    "build_network makes networks on torch's meta device and fills in what state_dict() lists alone: make it a "
+    "persistent buffer that is in the file of weights, or compute it in forward"
+)
 
 
 @dataclass(frozen=True)
@@ -94,14 +98,27 @@ class Plugin:
 
 
 def network_of(plugin: Plugin) -> nn.Module | None:
-    """A plugin's `module`. Raises `PluginError` where that fails, or is no network."""
+    """A plugin's `module`. Raises `PluginError` where that fails, is no network, or has tensors without values."""
     from torch import nn
 
     with wrap_plugin_errors(plugin.title):
         module = plugin.module
     if module is not None and not isinstance(module, nn.Module):
         raise PluginError(f"{plugin.title} has a {type(module).__name__} as its module, not a torch.nn.Module")
+    if module is not None:
+        require_values(module, plugin.title)
     return module
+
+
+def require_values(network: nn.Module, owner: str) -> None:
+    """Raise `PluginError` where a parameter, a buffer or a constant of a network is on torch's meta device, which
+    keeps no values. owner: whose network it is, for the message."""
+    from torch import Tensor
+
+    for path, part in network.named_modules():
+        for name, tensor in {**vars(part), **part._parameters, **part._buffers}.items():
+            if isinstance(tensor, Tensor) and tensor.is_meta:
+                raise PluginError(f"{owner}: its network's {f'{path}.{name}'.lstrip('.')} has no values; {NO_VALUES}")
 
 
 class Encoder(Plugin, ABC):

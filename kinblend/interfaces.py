@@ -1,4 +1,6 @@
-"""The four things a plugin can be: Encoder, Blender, Editor, Projector.
+"""Base classes of the plugins that work in a latent space: Encoder, Blender, Editor, Projector.
+
+Those that look at photographs are in `kinblend.face_interfaces`; the other kinds are functions (docs/plugins.md).
 
 Tensors are float32 at every boundary, whatever precision a module runs in. `n` is the batch, `L` the layers and
 `D` the dimensions of the latent space. A class declares its options as a pydantic model in its `PluginSpec`;
@@ -14,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from kinblend.blend import Blend as Blend
+from kinblend.blend import weighted_sum as weighted_sum
 from kinblend.errors import LatentError, PluginError, UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
 
@@ -65,9 +69,9 @@ class Context:
 
 
 class Plugin:
-    """What the four have in common.
+    """What these four have in common.
 
-    kind: which of the four it is. name, distribution: under which name it was registered, and the distribution (with
+    kind: which of them it is. name, distribution: under which name it was registered, and the distribution (with
         version) that brought it; filled in by kinblend.
     module: the network a device pool leases while the plugin works, or None if it has none. A plugin sends its
         inputs to the module's device and dtype itself, and gives float32 back.
@@ -164,28 +168,6 @@ class Encoder(Plugin, ABC):
         return [Latent(code, self.space) for code in codes]
 
 
-@dataclass(frozen=True)
-class Blend:
-    """What a blender gives.
-
-    Args:
-        code: the child's, float32 [L, D].
-        weights: the weight map, where the blend is a weighted sum.
-        share: the father's mean share where it is none, in [0, 1]; the detail is blended by it.
-        offset: what of the code is no weighted sum, float32 [L, D]: code = weighted sum + offset; None for nothing.
-
-    Example:
-        >>> import torch
-        >>> Blend(torch.zeros(4, 512)).share
-        0.5
-    """
-
-    code: Tensor
-    weights: WeightMap | None = None
-    share: float = 0.5
-    offset: Tensor | None = None
-
-
 class Blender(Plugin):
     """Two codes → a child's code. Implement `weights`, or override `blend` where no weighted sum will do.
 
@@ -219,17 +201,6 @@ class Blender(Plugin):
         with wrap_plugin_errors(self.title, LatentError):
             weights = WeightMap(shares, self.space)
         return Blend(weighted_sum(father, mother, shares), weights)
-
-
-def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
-    """father·w + mother·(1 − w), kept within both parents element by element despite rounding.
-
-    All three broadcast to one shape; float32 in and out.
-    """
-    import torch
-
-    child = father * weights + mother * (1 - weights)
-    return torch.minimum(torch.maximum(child, torch.minimum(father, mother)), torch.maximum(father, mother))
 
 
 @dataclass(frozen=True)

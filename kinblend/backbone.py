@@ -101,9 +101,15 @@ class Backbone:
 
     @cached_property
     def projector(self) -> Projector:
-        """Its projector."""
+        """Its projector. Raises `PackError` where it makes pictures of another side than the pack states."""
         name = self.pack.description["projector"]
-        return cast(Projector, make_plugin("projector", name, self.context, self.projector_options))
+        made = cast(Projector, make_plugin("projector", name, self.context, self.projector_options))
+        if made.resolution != self.pack.resolution:
+            raise PackError(
+                f"pack '{self.name}' states a resolution of {self.pack.resolution} px, and {made.title} makes "
+                f"{made.resolution} px; write its description again, or use another pack"
+            )
+        return made
 
     def encode(self, crops: Sequence[Image | NDArray[Any] | AlignedFace]) -> list[Latent]:
         """Latents of aligned faces: code and detail. Crops may be of any size, uint8 arrays or PIL pictures."""

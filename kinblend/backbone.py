@@ -134,6 +134,8 @@ class Backbone:
         Raises `LatentSpaceError` for a latent of another space, and `UsageError` for a noise that the projector does
         not take.
         """
+        from PIL import Image as pil
+
         if isinstance(latents, Latent) or not all(isinstance(latent, Latent) for latent in latents):
             raise LatentError("give a list of latents; `Engine.render` takes parents and children, too")
         for latent in latents:
@@ -142,7 +144,14 @@ class Backbone:
         noise = projector.choose_noise(noise)
         with self.pool.lease(network_of(projector), "projector"), wrap_plugin_errors(projector.title, LatentError):
             render = partial(projector.render, noise=noise, seed=seed, size=size)
-            return self.pool.batched(render, [latent.copy() for latent in latents])
+            pictures = self.pool.batched(render, [latent.copy() for latent in latents])
+        if len(pictures) != len(latents) or not all(isinstance(picture, pil.Image) for picture in pictures):
+            kinds = ", ".join(sorted({type(picture).__name__ for picture in pictures}))
+            raise PluginError(
+                f"{projector.title} returned {len(pictures)} of {kinds or 'nothing'} from render, not one PIL "
+                f"picture for each of {len(latents)} latents"
+            )
+        return pictures
 
     def project(
         self,

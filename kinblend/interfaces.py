@@ -192,8 +192,11 @@ class Blender(Plugin):
 
         father, mother: float32 [L, D] on the CPU.
         seed: everything random is drawn from it; the same seed gives the same bytes.
+        Raises `UnsupportedError` where the class overrides `blend` instead, `PluginError` where it does neither.
         """
-        raise UnsupportedError(f"{type(self).__name__} gives no weight map: it overrides `blend`")
+        if type(self).blend is Blender.blend:
+            raise PluginError(f"{self.title} implements neither weights nor blend; implement one of them")
+        raise UnsupportedError(f"{self.title} gives no weight map: it overrides `blend`")
 
     def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
         """The child: father·w + mother·(1 − w), exactly the father at w = 1 and the mother at w = 0."""
@@ -380,7 +383,8 @@ class Projector(Plugin, ABC):
 
         codes = torch.stack([latent.code for latent in latents])
         with torch.inference_mode():
-            return to_pictures(self.synthesize(codes, noise=self.choose_noise(noise), seed=seed, size=size))
+            pictures = self.synthesize(codes, noise=self.choose_noise(noise), seed=seed, size=size)
+            return to_pictures(_checked_pictures(self, pictures, len(codes), size))
 
     def layer_groups(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, in words for people, with the first and last layer of each, in order.
@@ -388,6 +392,22 @@ class Projector(Plugin, ABC):
         By default all layers are one group.
         """
         return {"all": (0, self.space.layers - 1)}
+
+
+def _checked_pictures(projector: Projector, pictures: object, count: int, size: int | None) -> Tensor:
+    """What `synthesize` returned, if it is what it has to be. Raises `PluginError` that names what it is."""
+    import torch
+
+    side = "S" if size else projector.resolution
+    if not isinstance(pictures, torch.Tensor):
+        found = f"a {type(pictures).__name__}"
+    else:
+        shape, dtype = tuple(pictures.shape), str(pictures.dtype).removeprefix("torch.")
+        fits = len(shape) == 4 and shape[:2] == (count, 3) and shape[2] == shape[3]
+        if fits and pictures.dtype == torch.float32 and (size or shape[2] == side):
+            return pictures
+        found = f"{dtype} {list(shape)}"
+    raise PluginError(f"{projector.title} returned {found} from synthesize, not float32 [{count}, 3, {side}, {side}]")
 
 
 @runtime_checkable

@@ -1,10 +1,10 @@
-"""What groups of layers are called, and which noise a projector is asked for."""
+"""What groups of layers are called, which noise is asked for, and what is checked of what plugins return."""
 
 import pytest
 import torch
 
-from kinblend import Context, Latent, LatentSpace, Projector, load_backbone
-from kinblend.errors import UsageError
+from kinblend import Blend, Blender, Context, Latent, LatentSpace, Projector, load_backbone
+from kinblend.errors import PluginError, UnsupportedError, UsageError
 from kinblend.interfaces import HandsDownWhole, HasPrior, InvertsImages, KeepsDetail, RemovesLighting, SamplesLatents
 from kinblend_plugins.stylegan2.projector import layer_groups
 
@@ -51,6 +51,49 @@ def test_a_projector_is_asked_for_its_own_first_kind_of_noise() -> None:
     assert float(projector.preview(8)(codes).max()) == -1
     with pytest.raises(UsageError, match=r"noise='const': projector Strict takes none, random"):
         projector.render(latents, noise="const")
+
+
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        (torch.zeros(1, 3, 8), r"float32 \[1, 3, 8\]"),
+        (torch.zeros(1, 3, 8, 8, dtype=torch.float16), r"float16 \[1, 3, 8, 8\]"),
+        (torch.zeros(1, 3, 16, 16), r"float32 \[1, 3, 16, 16\]"),
+        (torch.zeros(2, 3, 8, 8), r"float32 \[2, 3, 8, 8\]"),
+        ([torch.zeros(3, 8, 8)], "a list"),
+    ],
+)
+def test_what_a_projector_returns_is_checked(made, found: str) -> None:
+    class Wrong(Strict):
+        def synthesize(self, codes, *, noise, seed=0, size=None):
+            return made
+
+    space = LatentSpace("strict", 5, 8, "0" * 64)
+    latents = [Latent(torch.zeros(5, 8), space)]
+    said = rf"projector .*Wrong returned {found} from synthesize, not float32 \[1, 3, 8, 8\]"
+    with pytest.raises(PluginError, match=said):
+        Wrong(None, Context(space)).render(latents)
+
+
+def test_a_blender_of_neither_method_and_one_of_wrong_weights_are_told_so() -> None:
+    class Nothing(Blender):
+        pass
+
+    class Twice(Blender):
+        def weights(self, father, mother, seed):
+            return father + 2
+
+    class Whole(Blender):
+        def blend(self, father, mother, seed):
+            return Blend(father)
+
+    context, code = Context(LatentSpace("toy", 5, 8, "0" * 64)), torch.zeros(5, 8)
+    with pytest.raises(PluginError, match=r"blender .*Nothing implements neither weights nor blend"):
+        Nothing(None, context).blend(code, code, 0)
+    with pytest.raises(PluginError, match=r"blender .*Twice returned an invalid value: "):
+        Twice(None, context).blend(code, code, 0)
+    with pytest.raises(UnsupportedError, match=r"blender .*Whole gives no weight map: it overrides `blend`"):
+        Whole(None, context).weights(code, code, 0)
 
 
 def test_backbones_refuse_noise_that_their_projector_does_not_take() -> None:

@@ -37,12 +37,14 @@ def build_network(make: Callable[[], N], tensors: Mapping[str, Tensor], owner: s
         ) from error
     expected = network.state_dict()
     for name in sorted(set(expected) ^ set(tensors)):
-        kind = "missing" if name in expected else "unknown"
-        raise CheckpointError(f"{owner}'s tensor {name} is {kind}; {hint}")
+        kind = "missing in the file" if name in expected else "unknown to the network"
+        raise CheckpointError(f"{owner}: tensor {name} is {kind}; {hint}")
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             found, needed = list(tensor.shape), list(expected[name].shape)
-            raise CheckpointError(f"{owner}'s tensor {name} has shape {found}, not {needed}; {hint}")
+            raise CheckpointError(
+                f"{owner}: tensor {name} has shape {found} in the file, and the network needs {needed}; {hint}"
+            )
     floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     network.load_state_dict(floats, assign=True)
     require_values(network, owner)

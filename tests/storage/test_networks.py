@@ -7,7 +7,7 @@ from torch import nn
 from kinblend import Blender, Context, LatentSpace
 from kinblend.checkpoints import build_network
 from kinblend.device import DevicePool
-from kinblend.errors import PluginError
+from kinblend.errors import CheckpointError, PluginError
 from kinblend.interfaces import network_of
 
 TENSORS = {"part.weight": torch.ones(2, 2), "part.bias": torch.zeros(2)}
@@ -41,6 +41,22 @@ def test_a_network_holds_the_tensors() -> None:
     network = build_network(Network, TENSORS, "the toy", "make it again")
     assert network.part(torch.tensor([1.0, 2.0])).tolist() == [3, 3]
     assert not network.part.weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        (
+            {**TENSORS, "part.bias": torch.zeros(3)},
+            r"the toy: tensor part\.bias has shape \[3\] in the file, and the network needs \[2\]; make it again",
+        ),
+        ({"part.bias": torch.zeros(2)}, r"the toy: tensor part\.weight is missing in the file; make it again"),
+        ({**TENSORS, "more": torch.zeros(2)}, "the toy: tensor more is unknown to the network; make it again"),
+    ],
+)
+def test_a_tensor_that_does_not_fit_is_named(tensors: dict, said: str) -> None:
+    with pytest.raises(CheckpointError, match=said):
+        build_network(Network, tensors, "the toy", "make it again")
 
 
 @pytest.mark.parametrize(

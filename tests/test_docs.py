@@ -12,6 +12,7 @@ from plugin_site import Site, here
 
 from kinblend import Latent, load_backbone, load_latent, save_latent
 from kinblend.cli.trainer_commands import default_trainer
+from kinblend.plugins import load_plugins
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -76,3 +77,14 @@ def test_commands_in_the_docs_have_the_flags_they_are_given(page: Path) -> None:
         if not re.search(rf"(?<!\S){flag}(?![a-z-])", help_for(line.split()))
     }
     assert strange == set()
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "SECURITY.md"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_of_the_repository_that_are_named_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:tests|kinblend|plugins|examples|benchmarks|docs)/[\w./-]+)`", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_pack_that_comes_with_kinblend_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert [name for name in load_plugins().packs if f"| `{name}` |" not in text] == []

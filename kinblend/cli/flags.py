@@ -143,5 +143,5 @@ def open_engine(
 
 
 def default_out(source: Path, suffix: str, out: Path | None) -> Path:
-    """`out`, or the name of `source` with another suffix in the folder we stand in."""
+    """`out`, or the name of `source` with another suffix in the current directory."""
     return out or Path(source.with_suffix(suffix).name)

@@ -21,7 +21,7 @@ test: .venv/dev
 coverage: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report term:skip-covered
 
-# Hostile files, kills, broken plugins, load: a quarter of an hour on two cores. The table goes into SECURITY.md.
+# Hostile files, kills, broken plugins, load: about ten minutes on two cores. The table goes into SECURITY.md.
 # pip-audit asks the network for known faults of what is installed; where it gets no answer, the rest goes on.
 trust: .venv/trust
 	$(BIN)/bandit --quiet --severity-level medium --recursive kinblend plugins

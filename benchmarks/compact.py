@@ -19,10 +19,10 @@ from PIL import Image
 from torch import Tensor
 
 from kinblend import Backbone, Latent, load_backbone
+from kinblend.blend import weighted_sum
 from kinblend.faces import faces_in
 from kinblend.identity import embed_faces
 from kinblend.imaging import to_pictures
-from kinblend.interfaces import weighted_sum
 from kinblend_plugins.stylegan2.training.faces import read, to_floats
 
 SIZE = 256

@@ -19,13 +19,13 @@ from kinblend.distributions import spare_libraries
 
 if TYPE_CHECKING:
     from kinblend.backbone import Backbone, load_backbone
+    from kinblend.blend import Blend
     from kinblend.device import DevicePool
     from kinblend.errors import KinblendError
     from kinblend.face_interfaces import IdentityNetwork
     from kinblend.hookspecs import hookimpl
     from kinblend.interfaces import (
         AttributeLabel,
-        Blend,
         Blender,
         Context,
         Editor,
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 # Names are imported when first asked for, so that `import kinblend` costs no torch.
 _HOMES = {
     "kinblend.backbone": ("Backbone", "load_backbone"),
+    "kinblend.blend": ("Blend",),
     "kinblend.device": ("DevicePool",),
     "kinblend.errors": ("KinblendError",),
     "kinblend.face_interfaces": ("IdentityNetwork",),
     "kinblend.hookspecs": ("hookimpl",),
     "kinblend.interfaces": (
         "AttributeLabel",
-        "Blend",
         "Blender",
         "Context",
         "Editor",
@@ -62,6 +62,30 @@ _HOMES = {
 logging.getLogger("kinblend").addHandler(logging.NullHandler())
 spare_libraries()
 
+# Imported when first asked for as well: `kinblend.packs.open_pack` works after `import kinblend` alone.
+_PUBLIC_MODULES = (
+    "blend",
+    "cancellation",
+    "checkpoints",
+    "datasets",
+    "errors",
+    "evaluation",
+    "face_interfaces",
+    "faces",
+    "files",
+    "identity",
+    "imaging",
+    "interfaces",
+    "inversion",
+    "latents",
+    "package_data",
+    "packs",
+    "progress",
+    "tensor_files",
+    "testing",
+    "training",
+    "types",
+)
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -99,8 +123,10 @@ def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
         return value
+    if name in _PUBLIC_MODULES:
+        return import_module(f"kinblend.{name}")
     raise AttributeError(f"module 'kinblend' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_PUBLIC_MODULES, "__version__"]

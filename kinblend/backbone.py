@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
@@ -101,9 +101,15 @@ class Backbone:
 
     @cached_property
     def projector(self) -> Projector:
-        """Its projector."""
+        """Its projector. Raises `PackError` where it makes pictures of another side than the pack states."""
         name = self.pack.description["projector"]
-        return cast(Projector, make_plugin("projector", name, self.context, self.projector_options))
+        made = cast(Projector, make_plugin("projector", name, self.context, self.projector_options))
+        if made.resolution != self.pack.resolution:
+            raise PackError(
+                f"pack '{self.name}' states a resolution of {self.pack.resolution} px, and {made.title} makes "
+                f"{made.resolution} px; write its description again, or use another pack"
+            )
+        return made
 
     def encode(self, crops: Sequence[Image | NDArray[Any] | AlignedFace]) -> list[Latent]:
         """Latents of aligned faces: code and detail. Crops may be of any size, uint8 arrays or PIL pictures."""
@@ -121,20 +127,31 @@ class Backbone:
             return [latent.copy() for latent in self.pool.batched(encoder.encode_faces, copies)]
 
     def render(
-        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+        self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> list[Image]:
-        """Pictures of latents, detail included. size: as `Projector.synthesize` takes it.
+        """Pictures of latents, detail included. noise, size: as `Projector.synthesize` takes them.
 
-        Raises `LatentSpaceError` for a stranger's latent.
+        Raises `LatentSpaceError` for a latent of another space, and `UsageError` for a noise that the projector does
+        not take.
         """
+        from PIL import Image as pil
+
         if isinstance(latents, Latent) or not all(isinstance(latent, Latent) for latent in latents):
             raise LatentError("give a list of latents; `Engine.render` takes parents and children, too")
         for latent in latents:
             self.space.require(latent.space)
         projector = self.projector
+        noise = projector.choose_noise(noise)
         with self.pool.lease(network_of(projector), "projector"), wrap_plugin_errors(projector.title, LatentError):
             render = partial(projector.render, noise=noise, seed=seed, size=size)
-            return self.pool.batched(render, [latent.copy() for latent in latents])
+            pictures = self.pool.batched(render, [latent.copy() for latent in latents])
+        if len(pictures) != len(latents) or not all(isinstance(picture, pil.Image) for picture in pictures):
+            kinds = ", ".join(sorted({type(picture).__name__ for picture in pictures}))
+            raise PluginError(
+                f"{projector.title} returned {len(pictures)} of {kinds or 'nothing'} from render, not one PIL "
+                f"picture for each of {len(latents)} latents"
+            )
+        return pictures
 
     def project(
         self,
@@ -246,6 +263,11 @@ def _check_properties(plugin: Plugin) -> None:
         kinds |= {"input_size": int, "batch_invariant": bool, "uses_projector": bool}
     if isinstance(plugin, Projector):
         kinds |= {"resolution": int}
+        known = get_args(Noise)
+        if not isinstance(plugin.noise_kinds, tuple) or not plugin.noise_kinds or {*plugin.noise_kinds} - {*known}:
+            raise PluginError(
+                f"{plugin.title} has noise_kinds {plugin.noise_kinds!r}; give a tuple of {', '.join(known)}"
+            )
     for name, kind in kinds.items():
         found = getattr(plugin, name)
         if not isinstance(found, kind):

@@ -197,7 +197,7 @@ def wrap_plugin_errors(who: str, *kinds: type[KinblendError]) -> Iterator[None]:
     except KinblendError as error:
         if not isinstance(error, kinds):
             raise
-        raise PluginError(f"{who} gave what it may not: {error}. Tell its authors, or use another") from error
+        raise PluginError(f"{who} returned an invalid value: {error}. Tell its authors, or use another") from error
     except BaseException as error:
         if is_interrupt(error):
             raise

@@ -1,4 +1,6 @@
-"""The four things a plugin can be: Encoder, Blender, Editor, Projector.
+"""Base classes of the plugins that work in a latent space: Encoder, Blender, Editor, Projector.
+
+Those that look at photographs are in `kinblend.face_interfaces`; the other kinds are functions (docs/plugins.md).
 
 Tensors are float32 at every boundary, whatever precision a module runs in. `n` is the batch, `L` the layers and
 `D` the dimensions of the latent space. A class declares its options as a pydantic model in its `PluginSpec`;
@@ -14,7 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from kinblend.errors import LatentError, PluginError, UnsupportedError, wrap_plugin_errors
+from kinblend.blend import Blend as Blend
+from kinblend.blend import weighted_sum as weighted_sum
+from kinblend.errors import LatentError, PluginError, UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
 
 if TYPE_CHECKING:
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Noise = Literal["const", "none", "random"]
+NO_VALUES = (
+    "build_network makes networks on torch's meta device and fills in what state_dict() lists alone: make it a "
+    "persistent buffer that is in the file of weights, or compute it in forward"
+)
 
 
 @dataclass(frozen=True)
@@ -61,9 +69,9 @@ class Context:
 
 
 class Plugin:
-    """What the four have in common.
+    """What these four have in common.
 
-    kind: which of the four it is. name, distribution: under which name it was registered, and the distribution (with
+    kind: which of them it is. name, distribution: under which name it was registered, and the distribution (with
         version) that brought it; filled in by kinblend.
     module: the network a device pool leases while the plugin works, or None if it has none. A plugin sends its
         inputs to the module's device and dtype itself, and gives float32 back.
@@ -94,14 +102,27 @@ class Plugin:
 
 
 def network_of(plugin: Plugin) -> nn.Module | None:
-    """A plugin's `module`. Raises `PluginError` where that fails, or is no network."""
+    """A plugin's `module`. Raises `PluginError` where that fails, is no network, or has tensors without values."""
     from torch import nn
 
     with wrap_plugin_errors(plugin.title):
         module = plugin.module
     if module is not None and not isinstance(module, nn.Module):
         raise PluginError(f"{plugin.title} has a {type(module).__name__} as its module, not a torch.nn.Module")
+    if module is not None:
+        require_values(module, plugin.title)
     return module
+
+
+def require_values(network: nn.Module, owner: str) -> None:
+    """Raise `PluginError` where a parameter, a buffer or a constant of a network is on torch's meta device, which
+    keeps no values. owner: whose network it is, for the message."""
+    from torch import Tensor
+
+    for path, part in network.named_modules():
+        for name, tensor in {**vars(part), **part._parameters, **part._buffers}.items():
+            if isinstance(tensor, Tensor) and tensor.is_meta:
+                raise PluginError(f"{owner}: its network's {f'{path}.{name}'.lstrip('.')} has no values; {NO_VALUES}")
 
 
 class Encoder(Plugin, ABC):
@@ -147,28 +168,6 @@ class Encoder(Plugin, ABC):
         return [Latent(code, self.space) for code in codes]
 
 
-@dataclass(frozen=True)
-class Blend:
-    """What a blender gives.
-
-    Args:
-        code: the child's, float32 [L, D].
-        weights: the weight map, where the blend is a weighted sum.
-        share: the father's mean share where it is none, in [0, 1]; the detail is blended by it.
-        offset: what of the code is no weighted sum, float32 [L, D]: code = weighted sum + offset; None for nothing.
-
-    Example:
-        >>> import torch
-        >>> Blend(torch.zeros(4, 512)).share
-        0.5
-    """
-
-    code: Tensor
-    weights: WeightMap | None = None
-    share: float = 0.5
-    offset: Tensor | None = None
-
-
 class Blender(Plugin):
     """Two codes → a child's code. Implement `weights`, or override `blend` where no weighted sum will do.
 
@@ -193,8 +192,11 @@ class Blender(Plugin):
 
         father, mother: float32 [L, D] on the CPU.
         seed: everything random is drawn from it; the same seed gives the same bytes.
+        Raises `UnsupportedError` where the class overrides `blend` instead, `PluginError` where it does neither.
         """
-        raise UnsupportedError(f"{type(self).__name__} gives no weight map: it overrides `blend`")
+        if type(self).blend is Blender.blend:
+            raise PluginError(f"{self.title} implements neither weights nor blend; implement one of them")
+        raise UnsupportedError(f"{self.title} gives no weight map: it overrides `blend`")
 
     def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
         """The child: father·w + mother·(1 − w), exactly the father at w = 1 and the mother at w = 0."""
@@ -202,17 +204,6 @@ class Blender(Plugin):
         with wrap_plugin_errors(self.title, LatentError):
             weights = WeightMap(shares, self.space)
         return Blend(weighted_sum(father, mother, shares), weights)
-
-
-def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
-    """father·w + mother·(1 − w), kept within both parents element by element despite rounding.
-
-    All three broadcast to one shape; float32 in and out.
-    """
-    import torch
-
-    child = father * weights + mother * (1 - weights)
-    return torch.minimum(torch.maximum(child, torch.minimum(father, mother)), torch.maximum(father, mother))
 
 
 @dataclass(frozen=True)
@@ -328,13 +319,15 @@ class Projector(Plugin, ABC):
 
     Attributes:
         resolution: side of the square pictures it makes, in pixels.
-        noise_kinds: what it takes as `noise`, the default first.
+        noise_kinds: what it takes as `noise`, the default first. `choose_noise` refuses the others.
 
     Example:
         >>> import torch
         >>> class Grey(Projector):
         ...     resolution = 64
-        ...     def synthesize(self, codes, *, noise="const", seed=0, size=None):
+        ...     noise_kinds = ("none",)
+        ...     def synthesize(self, codes, *, noise=None, seed=0, size=None):
+        ...         self.choose_noise(noise)
         ...         return codes.mean((1, 2))[:, None, None, None].expand(-1, 3, 64, 64)
         >>> space = LatentSpace("toy", 4, 512, "ab" * 32)
         >>> [picture] = Grey(None, Context(space)).render([Latent(torch.zeros(4, 512), space)])
@@ -347,13 +340,27 @@ class Projector(Plugin, ABC):
     noise_kinds: ClassVar[tuple[Noise, ...]] = ("const", "none", "random")
 
     @abstractmethod
-    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
+    def synthesize(
+        self, codes: Tensor, *, noise: Noise | None = None, seed: int = 0, size: int | None = None
+    ) -> Tensor:
         """Pictures of codes, detail not included. Differentiable with respect to `codes`.
 
         codes: float32 [n, L, D]. noise: "const" uses the stored maps, "none" leaves noise out, "random" draws it
-        from `seed`. size: pictures of this side are enough; a projector that can makes the next larger ones it has
-        and saves the work for the rest. Returns float32 [n, 3, R, R], RGB about [−1, 1], not clamped.
+        from `seed`; None is the first of `noise_kinds`. size: pictures of this side are enough; a projector that can
+        makes the next larger ones it has and saves the work for the rest. Returns float32 [n, 3, R, R], RGB about
+        [−1, 1], not clamped. Raises `UsageError` for a noise that is not one of `noise_kinds`.
         """
+
+    def choose_noise(self, noise: Noise | None) -> Noise:
+        """The kind of noise to use: the one that is asked for, or the first of `noise_kinds` for None.
+
+        Raises `UsageError` for one that is not in `noise_kinds`.
+        """
+        if noise is None:
+            return self.noise_kinds[0]
+        if noise not in self.noise_kinds:
+            raise UsageError(f"noise={noise!r}: {self.title} takes {', '.join(self.noise_kinds)}")
+        return noise
 
     def preview(self, size: int) -> Callable[[Tensor], Tensor]:
         """A function from codes to pictures that is cheap to optimise through.
@@ -361,14 +368,14 @@ class Projector(Plugin, ABC):
         It takes float32 [n, L, D] and gives float32 [n, 3, S, S], S at least `size` where the resolution allows, RGB
         about [−1, 1], differentiable. It may round where the device is faster for it. By default `synthesize`.
         """
-        return partial(self.synthesize, size=size)
+        return partial(self.synthesize, noise=self.noise_kinds[0], size=size)
 
     def render(
-        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+        self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> list[Image]:
         """Pictures of latents, detail included: RGB, uint8, R × R. Override where there is detail.
 
-        size: as `synthesize` takes it.
+        noise, size: as `synthesize` takes them.
         """
         import torch
 
@@ -376,7 +383,8 @@ class Projector(Plugin, ABC):
 
         codes = torch.stack([latent.code for latent in latents])
         with torch.inference_mode():
-            return to_pictures(self.synthesize(codes, noise=noise, seed=seed, size=size))
+            pictures = self.synthesize(codes, noise=self.choose_noise(noise), seed=seed, size=size)
+            return to_pictures(_checked_pictures(self, pictures, len(codes), size))
 
     def layer_groups(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, in words for people, with the first and last layer of each, in order.
@@ -384,6 +392,22 @@ class Projector(Plugin, ABC):
         By default all layers are one group.
         """
         return {"all": (0, self.space.layers - 1)}
+
+
+def _checked_pictures(projector: Projector, pictures: object, count: int, size: int | None) -> Tensor:
+    """What `synthesize` returned, if it is what it has to be. Raises `PluginError` that names what it is."""
+    import torch
+
+    side = "S" if size else projector.resolution
+    if not isinstance(pictures, torch.Tensor):
+        found = f"a {type(pictures).__name__}"
+    else:
+        shape, dtype = tuple(pictures.shape), str(pictures.dtype).removeprefix("torch.")
+        fits = len(shape) == 4 and shape[:2] == (count, 3) and shape[2] == shape[3]
+        if fits and pictures.dtype == torch.float32 and (size or shape[2] == side):
+            return pictures
+        found = f"{dtype} {list(shape)}"
+    raise PluginError(f"{projector.title} returned {found} from synthesize, not float32 [{count}, 3, {side}, {side}]")
 
 
 @runtime_checkable

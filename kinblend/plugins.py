@@ -53,6 +53,7 @@ class Plugins:
     def __init__(self, points: Iterable[EntryPoint] | None = None) -> None:
         self.registries = {kind: Registry(kind) for kind in KINDS}
         self.packs: dict[str, PackSource] = {}
+        self.pack_owners: dict[str, str] = {}  # the plugin that registered each
         self.reports: list[PluginReport] = []
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
@@ -133,6 +134,7 @@ class Plugins:
         if hasattr(module, "kinblend_register_packs"):
             module.kinblend_register_packs(_pack_collector(packs))
         self._commit(staged, packs)
+        self.pack_owners |= dict.fromkeys((pack.name for pack in packs), name)
 
     def _commit(self, staged: dict[str, list[PluginSpec]], packs: list[PackSource]) -> None:
         """Take everything the plugin registered, or nothing of it."""

@@ -176,7 +176,7 @@ class PluginSpec:
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """While a plugin's module is imported: what it prints goes to stderr, and the folder we stand in, the streams and
+    """While a plugin's module is imported: what it prints goes to stderr, and the current directory, the streams and
     the handler of Ctrl-C are as before afterwards."""
     streams, folder = (sys.stdout, sys.stderr), ""
     with suppress(OSError):  # it may have been removed

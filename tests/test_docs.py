@@ -1,13 +1,18 @@
 """Every command in the docs exists, with every flag that it is given there."""
 
+import json
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
-from plugin_site import here
+import torch
+from plugin_site import Site, here
 
+from kinblend import Latent, load_backbone, load_latent, save_latent
 from kinblend.cli.trainer_commands import default_trainer
+from kinblend.plugins import load_plugins
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -34,6 +39,34 @@ def help_for(words: list[str]) -> str:
     return help_of(*names)
 
 
+def test_the_plugin_in_the_docs_works(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+    files = dict(re.findall(r"```(?:python|toml)\n# (\S+)\n(.*?)```", text, re.DOTALL))
+    assert sorted(files) == ["kinblend_half.py", "kinblend_half_work.py", "pyproject.toml"]
+    project = tomllib.loads(files["pyproject.toml"])
+    assert project["tool"]["setuptools"]["py-modules"] == ["kinblend_half", "kinblend_half_work"]
+    site = Site(tmp_path)
+    site.add("half", f"from {project['project']['entry-points']['kinblend']['half']} import *\n")
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    [report] = [one for one in json.loads(site.kinblend("plugins", "--json").stdout) if one["name"] == "half"]
+    assert (report["error"], report["problems"]) == (None, [])
+    save_latents(tmp_path)
+    words = ["--backbone", "morphable", "--no-neutral", "--blender", "half", "--set", "blender.half=last"]
+    done = site.kinblend("blend", "f.safetensors", "m.safetensors", *words)
+    assert done.returncode == 0, done.stderr
+    code = load_latent(tmp_path / "child.safetensors").code
+    assert [float(layer.unique()) for layer in code] == [0, 0, 1, 1]
+
+
+def save_latents(folder: Path) -> None:
+    """A father of ones and a mother of zeros."""
+    space = load_backbone("morphable").space
+    for name, value in (("f", 1.0), ("m", 0.0)):
+        code = torch.full((space.layers, space.dim), value)
+        save_latent(folder / f"{name}.safetensors", Latent(code, space))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_in_the_docs_have_the_flags_they_are_given(page: Path) -> None:
     text = page.read_text("utf-8").replace("\\\n", " ")
@@ -44,3 +77,14 @@ def test_commands_in_the_docs_have_the_flags_they_are_given(page: Path) -> None:
         if not re.search(rf"(?<!\S){flag}(?![a-z-])", help_for(line.split()))
     }
     assert strange == set()
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "SECURITY.md"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_of_the_repository_that_are_named_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:tests|kinblend|plugins|examples|benchmarks|docs)/[\w./-]+)`", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_pack_that_comes_with_kinblend_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert [name for name in load_plugins().packs if f"| `{name}` |" not in text] == []

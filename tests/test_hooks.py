@@ -50,8 +50,10 @@ class Projector(kinblend.Projector):
     """A picture of that colour."""
 
     resolution = 64
+    noise_kinds = ("none",)
 
-    def synthesize(self, codes, *, noise="const", seed=0, size=None):
+    def synthesize(self, codes, *, noise=None, seed=0, size=None):
+        self.choose_noise(noise)
         return codes[:, 0, :3, None, None].expand(-1, -1, 64, 64) * self.options.gain
 
 

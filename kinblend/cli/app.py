@@ -89,7 +89,7 @@ def _root(
             count=True,
             metavar="",
             show_default=False,
-            help="Tell what is done, -vv in more detail, on stderr.",
+            help="Tell what is done, -vv in more detail, on stderr: kinblend -vv run …",
         ),
     ] = 0,
 ) -> None:

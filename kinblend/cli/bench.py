@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.demo import FATHER, MOTHER, example
+from kinblend.cli.demo import FATHER, MOTHER
 from kinblend.cli.output import check_file, emit, log
 from kinblend.cli.parsing import parse_sets
 from kinblend.errors import ModelError, UsageError
 from kinblend.files import atomic_write
+from kinblend.package_data import example_portrait
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _reference(against: str | None, model: Path | None) -> Reference | None:
 def _parents(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:
     """Whose photographs are used: those given, the example people where they are installed, or nobody's."""
     try:
-        return father or example(FATHER), mother or example(MOTHER)
+        return father or example_portrait(FATHER), mother or example_portrait(MOTHER)
     except ModelError:
         log(
             "no photographs: give --father and --mother, or run `pip install kinblend[demo]`; some steps are left out"

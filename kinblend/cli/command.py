@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -70,7 +71,7 @@ class App(typer.Typer):
 
 
 def name_values(function: Callable[..., Any]) -> None:
-    """Give every flag of a command a short word for its value: FILE, N, girl|boy; and arguments their names."""
+    """Give every flag a short word for its value: FILE, FOLDER, N, girl|boy; and arguments their names."""
     hints = get_type_hints(function, include_extras=True)
     function.__annotations__ = hints  # read once: what is changed here must be what typer reads
     for name, hint in hints.items():
@@ -79,6 +80,8 @@ def name_values(function: Callable[..., Any]) -> None:
                 about.metavar = name.upper()
             if isinstance(about, OptionInfo) and about.metavar is None and not about.count:
                 about.metavar = value_word(hint)
+                if about.metavar == VALUES[Path] and re.match(r"Folder (?!or)", about.help or ""):
+                    about.metavar = "FOLDER"
 
 
 def value_word(kind: Any) -> str | None:

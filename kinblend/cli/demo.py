@@ -10,7 +10,8 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.output import check_folder, emit_paths, log
-from kinblend.errors import ModelError, UsageError
+from kinblend.errors import UsageError
+from kinblend.package_data import example_portrait as example
 
 if TYPE_CHECKING:
     from kinblend.pipeline import Engine, Result
@@ -68,17 +69,3 @@ def by_age(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:
                 yield f"{sex} of {age}", engine.run(father, mother, age=age, sex=sex)
     except UsageError as error:
         log(f"left out: ages: {error}")
-
-
-def example(person: str) -> Path:
-    """The studio portrait of one of the ten synthetic people of the package `openpeople`."""
-    from importlib.util import find_spec
-
-    spec = find_spec("openpeople")
-    if spec is None or not spec.submodule_search_locations:
-        raise ModelError("the example people are not installed: run `pip install kinblend[demo]`")
-    folder = Path(spec.submodule_search_locations[0]) / "data" / "curated" / person / "assets"
-    pictures = sorted(path for path in folder.iterdir() if "portrait" in path.name.lower())
-    if not pictures:
-        raise ModelError(f"the package openpeople has no portrait of {person}")
-    return pictures[0]

@@ -54,10 +54,8 @@ Budget = Annotated[
 Face = Annotated[
     int | None, typer.Option("--face", min=1, help="Which face, from the left, where there are several.")
 ]
-Upscale = Annotated[
-    str | None,
-    typer.Option("--upscale", help="Enlarge a face of less than 256 px first: one of `kinblend upscalers list`."),
-]
+UPSCALE = "Enlarge a face of less than 256 px first: one of `kinblend upscalers list`."
+Upscale = Annotated[str | None, typer.Option("--upscale", help=UPSCALE)]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The picture is an aligned crop already.")]
 _SET = "An option of a part, such as blender.share=0.3; repeatable. `kinblend blenders show NAME` lists them."
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="PART.KEY=VALUE", help=_SET)]
@@ -145,5 +143,5 @@ def open_engine(
 
 
 def default_out(source: Path, suffix: str, out: Path | None) -> Path:
-    """`out`, or the name of `source` with another suffix in the folder we stand in."""
+    """`out`, or the name of `source` with another suffix in the current directory."""
     return out or Path(source.with_suffix(suffix).name)

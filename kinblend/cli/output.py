@@ -79,6 +79,8 @@ def print_usage_error(error: Exception) -> int:
 def _usage(message: str) -> str:
     """typer's message in plain words: "--children: use at least 1"."""
     text = " ".join(message.split()).rstrip(".")
+    if re.fullmatch(r"No such option: (-v|--verbose)\b.*", text):
+        return f"{text[:1].lower()}{text[1:]}; -v and -vv stand before the command: kinblend -v run …"
     about = re.fullmatch(r"Invalid value for '?(.*?)'?: (.*)", text)
     if about is None:
         return text[:1].lower() + text[1:]
@@ -126,7 +128,7 @@ def emit(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: 
         print(json.dumps(data, indent=2, sort_keys=True), file=_stdout(), flush=True)
         return
     if not _stdout().isatty():
-        if any(head):
+        if len(head) > 1 and any(head):  # of one column each line says itself what it is
             log("\t".join(head))  # a heading is no data
         for row in rows:
             print("\t".join(map(printable, row)), file=_stdout(), flush=True)

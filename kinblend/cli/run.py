@@ -62,7 +62,7 @@ def run(
     seed: flags.ChildSeed = 0,
     neutral: flags.Neutral = True,
     editor: flags.Editor = None,
-    upscale: flags.Upscale = None,
+    upscale: Annotated[str | None, typer.Option("--upscale", help=flags.UPSCALE, rich_help_panel=PHOTOGRAPHS)] = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
@@ -130,23 +130,29 @@ def run(
     files = files_of(out, request.children, with_sheet=sheet)
     for path in (*files, *stale_files(out, files)):
         check_target(path)
-    if any(path.exists() for path in files):
-        log(f"note: the children of an earlier run in {out} will be replaced; --out names another folder")
+    replaced = any(path.exists() for path in files)
     engine = flags.open_engine(backbone or _backbone_of(father, mother), device, precision, memory_budget, given)
     if again is not None:
         repeated.check_backbone(engine.backbone)
     try:
-        with stages(quiet) as on_stage:
+        with stages(quiet) as begin:
+
+            def on_stage(stage: str) -> None:
+                if replaced and stage == "detect":  # from here on nothing is refused as invalid usage
+                    log(f"note: the children of an earlier run in {out} will be replaced; --out names another folder")
+                begin(stage)
+
             result = engine.run(father, mother, request, on_stage=on_stage)
     except SeveralFacesError as error:
         raise SeveralFacesError(f"{error}. For one parent alone: --father-face N, --mother-face N") from error
+    log(f"made with backbone {engine.backbone.name}, strategy {result.manifest['blender']['name']}")
     if line := describe_default(result.manifest["asked"]):
         log(line)
     warn(result.warnings)
     for line in _similarity(result.manifest):
         log(line)
     written = [str(path) for path in result.save(out, with_sheet=sheet)]
-    emit(result.manifest | {"files": written}, as_json=as_json, rows=[[path] for path in written], head=["wrote"])
+    emit(result.manifest | {"files": written}, as_json=as_json, rows=[[path] for path in written], head=["file"])
 
 
 def _parents(given: Sequence[Path], father: Path | None, mother: Path | None) -> tuple[Path | None, Path | None]:

@@ -161,7 +161,10 @@ def render(
     out: Annotated[
         Path, typer.Option(help="Folder for the pictures; of one latent, or the picture itself: child.jpg.")
     ] = Path(),
-    noise: Annotated[Literal["const", "none", "random"], typer.Option(help="StyleGAN2's noise.")] = "const",
+    noise: Annotated[
+        Literal["const", "none", "random"] | None,
+        typer.Option(help="The generator's noise: as stored, left out, or drawn. Default: the first it takes."),
+    ] = None,
     seed: flags.Seed = 0,
     sets: flags.Sets = None,
     backbone: flags.Backbone = None,

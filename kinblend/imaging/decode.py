@@ -39,7 +39,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         with open_plain(file) as stream:
             return _read(str(file), stream, MAX_PIXELS)
     except FileNotFoundError:
-        raise ImageError(f"{file}: there is no such file") from None
+        raise ImageError(f"{file} does not exist") from None
     except IsADirectoryError:
         raise ImageError(f"{file} is a folder; name a picture in it") from None
     except PermissionError:

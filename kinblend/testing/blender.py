@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from kinblend.backbone import load_backbone, make_plugin
-from kinblend.interfaces import Blend, Blender, Context
+from kinblend.blend import Blend
+from kinblend.interfaces import Blender, Context
 from kinblend.plugins import load_plugins
 from kinblend.types import LatentSpace
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, get_args
 
-from kinblend.errors import KinblendError, UnsupportedError
-from kinblend.interfaces import KeepsDetail
+from kinblend.errors import KinblendError, UnsupportedError, UsageError
+from kinblend.interfaces import KeepsDetail, Noise
 from kinblend.testing.pack import PackContract
 from kinblend.types import Latent, WeightMap
 
@@ -53,22 +54,39 @@ class ProjectorContract(PackContract):
                 first, second = (projector.synthesize(self.codes(1), noise=noise, seed=3) for _ in range(2))
             assert torch.equal(first, second), noise
 
-    def test_codes_of_another_shape_and_an_unknown_noise_are_refused(self) -> None:
+    def test_noise_left_out_is_the_first_of_its_kinds(self) -> None:
+        import torch
+
+        projector, first = self.opened().projector, self.opened().projector.noise_kinds[0]
+        with torch.inference_mode():
+            named = projector.synthesize(self.codes(1), noise=first)
+            assert torch.equal(projector.synthesize(self.codes(1), noise=None), named)
+            assert torch.equal(projector.synthesize(self.codes(1)), named)
+
+    def test_noise_that_it_does_not_name_is_refused(self) -> None:
+        backbone = self.opened()
+        projector, codes = backbone.projector, self.codes(1)
+        latents = [Latent(code, backbone.space) for code in codes]
+        wrong: Any
+        for wrong in {*get_args(Noise), "no such noise"} - {*projector.noise_kinds}:
+            for accept in (partial(projector.synthesize, codes), partial(projector.render, latents)):
+                try:
+                    accept(noise=wrong)
+                except UsageError as error:
+                    assert all(kind in str(error) for kind in projector.noise_kinds), f"{error} names no kinds"
+                    continue
+                raise AssertionError(f"noise {wrong!r} was accepted, and noise_kinds is {projector.noise_kinds}")
+
+    def test_codes_of_another_shape_are_refused(self) -> None:
         import torch
 
         projector, codes = self.opened().projector, self.codes(1)
-        wrong: list[tuple[Tensor, Any]] = [
-            (codes[0], projector.noise_kinds[0]),
-            (torch.zeros(1, codes.shape[1] + 1, codes.shape[2]), projector.noise_kinds[0]),
-            (codes[:, :, 1:], projector.noise_kinds[0]),
-            (codes, "no such noise"),
-        ]
-        for given, noise in wrong:
+        for wrong in (codes[0], torch.zeros(1, codes.shape[1] + 1, codes.shape[2]), codes[:, :, 1:]):
             try:
-                projector.synthesize(given, noise=noise)
+                projector.synthesize(wrong)
             except KinblendError:
                 continue
-            raise AssertionError(f"codes of shape {list(given.shape)} with noise {noise!r} were accepted")
+            raise AssertionError(f"codes of shape {list(wrong.shape)} were accepted")
 
     def test_gradients_reach_the_codes(self) -> None:
         import torch

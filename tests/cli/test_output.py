@@ -1,6 +1,7 @@
 """Every command has both ways to speak, and says in one line what can't be written, before it works."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 
 from kinblend import Latent, load_backbone, save_latent
 from kinblend.cli.app import app
+from kinblend.cli.output import emit
 from kinblend.cli.parsing import parse_sets
 from kinblend.errors import UsageError
 from kinblend.packs import write_description
@@ -170,6 +172,29 @@ def test_the_groups_of_a_backbones_layers_are_options(tmp_path: Path) -> None:
     assert parse_sets(sets, ("blender",)) == {"blender": {"shares": shares, "default": 0.5}}
     with pytest.raises(UsageError, match="no mapping"):
         parse_sets(["blender.default=0.5", "blender.default.features=1"], ("blender",))
+
+
+def test_help_names_folders_and_reads_as_sentences() -> None:
+    analyze, likeness, run = (
+        here(*words, "--help", COLUMNS=200)[1] for words in (["analyze"], ["train", "blender", "likeness"], ["run"])
+    )
+    assert re.search(r"--out +FOLDER +Folder for report", analyze)
+    assert "Train the regression of the blender `likeness`" in " ".join(likeness.split())
+    [panel] = [part for part in run.split("╭─ ")[1:] if "--upscale" in part]
+    assert panel.startswith("Photographs")
+
+
+def test_a_misplaced_verbose_is_told_where_it_stands() -> None:
+    for flag in ("-vv", "-v", "--verbose"):
+        code, _, error = here("plugins", flag)
+        assert (code, "stand before the command: kinblend -v run" in error) == (2, True), error
+    assert "stand before" not in here("plugins", "--values")[2]
+
+
+def test_a_heading_of_one_column_is_not_left_alone(capsys: pytest.CaptureFixture) -> None:
+    emit(["a"], as_json=False, rows=[["a.png"]], head=["file"])
+    emit(["a"], as_json=False, rows=[["a", "b"]], head=["file", "state"])
+    assert capsys.readouterr() == ("a.png\na\tb\n", "file\tstate\n")
 
 
 def test_the_library_is_silent_and_tells_what_it_does_when_asked(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """`kinblend plugins` and `kinblend doctor` say what would go wrong when a plugin is used, and go on."""
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
+import torch
 from plugin_site import Site, here
+from safetensors.torch import save_file
 
 from kinblend.cli.allowed import allowed_values, default_value
+from kinblend.packs import write_description
 
 HEAD = "import kinblend, pydantic\nfrom typing import Literal\n"
 HOOK = "@kinblend.hookimpl\ndef kinblend_register_{kind}(register):\n    register({what})\n"
@@ -20,6 +25,22 @@ def spec(target: str, *more: str) -> str:
 
 def blender(what: str, body: str = GOOD) -> str:
     return HEAD + body + HOOK.format(kind="blenders", what=what)
+
+
+PROJECTOR = (
+    "class Draws(kinblend.Projector):\n    resolution = 64\n"
+    "    def synthesize(self, codes, *, noise=None, seed=0, size=None):\n        return codes\n"
+    "@kinblend.hookimpl\ndef kinblend_register_projectors(register):\n"
+    "    register(kinblend.PluginSpec('NAME', 'a test', 'NAME_plugin:Draws'))\n"
+)
+PACKS = "from kinblend.packs import Download, PackSource\nfrom pathlib import Path\n"
+PACKED = HOOK.format(kind="packs", what="PackSource('NAME', 'a test', folder=Path(__file__).parent / 'NAME_pack')")
+
+
+def packed(what: str = "", **said: object) -> str:
+    """A plugin with a projector and a pack; `said` is told differently in its pack.json."""
+    source = PACKED if not what else HOOK.format(kind="packs", what=what)
+    return f"{HEAD}{PACKS}SAID = {said!r}\n{PROJECTOR}{source}"
 
 
 # What is written in a plugin, and what is said of it. NAME stands for the plugin's own name.
@@ -54,9 +75,42 @@ WRONG = {
         HEAD + "class Mine(kinblend.Encoder):\n    pass\n" + HOOK.format(kind="encoders", what=spec("Mine")),
         "lacks encode",
     ),
+    "sideless": (
+        HEAD + "class Mine(kinblend.Encoder):\n    def encode(self, images):\n        return self.input_size\n"
+        + HOOK.format(kind="encoders", what=spec("Mine")),
+        "Mine lacks input_size; set it in the class",
+    ),
+    "unresolved": (
+        HEAD + PROJECTOR.replace("    resolution = 64\n", ""), "Draws lacks resolution; set it in the class",
+    ),
+    "unmeasured": (
+        HEAD + "class Mine(kinblend.IdentityNetwork):\n    embed_pictures = print\n"
+        + HOOK.format(kind="identity_networks", what=spec("Mine")),
+        "Mine lacks embedding_size and input_side; set it in the class",
+    ),
+    "folderless": (packed("PackSource('NAME', 'a test', folder=Path('nowhere'))"), "nowhere is not there; ship the"),
+    "sourceless": (packed("PackSource('NAME', 'a test')"), "it has neither a folder nor downloads and an importer"),
+    "importing": (
+        packed("PackSource('NAME', 'a test', downloads=(Download('http://x/y', 'y'),), importer='nobody')"),
+        "there is no importer 'nobody' for its downloads",
+    ),
+    "renamed": (packed(name="another"), "pack 'renamed': its pack.json names it 'another'"),
+    "strange": (packed(encoder="nobody"), "pack 'strange': its pack.json names the encoder 'nobody', which no"),
+    "sized": (packed(resolution=128), "its pack.json states resolution 128, and its projector has 64; state 64"),
     "commanding": (HEAD + "Mine = 3\n" + HOOK.format(kind="commands", what=spec("Mine")), "is a int, not a function"),
     "packing": (HEAD + HOOK.format(kind="packs", what="'folder'"), "register takes a kinblend.packs.PackSource"),
 }  # fmt: skip
+
+
+SETS = "        super().__init__(*made)\n        self.resolution = 64\n"
+
+
+def write_pack(folder: Path, name: str, said: dict) -> None:
+    folder.mkdir()
+    save_file({"empty": torch.zeros(1)}, folder / "generator.safetensors")
+    sizes = {"layers": 2, "dim": 8, "resolution": 64, "generator": "generator.safetensors"}
+    description = {"name": name, "encoder": None, "projector": name, **sizes, **said}
+    write_description(folder, description, ["generator.safetensors"])
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +118,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = Site(tmp_path_factory.mktemp("site"))
     for name, (source, _) in WRONG.items():
         site.add(name, source.replace("NAME", name))
+        if PACKED in source:
+            [said] = [line for line in source.splitlines() if line.startswith("SAID = ")]
+            write_pack(site.folder / f"{name}_pack", name, ast.literal_eval(said.removeprefix("SAID = ")))
+    later = packed().replace("    resolution = 64\n", f"    def __init__(self, *made):\n{SETS}")
+    site.add("later", later.replace("NAME", "later"))
+    write_pack(site.folder / "later_pack", "later", {})
     site.add(
         "good", blender(spec("Mine", "Options"), GOOD + OPTIONS.format(field="needed: int")).replace("NAME", "good")
     )
@@ -87,15 +147,24 @@ def test_each_is_told_in_one_line(name: str, reports: dict[str, dict]) -> None:
 
 
 def test_whoever_is_well_is_told_so(reports: dict[str, dict]) -> None:
-    assert (reports["good"]["error"], reports["good"]["problems"]) == (None, [])
+    for name in ("good", "later"):
+        assert (reports[name]["error"], reports[name]["problems"]) == (None, [])
     assert all(not report["problems"] for report in reports.values() if report["distribution"] == "kinblend")
 
 
 def test_doctor_names_them_all(site: Site) -> None:
     done = site.kinblend("doctor")
     assert done.returncode == 1
-    [line] = [line for line in done.stdout.splitlines() if "PROBLEM" in line]
-    assert all(f"{name}: " in line for name in WRONG)
+    lines = [line for line in done.stdout.splitlines() if "PROBLEM" in line]
+    assert [line.split()[0] for line in lines] == ["plugins", "packs"]  # of one pack the folder is not there
+    assert all(f"{name}: " in lines[0] for name in WRONG)
+
+
+def test_a_pack_of_another_resolution_is_not_used(site: Site) -> None:
+    done = site.kinblend("blenders", "show", "layer", "--backbone", "sized")
+    assert done.returncode == 4
+    assert "states a resolution of 128 px, and projector 'sized' of sized 1.0 makes 64 px" in done.stderr
+    assert site.kinblend("blenders", "show", "layer", "--backbone", "later").returncode == 0
 
 
 def test_an_unknown_name_leads_to_the_plugins_that_were_left_out(site: Site) -> None:

@@ -237,6 +237,9 @@ def test_an_earlier_run_is_replaced_and_that_is_said(site: Site) -> None:
         assert done.returncode == 0, done.stderr
         said.append("the children of an earlier run in twice will be replaced" in done.stderr)
     assert said == [False, True]
+    assert "made with backbone morphable, strategy average\n" in done.stderr
+    refused = site.kinblend("run", *parents, "--edit", "nosuch=1")
+    assert (refused.returncode, "will be replaced" in refused.stderr) == (2, False), refused.stderr
     assert {path.name for path in (site.folder / "twice").iterdir()} == {
         "child.png",
         "child.safetensors",

@@ -111,7 +111,7 @@ def kinblend_register_trainers(register: Callable[[kinblend.PluginSpec], None]) 
     register(
         kinblend.PluginSpec(
             "likeness",
-            "how heritable each component of a face embedding is, from families",
+            "the regression of the blender `likeness`, from families: what is inherited of a face embedding",
             f"{_TRAINING}.heredity:train",
             f"{_TRAINING}.options:HeredityOptions",
             trains="blender",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,7 +75,9 @@ class MobileStyleGANProjector(Projector):
         """As `kinblend.interfaces.HasStyleWeights` says."""
         return [modulation.weight.detach().float().cpu() for modulation in self.generator.modulations()]
 
-    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
+    def synthesize(
+        self, codes: Tensor, *, noise: Noise | None = None, seed: int = 0, size: int | None = None
+    ) -> Tensor:
         """Pictures of codes: float32 [n, L, D] → float32 [n, 3, R, R] on the CPU, RGB about [−1, 1].
 
         Differentiable with respect to `codes`. size: pictures of 64 to 512 px cost what they are worth, where the
@@ -86,17 +87,14 @@ class MobileStyleGANProjector(Projector):
             raise LatentShapeError(
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
-        if noise not in self.noise_kinds:
-            raise UsageError(
-                f"noise={noise!r}: this generator's noise is part of it; use {', '.join(self.noise_kinds)}"
-            )
+        noise = self.choose_noise(noise)
         result: Tensor = self.generator(self._send(codes), noise == "const", size).float().cpu().contiguous()
         return result
 
     def preview(self, size: int) -> Callable[[Tensor], Tensor]:
         """As the interface says; in bfloat16 on processors that have instructions for it."""
         if not self._rounds():
-            return partial(self.synthesize, size=size)
+            return super().preview(size)
         with torch.inference_mode(False):
             copied = copy.deepcopy(self.generator).to(torch.bfloat16)
         return lambda codes: copied(codes.to(torch.bfloat16), size=size)

@@ -37,7 +37,7 @@ MAX_ASYMMETRY = 0.5
 
 
 class MorphableProjector(Projector):
-    """Renders texture in the face's own shape. There is no noise: `noise` and `seed` change nothing."""
+    """Renders texture in the face's own shape. There is no noise: `seed` changes nothing."""
 
     noise_kinds: ClassVar[tuple[Noise, ...]] = ("none",)
     options: ProjectorOptions
@@ -50,7 +50,9 @@ class MorphableProjector(Projector):
         detailed = context.files.get("detail.safetensors")
         self._gain = None if detailed is None else ResidualGain.load(detailed)
 
-    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
+    def synthesize(
+        self, codes: Tensor, *, noise: Noise | None = None, seed: int = 0, size: int | None = None
+    ) -> Tensor:
         """The codes alone, on plain grey: float32 [n, L, D] → float32 [n, 3, size, size]. Differentiable.
 
         Raises `LatentShapeError` and `UsageError`.
@@ -59,16 +61,16 @@ class MorphableProjector(Projector):
             raise LatentShapeError(
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
-        if noise not in ("const", "none", "random"):
-            raise UsageError(f"noise={noise!r}: use const, none or random")
+        self.choose_noise(noise)
         codes = codes.float().to(self.model.device)
         face, _ = self.model.warp(self.model.texture(codes), self.model.shape(codes), size or self.resolution)
         return face
 
     def render(
-        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+        self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> list[Image]:
         """Code and residual in the code's shape, over the background moved to that shape."""
+        self.choose_noise(noise)
         if size is not None and size < SMALLEST:
             raise UsageError(f"size={size}: give at least {SMALLEST} pixels")
         pictures: list[Image] = []

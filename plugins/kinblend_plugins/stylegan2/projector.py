@@ -91,7 +91,9 @@ class StyleGAN2Projector(Projector):
             heard[2 * step + 1].append(colours.affine.weight * colours.affine.scale)
         return [torch.cat(weights).detach().float().cpu() for weights in heard]
 
-    def synthesize(self, codes: Tensor, *, noise: Noise = "const", seed: int = 0, size: int | None = None) -> Tensor:
+    def synthesize(
+        self, codes: Tensor, *, noise: Noise | None = None, seed: int = 0, size: int | None = None
+    ) -> Tensor:
         """Pictures of codes: float32 [n, L, D] → float32 [n, 3, R, R] on the CPU, RGB about [−1, 1].
 
         Differentiable with respect to `codes`. Random noise is the same for every code of a batch, so that a picture
@@ -101,10 +103,15 @@ class StyleGAN2Projector(Projector):
             raise LatentShapeError(
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
-        return self._draw(self._send(codes), self._noises(noise, seed), size).float().cpu().contiguous()
+        return (
+            self._draw(self._send(codes), self._noises(self.choose_noise(noise), seed), size)
+            .float()
+            .cpu()
+            .contiguous()
+        )
 
     def render(
-        self, latents: Sequence[Latent], *, noise: Noise = "const", seed: int = 0, size: int | None = None
+        self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> list[Image]:
         """Pictures of latents; with "const" noise, a latent's own noise maps stand in for the stored ones."""
         pictures: list[Image] = []
@@ -116,8 +123,9 @@ class StyleGAN2Projector(Projector):
                 pictures += to_pictures(drawn.float().cpu())
         return pictures
 
-    def _maps_of(self, latents: Sequence[Latent], noise: Noise, seed: int) -> list[Tensor | None]:
+    def _maps_of(self, latents: Sequence[Latent], noise: Noise | None, seed: int) -> list[Tensor | None]:
         """Noise maps [r, r] for all, or [n, 1, r, r] where a latent has maps of its own."""
+        noise = self.choose_noise(noise)
         shared = self._noises(noise, seed)
         if noise != "const" or not any(latent.detail for latent in latents):
             return shared
@@ -195,8 +203,6 @@ class StyleGAN2Projector(Projector):
             return [None] * len(convs)
         if kind == "const":
             return [conv.noise for conv in convs]
-        if kind != "random":
-            raise UsageError(f"noise={kind!r}: use {', '.join(self.noise_kinds)}")
         source = torch.Generator().manual_seed(seed)
         return [self._send(torch.randn(conv.size, conv.size, generator=source)) for conv in convs]
 

@@ -3,7 +3,7 @@
 from torch.nn import functional as F
 
 from kinblend import Encoder, Projector
-from kinblend.errors import LatentShapeError, UsageError
+from kinblend.errors import LatentShapeError
 from kinblend.tensor_files import load_file
 
 SIDE = 16  # of a code, in pixels
@@ -35,11 +35,10 @@ class ThumbnailProjector(Projector):
         super().__init__(options, context)
         self.mean = load_file(context.files["generator.safetensors"])["mean"]
 
-    def synthesize(self, codes, *, noise="none", seed=0, size=None):
+    def synthesize(self, codes, *, noise=None, seed=0, size=None):
         if tuple(codes.shape[1:]) != (3, SIDE * SIDE):
             raise LatentShapeError(f"codes must be [n, 3, {SIDE * SIDE}], not {list(codes.shape)}")
-        if noise not in ("const", "none", "random"):
-            raise UsageError(f"noise={noise!r}: use none")
+        self.choose_noise(noise)
         small = (codes.float() + self.mean).view(-1, 3, SIDE, SIDE)
         return F.interpolate(small, size=size or self.resolution, mode="bicubic", antialias=True)
 

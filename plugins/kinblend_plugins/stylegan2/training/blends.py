@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinblend.interfaces import weighted_sum
+from kinblend.blend import weighted_sum
 
 KINDS = 3  # one share for all, one a layer, one or the other parent for each dimension
 

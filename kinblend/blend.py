@@ -1,0 +1,48 @@
+"""How a child's code is computed of two: the weighted sum, and what a blender returns.
+
+`Engine._blend` asks a `kinblend.Blender` for a `Blend`. Unless a blender overrides it, `Blender.blend` makes that by
+`weighted_sum` with what `Blender.weights` returns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kinblend.types import WeightMap
+
+
+def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
+    """father·w + mother·(1 − w), kept within both parents element by element despite rounding.
+
+    All three broadcast to one shape; float32 in and out.
+    """
+    import torch
+
+    child = father * weights + mother * (1 - weights)
+    return torch.minimum(torch.maximum(child, torch.minimum(father, mother)), torch.maximum(father, mother))
+
+
+@dataclass(frozen=True)
+class Blend:
+    """What a blender gives.
+
+    Args:
+        code: the child's, float32 [L, D].
+        weights: the weight map, where the blend is a weighted sum.
+        share: the father's mean share where it is none, in [0, 1]; the detail is blended by it.
+        offset: what of the code is no weighted sum, float32 [L, D]: code = weighted sum + offset; None for nothing.
+
+    Example:
+        >>> import torch
+        >>> Blend(torch.zeros(4, 512)).share
+        0.5
+    """
+
+    code: Tensor
+    weights: WeightMap | None = None
+    share: float = 0.5
+    offset: Tensor | None = None

@@ -41,7 +41,7 @@ def over_families(values: Tensor, families: Sequence[str], seed: int = 0) -> Est
         return None
     means = torch.tensor([float(values[rows].mean()) for rows in rows_of.values()])
     numbers, count = random.Random(seed), len(means)
-    drawn = torch.stack([means[numbers.choices(range(count), k=count)].mean() for _ in range(DRAWS)])
+    drawn = means[torch.tensor([numbers.choices(range(count), k=count) for _ in range(DRAWS)])].mean(dim=1)
     low, high = drawn.quantile((1 - LEVEL) / 2), drawn.quantile((1 + LEVEL) / 2)
     return Estimate(float(means.mean()), float(low), float(high), count)
 

@@ -21,10 +21,10 @@ needs_a_compiler = pytest.mark.skipif(shutil.which(_compiler()) is None, reason=
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, generator = tmp_path_factory.mktemp("toy"), toy(16, 8)
+    folder, generator = tmp_path_factory.mktemp("toy"), toy(8, 8)
     save_file(to_nvidia(generator.state_dict()), folder / "generator.safetensors")
     description = {"name": "toy", "encoder": None, "projector": "stylegan2", "generator": "generator.safetensors"}
-    sizes = {"layers": generator.layers, "dim": generator.dim, "resolution": 16}
+    sizes = {"layers": generator.layers, "dim": generator.dim, "resolution": 8}
     write_description(folder, description | sizes, ["generator.safetensors"])
     return folder
 
@@ -56,7 +56,7 @@ def test_without_a_compiler_it_says_what_to_do(pack: Path, monkeypatch: pytest.M
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(UsageError, match="no no-such-compiler: install one, or leave compile out"):
         _ = load_backbone(pack, projector_options={"compile": True}).projector
-    assert load_backbone(pack, projector_options={"compile": False}).projector.resolution == 16
+    assert load_backbone(pack, projector_options={"compile": False}).projector.resolution == 8
 
 
 def test_a_compiler_that_fails_is_one_line(pack: Path, tmp_path: Path) -> None:

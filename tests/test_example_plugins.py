@@ -85,6 +85,4 @@ def outcomes(python: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str
 @pytest.mark.parametrize("name", NAMES)
 def test_each_keeps_its_contracts(name: str, outcomes: list[str]) -> None:
     told = [line for line in outcomes if re.match(rf"[A-Z]+ (\[\d+\] )?(\S*/)?{name}/tests/", line)]
-    assert len(told) > 3, "\n".join(outcomes)
-    assert all(line.startswith(("PASSED", "SKIPPED")) for line in told), "\n".join(outcomes)
-    assert any(line.startswith("PASSED") for line in told)
+    assert {line.split()[0] for line in told} in ({"PASSED"}, {"PASSED", "SKIPPED"}), "\n".join(outcomes)

@@ -9,6 +9,7 @@ import torch
 from plugin_site import Site
 from published_checkpoints import toy
 from safetensors.torch import save_file
+from torch._inductor import config as inductor
 
 from kinblend import DevicePool, Latent, load_backbone
 from kinblend.errors import UsageError
@@ -36,6 +37,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )  # of torch, by torch
 def test_compiled_pictures_are_the_same(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(inductor, "compile_threads", 1)  # others would be processes for kernels of a GPU
     plain = load_backbone(pack)
     quick = load_backbone(pack, DevicePool(), projector_options={"compile": True})
     codes = torch.randn(2, plain.space.layers, plain.space.dim, generator=torch.Generator().manual_seed(0))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from plugin_site import here
 from published_checkpoints import write_e4e
 from recipes import cases, state_dict
 
 from kinblend import Latent, LatentSpace
 from kinblend.files import locked
-from kinblend.pack_import import import_pack
 
 # It takes the place of distutils, which torch's compiler asks for, and warns where that was imported before.
 with contextlib.suppress(ImportError):
@@ -32,17 +32,18 @@ def space() -> LatentSpace:
 
 @pytest.fixture(scope="session")
 def e4e_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pack imported from a made-up checkpoint of encoder4editing at 256 px; one for all processes of a run."""
+    """A pack imported by the command from a made-up checkpoint of encoder4editing at 256 px, under the name of its
+    file; one for all processes of a run. Nobody writes into it."""
     folder = tmp_path_factory.getbasetemp()
     shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "e4e-256"
     with locked(shared.with_name("e4e-256-lock")):
-        if not (shared / "made-up").is_dir():
-            shared.mkdir()
-            checkpoint = shared / "e4e.pt"
+        if not (shared / "packs" / "e4e-256").is_dir():
+            checkpoint = shared.with_suffix(".pt")
             write_e4e(checkpoint, state_dict("e4e_256"), cases("e4e_256")["latent_avg"])
-            import_pack(checkpoint, shared, "made-up")
+            code, _, error = here("models", "import", checkpoint, KINBLEND_HOME=shared)
+            assert code == 0, error
             checkpoint.unlink()
-    return shared / "made-up"
+    return shared / "packs" / "e4e-256"
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
-"""Runs commands each in a process of its own, forked from one that has imported torch: that saves a second each.
+"""Runs commands each in a process of its own, forked from one that has imported torch: that saves seconds each.
 
-`run` takes what `subprocess.run` does. As a script it is the process that is forked.
+`run` and `run_code` take what `subprocess.run` does, `start` what `subprocess.Popen` does. As a script it is the
+process that is forked.
 """
+
+from __future__ import annotations
 
 import atexit
 import importlib
@@ -16,33 +19,89 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import IO
 
-IMPORTED = ("numpy", "PIL.Image", "safetensors.torch", "pydantic", "torch")
+IMPORTED = ("numpy", "PIL.Image", "safetensors.torch", "pydantic", "torch", "typer", "rich.progress", "dlib")
 # What Python, the C library and torch look at before a command could; such a command gets a process from scratch.
 EARLY = ("PYTHON", "LC_", "LANG", "OMP_", "GOMP_", "KMP_", "MKL_", "MALLOC_", "GLIBC_", "LD_")
+COMMAND = "from kinblend.cli import main\nmain()"  # what `python -m kinblend.cli` does
 
 
 def run(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess:
     """`python -m kinblend.cli WORDS` with that environment, in that folder: exit code, stdout and stderr."""
+    return run_code(COMMAND, words, env, cwd)
+
+
+def run_code(code: str, words: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess:
+    """`python -c CODE WORDS` with that environment, in that folder: exit code, stdout and stderr."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
+        code_of_exit = _started(code, words, env, cwd, out, error).wait()
+        said = [file.seek(0) or file.read().decode() for file in (out, error)]
+    return subprocess.CompletedProcess(["kinblend", *words], code_of_exit, *said)
+
+
+def start(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.Popen | Forked:
+    """`python -m kinblend.cli WORDS` with that environment, in that folder, started; nobody hears what it says."""
+    with Path(os.devnull).open("wb") as nobody:
+        return _started(COMMAND, words, env, cwd, nobody, nobody)
+
+
+class Forked:
+    """A process that was forked for us: as much of `subprocess.Popen` as is needed.
+
+    connection: to the process's parent, which says the process's number, and its exit code when it has ended.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._said = connection.makefile()
+        connection.close()
+        self.pid, self.returncode = int(self._said.readline()), None
+
+    def __enter__(self) -> Forked:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.wait()
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        if self.returncode is None and select.select([self._said], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self) -> int:
+        if self.returncode is None:
+            self.returncode = int(self._said.read())
+            self._said.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _started(
+    code: str, words: Sequence[str], env: Mapping[str, str], cwd: Path, out: IO[bytes], error: IO[bytes]
+) -> subprocess.Popen | Forked:
     path = env.get("PYTHONPATH")
     early = {name for name in {*env, *os.environ} if name.startswith(EARLY) and env.get(name) != os.environ.get(name)}
     if os.name != "posix" or early - {"PYTHONPATH"}:
-        command = [sys.executable, "-m", "kinblend.cli", *words]
-        return subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False, cwd=cwd)
-    told = json.dumps({"words": [*words], "env": dict(env), "cwd": str(cwd), "path": path or ""}).encode()
-    with (
-        tempfile.TemporaryFile() as out,
-        tempfile.TemporaryFile() as error,
-        socket.socket(socket.AF_UNIX) as connection,
-    ):
-        connection.connect(_server())
-        socket.send_fds(connection, [len(told).to_bytes(8, "big")], [out.fileno(), error.fileno()])
-        connection.sendall(told)
-        code = int(connection.makefile().read())
-        said = [file.seek(0) or file.read().decode() for file in (out, error)]
-    return subprocess.CompletedProcess(["kinblend", *words], code, *said)
+        command = [sys.executable, "-c", code, *words]
+        return subprocess.Popen(command, env=dict(env), stdout=out, stderr=error, stdin=subprocess.DEVNULL, cwd=cwd)
+    told = {"code": code, "words": [*words], "env": dict(env), "cwd": str(cwd), "path": path or ""}
+    packed = json.dumps(told).encode()
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(_server())
+    socket.send_fds(connection, [len(packed).to_bytes(8, "big")], [out.fileno(), error.fileno()])
+    connection.sendall(packed)
+    return Forked(connection)
 
 
 @cache
@@ -93,14 +152,18 @@ def _answer(connection: socket.socket) -> None:
     process = os.fork()
     if process == 0:
         connection.close()
-        _command(told["words"], told["env"], told["cwd"], told["path"], files)
+        _command(told["code"], told["words"], told["env"], told["cwd"], told["path"], files)
+    for file in files:
+        os.close(file)
+    connection.sendall(f"{process}\n".encode())
     _, status = os.waitpid(process, 0)
-    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    with suppress(BrokenPipeError):  # of one who did not wait for the end
+        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
 
 
-def _command(words: list[str], environ: dict[str, str], cwd: str, path: str, files: list[int]) -> None:
-    """What `python -m kinblend.cli` does."""
+def _command(source: str, words: list[str], environ: dict[str, str], cwd: str, path: str, files: list[int]) -> None:
+    """What `python -c SOURCE WORDS` does."""
     empty = os.open(os.devnull, os.O_RDONLY)
     for number, file in enumerate((empty, *files)):
         os.dup2(file, number)
@@ -110,13 +173,11 @@ def _command(words: list[str], environ: dict[str, str], cwd: str, path: str, fil
     os.environ.update(environ)
     os.chdir(cwd)
     sys.path[:1] = [cwd, *filter(None, path.split(os.pathsep))]
-    sys.argv = ["kinblend", *words]
+    sys.argv = ["-c", *words]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     code: object = 0
     try:
-        from kinblend.cli import main
-
-        main()
+        exec(compile(source, "<string>", "exec"), {"__name__": "__main__"})
     except SystemExit as end:
         code = end.code
     except BaseException:

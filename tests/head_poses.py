@@ -11,6 +11,7 @@ from PIL import Image
 from kinblend.faces import find_face
 
 SIDE = 384  # of the pictures, in pixels
+FINE = 2  # points for each of them, across and down
 
 
 class Head:
@@ -27,7 +28,12 @@ class Head:
         self.unit = float(np.hypot(*(right - left)))
         self.centre = (left + right) / 2
         self.nose = points[30]
-        self.depth = self._depth()
+        depth = Image.fromarray(self._depth().astype(np.float32)).resize((SIDE * FINE, SIDE * FINE))
+        y, x = np.mgrid[0 : SIDE * FINE, 0 : SIDE * FINE] / FINE
+        points = np.stack([x, y, -np.asarray(depth, dtype=float)], -1).reshape(-1, 3)
+        self.pivot = np.array([*self.centre, -0.5 * self.unit], dtype=np.float32)
+        self.points = points.astype(np.float32) - self.pivot  # of the head, each with its colour
+        self.colours = np.asarray(self.picture.resize((SIDE * FINE, SIDE * FINE))).reshape(-1, 3)
 
     def _depth(self) -> NDArray[Any]:
         """Pixels towards the camera, from the plane through the middle of the head."""
@@ -44,14 +50,7 @@ class Head:
 
     def turned(self, yaw: float, pitch: float, roll: float) -> Image.Image:
         """The head in degrees: to the picture's right, upwards, clockwise; seen from far away."""
-        fine = 2
-        colours = np.asarray(self.picture.resize((SIDE * fine, SIDE * fine))).reshape(-1, 3)
-        depth = Image.fromarray(self.depth.astype(np.float32)).resize((SIDE * fine, SIDE * fine))
-        y, x = np.mgrid[0 : SIDE * fine, 0 : SIDE * fine] / fine
-        points = np.stack([x, y, -np.asarray(depth, dtype=float)], -1).reshape(-1, 3)
-        pivot = np.array([*self.centre, -0.5 * self.unit])
-        moved = (points - pivot) @ rotation(yaw, pitch, roll).T + pivot
-        return _seen(moved, colours)
+        return _seen(self.points @ rotation(yaw, pitch, roll).T.astype(np.float32) + self.pivot, self.colours)
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> NDArray[Any]:
@@ -65,20 +64,19 @@ def rotation(yaw: float, pitch: float, roll: float) -> NDArray[Any]:
 
 def _seen(points: NDArray[Any], colours: NDArray[Any]) -> Image.Image:
     """What is nearest at each pixel; gaps take the colour around them."""
-    order = np.argsort(-points[:, 2], kind="stable")
-    x, y = np.rint(points[order, :2]).astype(int).T
-    inside = (x >= 0) & (x < SIDE) & (y >= 0) & (y < SIDE)
-    picture = np.full((SIDE, SIDE, 3), 128.0)
+    x, y = np.rint(points[:, :2]).astype(np.int32).T
+    inside = np.flatnonzero((x >= 0) & (x < SIDE) & (y >= 0) & (y < SIDE))
+    order = inside[np.argsort(-points[inside, 2], kind="stable")]
+    picture = np.full((SIDE, SIDE, 3), 128, dtype=np.float32)
     known = np.zeros((SIDE, SIDE), dtype=bool)
-    picture[y[inside], x[inside]] = colours[order][inside]
-    known[y[inside], x[inside]] = True
+    picture[y[order], x[order]] = colours[order]
+    known[y[order], x[order]] = True
     for _ in range(3):
-        total, count = np.zeros_like(picture), np.zeros(known.shape)
-        for move in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-            near = np.roll(known, move, (0, 1))
-            total += np.roll(picture, move, (0, 1)) * near[..., None]
-            count += near
-        gaps = ~known & (count >= 2)
-        picture[gaps] = total[gaps] / count[gaps][:, None]
-        known |= gaps
+        down, across = np.nonzero(~known)
+        around = [((down - y) % SIDE, (across - x) % SIDE) for y, x in ((0, 1), (0, -1), (1, 0), (-1, 0))]
+        count = sum(known[place].astype(int) for place in around)
+        total = sum(picture[place] * known[place][:, None] for place in around)
+        gaps = count >= 2
+        picture[down[gaps], across[gaps]] = total[gaps] / count[gaps, None]
+        known[down[gaps], across[gaps]] = True
     return Image.fromarray(picture.astype(np.uint8))

@@ -38,6 +38,14 @@ class Site:
         """`kinblend` with these words."""
         return fork_server.run([*map(str, words)], self.environ | environ, self.folder)
 
+    def start(self, *words: object) -> subprocess.Popen | fork_server.Forked:
+        """`kinblend` with these words, started; nobody hears what it says."""
+        return fork_server.start([*map(str, words)], self.environ, self.folder)
+
+    def python(self, code: str) -> subprocess.CompletedProcess:
+        """`python -c CODE`."""
+        return fork_server.run_code(code, [], self.environ, self.folder)
+
 
 def here(*words: object, **environ: object) -> tuple[int, str, str]:
     """`kinblend` with these words in this process: exit code, stdout, stderr. A process for each takes seconds."""
@@ -77,9 +85,8 @@ def read_apart(imports: str, readers: Sequence[str], paths: Sequence[Path]) -> l
     For each: "read TYPE" or the error, by how many bytes the process's memory grew at most for it, and seconds.
     """
     code = _APART.format(imports=imports, readers=", ".join(readers))
-    command = [sys.executable, "-c", code, json.dumps([str(path) for path in paths])]
     here = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
-    environ = os.environ | {"PYTHONPATH": here}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    words = [json.dumps([str(path) for path in paths])]
+    done = fork_server.run_code(code, words, os.environ | {"PYTHONPATH": here}, Path.cwd())
     assert done.returncode == 0, done.stderr
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]

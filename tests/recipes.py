@@ -37,5 +37,8 @@ def filled(key: str, seed: int, shape: list[int], std: float, mean: float = 0.0)
     """float32 normal numbers that depend on seed and key alone: PCG64 seeded with the start of their SHA-256."""
     start = hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8]
     numbers = np.random.Generator(np.random.PCG64(int.from_bytes(start, "little")))
-    values = numbers.standard_normal(shape, dtype=np.float32) * np.float32(std) + np.float32(mean)
-    return torch.from_numpy(np.asarray(values, dtype=np.float32))
+    values = np.asarray(numbers.standard_normal(shape, dtype=np.float32))
+    values *= np.float32(std)
+    if mean:
+        values += np.float32(mean)
+    return torch.from_numpy(values)

@@ -54,11 +54,13 @@ def test_fair_shares(beside: int, cores: int, share: float) -> None:
     assert fair_share(beside, cores) == pytest.approx(share)
 
 
-def test_the_report_says_what_was_beside() -> None:
-    words = ["--backbone", "morphable", "--step", "blend", "--rounds", 1, "--precision", "fp32", "--json", "--quiet"]
-    report, idle = (json.loads(here("bench", *words, "--beside", count)[1]) for count in (2, 0))
+def test_the_report_says_what_was_beside(tmp_path: Path) -> None:
+    words = ["--backbone", "morphable", "--step", "blend", "--rounds", 1, "--precision", "fp32", "--quiet"]
+    files = {count: tmp_path / f"{count}.json" for count in (2, 0)}
+    said = [here("bench", *words, "--beside", count, "--out", file)[1] for count, file in files.items()]
+    report, idle = (json.loads(file.read_text()) for file in files.values())
     [case] = report["cases"]
     assert report["beside"] == 2
     assert case["over_fair_share"] == pytest.approx(over_fair_share(case, 2))
-    assert here("bench", *words[:-2], "--beside", 2)[1].rstrip("\n").count("\t") == len(HEAD)
+    assert said[0].rstrip("\n").count("\t") == len(HEAD)
     assert idle["beside"] == 0 and "over_fair_share" not in idle["cases"][0]

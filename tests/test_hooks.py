@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from plugin_site import Site
+from portraits import portrait
 
 from kinblend import hookspecs, load_latent
-from kinblend.cli.demo import FATHER, MOTHER, example
+from kinblend.cli.demo import FATHER, MOTHER
 
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("kinblend_"))
 
@@ -294,7 +295,7 @@ def log(site: Site) -> list[list]:
     return lines
 
 
-PARENTS = ["--father", example(FATHER), "--mother", example(MOTHER), "--backbone", "shipped"]
+PARENTS = ["--father", portrait(FATHER), "--mother", portrait(MOTHER), "--backbone", "shipped"]
 
 
 def test_a_run_with_a_strangers_encoder_projector_and_editor(site: Site) -> None:
@@ -310,7 +311,7 @@ def test_a_run_with_a_strangers_encoder_projector_and_editor(site: Site) -> None
 
 
 def test_the_steps_take_them_too(site: Site) -> None:
-    done = site.kinblend("encode", example(FATHER), "--backbone", "shipped", "--out", "f.safetensors")
+    done = site.kinblend("encode", portrait(FATHER), "--backbone", "shipped", "--out", "f.safetensors")
     assert done.returncode == 0, done.stderr
     words = ["edit", "f.safetensors", "--editor", "shift", "--edit", "red=0.5", "--backbone", "shipped"]
     assert site.kinblend(*words).returncode == 0
@@ -337,7 +338,7 @@ def test_a_strangers_importer_and_command(site: Site) -> None:
 
 
 def test_a_strangers_reader_of_families(site: Site) -> None:
-    (site.folder / "clan.names").write_text(f"smith {example(FATHER)}\njones {example(MOTHER)}")
+    (site.folder / "clan.names").write_text(f"smith {portrait(FATHER)}\njones {portrait(MOTHER)}")
     done = site.kinblend("families", "stats", "clan.names", "--json", "--quiet")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
@@ -347,7 +348,7 @@ def test_a_strangers_reader_of_families(site: Site) -> None:
 def test_a_strangers_analyser(site: Site) -> None:
     from csv import DictReader
 
-    (site.folder / "one.names").write_text(f"smith {example(FATHER)}")
+    (site.folder / "one.names").write_text(f"smith {portrait(FATHER)}")
     words = ["one.names", "--analyser", "brightness", "--out", "d.csv"]
     done = site.kinblend("families", "demographics", *words)
     assert done.returncode == 0, done.stderr
@@ -375,7 +376,7 @@ def test_a_strangers_upscaler(site: Site) -> None:
     set_ = site.folder / "set"
     set_.mkdir()
     for letter, person in (("F", FATHER), ("M", MOTHER), ("S", FATHER)):
-        picture = Image.open(example(person)).convert("RGB")
+        picture = Image.open(portrait(person)).convert("RGB")
         picture.thumbnail((160, 160))
         picture.save(set_ / f"FMS-1-{letter}.png")
     words = ["prepare", "set", "--format", "tskinface", "--no-latents", "--upscale", "twice", "--out", "prepared"]

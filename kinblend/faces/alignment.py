@@ -19,6 +19,7 @@ BLUR = 0.02  # standard deviation of the border's blur, of the square's side
 COARSE = 6  # pixels of a blur's deviation in the copy that it is made on
 SOFT = 0.3  # least width of a reflected border, of the square's side
 SAMPLE = 512  # pixels along the square's side from which the median is taken
+ROWS = 32  # of a picture that are blurred at a time
 MARGIN = 3  # pixels around the square that bilinear sampling may look at
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels and parts of them
@@ -36,18 +37,29 @@ def align(
 
     Raises `FaceError` when the landmarks span no face.
     """
+    [face] = align_many(to_picture(image), landmarks, [size], transform_size=transform_size)
+    return face
+
+
+def align_many(
+    image: Image, landmarks: NDArray[Any], sizes: Sequence[int], *, transform_size: int | None = None
+) -> list[Image]:
+    """As `align`, a crop for each of several sizes: what lies around the face is made once for all that share it."""
     from PIL import Image as pil
 
-    image, square = to_picture(image), face_square(landmarks)
-    cut = transform_size or size
-    picture, corners, side = _shrink(image.convert("RGB"), square.corners(), square.side, size)
-    picture, corners = _crop(picture, corners, side)
-    picture, corners = _extend(picture, corners, side)
-    data = [float(value) for value in (corners + 0.5).flatten()]
-    face = picture.transform((cut, cut), pil.Transform.QUAD, data, pil.Resampling.BILINEAR)
-    if cut > size:
-        face = face.resize((size, size), pil.Resampling.LANCZOS)
-    return face
+    image, square = image.convert("RGB"), face_square(landmarks)
+    around: dict[int, tuple[Image, NDArray[Any]]] = {}
+    crops = []
+    for size in sizes:
+        factor = _reduction(square.side, size)
+        if factor not in around:
+            around[factor] = _surroundings(image, square, factor)
+        picture, corners = around[factor]
+        cut = transform_size or size
+        data = [float(value) for value in (corners + 0.5).flatten()]
+        face = picture.transform((cut, cut), pil.Transform.QUAD, data, pil.Resampling.BILINEAR)
+        crops.append(face.resize((size, size), pil.Resampling.LANCZOS) if cut > size else face)
+    return crops
 
 
 def align_with_landmarks(image: Image, landmarks: NDArray[Any], size: int = 256) -> AlignedFace:
@@ -116,15 +128,22 @@ def face_square(landmarks: NDArray[Any]) -> Square:
     return Square(eyes + fall * 0.1, half)
 
 
-def _shrink(image: Image, corners: NDArray[Any], side: float, size: int) -> tuple[Image, NDArray[Any], float]:
-    """Reduce the picture where the square is at least four times as large as the crop."""
+def _reduction(side: float, size: int) -> int:
+    """How many times smaller the picture is made first: at least twice where the square has four times the crop's
+    side."""
+    return max(1, int(side / size * 0.5))
+
+
+def _surroundings(image: Image, square: Square, factor: int) -> tuple[Image, NDArray[Any]]:
+    """The part of an RGB picture that the square covers, so many times smaller; the square's corners in it."""
     from PIL import Image as pil
 
-    factor = int(side / size * 0.5)
-    if factor <= 1:
-        return image, corners, side
-    smaller = (max(1, round(image.width / factor)), max(1, round(image.height / factor)))
-    return image.resize(smaller, pil.Resampling.LANCZOS), corners / factor, side / factor
+    corners, side = square.corners() / factor, square.side / factor
+    if factor > 1:
+        smaller = (max(1, round(image.width / factor)), max(1, round(image.height / factor)))
+        image = image.resize(smaller, pil.Resampling.LANCZOS)
+    image, corners = _crop(image, corners, side)
+    return _extend(image, corners, side)
 
 
 def _bounds(corners: NDArray[Any]) -> tuple[int, int, int, int]:
@@ -242,14 +261,29 @@ def _gaussian(pixels: NDArray[Any], deviation: float) -> tuple[NDArray[Any], int
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
     weights = (weights / weights.sum()).astype(np.float32)
     for axis in (0, 1):
-        length = pixels.shape[axis]
         around = [(radius, radius) if each == axis else (0, 0) for each in range(3)]
-        padded = np.pad(pixels, around, "symmetric")
-        blurred = np.zeros_like(pixels)
-        for start, weight in enumerate(weights):
-            blurred += weight * (padded[start : start + length] if axis == 0 else padded[:, start : start + length])
-        pixels = blurred
+        pixels = _correlated(np.pad(pixels, around, "symmetric"), weights, axis)
     return pixels, step
+
+
+def _correlated(padded: NDArray[Any], weights: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Each pixel of float32 [H, W, 3] becomes the weighted sum of itself and those that follow it along an axis.
+
+    Some rows at a time: they stay in the processor's cache, which takes a third of the time.
+    """
+    import numpy as np
+
+    taps = len(weights) - 1
+    height, width = padded.shape[0] - taps * (axis == 0), padded.shape[1] - taps * (axis == 1)
+    out = np.zeros((height, width, 3), dtype=np.float32)
+    product = np.empty((ROWS, width, 3), dtype=np.float32)
+    for top in range(0, height, ROWS):
+        rows = out[top : top + ROWS]
+        for place, weight in enumerate(weights):
+            y, x = (top + place, 0) if axis == 0 else (top, place)
+            shifted = padded[y : y + len(rows), x : x + width]
+            rows += np.multiply(shifted, weight, out=product[: len(rows)])
+    return out
 
 
 def _enlarged(pixels: NDArray[Any], width: int, height: int, box: Box) -> NDArray[Any]:

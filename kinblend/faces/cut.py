@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kinblend.faces.alignment import align_with_landmarks
-from kinblend.faces.quality import SMALL, FaceQuality, measure_quality
+from kinblend.faces.alignment import align_many, align_with_landmarks, face_square
+from kinblend.faces.quality import SIDE, SMALL, FaceQuality, measure_quality
 from kinblend.faces.select import DetectedFace, find_face
 from kinblend.faces.upscale import OFF, enlarge_face
 from kinblend.types import AlignedFace
@@ -33,6 +33,11 @@ def cut_face(
     enlarges a face of less than 256 pixels; None for none. Raises `FaceError`.
     """
     found = find_face(image, face=face, name=name)
-    quality = measure_quality(image, found.landmarks)
+    seen, crop = align_many(image, found.landmarks, [SIDE, size])
+    quality = measure_quality(image, found.landmarks, crop=seen)
     image, landmarks, enlarged = enlarge_face(image, found.landmarks, upscaler or OFF, SMALL)
-    return CutFace(align_with_landmarks(image, landmarks, size), found, replace(quality, enlarged=enlarged))
+    if enlarged == 1:
+        aligned = AlignedFace(crop, face_square(landmarks).into_crop(landmarks, size))
+    else:
+        aligned = align_with_landmarks(image, landmarks, size)
+    return CutFace(aligned, found, replace(quality, enlarged=enlarged))

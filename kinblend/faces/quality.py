@@ -119,13 +119,16 @@ class FaceQuality:
         return values | {"warnings": list(self.warnings)}
 
 
-def measure_quality(image: Image, landmarks: NDArray[Any], size: tuple[int, int] | None = None) -> FaceQuality:
+def measure_quality(
+    image: Image, landmarks: NDArray[Any], size: tuple[int, int] | None = None, crop: Image | None = None
+) -> FaceQuality:
     """The quality of the face with these landmarks, float [68, 2] in pixels of the RGB picture.
 
     size: how large the photograph is, where `image` is the part of it that begins in its upper left corner.
-    Raises `FaceError`.
+    crop: the face as `align` cuts it at `SIDE` pixels; None: it is cut out here. Raises `FaceError`.
     """
-    crop, square, head = align(image, landmarks, SIDE), face_square(landmarks), fit_head(landmarks)
+    crop = align(image, landmarks, SIDE) if crop is None else crop
+    square, head = face_square(landmarks), fit_head(landmarks)
     points = square.into_crop(landmarks, SIDE)
     covers = see_covers(crop, points)
     return FaceQuality(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -268,11 +266,9 @@ def test_another_encoder_has_a_folder_of_its_own(whole: Path, folder: Path) -> N
     assert tree(out) == tree(whole)
 
 
-def command(folder: Path, *words: object) -> list[str]:
+def command(folder: Path, *words: object) -> list[object]:
     more = ["--out", "out", "--backbone", "morphable", "--device", "cpu", "--set", "projector.background=mother"]
-    return [
-        *map(str, (sys.executable, "-m", "kinblend.cli", "batch", folder / "couples.csv", *more, "--quiet", *words))
-    ]
+    return ["batch", folder / "couples.csv", *more, "--workers", 2, "--quiet", *words]
 
 
 def test_a_killed_batch_goes_on_and_ends_with_the_same_bytes(whole: Path, folder: Path) -> None:
@@ -281,17 +277,14 @@ def test_a_killed_batch_goes_on_and_ends_with_the_same_bytes(whole: Path, folder
     table(folder, ROWS)
     marks = (("parents/*/*.safetensors", 2), ("rows/*.safetensors", 2))
     for pattern, count in marks:
-        process = subprocess.Popen(
-            command(folder, "--workers", 2), env=site.environ, cwd=site.folder, stdout=subprocess.DEVNULL
-        )
+        process = site.start(*command(folder))
         while len(list(out.glob(pattern))) < count and process.poll() is None:
             time.sleep(0.005)
         time.sleep(random.Random(str(pattern)).uniform(0, 0.1))
         process.kill()
         process.wait()
-    done = subprocess.run(
-        command(folder, "--workers", 2, "--json"), env=site.environ, cwd=site.folder, capture_output=True, check=True
-    )
+    done = site.kinblend(*command(folder, "--json"))
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["done"] == 4
     assert tree(out) == tree(whole)
 
@@ -318,9 +311,7 @@ def test_a_row_that_kills_its_process_is_listed_and_the_rest_is_done(folder: Pat
     site, out = Site(folder.parent), folder.parent / "out"
     site.add("killer", KILLER)
     table(folder, [f"p1.png,p4.png,,killer,{seed}" for seed in (11, 12, 13, 14, 15)])
-    done = subprocess.run(
-        command(folder, "--workers", 2, "--json"), env=site.environ, cwd=site.folder, capture_output=True, check=False
-    )
+    done = site.kinblend(*command(folder, "--json"))
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout)["failures"] == {"WorkerLostError": 1}
     assert [(row["seed"], row["error"]) for row in index(out)] == [

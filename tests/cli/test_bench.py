@@ -141,16 +141,16 @@ def test_invalid_usage(pack: Path, tmp_path: Path) -> None:
         assert (code, says in error) == (2, True), error
 
 
-def test_the_parts_of_a_cold_run() -> None:
-    words = ["bench", "--step", "cold", "--precision", "fp32", "--rounds", "1", "--quiet"]
-    code, out, error = here(*words, "--json")
+def test_the_parts_of_a_cold_run(tmp_path: Path) -> None:
+    words = ["--step", "cold", "--precision", "fp32", "--rounds", "1", "--quiet"]
+    code, out, error = here("bench", *words, "--out", tmp_path / "r.json")
     assert (code, error) == (0, "")
-    [case] = json.loads(out)["cases"]
+    [case] = json.loads((tmp_path / "r.json").read_text())["cases"]
     parts = case["profile"]
     stages = {"detect", "encode", "blend", "edit", "render", "compare", "save"}
     assert stages | {"interpreter", "PyTorch", "pack", "weights", "landmarks", "leave"} <= set(parts)
     assert all(seconds >= 0 for seconds in parts.values())  # one clock for both processes
-    rows = [line.split("\t") for line in here(*words)[1].splitlines()]
+    rows = [line.split("\t") for line in out.splitlines()]
     assert [row[0] for row in rows][:2] == ["cold", "cold: interpreter"]
     assert {row[0] for row in rows} == {"cold", *(f"cold: {part}" for part in parts)}
     assert {len(row) for row in rows} == {9}

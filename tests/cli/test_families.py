@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from plugin_site import Site
+from portraits import portrait
 
-from kinblend.cli.demo import example
 from kinblend.datasets import load_trios
 
 
 def test_trios_are_encoded_once_and_what_is_lost_is_listed(tmp_path: Path) -> None:
     site = Site(tmp_path)
-    father, mother, child = (example(person) for person in ("P005", "P001", "P007"))
+    father, mother, child = (portrait(person) for person in ("P005", "P001", "P007"))
     (tmp_path / "text.jpg").write_text("no picture")
     rows = [f"A,{father},{mother},{child}", f"A,{father},{mother},text.jpg", f"B,{father},none.jpg,{child}"]
     (tmp_path / "list.csv").write_text("family,father,mother,child\n" + "\n".join(rows) + "\n")
@@ -39,7 +39,7 @@ def test_trios_of_a_folder_go_straight_into_encode(tmp_path: Path) -> None:
     site = Site(tmp_path)
     (tmp_path / "set").mkdir()
     for person, name in (("P005", "F"), ("P001", "M"), ("P007", "S"), ("P008", "D")):
-        shutil.copy(example(person), tmp_path / "set" / f"FMSD-1-{name}.jpg")
+        shutil.copy(portrait(person), tmp_path / "set" / f"FMSD-1-{name}.jpg")
     done = site.kinblend("families", "trios", "set", "--split", "0/1/0", "--out", "trios.parquet")
     assert done.returncode == 0, done.stderr
     assert "tskinface: 2 triples of 2 trios in 1 families" in done.stderr

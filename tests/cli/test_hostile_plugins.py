@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from plugin_site import Site, here
+from portraits import portrait
 
 from kinblend import Engine
-from kinblend.cli.demo import FATHER, MOTHER, example
+from kinblend.cli.demo import FATHER, MOTHER
 from kinblend.errors import PluginError
 
 RAISED = {
@@ -107,25 +108,17 @@ def test_finding_13_a_hook_that_exits_is_no_success(kind: str, tmp_path: Path) -
     for name, source in RAISED.items():
         body = "".join(f"    {line}\n" for line in source.split("\n"))
         hook = f"import kinblend\n@kinblend.hookimpl\ndef kinblend_{kind}():\n{body}"
-        site_of(tmp_path / name, hooked=hook)
-        parents = ["--father", example(FATHER), "--mother", example(MOTHER)]
+        site = site_of(tmp_path / name, hooked=hook)
+        parents = ["--father", portrait(FATHER), "--mother", portrait(MOTHER)]
         if kind == "on_error":
             parents[-1] = __file__  # no picture: the error of that is told
-        with_plugin = f"import sys; sys.path.insert(0, {str(tmp_path / name)!r})"
-        done = run_here(with_plugin, "run", *parents, "--out", tmp_path / name / "out", "--quiet")
-        code, error = done
+        done = site.kinblend("run", *parents, "--out", "out", "--quiet")
+        code, error = done.returncode, done.stderr
         assert code == (3 if kind == "on_error" else 1), error
         assert ("hooked" in error or "not a picture" in error) and error.count("\n") == 1, error
         assert not (tmp_path / name / "out" / "child.png").exists()
         if name == "exiting" and kind != "before_stage":
             break  # one of them shows that the rest is the same code
-
-
-def run_here(setup: str, *words: object) -> tuple[int, str]:
-    """In a process of its own, with modules found as `setup` says."""
-    code = f"{setup}\nfrom kinblend.cli import main\nmain()"
-    done = subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False)
-    return done.returncode, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +147,7 @@ def latents(odd: Site) -> Path:
 
 def within(site: Site, code: str) -> dict[str, str]:
     """What Python code prints as JSON, in a process that sees the plugins."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=site.environ, cwd=site.folder, capture_output=True, text=True, check=False
-    )
+    done = site.python(code)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -231,9 +222,8 @@ def test_finding_15_a_blender_that_writes_into_its_inputs_spoils_nothing(tmp_pat
     site = site_of(tmp_path, writing=WRITING)
     code = (
         "import json\nfrom kinblend import Engine\n"
-        "from kinblend.cli.demo import FATHER, MOTHER, example\n"
         "engine = Engine('morphable')\n"
-        "father, mother = engine.parent(example(FATHER)), engine.parent(example(MOTHER))\n"
+        f"father, mother = map(engine.parent, {[str(portrait(who)) for who in (FATHER, MOTHER)]!r})\n"
         "before = father.latent.code.clone()\n"
         "first = engine.run(father, mother, blender='writing', children=2)\n"
         "second = engine.run(father, mother, blender='writing', children=2)\n"

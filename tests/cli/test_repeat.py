@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from plugin_site import here
+from portraits import portrait
 
-from kinblend.cli.demo import FATHER, MOTHER, example
+from kinblend.cli.demo import FATHER, MOTHER
 
-PARENTS = ["--father", example(FATHER), "--mother", example(MOTHER), "--backbone", "morphable"]
+PARENTS = ["--father", portrait(FATHER), "--mother", portrait(MOTHER), "--backbone", "morphable"]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_same_bytes_come_again(made: Path, tmp_path: Path) -> None:
     again = ["run", "--from", made / "out" / "child.json", "--set", f"blender.file={made / 'mask.npy'}"]
-    code, _, error = here(*again, "--father", example(FATHER), "--mother", example(MOTHER), "--out", tmp_path / "b")
+    code, _, error = here(*again, "--father", portrait(FATHER), "--mother", portrait(MOTHER), "--out", tmp_path / "b")
     assert code == 0, error
     for name in ("child.png", "child-2.png", "child.safetensors", "child-2.safetensors"):
         assert (tmp_path / "b" / name).read_bytes() == (made / "out" / name).read_bytes()
@@ -38,14 +39,14 @@ def test_the_same_bytes_come_again(made: Path, tmp_path: Path) -> None:
 def test_it_says_what_it_needs(made: Path, tmp_path: Path) -> None:
     manifest = json.loads((made / "out" / "child.json").read_text())
     copy = tmp_path / "mine.jpg"
-    shutil.copy(example(FATHER), copy)
-    mask, mother = ["--set", f"blender.file={made / 'mask.npy'}"], ["--mother", example(MOTHER)]
+    shutil.copy(portrait(FATHER), copy)
+    mask, mother = ["--set", f"blender.file={made / 'mask.npy'}"], ["--mother", portrait(MOTHER)]
     father = manifest["inputs"]["father"]["sha256"]
     for words, code, said in (
         (mask, 2, f"give --father: the photograph with the SHA-256 {father}"),
         ([*mask, "--father", copy], 2, "give --mother: the photograph with the SHA-256"),
         (
-            [*mask, "--father", example(MOTHER), *mother],
+            [*mask, "--father", portrait(MOTHER), *mother],
             3,
             f"is another photograph: the father's has the SHA-256 {father}",
         ),

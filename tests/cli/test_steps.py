@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from plugin_site import Site
-from published_checkpoints import in_nvidias_names, toy, write_e4e, write_nvidia
-from recipes import cases, state_dict
+from portraits import portrait
+from published_checkpoints import in_nvidias_names, toy, write_nvidia
 
-from kinblend.cli.demo import FATHER, MOTHER, example
+from kinblend.cli.demo import FATHER, MOTHER
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """With both parents encoded."""
     site = Site(tmp_path_factory.mktemp("steps"))
     for name, person in (("father", FATHER), ("mother", MOTHER)):
-        done = site.kinblend("encode", example(person), "--out", f"{name}.safetensors")
+        done = site.kinblend("encode", portrait(person), "--out", f"{name}.safetensors")
         assert (done.returncode, done.stdout) == (0, f"{name}.safetensors\n"), done.stderr
     return site
 
@@ -41,7 +42,7 @@ def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
     ):
         done = site.kinblend(*command)
         assert done.returncode == 0, done.stderr
-    parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--quiet", "--out", "whole"]
+    parents = ["--father", portrait(FATHER), "--mother", portrait(MOTHER), "--quiet", "--out", "whole"]
     edits = ["--edit", "age=-1", "--edit", "gender=0", "--set", 'editor.keep=["smile"]']
     done = site.kinblend("run", *parents, *words, *edits, "--json")
     assert done.returncode == 0, done.stderr
@@ -54,7 +55,7 @@ def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
 
 
 def test_a_sheet_shows_everyone_once_with_a_caption(site: Site) -> None:
-    parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--quiet"]
+    parents = ["--father", portrait(FATHER), "--mother", portrait(MOTHER), "--quiet"]
     parents = parents[:-1]
     done = site.kinblend("run", *parents, "--children", 3, "--blender", "mask", "--sheet", "--out", "three")
     assert done.returncode == 0, done.stderr
@@ -66,7 +67,7 @@ def test_a_sheet_shows_everyone_once_with_a_caption(site: Site) -> None:
 
 
 def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) -> None:
-    done = site.kinblend("align", example(FATHER), "--out", "crop.png", "--size", 512)
+    done = site.kinblend("align", portrait(FATHER), "--out", "crop.png", "--size", 512)
     assert done.returncode == 0, done.stderr
     picture = opened(site.folder / "crop.png")
     assert picture.size == (512, 512)
@@ -84,7 +85,7 @@ def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) 
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        (["project", example(FATHER)], 2, "can't project an image; use encode"),
+        (["project", portrait(FATHER)], 2, "can't project an image; use encode"),
         (["edit", "father.safetensors", "--edit", "wings=1"], 2, "can't move 'wings'"),
         (["blend", "father.safetensors", "none.safetensors"], 3, "none.safetensors does not exist"),
         (
@@ -92,7 +93,7 @@ def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) 
             2,
             "only options of blender",
         ),
-        (["encode", example(FATHER), "--aligned", "--backbone", "nobody"], 4, "there is no pack 'nobody'"),
+        (["encode", portrait(FATHER), "--aligned", "--backbone", "nobody"], 4, "there is no pack 'nobody'"),
         (["run", "--father", "x.jpg", "--mother", "y.jpg", "--quiet"], 3, "x.jpg"),
         (["render", "father.safetensors", "other/father.safetensors"], 2, "the same file name"),
         (["train", "backbone", "morphable"], 2, "faces"),
@@ -116,18 +117,14 @@ def test_a_latent_of_another_backbone_is_refused_by_name(site: Site) -> None:
 
 
 @pytest.fixture(scope="module")
-def imported(site: Site) -> str:
+def imported(site: Site, e4e_pack: Path) -> str:
     """A StyleGAN2 backbone with made-up weights, imported by the command."""
-    path = site.folder / "e4e-256.pt"
-    write_e4e(path, state_dict("e4e_256"), cases("e4e_256")["latent_avg"])
-    done = site.kinblend("models", "import", path)
-    assert done.returncode == 0, done.stderr
-    path.unlink()
-    return "e4e-256"
+    shutil.copytree(e4e_pack, site.folder / "home" / "packs" / e4e_pack.name, copy_function=os.link)
+    return e4e_pack.name
 
 
 def test_an_imported_backbone_runs_end_to_end(imported: str, site: Site) -> None:
-    parents = ["--father", example(FATHER), "--mother", example(MOTHER), "--backbone", imported]
+    parents = ["--father", portrait(FATHER), "--mother", portrait(MOTHER), "--backbone", imported]
     for out in ("gan-a", "gan-b"):
         done = site.kinblend(
             "run", *parents, "--blender", "layer", "--set", 'blender.shares={"coarse":1}', "--out", out
@@ -153,7 +150,7 @@ def test_projection_can_be_interrupted_and_gone_on_with(site: Site) -> None:
     write_nvidia(site.folder / "small.pkl", in_nvidias_names(toy(32)))
     assert site.kinblend("models", "import", "small.pkl", "--name", "small").returncode == 0
     crop = site.folder / "target.png"
-    opened(example(FATHER)).resize((256, 256)).save(crop)
+    opened(portrait(FATHER)).resize((256, 256)).save(crop)
     words = ["project", str(crop), "--aligned", "--backbone", "small"]
     command = [sys.executable, "-m", "kinblend.cli", *words, "--steps", "100000", "--out", "first.safetensors"]
     with subprocess.Popen(command, env=site.environ, cwd=site.folder, stderr=subprocess.PIPE, text=True) as process:

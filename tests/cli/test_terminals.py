@@ -12,6 +12,7 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plugin_site import Site, here
+from portraits import portrait
 
 from kinblend.cli import streams
 from kinblend.cli.app import app
@@ -197,7 +198,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 def test_photographs_by_place_are_those_by_flags_and_latents_do_as_well(site: Site) -> None:
-    parents, more = [example(FATHER), example(MOTHER)], ["--no-judge", "--quiet", "--json"]
+    parents, more = [portrait(FATHER), portrait(MOTHER)], ["--no-judge", "--quiet", "--json"]
     assert site.kinblend("encode", parents[0], "--out", "f.safetensors").returncode == 0
     ways = {
         "place": [*parents],
@@ -214,7 +215,7 @@ def test_photographs_by_place_are_those_by_flags_and_latents_do_as_well(site: Si
 
 
 def test_children_are_made_again_beside_the_folder_that_their_manifest_lies_in(site: Site) -> None:
-    parents = [example(FATHER), example(MOTHER), "--no-judge"]
+    parents = [portrait(FATHER), portrait(MOTHER), "--no-judge"]
     assert site.kinblend("run", *parents).returncode == 0
     for number in (2, 3):
         done = site.kinblend("run", *parents, "--from", "out/child.json")
@@ -231,7 +232,7 @@ def test_children_of_others_are_seen_before_the_work(site: Site) -> None:
 
 
 def test_an_earlier_run_is_replaced_and_that_is_said(site: Site) -> None:
-    parents, said = [example(FATHER), example(MOTHER), "--no-judge", "--out", "twice"], []
+    parents, said = [portrait(FATHER), portrait(MOTHER), "--no-judge", "--out", "twice"], []
     for words in (["--children", 3, "--blender", "mask", "--sheet"], ["--seed", 5]):
         done = site.kinblend("run", *parents, *words)
         assert done.returncode == 0, done.stderr
@@ -249,7 +250,7 @@ def test_an_earlier_run_is_replaced_and_that_is_said(site: Site) -> None:
 
 def test_what_is_said_of_a_run(site: Site) -> None:
     done = site.kinblend(
-        "run", example(FATHER), example(FATHER), "--children", 2, "--edit", "age=75y", "--out", "said"
+        "run", portrait(FATHER), portrait(FATHER), "--children", 2, "--edit", "age=75y", "--out", "said"
     )
     assert done.returncode == 0, done.stderr
     for words in (

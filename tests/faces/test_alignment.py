@@ -11,7 +11,7 @@ from PIL import Image
 
 from kinblend.errors import FaceError
 from kinblend.faces import align, align_with_landmarks
-from kinblend.faces.alignment import face_square
+from kinblend.faces.alignment import align_many, face_square
 
 DATA = Path(__file__).parents[1] / "data" / "ffhq_align"  # synthetic noise pictures, made for this purpose
 LANDMARKS = {name: np.array(points) for name, points in json.loads((DATA / "landmarks.json").read_text()).items()}
@@ -52,6 +52,12 @@ def test_other_sizes(side: int) -> None:
     image = Image.open(DATA / "pad_topleft.png")
     assert align(image, LANDMARKS["pad_topleft"], side).size == (side, side)
     assert align(image, LANDMARKS["pad_topleft"], 64, transform_size=256).size == (64, 64)
+
+
+def test_several_sizes_at_once_are_those_one_by_one() -> None:
+    image, points = Image.open(DATA / "pad_topleft.png").convert("RGB"), LANDMARKS["pad_topleft"]
+    for size, crop in zip((32, 64, 1024), align_many(image, points, (32, 64, 1024)), strict=True):
+        assert crop.tobytes() == align(image, points, size).tobytes()
 
 
 def test_refused_landmarks() -> None:

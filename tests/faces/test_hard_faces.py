@@ -107,11 +107,16 @@ def test_a_head_cut_a_little_is_warned_of(side: str, share: float) -> None:
 # --- covered, tongues, eyes
 
 
-@pytest.mark.parametrize("kind", list(HIDDEN))
+COVERS = [
+    *((kind, colour) for kind in ("mask", "fingers", "cup") for colour in ("#203040", "#a8cfe5", "#a06a50")),
+    ("sunglasses", "#101418"),
+    ("fringe", "#2a1c14"),
+]
+
+
+@pytest.mark.parametrize(("kind", "colour"), COVERS)
 @pytest.mark.parametrize("person", ["P001", "P002", "P007", "P009"])
-@pytest.mark.parametrize("colour", ["#203040", "#a8cfe5", "#a06a50"])
 def test_what_hides_a_face_is_named(kind: str, person: str, colour: str) -> None:
-    colour = "#101418" if kind == "sunglasses" else "#2a1c14" if kind == "fringe" else colour
     quality = cut_face(covered(person, kind, colour), 256).quality
     assert HIDDEN[kind] <= set(quality.covered)
     [line] = [line for line in quality.warnings if "covers" in line]
@@ -173,6 +178,11 @@ def test_a_large_face_is_not_enlarged() -> None:
 
 
 # --- the record
+
+
+def test_the_quality_is_that_of_the_photograph_whatever_is_cut_out() -> None:
+    cut_out = cut_face(photograph("P004"), 512)
+    assert cut_out.quality == measure_quality(photograph("P004"), cut_out.found.landmarks)
 
 
 def test_the_record_is_json_and_its_figures_are_those_of_the_head() -> None:

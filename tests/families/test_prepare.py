@@ -6,8 +6,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from importlib.util import find_spec
@@ -47,13 +45,6 @@ def people(folder: Path, families: int, side: int = 128) -> None:
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def start(site: Site, *words: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "kinblend.cli", "prepare", "set", *WORDS, *words, "--quiet"]
-    return subprocess.Popen(
-        command, env=site.environ, cwd=site.folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
 
 
 def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path: Path) -> None:
@@ -189,14 +180,15 @@ def killed_and_resumed(folder: Path, kills: int, most: int, *words: str) -> None
     most: records that a run may write before it is killed; the number is drawn.
     """
     whole, torn = Site(folder / "whole"), Site(folder / "torn")
+    command = ("prepare", "set", *WORDS, *words, "--quiet")
     for site in (whole, torn):
         site.folder.mkdir()
         shutil.copytree(folder / "set", site.folder / "set")
-    assert start(whole, *words).wait() == 0
+    assert whole.start(*command).wait() == 0
     draw, cut_short = random.Random(1), 0
     for _ in range(kills):
         before, enough = records(torn), draw.randint(1, most)
-        with start(torn, *words) as process:
+        with torn.start(*command) as process:
             while process.poll() is None and len(records(torn)) < len(before) + enough:
                 time.sleep(0.03)
             cut_short += process.poll() is None
@@ -206,7 +198,7 @@ def killed_and_resumed(folder: Path, kills: int, most: int, *words: str) -> None
         redone = [path for path, when in before.items() if now[path] != when]
         assert len(redone) <= 16 * 2  # at most the chunk that each process had in hand
     assert cut_short >= kills / 2
-    assert start(torn, *words).wait() == 0
+    assert torn.start(*command).wait() == 0
     assert tree(torn.folder / "out") == tree(whole.folder / "out")
 
 

@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import fork_server
 import torch
 from fuzz.outcome import Outcome
 from PIL import Image
@@ -130,12 +130,10 @@ def remove_whole(site: Site, command: Command, whole: dict[str, str]) -> None:
         remove(site.folder / command.out)
 
 
-def start(site: Site, command: Command) -> subprocess.Popen:
+def start(site: Site, command: Command) -> subprocess.Popen | fork_server.Forked:
     """The command, without a word, in its site."""
-    words = [sys.executable, "-m", "kinblend.cli", *command.words.split(), "--quiet"]
-    environ = site.environ | {"OMP_NUM_THREADS": "1"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(words, cwd=site.folder, env=environ, **quiet)
+    words, environ = [*command.words.split(), "--quiet"], site.environ | {"OMP_NUM_THREADS": "1"}
+    return fork_server.start(words, environ, site.folder)
 
 
 def tree(folder: Path) -> dict[str, str]:

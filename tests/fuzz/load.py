@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 import random
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fork_server
 import torch
 from fuzz.outcome import Outcome
+from portraits import portrait
 from torch import nn
 
 from kinblend import DevicePool, Engine
-from kinblend.cli.demo import FATHER, MOTHER, example
+from kinblend.cli.demo import FATHER, MOTHER
 from kinblend.errors import DeviceMemoryError
 
 KIB = 1024
@@ -64,11 +65,14 @@ def leases(share: float, folder: Path) -> Outcome:
 def processes_and_threads(share: float, folder: Path) -> Outcome:
     """Five processes, and eight threads that share an engine with and without a budget: the same bytes as one."""
     found = Outcome()
-    words = [sys.executable, "-c", WATCHED, "run", "--backbone", "morphable", "--quiet"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    parents = ["--father", str(example(FATHER)), "--mother", str(example(MOTHER))]
-    started = [subprocess.Popen([*words, *parents, "--out", str(folder / str(n))], **quiet) for n in range(5)]
-    said = [line for process in started for line in process.communicate()[1].splitlines()]
+    parents = ["--father", str(portrait(FATHER)), "--mother", str(portrait(MOTHER))]
+    words = ["run", "--backbone", "morphable", "--quiet", *parents, "--out"]
+
+    def watched(number: int) -> str:
+        return fork_server.run_code(WATCHED, [*words, str(folder / str(number))], os.environ, folder).stderr
+
+    with ThreadPoolExecutor(5) as threads:
+        said = [line for error in threads.map(watched, range(5)) for line in error.splitlines()]
     made = {hashlib.sha256((folder / str(n) / "child.png").read_bytes()).hexdigest() for n in range(5)}
     found.count(len(made) == 1, "five processes made different children")
     found.count(not said, f"a process said {said}")
@@ -85,5 +89,5 @@ def processes_and_threads(share: float, folder: Path) -> Outcome:
 
 def child(engine: Engine, seed: int) -> str:
     """The hash of a child's picture."""
-    [made] = engine.run(example(FATHER), example(MOTHER), seed=seed).children
+    [made] = engine.run(portrait(FATHER), portrait(MOTHER), seed=seed).children
     return hashlib.sha256(made.image.tobytes()).hexdigest()

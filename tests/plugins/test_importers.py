@@ -44,6 +44,17 @@ def test_a_checkpoint_of_a_training_and_a_bare_state_dict(tmp_path: Path) -> Non
     )
 
 
+def test_tensors_that_share_memory_are_each_written_whole(tmp_path: Path) -> None:
+    state = in_rosinalitys_names(toy(32))
+    state["noises.noise_2"] = state["noises.noise_1"]
+    whole = torch.cat([tensor.flatten() for tensor in state.values()]).split([t.numel() for t in state.values()])
+    parts = {name: part.view(state[name].shape) for name, part in zip(state, whole, strict=True)}
+    for name, tensors in (("tied", state), ("parts", parts)):
+        torch.save(tensors, tmp_path / f"{name}.pt")
+        found = load_file(imported(tmp_path / f"{name}.pt", name).files["generator.safetensors"])
+        assert all(torch.equal(found[key], tensor) for key, tensor in state.items())
+
+
 def test_noise_maps_that_old_files_lack_are_drawn_once(tmp_path: Path) -> None:
     state = {k: v for k, v in in_rosinalitys_names(toy(32)).items() if not k.startswith("noises.")}
     write_rosinality(tmp_path / "old.pt", state)

@@ -121,7 +121,7 @@ def _align_or_lose(work: Work, options: PrepareOptions) -> StageResult:
 def _align(work: Work, options: PrepareOptions) -> StageResult:
     import numpy as np
 
-    from kinblend.faces.alignment import align as cut
+    from kinblend.faces.alignment import align_many
     from kinblend.faces.landmarks import landmarker, predict, upright_view
     from kinblend.faces.quality import beyond_edge, check_whole, count_outside, measure_quality
     from kinblend.imaging.decode import read_image
@@ -146,7 +146,8 @@ def _align(work: Work, options: PrepareOptions) -> StageResult:
         outside=count_outside(whole, tuple(found["picture"])),
         beyond=beyond_edge(whole, tuple(found["picture"])),
     )
-    crops = {crop_suffix(size): png(cut(image, chosen, size)) for size in options.sizes}
+    cut = align_many(image, chosen, options.sizes)
+    crops = {crop_suffix(size): png(crop) for size, crop in zip(options.sizes, cut, strict=True)}
     pose = {name: round(float(getattr(quality, name)), 2) for name in ("yaw", "pitch", "roll")}
     by = "detector" if own is None else "landmarker"
     record = {"by": by, "landmarks": np.round(chosen, 3).tolist(), "face_quality": quality.record(), **pose}

@@ -57,6 +57,9 @@ def blender(
         list[str] | None,
         typer.Option(help="NAME=STRATEGY:FILE: a strategy with these weights as well, reported as NAME; repeatable."),
     ] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option(help="A strategy to evaluate, or a variant of one; repeatable; default: all.")
+    ] = None,
     per_family: Annotated[int, typer.Option(min=1, help="Trios of each test family at most.")] = 3,
     pictures: Annotated[int, typer.Option(min=1, help="Trios looked at for diversity, detection, attributes.")] = 100,
     identity: Annotated[
@@ -77,7 +80,7 @@ def blender(
 
     loaded, all_trios = load_encoded(trios, backbone, seed, identity)
     rows = work.select_test_rows(all_trios, seed, per_family)
-    strategies = work.default_strategies(loaded, added, log)
+    strategies = work.default_strategies(loaded, added, log, strategy or ())
     report = work.evaluate(loaded, all_trios, rows, strategies, pictures, log)
     for path in write_evaluation(out, report):
         log(f"wrote {path}")

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kinblend.backbone import make_plugin
-from kinblend.errors import InputError, WeightsMissingError
+from kinblend.errors import InputError, UsageError, WeightsMissingError
 from kinblend.evaluation.attributes import SIDE, Dominance, TrueChildren, dominances, measure, one_row_each
 from kinblend.evaluation.bootstrap import Estimate, over_families
 from kinblend.evaluation.retrieval import Scores, candidates, scores, siblings
@@ -49,23 +49,35 @@ class Metrics:
 
 
 def default_strategies(
-    backbone: Backbone, added: Mapping[str, Strategy] | None = None, progress: Progress | None = None
+    backbone: Backbone,
+    added: Mapping[str, Strategy] | None = None,
+    progress: Progress | None = None,
+    only: Sequence[str] = (),
 ) -> dict[str, Strategy]:
     """Every registered strategy and its variants (`PluginSpec.variants`), and those that are added.
 
-    added: name → strategy and options. A strategy that the pack has no weights for is left out; progress is told so.
+    added: name → strategy and options. only: names of the registered ones to take; default: all. A strategy that the
+    pack has no weights for is left out; progress is told so. Raises `UsageError` for a name that there is not.
     """
-    found: dict[str, Strategy] = {}
+    known: dict[str, Strategy] = {}
     for spec in load_plugins()["blender"]:
-        tried: dict[str, Mapping[str, Any]] = {spec.name: {}, **spec.variants}
-        for name, options in tried.items():
-            try:
-                make_plugin("blender", spec.name, backbone.context, options)
-            except WeightsMissingError as error:
-                if progress is not None:
-                    progress(f"left out: {error}")
-                continue
-            found[name] = (spec.name, options)
+        known |= {
+            spec.name: (spec.name, {}),
+            **{name: (spec.name, options) for name, options in spec.variants.items()},
+        }
+    if missing := [name for name in only if name not in known]:
+        raise UsageError(f"there is no strategy {missing[0]!r} to evaluate; there are: {', '.join(known)}")
+    found: dict[str, Strategy] = {}
+    for name, (strategy, options) in known.items():
+        if only and name not in only:
+            continue
+        try:
+            make_plugin("blender", strategy, backbone.context, options)
+        except WeightsMissingError as error:
+            if progress is not None:
+                progress(f"left out: {error}")
+            continue
+        found[name] = (strategy, options)
     return found | dict(added or {})
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kinblend import LatentSpace, load_backbone
 from kinblend.datasets import Trios
-from kinblend.errors import InputError
+from kinblend.errors import InputError, UsageError
 from kinblend.evaluation.blender import BlenderEvaluator, couples, default_strategies, evaluate, select_test_rows
 from kinblend.evaluation.blender_report import _dominance, auc_rows, write_evaluation
 from kinblend.evaluation.bootstrap import _choices, over_families
@@ -110,7 +110,10 @@ def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
         embedding = identity.embed_pictures(backbone.projector.synthesize(father, size=identity.input_side)).clone()
     names = [f"F{row}" for row in range(6)]
     trios = Trios(father, mother, father, embedding, names, backbone.space, ["test"] * 6, embedding, -embedding)
-    strategies = {name: default_strategies(backbone)[name] for name in ("father alone", "mother alone", "mask")}
+    strategies = default_strategies(backbone, only=("father alone", "mother alone", "mask"))
+    assert set(strategies) == {"father alone", "mother alone", "mask"}
+    with pytest.raises(UsageError, match=r"no strategy 'averages' to evaluate; there are: .*average"):
+        default_strategies(backbone, only=("mask", "averages"))
     report = evaluate(backbone, trios, list(range(6)), strategies, pictures=2)
     auc = {name: line["figures"]["auc"]["mean"] for name, line in report["strategies"].items()}
     assert auc["father alone"] == 1

@@ -182,7 +182,11 @@ def test_an_unknown_name_leads_to_the_plugins_that_were_left_out(site: Site) -> 
             "mask",
             ["by=\tgroup, dimension, layer or element\tgroup\t", "share=\t0 to 1\t0.5", "run=\tat least 1"],
         ),
-        ("blenders", "likeness", ["identity=\tdlib, facenet, mobilefacenet or faceplugin\tdlib", "weights=\ta file\t\t"]),
+        (
+            "blenders",
+            "likeness",
+            ["identity=\tdlib, facenet, mobilefacenet or faceplugin\tdlib", "weights=\ta file\t\t"],
+        ),
         ("blenders", "layer", ["shares=\ta mapping (0 to 1 each), a list (0 to 1 each) or a file"]),
         ("commands", "fit-heads", ["GENERATOR\ta file\trequired", "--pictures\tat least 20\t240"]),
         ("commands", "pack-faces", ["--size\ta whole number\t128", "--json\ttrue or false"]),

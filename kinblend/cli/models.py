@@ -109,12 +109,13 @@ def pull(
 def _tell_installed(name: str, folder: Path, as_json: bool) -> None:
     from kinblend.pack_import import remove_strays
 
-    log(f"{name} is installed already")
+    pack = _find(name)
+    log(f"{name} is installed already; to get what a newer kinblend brings for it, remove {pack.folder} and pull again")
     remove_strays(load_settings().packs)
     if folder.is_dir() and not folder.is_symlink():  # of a process that was killed after the import
         shutil.rmtree(folder, ignore_errors=True)
         _remove_empty(folder.parent)
-    _tell(_find(name), as_json)
+    _tell(pack, as_json)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kinblend.device.memory import DeviceMemory
-from kinblend.interfaces import require_values
 
 if TYPE_CHECKING:
     import torch
@@ -55,11 +54,9 @@ class Placement:
         are modules that are used only by being called, and each is on the device for the time of its call.
     may_cache_weights: whether its modules may keep there what they make of their weights to be faster. Those that do
         say how much it is (`weight_cache_bytes(device, dtype)`) and let it go (`allow_weight_cache(False)`).
-    Raises `PluginError` for a module with tensors on torch's meta device.
     """
 
     def __init__(self, module: nn.Module, dtype: torch.dtype, memory: DeviceMemory, room: int | None = None) -> None:
-        require_values(module, type(module).__name__)
         self.module, self.dtype, self.memory, self.leases = module, dtype, memory, 0
         slots = list(_slots(module, dtype, memory))
         parts: Sequence[nn.Module] = getattr(module, "offloadable_blocks", ())

@@ -18,6 +18,7 @@ from kinblend.device.placement import Placement
 from kinblend.device.precision import dtype_of, parse_precision
 from kinblend.device.sizes import format_size, parse_size
 from kinblend.errors import DeviceMemoryError, UsageError
+from kinblend.interfaces import require_values
 
 if TYPE_CHECKING:
     import torch
@@ -223,6 +224,7 @@ class DevicePool:
             return placement
         if placement:
             self._evict(key)
+        require_values(module, name or type(module).__name__)
         placement = Placement(module, dtype, self.memory, self.budget)
         placement.may_cache_weights = placement.may_cache_weights and self._would_fit(placement.size)
         self._make_room(placement.size)

@@ -110,9 +110,7 @@ def _tell_installed(name: str, folder: Path, as_json: bool) -> None:
     from kinblend.pack_import import remove_strays
 
     pack = _find(name)
-    log(
-        f"{name} is installed already; to get what a newer kinblend brings for it, remove {pack.folder} and pull again"
-    )
+    log(f"{name} is installed already; to import it anew with this kinblend, remove {pack.folder} and pull again")
     remove_strays(load_settings().packs)
     if folder.is_dir() and not folder.is_symlink():  # of a process that was killed after the import
         shutil.rmtree(folder, ignore_errors=True)

@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kinblend import LatentSpace
+from kinblend.blend import weighted_sum
 from kinblend.datasets import Trios
-from kinblend.interfaces import weighted_sum
 from kinblend.process import HUGE_PAGES
 from kinblend_plugins.blenders.bridge import Projection
 from kinblend_plugins.blenders.network import AdaptiveDimensionWeightModel

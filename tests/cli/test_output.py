@@ -179,7 +179,7 @@ def test_help_names_folders_and_reads_as_sentences() -> None:
         here(*words, "--help", COLUMNS=200)[1] for words in (["analyze"], ["train", "blender", "likeness"], ["run"])
     )
     assert re.search(r"--out +FOLDER +Folder for report", analyze)
-    assert "Train the regression of the blender `likeness`" in " ".join(likeness.split())
+    assert "Train the heredity of the blender `likeness`" in " ".join(likeness.split())
     [panel] = [part for part in run.split("╭─ ")[1:] if "--upscale" in part]
     assert panel.startswith("Photographs")
 

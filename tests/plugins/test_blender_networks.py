@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
+from kinblend.blend import weighted_sum
 from kinblend.datasets import Trios
 from kinblend.errors import InputError, OptionError, UnsupportedError
-from kinblend.interfaces import weighted_sum
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.displacement import DisplacementModel, predict
 from kinblend_plugins.blenders.heredity import Heredity, save_heredity

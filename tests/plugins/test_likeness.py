@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from kinblend import Backbone, Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
+from kinblend.blend import weighted_sum
 from kinblend.errors import OptionError, UnsupportedError, WeightsMissingError
 from kinblend.identity import load_identity
-from kinblend.interfaces import weighted_sum
 from kinblend_plugins.blenders.heredity import Heredity, save_heredity
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from kinblend import Blend, Context, LatentSpace
 from kinblend.backbone import make_plugin
+from kinblend.blend import weighted_sum
 from kinblend.errors import CheckpointError, WeightsMissingError
-from kinblend.interfaces import weighted_sum
 
 CASE = cases("original_blends")
 CONTEXT = Context(LatentSpace("test", 18, 512, "0" * 64))

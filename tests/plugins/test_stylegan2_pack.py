@@ -13,10 +13,10 @@ from toy_faces import picture, pixels, session, tiny, write_faces
 
 from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
+from kinblend.blend import weighted_sum
 from kinblend.errors import CheckpointError, LatentShapeError
 from kinblend.identity import load_identity
 from kinblend.imaging import to_batch
-from kinblend.interfaces import weighted_sum
 from kinblend.packs import write_description
 from kinblend.testing import EncoderContract, ProjectorContract
 from kinblend_plugins.stylegan2.names import to_nvidia, translate

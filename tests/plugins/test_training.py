@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
+from kinblend.blend import weighted_sum
 from kinblend.datasets import Trios, load_trios
 from kinblend.errors import CorruptFileError, InputError, LatentSpaceError, UnsupportedError, UsageError
 from kinblend.evaluation.blender import BlenderEvaluator
 from kinblend.families.trio_list import read_trio_list
 from kinblend.families.trios import save_trios
-from kinblend.interfaces import weighted_sum
 from kinblend.plugins import load_plugins
 from kinblend.training.checkpoint import Checkpoints
 from kinblend_plugins.blenders.bridge import Projection, Render

@@ -111,7 +111,7 @@ def kinblend_register_trainers(register: Callable[[kinblend.PluginSpec], None]) 
     register(
         kinblend.PluginSpec(
             "likeness",
-            "the regression of the blender `likeness`, from families: what is inherited of a face embedding",
+            "the heredity of the blender `likeness`, from families: which child to expect of two face embeddings",
             f"{_TRAINING}.heredity:train",
             f"{_TRAINING}.options:HeredityOptions",
             trains="blender",

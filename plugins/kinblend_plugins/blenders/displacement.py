@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinblend.interfaces import weighted_sum
+from kinblend.blend import weighted_sum
 
 GROUPS = 6  # of neighbouring layers: W+ codes hardly differ within one
 UNLIKE = 30.0  # how soon two parents count as two people: their embeddings' squared distance is above 0.1

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from kinblend import Blend, Blender, Context, WeightMap
+from kinblend.blend import weighted_sum
 from kinblend.checkpoints import build_network, read_torch, validate_tensors
 from kinblend.errors import CheckpointError, OptionError, WeightsMissingError
-from kinblend.interfaces import weighted_sum
 from kinblend_plugins.blenders.displacement import predict
 from kinblend_plugins.blenders.edits import Edits, split_state
 from kinblend_plugins.blenders.int8_state import unpack

@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kinblend.blend import weighted_sum
 from kinblend.checkpoints import build_network
 from kinblend.datasets import Trios
 from kinblend.files import replacing
-from kinblend.interfaces import weighted_sum
 from kinblend.tensor_files import load_file
 
 Bridge = Callable[[Tensor], Tensor]

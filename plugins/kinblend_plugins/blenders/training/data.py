@@ -95,12 +95,6 @@ class Families:
                 torch.cat([one.codes for one in people]), torch.cat([one.embeddings for one in people])
             )
 
-    @property
-    def codes(self) -> Tensor:
-        """Of everyone who is learned from, [n, L, D]."""
-        rows = self.parts["train"]
-        return torch.cat([self.father[rows], self.mother[rows]]) if self._people is None else self._people.codes
-
     def auc(self, found: Tensor, part: str) -> float:
         """Of predictions for a part's rows, as `evaluate blender` computes it; NaN without other families."""
         rows = self.parts[part]

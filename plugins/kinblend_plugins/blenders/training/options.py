@@ -83,7 +83,9 @@ class TrainOptions(BaseModel):
         None, description="weights to begin from, of the same head, for example those trained through a proxy"
     )
     edits: Names = Field((), description="attributes whose strengths are learned too: age,gender,smile")
-    epochs: int = Field(20, ge=0, description="at most; the best one is kept. 0 writes the untrained network")
+    epochs: int = Field(
+        20, ge=0, description="at most; the best one is kept. 0: the untrained network, fitted for displacement"
+    )
     patience: int = Field(5, ge=1, description="epochs without a better validation before it ends")
     select: Literal["loss", "auc"] = Field("loss", description="what makes an epoch the best, on validation families")
     batch: int = Field(16, ge=2, description="trios at a time")

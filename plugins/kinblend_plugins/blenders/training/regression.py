@@ -1,6 +1,7 @@
 """Fits the head `displacement` to families: two ridge regressions, and the heredity that ranks true children first.
 
-No picture is rendered but to choose how far to go. What a regression of codes on embeddings moves, moves as people
+The regressions are Hoerl and Kennard's (1970, "Ridge regression: biased estimation for nonorthogonal problems"). No
+picture is rendered but to choose how far to go. What a regression of codes on embeddings moves, moves as people
 differ; a gradient through picture and identity network would find what only that network sees.
 """
 
@@ -63,7 +64,7 @@ def fit(
     with torch.enable_grad():
         change = choose(trios, both, children, seed, log).change.state_dict()
     scores = {}
-    for strength in STRENGTHS:
+    for strength in STRENGTHS if change["weight"].any() else (0.0,):  # all alike where nothing was learned
         _set_heredity(network, change, strength)
         scores[strength] = judge()
         log(f"strength {strength}: AUC {scores[strength]:.4f}")

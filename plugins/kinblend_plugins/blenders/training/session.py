@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from kinblend.blend import weighted_sum
 from kinblend.datasets import Trios
-from kinblend.interfaces import weighted_sum
 from kinblend.training.checkpoint import Checkpoints
 from kinblend.training.early_stopping import EarlyStopping
 from kinblend.training.moving_average import averaged_copy, update_average
@@ -48,8 +48,6 @@ class Session:
         self.families = Families(options, trios, mirrored, known, drawn)
         size = trios.embedding.shape[1]
         self.network = ChildModel(options, trios.space.layers, trios.space.dim, steps or {}, size)
-        if isinstance(self.network.weights, DisplacementModel):
-            self.network.weights.measure(self.families.codes)
         if options.start is not None:
             self.network.weights.load_state_dict(read_weights(options.start))
         self.average = averaged_copy(self.network)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinblend.interfaces import weighted_sum
+from kinblend.blend import weighted_sum
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.data import Batch
 from kinblend_plugins.blenders.training.session import Session

@@ -23,6 +23,7 @@ from kinblend.cli import (
     steps,
     study,
     train,
+    traverse,
 )
 from kinblend.cli.command import App
 from kinblend.cli.output import tell_more
@@ -61,6 +62,7 @@ app.command("prepare", rich_help_panel=FAMILIES)(prepare.prepare)
 app.add_typer(train.app, name="train", rich_help_panel=TRAIN)
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel=TRAIN)
 app.command("analyze", rich_help_panel=TRAIN)(analyze.analyze)
+app.command("traverse", rich_help_panel=TRAIN)(traverse.traverse)
 app.add_typer(study.app, name="study", rich_help_panel=TRAIN)
 app.command("doctor", rich_help_panel=PLUGINS)(doctor.doctor)
 app.command("plugins", rich_help_panel=PLUGINS)(plugins.plugins)

@@ -89,6 +89,7 @@ WRITERS = {
     "study prepare": ["study", "prepare", "no.csv"],
     "study analyze": ["study", "analyze", "no"],
     "analyze": ["analyze", "--trios", "no.safetensors"],
+    "traverse": ["traverse", "1:2"],
     "evaluate blender": ["evaluate", "blender", "--trios", "no.safetensors"],
     "train blender": ["train", "blender", "learned", "--trios", "no.safetensors"],
 }

@@ -7,11 +7,13 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -24,6 +26,11 @@ Result = TypeVar("Result")
 MEMORY_EACH = 600 * 2**20  # bytes of a process, beside the weights of its models
 
 
+@dataclass(frozen=True)
+class Lost:
+    """There is no result: the processes that began with the job were killed, one after the other."""
+
+
 class Workers(Protocol):
     """What does jobs for others, here or elsewhere."""
 
@@ -31,6 +38,13 @@ class Workers(Protocol):
         """The results of `work`, a module's function, as they come, in any order.
 
         Raises `WorkerLostError` where a process was killed; `run` can be called again afterwards.
+        """
+        ...
+
+    def survive(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | Lost]]:
+        """Jobs and their results, whatever happens to processes: jobs of a killed one are done again.
+
+        Raises `WorkerLostError` where no process can even begin.
         """
         ...
 
@@ -48,6 +62,10 @@ class ThisProcess:
             yield from map(work, jobs)
         finally:
             torch.set_num_threads(threads)
+
+    def survive(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | Lost]]:
+        """See `Workers.survive`. If this process is killed, nothing survives."""
+        yield from zip(jobs, self.run(work, jobs), strict=True)
 
 
 class LocalWorkers:
@@ -86,6 +104,23 @@ class LocalWorkers:
                 "so: it goes on where it was ended"
             ) from None
 
+    def survive(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | Lost]]:
+        """See `Workers.survive`. Jobs of a killed process are done again, alone; one that is alone in its process
+        when that is killed once more is the cause, and is lost."""
+        left = dict(enumerate(jobs))
+        while left:
+            with TemporaryDirectory(prefix="kinblend-claims-") as claims:
+                try:
+                    for number, result in self.run(partial(_claimed, work, claims), list(left.items())):
+                        yield left.pop(number), result
+                except WorkerLostError:
+                    begun = sorted(_begun(Path(claims)) & left.keys())
+                    if not begun:
+                        raise
+                    for number in begun:
+                        job = left.pop(number)
+                        yield job, _alone(work, job)
+
     def _submitted(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Future[Result]]:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(self.count, get_context("spawn"), _set_up)
@@ -114,35 +149,17 @@ def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], count: int)
         yield from workers.run(work, jobs)
 
 
-@dataclass(frozen=True)
-class Lost:
-    """There is no result: each process that began with the job was killed."""
-
-
-def survive(
-    workers: Workers, work: Callable[[Job], Result], jobs: Sequence[Job], claims: Path
-) -> Iterator[tuple[Job, Result | Lost]]:
-    """Jobs and their results, whatever happens to processes. Those of a killed one are done again, alone.
-
-    A job that is alone in its process when that is killed once more is the cause, and has no result.
-    claims: a folder for this alone, where processes say which jobs they have begun.
-    Raises `WorkerLostError` where processes die before they begin with a job.
-    """
-    claims.mkdir(parents=True, exist_ok=True)
-    _forget(claims)
-    left, claiming = dict(enumerate(jobs)), partial(_claimed, work, str(claims))
-    while left:
-        try:
-            for number, result in workers.run(claiming, list(left.items())):
-                yield left.pop(number), result
-        except WorkerLostError:
-            begun = sorted(_begun(claims) & left.keys())
-            if not begun:
-                raise
-            for number in begun:
-                job = left.pop(number)
-                yield job, _alone(work, job)
-            _forget(claims)
+@contextmanager
+def opened_workers(workers: int | Workers, jobs: int) -> Iterator[Workers]:
+    """Those workers; of a number, so many processes of this machine, but no more than there are jobs, or this process
+    where one would do."""
+    if not isinstance(workers, int):
+        yield workers
+    elif min(workers, jobs) > 1:
+        with LocalWorkers(min(workers, jobs)) as started:
+            yield started
+    else:
+        yield ThisProcess()
 
 
 def suggested_workers(weights: int = 0) -> int:
@@ -176,11 +193,6 @@ def _claimed(work: Callable[[Job], Result], claims: str, numbered: tuple[int, Jo
 
 def _begun(claims: Path) -> set[int]:
     return {int(path.name) for path in claims.iterdir() if path.name.isdecimal()}
-
-
-def _forget(claims: Path) -> None:
-    for number in _begun(claims):
-        (claims / str(number)).unlink(missing_ok=True)
 
 
 def _set_up() -> None:

@@ -13,7 +13,7 @@ import pytest
 from processes import lives, needs_proc
 
 from kinblend.errors import WorkerLostError
-from kinblend.workers import LocalWorkers, Lost, in_processes, survive
+from kinblend.workers import LocalWorkers, Lost, ThisProcess, in_processes, opened_workers
 
 
 def doubled(number: int) -> int:
@@ -75,9 +75,8 @@ def test_an_error_of_a_job_is_raised_and_ends_the_processes() -> None:
 def test_a_job_that_kills_its_process_is_lost_and_all_others_are_done(tmp_path: Path) -> None:
     jobs = [(str(tmp_path), number) for number in range(8)]
     with LocalWorkers(2) as workers:
-        found = {job[1]: result for job, result in survive(workers, killed_always, jobs, tmp_path / "claims")}
+        found = {job[1]: result for job, result in workers.survive(killed_always, jobs)}
     assert found == {number: number for number in range(8)} | {3: Lost()}
-    assert list((tmp_path / "claims").iterdir()) == []
 
 
 @needs_proc
@@ -112,3 +111,16 @@ def test_a_killed_process_is_an_error_and_not_a_wait_without_end(tmp_path: Path)
     with pytest.raises(WorkerLostError, match="it goes on where it was ended"):
         list(in_processes(killed_once, jobs, 2))
     assert sorted(in_processes(killed_once, jobs, 2)) == list(range(10))
+
+
+def test_a_number_of_workers_is_as_many_processes_as_there_are_jobs_for() -> None:
+    with opened_workers(3, 2) as workers:
+        assert isinstance(workers, LocalWorkers)
+        assert workers.count == 2
+    for count, jobs in ((1, 5), (5, 1), (5, 0)):
+        with opened_workers(count, jobs) as workers:
+            assert isinstance(workers, ThisProcess)
+            assert list(workers.survive(doubled, range(jobs))) == [(n, 2 * n) for n in range(jobs)]
+    given = ThisProcess()
+    with opened_workers(given, 9) as workers:
+        assert workers is given

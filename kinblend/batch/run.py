@@ -30,12 +30,12 @@ from kinblend.pipeline.manifest import describe_plugin, versions
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
 from kinblend.storage.tables import check_parquet
-from kinblend.workers import LocalWorkers, Lost, Workers, suggested_workers, survive
+from kinblend.workers import LocalWorkers, Lost, Workers, suggested_workers
 
 LOG = logging.getLogger(__name__)
 LOST = (
     WorkerLostError.__name__,
-    "the process that worked on it was killed, twice; out of memory? Try again with fewer workers",
+    "the processes that worked on it were killed, one after the other; out of memory? Try again with fewer workers",
 )
 
 OnProgress = Callable[[str, int, int], None]
@@ -255,7 +255,7 @@ class _Batch:
         for key in wanted:
             self.store.parent_file(key).unlink(missing_ok=True)
         encoded, jobs = 0, list(wanted.values())
-        results = survive(self.workers, encode_parent, jobs, self.store.claims)
+        results = self.workers.survive(encode_parent, jobs)
         self._tell("parents", 0, len(jobs))
         for done, (job, result) in enumerate(results, start=1):
             if isinstance(result, Lost):
@@ -290,7 +290,7 @@ class _Batch:
             for row in todo
             if not row.problem
         ]
-        for job, result in survive(self.workers, make_row, jobs, self.store.claims):
+        for job, result in self.workers.survive(make_row, jobs):
             yield job.number, self._failed(job.number, job.key, LOST) if isinstance(result, Lost) else result
 
     def _failed(self, number: int, key: str, why: tuple[str, str]) -> Record:

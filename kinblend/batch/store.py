@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -56,11 +55,6 @@ class Store:
     folder: Path
     format: str
     space: LatentSpace
-
-    @property
-    def claims(self) -> Path:
-        """The folder in which processes say what they have begun."""
-        return self.folder / "claims"
 
     def picture(self, number: int, child: int) -> str:
         """Where a child's picture lies in the folder. number: of the row; child: of the row's, both from 1."""
@@ -161,7 +155,6 @@ class Store:
 
     def end(self) -> None:
         """Remove what is of use only while the batch works."""
-        shutil.rmtree(self.claims, ignore_errors=True)
         if self._row_files.is_dir() and not any(self._row_files.iterdir()):
             self._row_files.rmdir()
 

@@ -56,6 +56,8 @@ def batch(
         Literal["png", "jpeg", "webp"], typer.Option(help="Of the pictures.", rich_help_panel=flags.OUTPUT)
     ] = "png",
     workers: flags.Workers = None,
+    ray: flags.Ray = None,
+    gpus_each: flags.GpusEach = 0.0,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many rows alone.")] = None,
     where: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN=TEXT", help="Rows alone whose column holds this; repeatable.")
@@ -92,7 +94,7 @@ def batch(
     keep_inputs(couples.rglob("*") if couples.is_dir() else [couples])
     engine = EngineOptions(
         str(choose_backbone(settings.backbone)),
-        settings.device,
+        _device(settings.device, ray, gpus_each),
         settings.precision,
         settings.memory_budget,
         options["encoder"],
@@ -100,14 +102,22 @@ def batch(
     )
     wanted = BatchOptions(format, workers, chosen, limit, retry_failed, replace)
     try:
-        with ExitStack() as shown:
-            made = run_batch(listed, out, engine, wanted, _bars(shown, quiet))
+        with flags.open_workers(ray, gpus_each, workers) as crew, ExitStack() as shown:
+            elsewhere = None if isinstance(crew, int) else crew
+            made = run_batch(listed, out, engine, wanted, _bars(shown, quiet), elsewhere)
     except KeyboardInterrupt:
         log("interrupted: the same command goes on from here")
         raise
     _report(made, as_json, retried=retry_failed)
     if made.failed:
         raise typer.Exit(1)
+
+
+def _device(wanted: str | None, ray: str | None, gpus_each: float) -> str | None:
+    """Processes of a cluster have a GPU if they are given a share of one, whatever this machine has."""
+    if ray is None or wanted not in (None, "auto"):
+        return wanted
+    return "cuda" if gpus_each else "cpu"
 
 
 def _bars(shown: ExitStack, quiet: bool) -> Any:

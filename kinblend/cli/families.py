@@ -140,6 +140,8 @@ def encode(
         Path | None, typer.Option(help="Table of `families demographics`: the children's age and ethnicity are kept.")
     ] = None,
     workers: flags.Workers = None,
+    ray: flags.Ray = None,
+    gpus_each: flags.GpusEach = 0.0,
     sets: flags.Sets = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
@@ -151,7 +153,6 @@ def encode(
     from kinblend.families.trio_list import read_trio_list
     from kinblend.families.trios import save_trios
     from kinblend.identity import load_identity
-    from kinblend.workers import suggested_workers
 
     options = parse_sets(sets or [], ("encoder",))["encoder"]
     check_file(out)
@@ -163,13 +164,13 @@ def encode(
     for file in (out, report):
         check_file(file)
     known = None if demographics is None else groups_of_pictures(demographics)
-    with bar("encode", None, quiet) as show:
+    with flags.open_workers(ray, gpus_each, workers) as crew, bar("encode", None, quiet) as show:
         folder = home / "families"
         encoded, rejected = encode_trios(
             listed,
             str(choose_backbone(backbone)),
             folder,
-            workers or suggested_workers(),
+            crew,
             lambda done, of: show(done, total=of),
             aligned=aligned,
             mirrored=mirrored,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +11,12 @@ import typer
 
 from kinblend.cli.completion import names, packs
 from kinblend.cli.output import set_quiet
+from kinblend.errors import UsageError
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
     from kinblend.pipeline import Engine
+    from kinblend.workers import Workers as Crew
 
 CHILD, MACHINE, OUTPUT = "The child", "Model and machine", "Output"  # panels of the help
 
@@ -114,6 +117,21 @@ Workers = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Work on a Ray cluster: host:port, auto for the one of this machine, local to start one here.",
+        rich_help_panel=MACHINE,
+    ),
+]
+GpusEach = Annotated[
+    float,
+    typer.Option(
+        "--gpus-each", min=0, max=1, help="With --ray: the share of a GPU for each process.", rich_help_panel=MACHINE
+    ),
+]
 # Every command has these two; `tests/cli/test_output.py` looks.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)]
 Quiet = Annotated[
@@ -140,6 +158,24 @@ def open_engine(
         encoder_options=(sets or {}).get("encoder"),
         projector_options=(sets or {}).get("projector"),
     )
+
+
+@contextmanager
+def open_workers(ray: str | None, gpus_each: float, workers: int | None) -> Iterator[Crew | int]:
+    """A Ray cluster where one is asked for; else how many processes: `workers`, or what this machine has room for."""
+    if ray is not None:
+        if workers is not None:
+            raise UsageError("--workers counts processes of this machine; leave it out with --ray")
+        from kinblend.ray_workers import RayWorkers
+
+        with RayWorkers(ray, gpus_each) as cluster:
+            yield cluster
+        return
+    if gpus_each:
+        raise UsageError("--gpus-each says what a process of a Ray cluster takes; give --ray, too")
+    from kinblend.workers import suggested_workers
+
+    yield workers or suggested_workers()
 
 
 def default_out(source: Path, suffix: str, out: Path | None) -> Path:

@@ -34,6 +34,8 @@ def prepare(
     backbone: flags.Backbone = None,
     latents: Annotated[bool, typer.Option("--latents/--no-latents", help="Encode the crops.")] = True,
     workers: flags.Workers = None,
+    ray: flags.Ray = None,
+    gpus_each: flags.GpusEach = 0.0,
     cache: Annotated[Path | None, typer.Option(help="What is done already; default: in KINBLEND_HOME.")] = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
@@ -46,7 +48,6 @@ def prepare(
     from kinblend.families.prepare import PrepareOptions, prepare
     from kinblend.families.readers import read_families
     from kinblend.plugins import load_plugins
-    from kinblend.workers import suggested_workers
 
     home = load_settings().home
     options = PrepareOptions(
@@ -62,11 +63,9 @@ def prepare(
         log(str(defect))
     if options.upscaler != "off":
         log(f"small faces are enlarged by {options.upscaler}, which takes long; --upscale off leaves it out")
-    with bar("prepare", None, quiet) as show:
+    with flags.open_workers(ray, gpus_each, workers) as crew, bar("prepare", None, quiet) as show:
         folder = cache or home / "prepare"
-        done = prepare(
-            found, out, options, folder, workers or suggested_workers(), lambda count, of: show(count, total=of)
-        )
+        done = prepare(found, out, options, folder, crew, lambda count, of: show(count, total=of))
     log(f"{name}: {len(done.kept)} pictures kept, {len(done.rejected)} rejected, {len(found.defects)} defects")
     _report(out, done, as_json)
 

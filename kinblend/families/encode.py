@@ -15,7 +15,7 @@ from kinblend.families.prepared import describe_encoding, prepared_folder, read_
 from kinblend.families.trio_list import PICTURES, TrioFiles
 from kinblend.families.trios import Trios
 from kinblend.files import atomic_write, file_sha256
-from kinblend.workers import ThisProcess, in_processes
+from kinblend.workers import Workers, opened_workers
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -66,7 +66,7 @@ def encode_trios(
     trios: Sequence[TrioFiles],
     backbone: str,
     cache_folder: Path,
-    workers: int = 1,
+    workers: int | Workers = 1,
     progress: Callable[[int, int], None] | None = None,
     *,
     aligned: bool | None = None,
@@ -78,7 +78,8 @@ def encode_trios(
     """Codes and embeddings of all trios whose three pictures can be used.
 
     cache_folder: keeps the result for each picture by its content, so that a second call begins where the first was
-        ended. workers: processes; 1: this one. progress: told how many of how many pictures are done.
+        ended. workers: who does the work; of a number, so many processes. progress: told how many of how many
+        pictures are done.
     aligned: the pictures are FFHQ crops already; they are encoded as they are. None: those that `kinblend prepare`
         made are. What it has encoded in the same way is read from its shards.
     mirrored: every picture is turned left to right first, which gives training a second look at each family.
@@ -108,12 +109,11 @@ def encode_trios(
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[Path, Path | str] = dict.fromkeys(ready, folder)
     jobs = [(str(picture), str(folder), config) for picture in pictures if picture not in ready]
-    count = min(workers, len(jobs))
-    encoded_pictures = in_processes(_encode, jobs, count) if count > 1 else ThisProcess().run(_encode, jobs)
-    for done, (picture, result) in enumerate(encoded_pictures, start=1):
-        results[Path(picture)] = Path(result) if result.endswith(".safetensors") else result
-        if progress is not None:
-            progress(done, len(jobs))
+    with opened_workers(workers, len(jobs)) as crew:
+        for done, (picture, result) in enumerate(crew.run(_encode, jobs), start=1):
+            results[Path(picture)] = Path(result) if result.endswith(".safetensors") else result
+            if progress is not None:
+                progress(done, len(jobs))
     _engine.cache_clear()
     rejected = [Rejected(picture, result) for picture, result in results.items() if isinstance(result, str)]
     kept = [t for t in trios if all(isinstance(results[p], Path) for p in (t.father, t.mother, t.child))]

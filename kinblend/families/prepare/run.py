@@ -16,7 +16,7 @@ from kinblend.families.prepare.outputs import Kept, Rejected, write_outputs
 from kinblend.families.prepare.stages import Work
 from kinblend.families.prepare.worker import run_stages
 from kinblend.files import file_sha256, keep_inputs
-from kinblend.workers import ThisProcess, in_processes
+from kinblend.workers import Workers, opened_workers
 
 CHUNK = 16  # pictures that go through the networks together
 
@@ -42,13 +42,14 @@ def prepare(
     out: Path,
     options: PrepareOptions,
     cache: Path,
-    workers: int = 1,
+    workers: int | Workers = 1,
     progress: OnProgress | None = None,
 ) -> Prepared:
     """Write `out`: crops, latents, index.csv, rejected.csv, contact sheets of what was rejected, families.json.
 
     cache: folder that keeps what each stage made of each picture, so that a second call begins where the first was
-        ended, and gives the same bytes. progress: told how many of how many different pictures are done.
+        ended, and gives the same bytes. workers: who does the work; of a number, so many processes. progress: told
+        how many of how many different pictures are done.
     Raises `UsageError` where `out` holds something else or pictures of the set, `InputError` when no picture is left.
     """
     if options.upscaler != OFF:
@@ -83,22 +84,21 @@ def _work(
     pictures: Sequence[tuple[str, Path]],
     options: PrepareOptions,
     cache: Path,
-    workers: int,
+    workers: int | Workers,
     done: Prepared,
     progress: OnProgress,
 ) -> dict[str, Work]:
     chunks = [[(sha, str(path)) for sha, path in pictures[at : at + CHUNK]] for at in range(0, len(pictures), CHUNK)]
     jobs = [(chunk, str(cache), options) for chunk in chunks]
     works: dict[str, Work] = {}
-    count = min(workers, len(jobs))
-    results = in_processes(run_stages, jobs, count) if count > 1 else ThisProcess().run(run_stages, jobs)
-    for finished, timings in results:
-        works |= {work.sha: work for work in finished}
-        for timing in timings:
-            if timing.pictures:
-                done.seconds[timing.stage] = done.seconds.get(timing.stage, 0.0) + timing.seconds
-            done.pictures[timing.stage] += timing.pictures
-        progress(len(works), len(pictures))
+    with opened_workers(workers, len(jobs)) as crew:
+        for finished, timings in crew.run(run_stages, jobs):
+            works |= {work.sha: work for work in finished}
+            for timing in timings:
+                if timing.pictures:
+                    done.seconds[timing.stage] = done.seconds.get(timing.stage, 0.0) + timing.seconds
+                done.pictures[timing.stage] += timing.pictures
+            progress(len(works), len(pictures))
     return works
 
 

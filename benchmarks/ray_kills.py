@@ -1,8 +1,8 @@
 """A batch of a thousand couples on a Ray cluster of two machines while they are killed, beside the same batch here.
 
-python benchmarks/ray_kills.py [ROWS [BACKBONE]]. The machines are processes of this one. One is removed in the middle,
-and ten times a process that is at work is killed. Prints whether every row is there once, and whether all files are
-those that processes of this machine made.
+python benchmarks/ray_kills.py [ROWS [BACKBONE]]. The machines are processes of this one. One is taken away in the
+middle, and ten times a process that is at work is killed. Prints whether every row is there once, and whether all
+files are those that processes of this machine made.
 """
 
 from __future__ import annotations

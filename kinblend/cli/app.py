@@ -21,6 +21,7 @@ from kinblend.cli import (
     run,
     serve,
     steps,
+    strip,
     study,
     train,
     traverse,
@@ -40,6 +41,10 @@ RUN_EXAMPLES = """kinblend run father.jpg mother.jpg --age 30 --sex girl --edit 
 
 kinblend run father.jpg mother.jpg --blender mask --children 4 --sheet"""
 
+STRIP_EXAMPLES = """kinblend strip anna.jpg --age 4,16,40,70
+
+kinblend strip out/child.safetensors --edit smile=-2,0,2"""
+
 app = App(
     name="kinblend",
     cls=Commands,
@@ -51,6 +56,7 @@ app = App(
 )
 app.command("run", rich_help_panel=MAKE, epilog=f"Examples:\n\n{RUN_EXAMPLES}")(run.run)
 app.command("batch", rich_help_panel=MAKE)(batch.batch)
+app.command("strip", rich_help_panel=MAKE, epilog=f"Examples:\n\n{STRIP_EXAMPLES}")(strip.strip)
 app.command("demo", rich_help_panel=MAKE)(demo.demo)
 app.command("serve", rich_help_panel=MAKE)(serve.serve)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):

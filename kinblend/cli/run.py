@@ -131,7 +131,7 @@ def run(
     for path in (*files, *stale_files(out, files)):
         check_target(path)
     replaced = any(path.exists() for path in files)
-    engine = flags.open_engine(backbone or _backbone_of(father, mother), device, precision, memory_budget, given)
+    engine = flags.open_engine(backbone or backbone_of(father, mother), device, precision, memory_budget, given)
     if again is not None:
         repeated.check_backbone(engine.backbone)
     try:
@@ -173,7 +173,7 @@ def _default_out(again: Path | None) -> Path:
     return next(folder for number in count(2) if not (folder := Path(f"out-{number}")).exists())
 
 
-def _backbone_of(*parents: Path) -> str | None:
+def backbone_of(*parents: Path) -> str | None:
     """The backbone of the first parent that is given as a latent."""
     from kinblend.storage.latents import is_latent, load_latent
 

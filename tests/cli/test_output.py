@@ -83,6 +83,7 @@ WRITERS = {
     "edit": ["edit", "no.safetensors", "--edit", "age=1"],
     "render": ["render", "no.safetensors"],
     "demo": ["demo"],
+    "strip": ["strip", "no.jpg"],
     "batch": ["batch", "no.csv"],
     "families encode": ["families", "encode", "no.csv"],
     "train backbone": ["train", "backbone", "morphable", "--faces", "no.zip"],
@@ -103,7 +104,7 @@ def test_a_place_where_nothing_can_be_written(name: str, tmp_path: Path) -> None
         assert str(out.parent) in error
 
 
-@pytest.mark.parametrize("name", ["run", "render", "demo", "batch", "study prepare", "study analyze"])
+@pytest.mark.parametrize("name", ["run", "render", "demo", "strip", "batch", "study prepare", "study analyze"])
 def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert here(*WRITERS[name], "--out", tmp_path / "file") == (

@@ -119,7 +119,7 @@ class Client(Thread):
 
 def web_load(share: float, folder: Path) -> Outcome:
     """50 clients for a minute: no error of the server's but its being busy, and /healthz answers at once."""
-    found, over, rooms, seconds = Outcome(), Event(), {}, SECONDS * max(share, 0.25)
+    found, over, rooms, seconds = Outcome(), Event(), {}, SECONDS * max(share, 0.15)
     with Server("--quiet", "--backbone", "morphable", TMPDIR=str(folder)) as server:
         ready(server.address)
         clients = [Client(number, server.address, over, rooms) for number in range(CLIENTS)]

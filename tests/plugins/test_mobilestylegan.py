@@ -263,5 +263,5 @@ def test_the_published_pictures(pictures: torch.Tensor, recorded: dict[str, torc
 def test_the_published_pictures_in_half_precision(
     published: Backbone, pictures: torch.Tensor, recorded: dict[str, torch.Tensor], precision: str
 ) -> None:
-    found = rendered(published.pack.folder, recorded["w_plus"][2:], precision)
-    assert psnr(found, pictures[2:]) >= 40
+    found = rendered(published.pack.folder, recorded["w_plus"][2:3], precision)
+    assert psnr(found, pictures[2:3]) >= 40

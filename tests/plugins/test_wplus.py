@@ -152,7 +152,7 @@ def test_refinement_brings_the_picture_nearer(pack: Path) -> None:
         shown = backbone.render(backbone.encode([picture]))[0]
         return float((to_batch([shown], 32) - to_batch([picture], 32)).abs().mean())
 
-    assert far(25) < 0.8 * far(0)
+    assert far(25) < 0.9 * far(0)
 
 
 def test_two_faces_together_are_encoded_as_each_alone(pack: Path) -> None:

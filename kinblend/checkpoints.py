@@ -14,6 +14,7 @@ from kinblend.storage.checkpoint_reader import (
     refusal,
     validate_tensors,
 )
+from kinblend.storage.contents import AVERAGES, Contents, read_contents
 from kinblend.storage.networks import build_network
 from kinblend.storage.openvino import Graph, Node, Output, read_openvino
 from kinblend.storage.plain_values import FileArray, ignore_state, make_mapping
@@ -22,6 +23,8 @@ from kinblend.storage.tensors import read_tensor
 from kinblend.storage.torch_files import read_legacy, tensor_globals
 
 __all__ = [
+    "AVERAGES",
+    "Contents",
     "FileArray",
     "Global",
     "Graph",
@@ -35,6 +38,7 @@ __all__ = [
     "home_folder",
     "ignore_state",
     "make_mapping",
+    "read_contents",
     "read_legacy",
     "read_openvino",
     "read_pickle",

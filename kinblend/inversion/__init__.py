@@ -8,11 +8,13 @@ from kinblend.inversion.losses import (
     picture_distance,
     resized,
 )
+from kinblend.inversion.near_w import InversionNearW
 from kinblend.inversion.refine import Weights, refine
 from kinblend.inversion.whitening import SLOPE, Whitening, redone, undone
 
 __all__ = [
     "SLOPE",
+    "InversionNearW",
     "Weights",
     "Whitening",
     "feature_distance",

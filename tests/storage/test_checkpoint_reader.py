@@ -10,7 +10,7 @@ from published_checkpoints import write_nvidia
 
 from kinblend.errors import CheckpointError
 from kinblend.storage.checkpoint_reader import read_torch
-from kinblend_plugins.importers.nvidia import read_nvidia
+from kinblend.storage.nvidia_pickles import read_nvidia
 
 NAMES = sorted(hostile(Path("trace")))
 

@@ -15,8 +15,8 @@ from published_checkpoints import Call, pickle_nvidia, record, write_nvidia
 
 from kinblend.errors import CheckpointError
 from kinblend.storage.checkpoint_reader import read_torch
+from kinblend.storage.nvidia_pickles import read_nvidia
 from kinblend.storage.safe_pickle import read_pickle
-from kinblend_plugins.importers.nvidia import read_nvidia
 
 
 def test_finding_10_and_11_hostile_weights_take_neither_time_nor_memory(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_finding_10_and_11_hostile_weights_take_neither_time_nor_memory(tmp_path
         (tmp_path / f"{number}.pkl").write_bytes(data)
     tried = read_apart(
         "from kinblend.storage.checkpoint_reader import read_torch\n"
-        "from kinblend_plugins.importers.nvidia import read_nvidia",
+        "from kinblend.storage.nvidia_pickles import read_nvidia",
         ("read_torch", "read_nvidia"),
         [tmp_path / f"{number}.pkl" for number in range(len(HOSTILE))],
     )

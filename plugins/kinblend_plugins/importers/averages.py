@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from kinblend.checkpoints import validate_tensors
+from kinblend.checkpoints import Contents, validate_tensors
 from kinblend.errors import CheckpointError
-from kinblend_plugins.importers.contents import Contents
 
 
 def find_average(contents: Contents, layers: int, dim: int, prefix: str = "") -> Tensor | None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend.checkpoints import validate_tensors
-from kinblend.errors import CheckpointError
-from kinblend.files import replacing
-from kinblend.packs import write_description
+from kinblend.packs import write_description, write_tensors
 from kinblend_plugins.importers.ffhq import copy_directions, is_ffhq
 
 
@@ -53,9 +48,7 @@ def write_pack(checkpoint: Path, out: Path, name: str, made: Imported) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     files = [f"{part}.safetensors" for part in made.parts]
     for part, tensors in made.parts.items():
-        validate_tensors(checkpoint, tensors)
-        with replacing(out / f"{part}.safetensors") as target:
-            save_file(_apart({key: _as_floats(checkpoint, key, t) for key, t in tensors.items()}), target)
+        write_tensors(out / f"{part}.safetensors", tensors, checkpoint)
     description = {
         "name": name,
         "summary": f"StyleGAN2 at {made.resolution} px, imported from a checkpoint of {made.source}",
@@ -74,29 +67,3 @@ def write_pack(checkpoint: Path, out: Path, name: str, made: Imported) -> Path:
         files.append(copy_directions(out))
     write_description(out, description, files)
     return out
-
-
-def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors, each in memory of its own, as safetensors asks: those that are not are copied."""
-    used = Counter(tensor.untyped_storage().data_ptr() for tensor in tensors.values())
-    return {
-        name: tensor if _is_alone(tensor) and used[tensor.untyped_storage().data_ptr()] == 1 else tensor.clone()
-        for name, tensor in tensors.items()
-    }
-
-
-def _is_alone(tensor: Tensor) -> bool:
-    """Whether its memory holds nothing else."""
-    return tensor.untyped_storage().nbytes() == tensor.nbytes
-
-
-def _as_floats(checkpoint: Path, name: str, tensor: Tensor) -> Tensor:
-    """The tensor as float32; counters of a normalisation stay as they are."""
-    if tensor.is_floating_point():
-        return tensor.detach().float().contiguous()
-    if name.endswith("num_batches_tracked"):
-        return tensor.contiguous()
-    kind = str(tensor.dtype).removeprefix("torch.")
-    raise CheckpointError(
-        f"{checkpoint}: its tensor {name} is {kind}; weights are float32, float16, bfloat16 or float64"
-    )

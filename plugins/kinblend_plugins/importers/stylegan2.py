@@ -16,18 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kinblend.checkpoints import validate_tensors
+from kinblend.checkpoints import AVERAGES, Contents, read_contents, validate_tensors
 from kinblend.errors import CheckpointError
 from kinblend_plugins.importers.averages import find_average, mean_w
-from kinblend_plugins.importers.contents import (
-    AVERAGES,
-    BASICSR,
-    ENCODER,
-    NVIDIA,
-    ROSINALITY,
-    Contents,
-    read_contents,
-)
+from kinblend_plugins.importers.contents import BASICSR, ENCODER, GENERATORS, NVIDIA, ROSINALITY
 from kinblend_plugins.importers.names import check_nvidia, check_rosinality, from_basicsr, shown
 from kinblend_plugins.importers.pack import Imported, write_pack
 
@@ -39,11 +31,11 @@ NO = ("", "0", "false", "no", "none")  # how a text says that a switch is off
 
 # Networks that are not read here, by a name that only they have.
 RELATIVES = (
-    (r"synthesis\.L\d+_\d+_\d+\.|synthesis\.input\.freqs$", "a StyleGAN3 generator; a StyleGAN2 is needed"),
-    (r"progression\.\d+\.|g_synthesis\.|synthesis\.blocks\.", "a StyleGAN1 generator; a StyleGAN2 is needed"),
     (r"(^|\.)(fc0\.weight|style\.1\.weight)$", "a mapping network without the synthesis network of its generator"),
     (r"(^|\.)(final_linear\.1\.weight|final_conv\.\d\.weight|b4\.out\.weight)$", "a discriminator and no generator"),
 )
+# StyleGANs of other years: what is wrong with one of them is said by the importer that reads them.
+OTHERS = r"(^|\.)(L\d+_\d+_\d+|input\.freqs|progression\.\d+|g_synthesis|g_mapping|synthesis\.layer\d+)(\.|$)"
 
 
 def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
@@ -97,7 +89,7 @@ def _import_generator(
     contents = read_contents(checkpoint)
     if contents is None or _encoder_prefix(contents) is not None:
         return None
-    found = contents.generator()
+    found = contents.find_generator(GENERATORS)
     if found is None and refuse:
         _refuse_relatives(contents)
     if found is None or found[0] not in kinds:
@@ -109,6 +101,8 @@ def _import_generator(
 
 
 def _refuse_relatives(contents: Contents) -> None:
+    if any(re.search(OTHERS, name) for name in contents.tensors):
+        return
     for pattern, what in RELATIVES:
         if names := [name for name in contents.tensors if re.search(pattern, name)]:
             raise CheckpointError(f"{contents.path} holds {what} (its tensors: {shown(names)})")
@@ -123,7 +117,9 @@ def _encoder_prefix(contents: Contents) -> str | None:
 def _found_decoder(contents: Contents, encoder: str) -> tuple[str, str] | None:
     """The generator beside an encoder; where there is none, any other."""
     beside = encoder.removesuffix("encoder.") + "decoder."
-    return (ROSINALITY, beside) if f"{beside}{ROSINALITY}" in contents.tensors else contents.generator()
+    return (
+        (ROSINALITY, beside) if f"{beside}{ROSINALITY}" in contents.tensors else contents.find_generator(GENERATORS)
+    )
 
 
 def _encoder_kind(contents: Contents) -> tuple[str, str]:

@@ -13,11 +13,9 @@ import torch
 from torch import Tensor
 
 from kinblend import Context, Latent, Projector
-from kinblend.errors import LatentShapeError, PackError, UsageError
-from kinblend.identity import identity_network
-from kinblend.imaging import to_batch
+from kinblend.errors import LatentShapeError, PackError
 from kinblend.interfaces import Noise, ProjectionProgress
-from kinblend.inversion import Whitening, refine
+from kinblend.inversion import InversionNearW
 from kinblend.tensor_files import SafetensorError, safe_open
 from kinblend_plugins.mobilestylegan.generator import build
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from pydantic import BaseModel
 
-PROJECTED = 256  # px at which pictures are compared
-DRAWN = 10_000  # samples of w that the space of codes is measured on
 # First and last of the 23 layers; what a group is about was seen by exchanging it between people.
 LAYER_GROUPS = {
     "head and pose": (0, 6),
@@ -52,7 +48,7 @@ class MobileStyleGANProjector(Projector):
             tensors |= _read(context, "heads.safetensors")
         self.module = self.generator = build(tensors)
         self.resolution = self.generator.resolution
-        self._space: Whitening | None = None
+        self._inversion = InversionNearW()
         if (context.space.layers, context.space.dim) != (self.generator.layers, self.generator.dim):
             raise PackError(
                 f"the pack's latent space is {context.space}, but its generator takes "
@@ -108,37 +104,12 @@ class MobileStyleGANProjector(Projector):
         seed: int = 0,
         progress: Callable[[ProjectionProgress], bool | None] | None = None,
     ) -> Latent:
-        """The code near W whose picture is most like an aligned crop: `kinblend.inversion.refine`, at 256 px.
+        """The code near W whose picture is most like an aligned crop: `kinblend.inversion.InversionNearW`.
 
         Nothing is drawn: `seed` changes nothing. Raises `UsageError` for negative steps and `LatentSpaceError` for a
         foreign start.
         """
-        if steps < 0:
-            raise UsageError(f"steps={steps}: give 0 or more")
-        if start is not None:
-            self.space.require(start.space, "start")
-        code = self.average() if start is None else start.code
-        side = min(PROJECTED, self.resolution)
-
-        def tell(step: int, loss: float) -> bool | None:
-            return None if progress is None else progress(ProjectionProgress(step, steps, loss))
-
-        found = refine(
-            self.preview(side),
-            self._whitening(),
-            identity_network(),
-            to_batch([image], side),
-            code[None],
-            steps,
-            tell,
-        )
-        return Latent(found[0], self.space)
-
-    def _whitening(self) -> Whitening:
-        if self._space is None:
-            z = torch.randn(DRAWN, self.space.dim, generator=torch.Generator().manual_seed(0))
-            self._space = Whitening(self.space.dim, self.map(z)[:, 0])
-        return self._space
+        return self._inversion.project(self, image, start, steps, progress)
 
     def _rounds(self) -> bool:
         on_cpu = self.generator.constant.device.type == "cpu"

@@ -11,22 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from kinblend.checkpoints import (
-    Global,
-    Refused,
-    existing_checkpoint,
-    read_legacy,
-    read_pickle,
-    refusal,
-    refuse_unsound,
-    tensor_globals,
-)
 from kinblend.errors import CheckpointError
 from kinblend.files import open_plain
+from kinblend.storage.checkpoint_reader import existing_checkpoint, refusal
+from kinblend.storage.safe_pickle import Global, Refused, read_pickle, refuse_unsound
+from kinblend.storage.torch_files import read_legacy, tensor_globals
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_ITEMS = 1_000_000  # of all modules
 MAX_NAME = 1000  # letters of a module's or tensor's name, with those it is in

@@ -76,7 +76,8 @@ class StyledLayer(nn.Module):
             wide = wide + noise * self.noise_strength[:, None, None]
         wide = F.instance_norm(F.leaky_relu(wide, SLOPE), eps=self.variant.epsilon)
         gain, shift = self.style(w)[:, :, None, None].chunk(2, dim=1)
-        return (wide * gain + shift).to(x.dtype)
+        result: Tensor = (wide * gain + shift).to(x.dtype)
+        return result
 
     def _convolved(self, x: Tensor, bias: Tensor | None) -> Tensor:
         if self.weight is None:

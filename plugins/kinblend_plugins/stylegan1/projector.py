@@ -82,7 +82,8 @@ class StyleGAN1Projector(Projector):
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
         maps = self._noises(self.choose_noise(noise), seed)
-        return self.generator(self._send(codes), maps).float().cpu().contiguous()
+        result: Tensor = self.generator(self._send(codes), maps).float().cpu().contiguous()
+        return result
 
     def project(
         self,

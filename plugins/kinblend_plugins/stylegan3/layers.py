@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 EPSILON = 1e-8
-SLOPE = 0.2  # of the leaky ReLUs, whose gain of √2 keeps the variance
+SLOPE, GAIN = 0.2, math.sqrt(2)  # of the leaky ReLUs; the gain keeps the variance
 CHANNELS = 16  # that are filtered at once where no gradient is asked for: the fine maps between take memory
 
 
@@ -135,32 +135,36 @@ class FilteredLayer(nn.Module):
 
     def _resampled(self, x: Tensor) -> Tensor:
         """What is between convolutions, of some channels: [n, C, ·, ·] → [n, C, after, after]."""
-        x = upsample(x, self.up_filter, self.up, self.padding)
+        free = not x.requires_grad  # to be overwritten: the maps between are large
+        x = upsample(x, self.up_filter, self.up, self.padding, 1.0 if self.last else GAIN)
         if not self.last:
-            x = F.leaky_relu(x, SLOPE) * math.sqrt(2)
+            x = F.leaky_relu(x, SLOPE, inplace=free)
         if self.clamp is not None:
-            x = x.clamp(-self.clamp, self.clamp)
+            x = x.clamp_(-self.clamp, self.clamp) if free else x.clamp(-self.clamp, self.clamp)
         if self.down_filter is None:
             return x
         return F.conv2d(x, per_channel(self.down_filter, x).flip(2, 3), stride=self.down, groups=x.shape[1])
 
 
-def upsample(x: Tensor, taps: Tensor | None, factor: int, padding: tuple[int, int]) -> Tensor:
-    """x [n, C, H, H] with zeros between its pixels and around them, filtered, at the same brightness.
+def upsample(x: Tensor, taps: Tensor | None, factor: int, padding: tuple[int, int], gain: float = 1.0) -> Tensor:
+    """x [n, C, H, H] with zeros between its pixels and around them, filtered, `gain` times as bright.
 
     padding: zeros before and after, or pixels to cut off where negative, counted on the finer grid. Of the result,
-    only what the filter covers wholly is kept.
+    only what the filter covers wholly is kept. It shares no memory with x.
     """
     if taps is None:
-        return F.pad(x, [*padding, *padding]) if any(padding) else x
+        return F.pad(x * gain, [*padding, *padding])
     length, size = len(taps), x.shape[-1]
     whole = (size - 1) * factor + length  # what a transposed convolution gives
     before = length - 1 - padding[0]
     after = whole - before - (size * factor + sum(padding) - length + 1)
     cut = max(min(before, after), 0)
-    kernel = per_channel(taps * factor, x)
+    kernel = per_channel(taps * (factor * math.sqrt(gain)), x)
     x = F.conv_transpose2d(x, kernel, stride=factor, padding=cut, groups=x.shape[1])
-    return F.pad(x, [cut - before, cut - after] * 2) if before != cut or after != cut else x
+    if before < 0 or after < 0:
+        return F.pad(x, [cut - before, cut - after] * 2)
+    kept = slice(before - cut, x.shape[-1] - (after - cut))
+    return x[..., kept, kept]
 
 
 def per_channel(taps: Tensor, x: Tensor) -> Tensor:
@@ -179,4 +183,4 @@ def normalize(z: Tensor) -> Tensor:
 
 def leaky(x: Tensor) -> Tensor:
     """Leaky ReLU that keeps the variance."""
-    return F.leaky_relu(x, SLOPE) * math.sqrt(2)
+    return F.leaky_relu(x, SLOPE) * GAIN

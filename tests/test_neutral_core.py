@@ -16,6 +16,7 @@ WORDS = {
     "average": "the latent average, and the mean",
     "dimension": "of a code",
     "dlib": "the library",
+    "facenet": "a part of names in others' checkpoints",
     "layer": "of a code",
     "mask": "of a picture",
     "nvidia": "the publisher",

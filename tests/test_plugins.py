@@ -78,6 +78,8 @@ def test_every_built_in_plugin_loads() -> None:
             "upscalers",
             "stylegan2",
             "mobilestylegan",
+            "stylegan1",
+            "stylegan3",
             "wplus",
             "e4e",
             "importers",

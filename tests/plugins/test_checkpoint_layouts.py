@@ -324,7 +324,7 @@ MISSING: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "StyleGAN3": (
         lambda: {"G_ema": {"synthesis.L0_36_512.weight": torch.zeros(1), "mapping.fc0.weight": torch.zeros(1)}},
-        "holds a StyleGAN3 generator; a StyleGAN2 is needed",
+        "lacks synthesis.input.freqs, which every StyleGAN3 has",
     ),
     "a condition": (
         lambda: {"G_ema": NVIDIA | {"mapping.embed.weight": torch.zeros(512, 3)}}, "conditional generator",

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from kinblend import Backbone, DevicePool, Latent, load_backbone
-from kinblend.errors import CheckpointError
+from kinblend.errors import CheckpointError, LatentSpaceError, UsageError
 from kinblend.latents import save_latent
 from kinblend.pack_import import import_pack
 from kinblend.storage.packs import Pack
@@ -164,6 +164,21 @@ class TestProjector(ProjectorContract):
     @pytest.fixture(autouse=True)
     def _pack(self, packs: dict[str, Path]) -> None:
         type(self).backbone = packs["rosinality"]
+
+
+def test_projection_starts_where_it_is_told_and_ends_when_it_is_told(packs: dict[str, Path]) -> None:
+    backbone = load_backbone(packs["lernapparat"])
+    [picture] = backbone.render([Latent(CODES[0], backbone.space)])
+    start = Latent(CODES[1], backbone.space)
+    assert torch.equal(backbone.project(picture, steps=0, start=start).code, CODES[1])
+    told: list[int] = []
+    backbone.project(picture, steps=9, progress=lambda now: bool(told.append(now.step)))
+    assert told == [1]
+    with pytest.raises(UsageError, match="give 0 or more"):
+        backbone.project(picture, steps=-1)
+    foreign = Latent(CODES[0], load_backbone(packs["genforce"]).space)
+    with pytest.raises(LatentSpaceError):
+        backbone.project(picture, steps=1, start=foreign)
 
 
 def test_a_child_is_drawn_from_two_latents(packs: dict[str, Path], tmp_path: Path) -> None:

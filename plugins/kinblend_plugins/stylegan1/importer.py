@@ -23,7 +23,7 @@ DRAWS, AT_ONCE = 10_000, 2_000  # codes that the latent average is made of, wher
 PARTS = (
     (r"(^|\.)g_(mapping|synthesis)\.", LERNAPPARAT),
     (r"(^|\.)(progression\.\d+\.|style\.\d+\.linear\.weight_orig$)", ROSINALITY),
-    (r"(^|\.)synthesis\.layer\d+\.(style|apply_noise)\.", GENFORCE),
+    (r"(^|\.)synthesis\.layer\d+\.apply_noise\.", GENFORCE),
 )
 
 

@@ -334,7 +334,7 @@ def test_what_does_not_fit_is_said_in_one_sentence(kind: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
-        ("synthesis.L1_36_6.up_factor", 10**6, "resamples its layer 1 by 1000000/2"),
+        ("synthesis.L1_36_6.up_factor", 10**6, "resamples a layer by 1000000/2"),
         ("synthesis.L1_36_6.up_factor", 4, "has a layer 2 of 52 px at 64 px per picture"),
         ("synthesis.input.bandwidth", 1e30, "bandwidth"),
         ("synthesis.input.sampling_rate", 2**20, "has a layer 0 of 36 px"),
@@ -358,6 +358,7 @@ def test_a_pickle_that_lies_is_refused(setting: str, value: object, said: str | 
         {"layers": None},
         {"layers": [[36, 2]]},
         {"layers": [[36, 0, 1]] * 4},
+        {"layers": [[36, 1, 0]] * 4},
         {"layers": [[36, 2, 2]] * 8},
         {"rate": "x"},
         {"scale": math.nan},

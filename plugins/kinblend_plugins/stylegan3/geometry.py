@@ -60,10 +60,12 @@ class Geometry:
             raise CheckpointError(f"has {len(self.layers)} layers; 3 to {MAX_LAYERS} are read")
         if self.resolution not in [2**power for power in range(4, 11)]:
             raise CheckpointError(f"makes pictures of {self.resolution} px; {MIN_SIZE}, 32, 64 … {MAX_SIZE} are read")
+        known = range(1, MAX_FACTOR + 1)
+        if wrong := [layer for layer in self.layers if layer.up not in known or layer.down not in known]:
+            raise CheckpointError(f"resamples a layer by {wrong[0].up}/{wrong[0].down}; 1 to {MAX_FACTOR} are read")
         rates = self.rates()
         for index, layer in enumerate(self.layers):
-            factors = 1 <= layer.up <= MAX_FACTOR and 1 <= layer.down <= MAX_FACTOR
-            if not factors or rates[index] * layer.up != rates[index + 1] * layer.down:
+            if rates[index] * layer.up != rates[index + 1] * layer.down:
                 raise CheckpointError(f"resamples its layer {index} by {layer.up}/{layer.down}, which can't be")
             if not 0 <= layer.size - rates[index + 1] <= 2 * MAX_MARGIN:
                 raise CheckpointError(f"has a layer {index} of {layer.size} px at {rates[index + 1]} px per picture")

@@ -42,7 +42,8 @@ def translate(published: Published) -> tuple[dict[str, Tensor], Geometry]:
         before = layer.channels
     published.refuse_rest()
     geometry = _told(published, layers) or _designed(published, layers, tensors)
-    return tensors, geometry.check()
+    _require_filters(layers, geometry.check(), tensors)
+    return tensors, geometry
 
 
 def _mapping(published: Published) -> dict[str, Tensor]:
@@ -129,6 +130,13 @@ def _told(published: Published, layers: list[LayerName]) -> Geometry | None:
         return None
     scale = published.setting("synthesis.output_scale")
     return Geometry(int(rate), bandwidth, tuple(samplings), _clamp(published), 0.25 if scale is None else scale)
+
+
+def _require_filters(layers: list[LayerName], geometry: Geometry, tensors: dict[str, Tensor]) -> None:
+    for index, (layer, sampling) in enumerate(zip(layers, geometry.layers, strict=True)):
+        for which, factor in (("up_filter", sampling.up), ("down_filter", sampling.down)):
+            if factor > 1 and f"layers.{index}.{which}" not in tensors:
+                raise CheckpointError(f"lacks a tensor of its generator: synthesis.{layer.name}.{which}")
 
 
 def _designed(published: Published, layers: list[LayerName], tensors: dict[str, Tensor]) -> Geometry:

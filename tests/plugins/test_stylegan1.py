@@ -158,6 +158,17 @@ def test_half_precision_gives_nearly_the_same_pictures(packs: dict[str, Path], p
     assert 0 < error < 0.05
 
 
+def test_many_codes_are_drawn_a_few_at_a_time(packs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    backbone = load_backbone(packs["genforce"])
+    backbone.projector.module.register_forward_hook(lambda _, given, __: drawn.append(len(given[0])))
+    codes = CODES[:, :12].repeat(3, 1, 1)[:5]
+    together = backbone.projector.synthesize(codes)
+    monkeypatch.setattr("kinblend_plugins.stylegan1.projector.TOGETHER", 2 * backbone.projector.resolution**2)
+    torch.testing.assert_close(backbone.projector.synthesize(codes), together, atol=1e-5, rtol=1e-4)
+    assert drawn == [5, 2, 2, 1]
+
+
 class TestProjector(ProjectorContract):
     backbone = Path()
 

@@ -242,6 +242,17 @@ def test_pictures_with_and_without_gradients_are_the_same(packs: dict[str, Path]
         torch.testing.assert_close(generator(CODES[:, :5]), drawn.detach(), atol=1e-6, rtol=1e-5)
 
 
+def test_many_codes_are_drawn_a_few_at_a_time(packs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    backbone = load_backbone(packs["T"])
+    backbone.projector.module.register_forward_hook(lambda _, given, __: drawn.append(len(given[0])))
+    codes = CODES[:, :8].repeat(3, 1, 1)[:5]
+    together = backbone.projector.synthesize(codes)
+    monkeypatch.setattr("kinblend_plugins.stylegan3.projector.TOGETHER", 2 * backbone.projector.resolution**2)
+    torch.testing.assert_close(backbone.projector.synthesize(codes), together, atol=1e-5, rtol=1e-4)
+    assert drawn == [5, 2, 2, 1]
+
+
 class TestProjectorT(ProjectorContract):
     backbone = Path()
 

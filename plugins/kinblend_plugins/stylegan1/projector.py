@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from pydantic import BaseModel
 
+TOGETHER = 1024**2  # pixels of the pictures that are drawn at once where no gradient is asked for
 # First and last of 18 layers: 4 to 8 px, 16 to 32 px, and the rest (section 3 of the paper).
 LAYER_GROUPS = {"shape": (0, 3), "features": (4, 7), "complexion and detail": (8, 17)}
 
@@ -82,8 +83,10 @@ class StyleGAN1Projector(Projector):
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
         maps = self._noises(self.choose_noise(noise), seed)
-        result: Tensor = self.generator(self._send(codes), maps).float().cpu().contiguous()
-        return result
+        watched = torch.is_grad_enabled() and codes.requires_grad
+        parts = [codes] if watched else codes.split(max(TOGETHER // self.resolution**2, 1))
+        drawn = [self.generator(self._send(part), maps).float().cpu() for part in parts]
+        return torch.cat(drawn).contiguous()
 
     def project(
         self,

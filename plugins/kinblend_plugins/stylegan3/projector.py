@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from pydantic import BaseModel
 
+TOGETHER = 1024**2  # pixels of the pictures that are drawn at once where no gradient is asked for
 # Groups of layers by the sampling rates of what they make, in pixels per picture, of which they keep an eighth to a
 # half in cycles: about as much as StyleGAN2's layers of 4 to 8 px, of 16 to 32 px, and the rest.
 GROUPS = {"shape": 16, "features": 64, "complexion and detail": 1024}
@@ -88,8 +89,9 @@ class StyleGAN3Projector(Projector):
                 f"codes must have shape [n, {self.space.layers}, {self.space.dim}], not {list(codes.shape)}"
             )
         self.choose_noise(noise)
-        result: Tensor = self.generator(self._send(codes)).cpu().contiguous()
-        return result
+        watched = torch.is_grad_enabled() and codes.requires_grad
+        parts = [codes] if watched else codes.split(max(TOGETHER // self.resolution**2, 1))
+        return torch.cat([self.generator(self._send(part)).cpu() for part in parts]).contiguous()
 
     def project(
         self,

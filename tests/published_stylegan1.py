@@ -108,6 +108,28 @@ def genforce(widths: Sequence[int], dim: int = DIM) -> dict[str, Tensor]:
     return theirs
 
 
+def interfacegan(widths: Sequence[int], dim: int = DIM) -> dict[str, Tensor]:
+    """What the code of the InterFaceGAN repository saves: GenForce's tensors under its older names."""
+    theirs = {"truncation.truncation": torch.ones(1, 2 * len(widths), 1)}
+    for name, tensor in genforce(widths, dim).items():
+        index = int("".join(filter(str.isdigit, name)) or 0)
+        if name.startswith("mapping."):
+            name = name.replace(".weight", ".linear.weight").replace(".bias", ".wscale.bias")
+        elif ".output" in name:
+            name = name.replace(".weight", ".conv.weight")
+        elif tensor.ndim == 4 and name.endswith(".weight"):
+            fused = index >= 10 and index % 2 == 0  # 128 px and on
+            name, tensor = (name, tensor.permute(2, 3, 1, 0)) if fused else (name.replace(".w", ".conv.w"), tensor)
+        elif ".blur." not in name and ".layer" in name:
+            start, _, rest = name.partition(f"layer{index}.")
+            rest = {"style.weight": "style_mod.dense.linear.weight", "style.bias": "style_mod.dense.wscale.bias"}.get(
+                rest, rest
+            )
+            name = f"{start}layer0.first_layer" if rest == "const" else f"{start}layer{index}.epilogue.{rest}"
+        theirs[name] = tensor
+    return theirs
+
+
 def draw_rosinality(state: dict[str, Tensor], codes: Tensor, noises: Sequence[Tensor | None], steps: int) -> Tensor:
     """Codes [n, L, D] → pictures; noises: one for each size."""
     state = {name: tensor.double() for name, tensor in state.items()}

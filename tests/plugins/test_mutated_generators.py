@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[Callable[[], dict[str, Tensor]], Callable[..., Path | Non
     "rosinality": (lambda: stylegan1.rosinality((3, 2, 2)), import_stylegan1),
     "lernapparat": (lambda: stylegan1.lernapparat((3, 2, 2)), import_stylegan1),
     "genforce": (lambda: stylegan1.genforce((3, 2, 2)), import_stylegan1),
+    "interfacegan": (lambda: stylegan1.interfacegan((3, 2, 2)), import_stylegan1),
     "StyleGAN3": (lambda: state_of(RECIPE), import_stylegan3),
     "StyleGAN3 without filters": (lambda: state_of(RECIPE, filters=False), import_stylegan3),
 }

@@ -30,6 +30,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "rosinality": lambda: {"generator": published.rosinality(SMALL), "g_running": ROSINALITY},
     "lernapparat": lambda: LERNAPPARAT,
     "genforce": lambda: {"generator_smooth": GENFORCE},
+    "interfacegan": lambda: published.interfacegan(WIDTHS),
 }
 CODES = torch.randn(2, 12, DIM, generator=torch.Generator().manual_seed(1))
 
@@ -55,11 +56,11 @@ def expected(kind: str, codes: Tensor, maps: list[Tensor | None]) -> Tensor:
     if kind == "rosinality":
         return published.draw_rosinality(ROSINALITY, codes, maps[::2], len(WIDTHS))
     state = LERNAPPARAT
-    if kind == "genforce":  # the same weights but for the colours
+    if kind in ("genforce", "interfacegan"):  # the same weights but for the colours
         state = state | {
             f"g_synthesis.torgb.{part}": GENFORCE[f"synthesis.output5.{part}"] for part in ("weight", "bias")
         }
-    return published.draw_lernapparat(state, codes, maps, 1e-8 if kind == "genforce" else 1e-5)
+    return published.draw_lernapparat(state, codes, maps, 1e-5 if kind == "lernapparat" else 1e-8)
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -97,6 +98,7 @@ def test_the_pack_says_what_it_is(packs: dict[str, Path]) -> None:
         ("rosinality", "style-based-gan-pytorch"),
         ("lernapparat", "lernapparat"),
         ("genforce", "GenForce"),
+        ("interfacegan", "InterFaceGAN"),
     ):
         description = json.loads((packs[kind] / "pack.json").read_text())
         assert (description["projector"], description["layers"], description["dim"]) == ("stylegan1", 12, DIM)
@@ -280,6 +282,14 @@ BROKEN: dict[str, tuple[Callable[[], Any], str]] = {
     "something more": (
         lambda: SMALL_LERNAPPARAT | {"g_synthesis.attention.weight": torch.ones(3)},
         r"no such generator has g_synthesis\.attention\.weight",
+    ),
+    "no layer of InterFaceGAN's": (
+        lambda: without(published.interfacegan(SMALL), "synthesis.layer3.epilogue.style_mod.dense.wscale.bias"),
+        r"lacks a tensor of its generator: synthesis\.layer3\.epilogue\.style_mod\.dense\.wscale\.bias",
+    ),
+    "no constant of InterFaceGAN's": (
+        lambda: without(published.interfacegan(SMALL), "synthesis.layer0.first_layer"),
+        r"lacks synthesis\.layer0\.first_layer",
     ),
     "a growing one": (
         lambda: SMALL_GENFORCE | {"synthesis.lod": torch.ones(())}, r"synthesis\.lod is not 0",

@@ -23,7 +23,7 @@ def kinblend_register_importers(register: Callable[[kinblend.PluginSpec], None])
     register(
         kinblend.PluginSpec(
             "stylegan1",
-            "StyleGAN generators of 2019 in PyTorch: rosinality, lernapparat, GenForce",
+            "StyleGAN generators of 2019 in PyTorch: rosinality, lernapparat, GenForce, InterFaceGAN",
             f"{__name__}.importer:import_stylegan1",
         )
     )

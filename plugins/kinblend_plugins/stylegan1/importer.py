@@ -14,7 +14,7 @@ from kinblend.checkpoints import Contents, read_contents, validate_tensors
 from kinblend.errors import CheckpointError
 from kinblend.packs import write_description, write_tensors
 from kinblend_plugins.stylegan1.layers import SLOPE, normalize
-from kinblend_plugins.stylegan1.layouts import GENFORCE, LAYOUTS, LERNAPPARAT, ROSINALITY, Layout
+from kinblend_plugins.stylegan1.layouts import GENFORCE, INTERFACEGAN, LAYOUTS, LERNAPPARAT, ROSINALITY, Layout
 from kinblend_plugins.stylegan1.translate import translate
 
 DRAWS, AT_ONCE = 10_000, 2_000  # codes that the latent average is made of, where the file has none
@@ -24,6 +24,7 @@ PARTS = (
     (r"(^|\.)g_(mapping|synthesis)\.", LERNAPPARAT),
     (r"(^|\.)(progression\.\d+\.|style\.\d+\.linear\.weight_orig$)", ROSINALITY),
     (r"(^|\.)synthesis\.layer\d+\.apply_noise\.", GENFORCE),
+    (r"(^|\.)synthesis\.layer\d+\.epilogue\.", INTERFACEGAN),
 )
 
 

@@ -83,19 +83,18 @@ def translate(published: Mapping[str, Tensor], layout: Layout) -> tuple[dict[str
             found["noise"] = reader.take(layer.noise, 1, 1, size, size)[0, 0]
         ours |= {f"layers.{index}.{name}": tensor for name, tensor in found.items()}
         width = len(found["bias"])
-    ours["to_rgb.weight"] = reader.scaled(names.to_rgb + layout.orig, 3, width, 1, 1, gain=layout.gain)
-    ours["to_rgb.bias"] = reader.take(f"{names.to_rgb}bias", 3)
+    ours["to_rgb.weight"] = reader.scaled(names.to_rgb[0], 3, width, 1, 1, gain=layout.gain)
+    ours["to_rgb.bias"] = reader.take(names.to_rgb[1], 3)
     reader.refuse_rest(names.optional)
     return ours, names
 
 
 def _mapping(reader: Reader, names: Names, layout: Layout) -> dict[str, Tensor]:
-    dim = reader.take(f"{names.mapping[0]}bias", None).numel()
+    dim = reader.take(names.mapping[0][1], None).numel()
     found = {}
-    for index, own in enumerate(names.mapping):
-        weight = reader.scaled(own + layout.orig, dim, dim)
-        found[f"mapping_layers.{index}.weight"] = weight * layout.mapping_rate
-        found[f"mapping_layers.{index}.bias"] = reader.take(f"{own}bias", dim) * layout.mapping_rate
+    for index, (weight, bias) in enumerate(names.mapping):
+        found[f"mapping_layers.{index}.weight"] = reader.scaled(weight, dim, dim) * layout.mapping_rate
+        found[f"mapping_layers.{index}.bias"] = reader.take(bias, dim) * layout.mapping_rate
     return found
 
 
@@ -113,9 +112,9 @@ def _layer(reader: Reader, names: LayerNames, layout: Layout, before: int, dim: 
         found["noise_strength"] = reader.take(names.noise_strength, 1, width, 1, 1).flatten() * math.sqrt(2 / width)
     else:
         found["noise_strength"] = reader.take(names.noise_strength, width)
-    found["style.weight"] = reader.scaled(names.style + layout.orig, 2 * width, dim, gain=layout.gain)
+    found["style.weight"] = reader.scaled(names.style[0], 2 * width, dim, gain=layout.gain)
     above = torch.tensor([layout.gains_above, 0.0]).repeat_interleave(width)
-    found["style.bias"] = reader.take(f"{names.style}bias", 2 * width) + above
+    found["style.bias"] = reader.take(names.style[1], 2 * width) + above
     return found
 
 
@@ -123,9 +122,9 @@ def _kernel(reader: Reader, names: LayerNames, layout: Layout, width: int, befor
     """[outputs, inputs, 3, 3], or [inputs, outputs, 4, 4] of a transposed convolution."""
     if not names.fused:
         return reader.scaled(names.weight, width, before, 3, 3)
-    shape = (before, width) if layout.inputs_first else (width, before)
-    weight = reader.take(names.weight, *shape, 3, 3) * (layout.fused_share * math.sqrt(2 / (before * 9)))
-    wide = F.pad(weight if layout.inputs_first else weight.transpose(0, 1), [1, 1, 1, 1])
+    shape = dict(zip(layout.fused_order, (before, width, 3, 3), strict=True))
+    weight = reader.take(names.weight, *(shape[place] for place in range(4))).permute(layout.fused_order)
+    wide = F.pad(weight * (layout.fused_share * math.sqrt(2 / (before * 9))), [1, 1, 1, 1])
     # The kernel at four places: what enlarging by repetition and convolving would come to.
     return wide[..., 1:, 1:] + wide[..., :-1, 1:] + wide[..., 1:, :-1] + wide[..., :-1, :-1]
 

@@ -87,15 +87,15 @@ def _layer(published: Published, layer: LayerName, before: int, dim: int, last: 
     magnitude = published.take("synthesis", f"{own}magnitude_ema")
     if float(magnitude) <= 0:
         raise CheckpointError(f"has the tensor synthesis.{own}magnitude_ema of {float(magnitude)}; it is above 0")
-    affine = [published.take("synthesis", f"{own}affine.{part}", *shape) for part, shape in _affine(before, dim)]
+    affine = published.take("synthesis", f"{own}affine.weight", before, dim)
     # The last layer is not demodulated: its styles are scaled in place of its weights.
     share = 1 / math.sqrt(weight[0].numel()) if last else 1.0
     found = {
         "weight": weight if last else weight * _inverse_size(weight, f"synthesis.{own}weight"),
         "bias": published.take("synthesis", f"{own}bias", len(weight)),
         "gain": magnitude.rsqrt(),
-        "affine.weight": affine[0] * (share / math.sqrt(dim)),
-        "affine.bias": affine[1] * share,
+        "affine.weight": affine * (share / math.sqrt(dim)),
+        "affine.bias": published.take("synthesis", f"{own}affine.bias", before) * share,
     }
     for which, dims in (("up_filter", (1,)), ("down_filter", (1, 2))):
         if (taps := published.find("synthesis", own + which)) is not None:
@@ -103,10 +103,6 @@ def _layer(published: Published, layer: LayerName, before: int, dim: int, last: 
                 raise CheckpointError(f"has the filter synthesis.{own}{which} as {list(taps.shape)}")
             found[which] = taps
     return found
-
-
-def _affine(before: int, dim: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    return ("weight", (before, dim)), ("bias", (before,))
 
 
 def _inverse_size(weight: Tensor, name: str) -> Tensor:

@@ -1,4 +1,7 @@
-"""encoder4editing and pSp: aligned faces → codes of a StyleGAN2 (Tov et al., 2021; Richardson et al., 2021)."""
+"""encoder4editing, pSp and ReStyle: aligned faces → codes of a StyleGAN2.
+
+Tov et al. 2021, Richardson et al. 2021, Alaluf et al. 2021.
+"""
 
 from __future__ import annotations
 
@@ -21,5 +24,13 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "psp",
             "pixel2style2pixel: one pass of a network, codes near to the photograph",
             f"{__name__}.encoder:PspEncoder",
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "restyle",
+            "ReStyle: several passes of a network that looks at its own reconstruction",
+            f"{__name__}.encoder:RestyleEncoder",
+            options="RestyleOptions",
         )
     )

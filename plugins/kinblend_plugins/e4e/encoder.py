@@ -1,22 +1,24 @@
-"""Aligned faces → codes with encoder4editing (Tov et al., 2021) and pSp (Richardson et al., 2021)."""
+"""Aligned faces → codes with encoder4editing (Tov et al. 2021), pSp (Richardson et al. 2021) and ReStyle (Alaluf et
+al. 2021)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from kinblend import Context, Encoder
+from kinblend.cancellation import check_cancelled
 from kinblend.checkpoints import build_network
 from kinblend.errors import CheckpointError, LatentShapeError, PackError
 from kinblend.tensor_files import SafetensorError, load_file
 from kinblend_plugins.e4e.network import Encoder4Editing
+from kinblend_plugins.e4e.restyle_network import RestyleNetwork, build_restyle
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
+PASSES = 5  # of ReStyle, as its authors make
 _FILE = "encoder.safetensors"
 _AVERAGE = "latent_avg"
 
@@ -35,9 +37,12 @@ class E4eEncoder(Encoder):
         super().__init__(options, context)
         if context.space.dim != 512:
             raise PackError(f"e4e makes codes of 512 dimensions; the pack's latent space is {context.space}")
-        tensors, layers = _read(context), context.space.layers
+        tensors = _read(context)
         self.average = _average(tensors.pop(_AVERAGE, None), context)
-        self.module = self.network = build(tensors, layers, self.offsets)
+        self.module = self.network = self._build(tensors)
+
+    def _build(self, tensors: Mapping[str, Tensor]) -> Encoder4Editing | RestyleNetwork:
+        return build(tensors, self.space.layers, self.offsets)
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:
@@ -45,10 +50,18 @@ class E4eEncoder(Encoder):
 
         Raises `LatentShapeError` for another size.
         """
+        self._check(images)
+        return self._codes(images) + self.average
+
+    def _check(self, images: Tensor) -> None:
         if images.ndim != 4 or tuple(images.shape[1:]) != (3, self.input_size, self.input_size):
-            raise LatentShapeError(f"e4e takes images [n, 3, 256, 256], not {list(images.shape)}")
-        codes = self.network(images.to(self.network.latlayer1.weight)).cpu()
-        result: Tensor = codes + self.average
+            raise LatentShapeError(f"{self.name or 'e4e'} takes images [n, 3, 256, 256], not {list(images.shape)}")
+
+    def _codes(self, images: Tensor) -> Tensor:
+        """What the network gives, float32 on the CPU."""
+        weight = self.network.styles[0].linear.weight
+        first = next(self.network.parameters())
+        result: Tensor = self.network(images.to(first.device, first.dtype)).to("cpu", weight.dtype).float()
         return result
 
 
@@ -56,6 +69,51 @@ class PspEncoder(E4eEncoder):
     """pixel2style2pixel: the same network and tensors, whose heads give whole codes (its `GradualStyleEncoder`)."""
 
     offsets = False
+
+
+class RestyleOptions(BaseModel):
+    """Options of `restyle`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    passes: int | None = Field(
+        None, ge=1, le=50, description="how often a reconstruction is looked at and mended; default: the pack's, or 5"
+    )
+
+
+class RestyleEncoder(E4eEncoder):
+    """ReStyle: pass for pass, a network looks at the face and at its reconstruction, and says what the code lacks.
+
+    It begins with the latent average. Where the pack's settings say that `offsets` is true, the network's heads after
+    the first give offsets from its code, as encoder4editing's do; else whole codes, as pSp's.
+    """
+
+    uses_projector = True
+
+    def _build(self, tensors: Mapping[str, Tensor]) -> RestyleNetwork:
+        return build_restyle(tensors, self.space.layers, bool(self.context.settings.get("offsets", False)))
+
+    @property
+    def passes(self) -> int:
+        """How often a reconstruction is looked at."""
+        return int(self.options.passes or self.context.settings.get("passes", PASSES))
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Tensor:
+        """As `E4eEncoder.encode`; each pass also renders the pictures."""
+        self._check(images)
+        codes = self.average.expand(len(images), -1, -1)
+        for _ in range(self.passes):
+            check_cancelled()
+            codes = codes + self._codes(torch.cat([images, self._shown(codes)], dim=1))
+        return codes
+
+    def _shown(self, codes: Tensor) -> Tensor:
+        """Pictures of codes, [n, 3, 256, 256]: whole ones, averaged down, which is what the network learned from."""
+        assert self.context.projector is not None, "an encoder that uses the projector is made with one"
+        projector = self.context.projector()
+        pictures = [projector.synthesize(code[None], noise=projector.noise_kinds[0]) for code in codes]
+        return F.adaptive_avg_pool2d(torch.cat(pictures), self.input_size)
 
 
 def build(tensors: Mapping[str, Tensor], layers: int, offsets: bool = True) -> Encoder4Editing:

@@ -117,17 +117,14 @@ class Encoder4Editing(nn.Module):
     """Faces float [n, 3, 256, 256] in [−1, 1] → codes [n, layers, 512] without the latent average.
 
     layers: 2·log2(resolution) − 2 of the generator, 10 to 18. offsets: whether the heads after the first give offsets
-    from what the first gives (Tov et al.), or whole codes (Richardson et al.).
+    from what the first gives (Tov et al.), or whole codes (Richardson et al.). channels: of the images; 6 where another
+    picture comes with each face (`restyle_network`).
     """
 
-    def __init__(self, layers: int, offsets: bool = True) -> None:
+    def __init__(self, layers: int, offsets: bool = True, channels: int = 3) -> None:
         super().__init__()
         self.offsets = offsets
-        self.input_layer = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
-        blocks = []
-        for inputs, outputs, count in _STAGES:
-            blocks += [Block(inputs, outputs, 2)] + [Block(outputs, outputs, 1) for _ in range(count - 1)]
-        self.body = nn.Sequential(*blocks)
+        self.input_layer, self.body = stem(channels), body()
         self.styles = nn.ModuleList(
             StyleHead(16 if i < _COARSE else 32 if i < _MIDDLE else 64) for i in range(layers)
         )
@@ -141,12 +138,7 @@ class Encoder4Editing(nn.Module):
 
     def fold(self) -> None:
         """Make it faster, for evaluation alone: fewer layers, and the channels of the large maps last."""
-        conv, norm = cast(nn.Conv2d, self.input_layer[0]), cast(nn.BatchNorm2d, self.input_layer[1])
-        self.input_layer = nn.Sequential(fuse_conv_bn_eval(conv, norm), self.input_layer[2])
-        for block in self.body:
-            cast(Block, block).fold()
-        for module in (self.input_layer, self.body):
-            channels_last(module)
+        self.input_layer = folded(self.input_layer, self.body)
 
     def forward(self, images: Tensor) -> Tensor:
         coarse, middle, fine = self.features(images)
@@ -154,9 +146,7 @@ class Encoder4Editing(nn.Module):
             head(coarse if layer < _COARSE else middle if layer < _MIDDLE else fine)
             for layer, head in enumerate(self.styles)
         ]
-        if self.offsets:
-            codes[1:] = [codes[0] + code for code in codes[1:]]
-        return torch.stack(codes, dim=1)
+        return stack_codes(codes, self.offsets)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The pyramid, coarse to fine: [n, 512, 16, 16], [n, 512, 32, 32], [n, 512, 64, 64]."""
@@ -168,6 +158,36 @@ class Encoder4Editing(nn.Module):
         fine, middle, coarse = taps
         middle = _enlarge_and_add(coarse, self.latlayer1(middle))
         return coarse, middle, _enlarge_and_add(middle, self.latlayer2(fine))
+
+
+def stem(channels: int) -> nn.Sequential:
+    """What looks at the pixels: [n, channels, H, W] → [n, 64, H, W]."""
+    return nn.Sequential(nn.Conv2d(channels, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
+
+
+def body() -> nn.Sequential:
+    """The residual blocks: [n, 64, H, W] → [n, 512, H/16, W/16]."""
+    blocks = []
+    for inputs, outputs, count in _STAGES:
+        blocks += [Block(inputs, outputs, 2)] + [Block(outputs, outputs, 1) for _ in range(count - 1)]
+    return nn.Sequential(*blocks)
+
+
+def folded(first: nn.Sequential, blocks: nn.Sequential) -> nn.Sequential:
+    """A stem whose normalisation is multiplied into its weights; that of the blocks behind it is as well."""
+    result = nn.Sequential(fuse_conv_bn_eval(cast(nn.Conv2d, first[0]), cast(nn.BatchNorm2d, first[1])), first[2])
+    for block in blocks:
+        cast(Block, block).fold()
+    for module in (result, blocks):
+        channels_last(module)
+    return result
+
+
+def stack_codes(codes: list[Tensor], offsets: bool) -> Tensor:
+    """What the heads give, [n, 512] each, as codes [n, L, 512]. offsets: as `Encoder4Editing` takes it."""
+    if offsets:
+        codes[1:] = [codes[0] + code for code in codes[1:]]
+    return torch.stack(codes, dim=1)
 
 
 def _enlarge_and_add(small: Tensor, large: Tensor) -> Tensor:

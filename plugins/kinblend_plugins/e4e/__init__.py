@@ -31,6 +31,6 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "restyle",
             "ReStyle: several passes of a network that looks at its own reconstruction",
             f"{__name__}.encoder:RestyleEncoder",
-            options="RestyleOptions",
+            f"{__name__}.encoder:RestyleOptions",
         )
     )

@@ -59,9 +59,7 @@ class E4eEncoder(Encoder):
 
     def _codes(self, images: Tensor) -> Tensor:
         """What the network gives, float32 on the CPU."""
-        weight = self.network.styles[0].linear.weight
-        first = next(self.network.parameters())
-        result: Tensor = self.network(images.to(first.device, first.dtype)).to("cpu", weight.dtype).float()
+        result: Tensor = self.network(images.to(next(self.network.parameters()))).float().cpu()
         return result
 
 

@@ -117,8 +117,8 @@ class Encoder4Editing(nn.Module):
     """Faces float [n, 3, 256, 256] in [−1, 1] → codes [n, layers, 512] without the latent average.
 
     layers: 2·log2(resolution) − 2 of the generator, 10 to 18. offsets: whether the heads after the first give offsets
-    from what the first gives (Tov et al.), or whole codes (Richardson et al.). channels: of the images; 6 where another
-    picture comes with each face (`restyle_network`).
+    from what the first gives (Tov et al.), or whole codes (Richardson et al.). channels: of the images; 6 where
+    another picture comes with each face (`restyle_network`).
     """
 
     def __init__(self, layers: int, offsets: bool = True, channels: int = 3) -> None:

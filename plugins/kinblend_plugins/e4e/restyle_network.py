@@ -1,7 +1,7 @@
 """The networks of ReStyle: they look at a face and at what was reconstructed so far, and say how to change the code.
 
-Alaluf, Patashnik and Cohen-Or, "ReStyle: A Residual-Based StyleGAN Encoder via Iterative Refinement" (2021). All style
-heads look at the last feature map. Tensor names as published.
+Alaluf, Patashnik and Cohen-Or, "ReStyle: A Residual-Based StyleGAN Encoder via Iterative Refinement" (2021). All
+style heads look at the last feature map. Tensor names as published.
 """
 
 from __future__ import annotations

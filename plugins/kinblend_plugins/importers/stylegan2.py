@@ -26,6 +26,17 @@ from kinblend_plugins.importers.pack import Imported, write_pack
 # Which encoder of kinblend runs what `opts.encoder_type` names. Their tensors have the same names and shapes.
 ENCODERS = {"Encoder4Editing": "e4e", "GradualStyleEncoder": "psp"}
 SHORT = {"e4e": "e4e", "psp": "psp"}
+# The same of ReStyle, whose networks look at six channels; and whether their heads give offsets, as e4e's do.
+RESTYLE = {
+    "BackboneEncoder": False,
+    "ResNetBackboneEncoder": False,
+    "GradualStyleEncoder": False,
+    "ProgressiveBackboneEncoder": True,
+    "ResNetProgressiveBackboneEncoder": True,
+}
+RESTYLE_CHANNELS = 6
+MAX_PASSES = 50
+HEAD, RESNET = "styles.0.linear.weight", "conv1.weight"  # the first head's; of an encoder on ResNet-34
 ENCODER_DIM = 512
 NO = ("", "0", "false", "no", "none")  # how a text says that a switch is off
 
@@ -47,7 +58,9 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
     prefix = _encoder_prefix(contents) if contents else None
     if contents is None or prefix is None:
         return None
-    kind, note = _encoder_kind(contents)
+    tensors = contents.below(prefix)
+    iterative = _channels(tensors) == RESTYLE_CHANNELS
+    kind, note = ("restyle", "") if iterative else _encoder_kind(contents)
     found = _found_decoder(contents, prefix)
     if found is None:
         raise CheckpointError(
@@ -59,7 +72,9 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
         raise CheckpointError(
             f"{checkpoint}: its generator has codes of {made.dim} dimensions; {kind} encodes into {ENCODER_DIM}"
         )
-    made.parts["encoder"], made.encoder, made.note, made.source = contents.below(prefix), kind, note, _SOURCES[kind]
+    made.parts["encoder"], made.encoder, made.note, made.source = tensors, kind, note, _SOURCES[kind]
+    if iterative:
+        made.settings |= _restyle_settings(contents)
     _add_average(contents, made)
     return write_pack(checkpoint, out, name, made)
 
@@ -80,7 +95,7 @@ def import_nvidia(checkpoint: Path, out: Path, name: str) -> Path | None:
     return _import_generator(checkpoint, out, name, (NVIDIA,), refuse=True)
 
 
-_SOURCES = {"e4e": "encoder4editing", "psp": "pixel2style2pixel"}
+_SOURCES = {"e4e": "encoder4editing", "psp": "pixel2style2pixel", "restyle": "ReStyle"}
 
 
 def _import_generator(
@@ -111,6 +126,7 @@ def _refuse_relatives(contents: Contents) -> None:
 def _encoder_prefix(contents: Contents) -> str | None:
     """What stands before the names of the encoder's tensors; None where there is none."""
     prefixes = contents.prefixes(ENCODER)
+    prefixes += [prefix for prefix in contents.prefixes(HEAD) if f"{prefix}{RESNET}" in contents.tensors]
     return min(prefixes, key=lambda prefix: (not prefix.endswith("encoder."), len(prefix))) if prefixes else None
 
 
@@ -120,6 +136,26 @@ def _found_decoder(contents: Contents, encoder: str) -> tuple[str, str] | None:
     return (
         (ROSINALITY, beside) if f"{beside}{ROSINALITY}" in contents.tensors else contents.find_generator(GENERATORS)
     )
+
+
+def _channels(encoder: Mapping[str, Tensor]) -> int:
+    """Of the images that an encoder looks at."""
+    first = encoder.get(ENCODER, encoder.get(RESNET))
+    return int(first.shape[1]) if first is not None and first.ndim == 4 else 0
+
+
+def _restyle_settings(contents: Contents) -> dict[str, Any]:
+    """How an encoder of ReStyle is to be run. Raises `CheckpointError` where nothing tells which kind it is."""
+    named = str(contents.setting("encoder_type"))
+    if named not in RESTYLE:
+        raise CheckpointError(
+            f"{contents.path} has an encoder that looks at six channels, as ReStyle's do, and its opts name "
+            f"{f'the encoder_type {named[:60]!r}' if named != 'None' else 'no encoder_type'}: one of "
+            f"{', '.join(RESTYLE)} is needed, because their tensors look the same and mean different things"
+        )
+    settings: dict[str, Any] = {"offsets": RESTYLE[named]}
+    passes = contents.setting("n_iters_per_batch")
+    return settings | ({"passes": passes} if isinstance(passes, int) and 1 <= passes <= MAX_PASSES else {})
 
 
 def _encoder_kind(contents: Contents) -> tuple[str, str]:
@@ -137,7 +173,7 @@ def _encoder_kind(contents: Contents) -> tuple[str, str]:
     if known is None:
         raise CheckpointError(
             f"{contents.path} has an encoder of the type {str(named)[:60]!r}, which kinblend does not run; it runs "
-            f"{' and '.join(f'{theirs} ({ours})' for theirs, ours in ENCODERS.items())}"
+            f"{', '.join(f'{theirs} ({ours})' for theirs, ours in ENCODERS.items())} and ReStyle's of six channels"
         )
     return known, ""
 

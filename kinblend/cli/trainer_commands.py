@@ -221,11 +221,15 @@ def _train_encoder(spec: PluginSpec, options: dict[str, Any], out: Path | None, 
 
 def _train_directions(spec: PluginSpec, options: dict[str, Any], out: Path | None, as_json: bool) -> None:
     from kinblend.backbone import choose_backbone
+    from kinblend.plugins import load_plugins
+    from kinblend.storage.pack_index import find_pack
 
     pack, file = str(choose_backbone(options.get("backbone"))), out or Path("directions.safetensors")
     check_file(file)
     _train(spec, options | {"backbone": pack}, file)
-    log(f"put them into the pack with `kinblend models add {pack} {file}`")
+    own = file.name in find_pack(pack, load_settings().packs, load_plugins().packs).files
+    instead = f", which has a {file.name}: these would take its place" if own else ""
+    log(f"put them into the pack with `kinblend models add {pack} {file}`{instead}")
     emit_paths([file], as_json)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from openvino_files import WHEEL, write_wheel
+from plugin_site import here
 from published_checkpoints import in_nvidias_names, toy, write_nvidia
 from safetensors import safe_open
 from torch import Tensor
@@ -135,3 +136,12 @@ def test_the_trainers_write_directions_of_a_backbone(name: str, stylegan2: Path,
     assert len(said) == 3
     assert steps[:, 4:].abs().max() == 0
     assert bool((steps[:, 0].norm(dim=1) > 0.01).all())
+
+
+def test_whoever_would_lose_a_file_of_the_pack_is_told(stylegan2: Path, tmp_path: Path) -> None:
+    words = ["train", "directions", "sefa", "--backbone", stylegan2, "--count", 2]
+    for name, loses in (("generator.safetensors", True), ("other.safetensors", False)):
+        code, _, error = here(*words, "--out", tmp_path / name)
+        assert code == 0, error
+        assert "kinblend models add" in error
+        assert (f"which has a {name}: these would take its place" in error) is loses

@@ -175,6 +175,6 @@ def _errors_chart(report: Mapping[str, Any], path: Path) -> Path:
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)
     axes.set_xlim(left=0)
     axes.set_xlabel(
-        "mean squared error of attributes, in variances; orange looked at the true child, green know age and sex"
+        "error of attributes, in variances (orange: saw the true child; green: told age and sex)", fontsize=8
     )
     return save_figure(figure, path)

@@ -188,7 +188,7 @@ def _logistic(x: Tensor, labels: Tensor, count: int, penalty: float) -> tuple[Te
     def closure() -> Any:
         optimiser.zero_grad()
         loss = F.cross_entropy(x @ weights + bias, labels) + penalty * weights.square().sum() / len(x)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
     with torch.enable_grad(), torch.inference_mode(False):

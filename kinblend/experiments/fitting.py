@@ -123,14 +123,15 @@ def fit_models(
 
 
 def draw_codes(backbone: Backbone, count: int, seed: int) -> Tensor:
-    """Codes that the generator draws, truncated by 0.5 to 1: float32 [n, L, D]."""
+    """Codes that the generator draws, truncated by 0.5 to 1, float32 [n, L, D]; of more the first are the same."""
     projector = backbone.projector
     assert isinstance(projector, SamplesLatents)
-    numbers = torch.Generator().manual_seed(seed)
-    z, psi = torch.randn(count, backbone.space.dim, generator=numbers), torch.rand(count, generator=numbers)
-    psi = LOW_PSI + (HIGH_PSI - LOW_PSI) * psi
+    # Of generators of their own, so that the first hundred of two hundred are the hundred, and are seen already.
+    faces, lengths = (torch.Generator().manual_seed(number) for number in (2 * seed, 2 * seed + 1))
+    z = torch.stack([torch.randn(backbone.space.dim, generator=faces) for _ in range(count)])
+    psi = LOW_PSI + (HIGH_PSI - LOW_PSI) * torch.rand(count, generator=lengths)
     with backbone.pool.lease(network_of(projector), "projector"), wrap_plugin_errors(projector.title):
-        full = torch.cat([projector.map(part) for part in torch.split(z, 256)]).cpu()
+        full = torch.cat([projector.map(one[None]) for one in z]).cpu()  # how a network rounds depends on the batch
         centre = projector.average().cpu()
     return centre + psi[:, None, None] * (full - centre)
 
@@ -178,13 +179,13 @@ def _tests(
     for at, name in enumerate(columns.names):
         number = fit_number(name, fitted.components, fitted.values[:, at])
         if number is not None:
-            yield Tests(number, held.number(number, at), people and people.number(number, at))
+            yield Tests(number, held.number(number, at), None if people is None else people.number(number, at))
     for _, name, label in columns.classes:
         model = fit_class(label, fitted.components, columns.words(fitted.looks, label))
         if model is None:
             continue
         own = held.words(model, columns.words(held.looks, label))
-        yield Tests(model, own, people and people.words(model, columns.words(people.looks, label)))
+        yield Tests(model, own, None if people is None else people.words(model, columns.words(people.looks, label)))
         if name == "gender" and set(model.classes) == {"f", "m"}:
             named = replace(model, name=f"{label}, as listed")
             yield (

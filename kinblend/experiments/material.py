@@ -51,7 +51,7 @@ class Material:
 
     def people(self) -> list[Person]:
         """Everyone once, by their codes: a parent of two children is one person."""
-        couples, found = set(self.couples), {}
+        couples, found = set(self.couples), dict[bytes, Person]()
         families = {self.trios.families[row] for row in couples}
         sexes = self.trios.groups.get("sex", [""] * len(self.trios))
         for row in sorted(range(len(self.trios)), key=lambda row: row not in couples):

@@ -103,8 +103,8 @@ class Columns:
         for kind in ("numbers", "classes"):
             labels: dict[str, tuple[str, str, str]] = {}
             for who in analysers:
-                names = dict.fromkeys(name for face in faces for name in getattr(face.get(who, Reading()), kind))
-                for name in names:
+                names = {name for face in faces for name in getattr(face.get(who, Reading()), kind)}
+                for name in sorted(names):
                     label = f"{name} ({who})" if name in labels else name
                     labels[label] = (who, name, label)
             kinds[kind] = tuple(labels.values())

@@ -10,6 +10,7 @@ from torch import Tensor
 
 DAMPING, EASED, TIGHTENED = 1.0, 0.4, 3.0  # of a step; after one that helped; after one that did not
 ENOUGH = 1e-4  # of squared error; what is gained less is nothing
+STALLED, PROBE = 1e-2, 0.3  # a step that is too small to look at; what is tried of each strength instead
 
 
 @dataclass(frozen=True)
@@ -34,28 +35,37 @@ def seek_strengths(
     reach: of each strength.
 
     Source: damped least squares (Levenberg 1944) whose effects are corrected by what each look shows (Broyden 1965).
-    Pictures give no gradient here, for analysers may be anything.
+    Where that leads nowhere, each strength is moved a little in turn. Pictures give no gradient here, for analysers
+    may be anything.
     """
     best = torch.zeros(effects.shape[1], dtype=torch.float64)
     first = look(best).double() - target.double()
     known, effects, damping, done = ~first.isnan(), effects.double().clone(), DAMPING, 1
     residual = first.nan_to_num(0.0)
     before = error = _mean(residual, known)
-    while done < looks:
-        tried = (best + _step(effects, residual, damping, known)).clamp(-reach, reach)
-        moved = tried - best
-        if float(moved.abs().max()) < 1e-3:
-            break
+    probes = 0  # since the last gain
+    while done < looks and probes < len(best):
+        moved = (best + _step(effects, residual, damping, known)).clamp(-reach, reach) - best
+        if float(moved.abs().max()) < STALLED:
+            moved = _probe(best, probes, reach)
+            probes += 1
         done += 1
-        there = look(tried).double() - target.double()
+        there = look(best + moved).double() - target.double()
         there = torch.where(there.isnan(), residual, there)  # what can't be seen for once is no gain
         surprise = there - residual - effects @ moved
         effects = effects + surprise[:, None] * moved[None] / moved.square().sum()
         if (found := _mean(there, known)) < error - ENOUGH:
-            best, residual, error, damping = tried, there, found, damping * EASED
+            best, residual, error, damping, probes = best + moved, there, found, damping * EASED, 0
         else:
             damping *= TIGHTENED
     return Sought(best, before, error, done)
+
+
+def _probe(best: Tensor, at: int, reach: float) -> Tensor:
+    """A small move of one strength, to see what it does."""
+    moved = torch.zeros_like(best)
+    moved[at] = PROBE if float(best[at]) + PROBE <= reach else -PROBE
+    return moved
 
 
 def mean_of_others(strengths: Tensor, families: Sequence[str]) -> Tensor:

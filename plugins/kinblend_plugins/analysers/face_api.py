@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from kinblend.checkpoints import build_network, home_folder
+from kinblend.checkpoints import build_network, home_folder, validate_tensors
 from kinblend.errors import CheckpointError, ModelError
 from kinblend.faces import predict_in_crop
 from kinblend.files import open_plain
@@ -90,9 +90,11 @@ def _read(folder: Path, model: str) -> dict[str, Tensor]:
     manifest, data = (_content(folder / name) for name in names)
     try:
         entries = [entry for group in json.loads(manifest) for entry in group["weights"]]
-        return {str(entry["name"]).replace("/", "."): tensor for entry, tensor in _tensors(entries, data)}
+        found = {str(entry["name"]).replace("/", "."): tensor for entry, tensor in _tensors(entries, data)}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{folder / names[0]} and {names[1]} do not fit together; use {SOURCE}") from error
+    validate_tensors(folder / names[1], found)
+    return found
 
 
 def _content(path: Path) -> bytes:

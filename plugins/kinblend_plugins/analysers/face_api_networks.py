@@ -143,7 +143,8 @@ class _Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x @ self.weights + self.bias
+        found: Tensor = x @ self.weights + self.bias
+        return found
 
 
 def _padded(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from kinblend.interfaces import Blender
     from kinblend.pipeline import Engine
 
-BASE = "slerp"  # what the original experiment blended with
-
 app = App(help="Whole experiments, from photographs to a report.", no_args_is_help=True)
 
 
@@ -51,7 +49,9 @@ def attributes(
         list[str] | None,
         typer.Option(help="One of `kinblend analysers list`; repeatable. Default: the preferred ones."),
     ] = None,
-    base: Annotated[str, typer.Option(help="Strategy whose children are edited.")] = BASE,
+    base: Annotated[
+        str | None, typer.Option(help="Strategy whose children are edited. Default: the one that plugins prefer.")
+    ] = None,
     strategy: Annotated[
         list[str] | None,
         typer.Option(help="One to compare; repeatable. Default: the preferred one and those that were trained."),
@@ -91,9 +91,10 @@ def attributes(
     from kinblend.workers import suggested_workers
 
     check_report(out)
+    edited = engine.blender(base)
     plan = Plan(
-        (base, engine.blender(base)),
-        _strategies(engine, strategy or (), base),
+        (edited.name, edited),
+        _strategies(engine, strategy or (), edited.name),
         fit_to,
         samples,
         features,

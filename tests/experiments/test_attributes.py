@@ -20,7 +20,10 @@ from kinblend.families.trio_list import TrioFiles
 from kinblend.families.trios import save_trios
 
 FAMILIES = 14
-WORDS = ("--backbone", "morphable", "--analyser", "face-measurements", "--strategy", "average", "--couples", 3)
+WORDS = (
+    *("--backbone", "morphable", "--analyser", "face-measurements"),
+    *("--base", "slerp", "--strategy", "average", "--couples", 3),
+)
 QUICK = ("--looks", 5, "--features", 3, "--quiet")
 
 

@@ -128,7 +128,7 @@ class _Dense(nn.Module):
             self.add_module(f"conv{step}", _Separable(outputs, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        total = self.conv0(x).relu()
+        total: Tensor = self.conv0(x).relu()
         added = total
         for step in range(1, 4):
             added = added + self.get_submodule(f"conv{step}")(total)

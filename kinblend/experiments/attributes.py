@@ -59,7 +59,8 @@ class Plan:
 @dataclass(frozen=True)
 class Findings:
     """report: all figures, as JSON has them. couples: whom they are about. groups: pictures of each kind, as many as
-    there are couples. moves: attribute → the first couple's child with less and more of it. directions: by kind."""
+    there are couples. moves: attribute → a child with less and more of it. directions: by kind. sought: the group of
+    children whose strengths were sought best. shown: the couple that steps and moves show, one of median error."""
 
     report: Mapping[str, Any]
     couples: Couples
@@ -67,6 +68,7 @@ class Findings:
     moves: Mapping[str, Sequence[Image]]
     directions: Mapping[Kind, Directions]
     sought: str
+    shown: int
 
 
 def run_attributes(
@@ -91,9 +93,16 @@ def run_attributes(
         directions = {kind: directions_of(chosen, models.basis, models.components, kind) for kind in KINDS}
         groups, searches = _groups(couples, plan, directions, tell)
         best = min(KINDS, key=lambda kind: sum(search["after"] for search in searches[kind]))
-        moves = dict(_moves(couples, groups[plan.base[0]], directions[best], [model.name for model in chosen]))
+        shown = _median(couples.errors(groups[plan.base[0]].values)["chosen"])
+        moves = dict(_moves(couples, groups[plan.base[0]], shown, directions[best], [model.name for model in chosen]))
         report = _report(models, chosen, couples, groups, searches, plan, looker)
-        return Findings(report, couples, groups, moves, directions, f"{plan.base[0]}, sought {MANNERS[best]}")
+        sought = f"{plan.base[0]}, sought {MANNERS[best]}"
+        return Findings(report, couples, groups, moves, directions, sought, shown)
+
+
+def _median(errors: Tensor) -> int:
+    """Which couple lies in the middle."""
+    return int(errors.nan_to_num(torch.inf).argsort(stable=True)[len(errors) // 2])
 
 
 def _groups(
@@ -144,7 +153,7 @@ def _predictions(couples: Couples, plan: Plan) -> Iterator[tuple[str, Group]]:
 
 
 def _moves(
-    couples: Couples, base: Group, directions: Directions, names: Sequence[str]
+    couples: Couples, base: Group, shown: int, directions: Directions, names: Sequence[str]
 ) -> Iterator[tuple[str, list[Image]]]:
     assert base.codes is not None
     for at, name in enumerate(names[:SHOWN]):
@@ -152,7 +161,7 @@ def _moves(
         for strength in MOVES:
             strengths = torch.zeros(len(names))
             strengths[at] = strength
-            codes.append(couples.moved(base.codes[0], directions, strengths))
+            codes.append(couples.moved(base.codes[shown], directions, strengths))
         yield name, couples.looker.draw(torch.stack(codes))
 
 
@@ -202,29 +211,28 @@ def _test(test: Any) -> dict[str, Any]:
 
 def _error_rows(couples: Couples, groups: Mapping[str, Group], base: Group) -> Iterator[dict[str, Any]]:
     """A row for each kind of children and for each reference."""
-    before = {of_chosen: couples.errors(base.values, of_chosen) for of_chosen in (True, False)}
+    before = couples.errors(base.values)
 
-    def row(name: str, told: str, found: Mapping[bool, Tensor], reference: bool) -> dict[str, Any]:
+    def row(name: str, told: str, found: Mapping[str, Tensor], reference: bool) -> dict[str, Any]:
         figures = {}
-        for of_chosen, key in ((True, "chosen"), (False, "all")):
-            figures[key] = couples.estimate(found[of_chosen])
-            figures[f"{key}_less_base"] = couples.estimate(found[of_chosen] - before[of_chosen])
+        for part, values in found.items():
+            figures[part] = couples.estimate(values)
+            figures[f"{part}_less_base"] = couples.estimate(values - before[part])
         plain = {key: None if one is None else asdict(one) for key, one in figures.items()}
-        each = {"each": [float(value) for value in found[True]]}
+        each = {"each": [float(value) for value in found["chosen"]]}
         return {"name": name, "told": told, "reference": reference, **plain, **each}
 
     for name, group in groups.items():
-        if name.startswith(("father", "mother")):
-            continue
-        found = {of_chosen: couples.errors(group.values, of_chosen) for of_chosen in (True, False)}
-        yield row(name, group.told, found, reference=name == "child's own code")
+        if not name.startswith(("father", "mother")):
+            yield row(name, group.told, couples.errors(group.values), reference=name == "child's own code")
     for name, values in couples.references():
-        yield row(name, "", {of: couples.errors(values, of) for of in (True, False)}, reference=True)
-    yield row("an unrelated child", "", {of: couples.unrelated(of) for of in (True, False)}, reference=True)
+        yield row(name, "", couples.errors(values), reference=True)
+    yield row("an unrelated child", "", couples.unrelated(), reference=True)
 
 
 def _observations(couples: Couples, groups: Mapping[str, Group]) -> Iterator[dict[str, Any]]:
-    """Face size, sharpness and spread of every kind of pictures, and of the real people."""
+    """Face size, sharpness, spread, and whether the true child is told apart, of every kind of pictures, and of the
+    real people."""
     what = "photographs" if couples.photographs else "codes"
     real = {f"{group.name}s' {what}": group for group in (couples.father, couples.mother)}
     real["true children's " + what] = couples.child
@@ -232,6 +240,9 @@ def _observations(couples: Couples, groups: Mapping[str, Group]) -> Iterator[dic
         seen = [observe(picture) for picture in group.pictures]
         values = {key: torch.tensor([one[key] for one in seen]) for key in ("face size", "sharpness")}
         if len(group.pictures) > 1:
-            values["spread"] = spread(embed(group.pictures))
+            embeddings = embed(group.pictures)
+            values["spread"] = spread(embeddings)
+            if group is not couples.child:
+                values["told apart"] = couples.told_apart(embeddings)
         figures = {key: couples.estimate(found) for key, found in values.items()}
         yield {"name": name, **{key: one and asdict(one) for key, one in figures.items()}}

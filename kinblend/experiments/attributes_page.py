@@ -10,7 +10,7 @@ from typing import Any
 
 from kinblend.evaluation.bootstrap import Estimate
 
-HEAD = ("children", "told of the true child", "error", "less the base", "error, all attributes")
+HEAD = ("children", "told of the true child", "error", "less the base", "error, heritable")
 FIGURES = {
     "steps.png": "The steps, on one couple",
     "moves.png": "One child, each attribute moved by −2 to 2 standard deviations",
@@ -18,6 +18,7 @@ FIGURES = {
     "models.png": "How well attributes are read from codes",
     "errors.png": "How near children come to the true child's attributes",
 }
+SEEN = ("face size", "sharpness", "spread", "told apart")
 FEW = 20  # families, under which a page says so
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;font-size:.85rem}td,th{padding:.1rem .8rem .1rem 0;text-align:left;vertical-align:top}
@@ -49,10 +50,7 @@ _STEPS = (
     "Faces are cut out and turned upright, encoded, blended and edited. Predicted children are codes alone: hair and "
     "surroundings that a backbone copies from a photograph are left out."
 )
-_MOVES = (
-    "The first couple's child, moved along directions of feature models. What changes beside the attribute moves "
-    "along."
-)
+_MOVES = "A child, moved along directions of feature models. What changes beside the attribute moves along."
 _COUPLES = (
     "The edited child was brought near the true one's attributes by looking at it: it is no prediction. Children "
     "with “age and sex” were told these two of the true child and nothing else."
@@ -64,8 +62,9 @@ _MODELS = (
 )
 _ERRORS = (
     "Mean squared difference to the true child, in variances of the faces that models were fitted to, with 95 % "
-    "intervals over families. “Error” is over the attributes that strengths were sought for. Strengths that were "
-    "sought know the true child; those of the others are the mean over other families, which is a prediction."
+    "intervals over families. “Error” is over the attributes that strengths were sought for, “heritable” over those "
+    "of the face's shape and of the colours of eyes, skin and hair. Strengths that were sought know the true child; "
+    "those of the others are the mean over other families, which is a prediction."
 )
 
 
@@ -76,7 +75,7 @@ def error_cells(row: Mapping[str, Any]) -> list[str]:
         row["told"] or ("" if row["reference"] else "nothing"),
         text(row["chosen"]),
         text(row["chosen_less_base"]),
-        text(row["all"]),
+        text(row["heritable"]),
     ]
 
 
@@ -145,9 +144,10 @@ def _observations(report: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "<h2>Seen without models</h2><p>Face size: the root of the area round eyes, nose and mouth over the head's "
         "width. Sharpness: 1 less the blur metric of Crete et al. 2007. Spread: 1 less the mean cosine to the other "
-        "couples' pictures of the same kind, by the identity network in use; the less, the more alike all are."
+        "couples' pictures of the same kind, by the identity network in use; the less, the more alike all are. Told "
+        "apart: how many of the other couples' true children are less like it than their own; 0.5 by chance."
     )
-    head = ("pictures", "face size", "sharpness", "spread")
+    head = ("pictures", *SEEN)
     yield _table(head, ([row["name"], *(text(row.get(key)) for key in head[1:])] for row in report["observations"]))
 
 

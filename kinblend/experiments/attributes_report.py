@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.experiments.attributes import MOVES, Findings
-from kinblend.experiments.attributes_page import FIGURES, page
+from kinblend.experiments.attributes_page import FIGURES, SEEN, page
 from kinblend.experiments.directions import file_names
 from kinblend.files import atomic_write
 from kinblend.imaging.encode import png_bytes
@@ -50,7 +50,7 @@ def write_findings(folder: Path, found: Findings) -> list[Path]:
 
 
 def steps(found: Findings) -> Image:
-    """Photographs → codes → blend → edited → true child, of the first couple."""
+    """Photographs → codes → blend → edited → true child, of one couple."""
     base = found.report["plan"]["base"]
     groups, people = found.groups, found.couples
     shown = {
@@ -63,7 +63,9 @@ def steps(found: Findings) -> Image:
         "true child": people.child,
         "true child's code": groups["child's own code"],
     }
-    return sheet([group.pictures[0] for group in shown.values()], columns=4, side=SIDE, captions=list(shown))
+    return sheet(
+        [group.pictures[found.shown] for group in shown.values()], columns=4, side=SIDE, captions=list(shown)
+    )
 
 
 def moves(found: Findings) -> Image:
@@ -100,7 +102,8 @@ def _tables(report: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], li
     errors = [
         {"children": row["name"], "told": row["told"], "figure": figure, **row[figure]}
         for row in report["errors"]
-        for figure in ("chosen", "chosen_less_base", "all", "all_less_base")
+        for part in ("chosen", "heritable", "all")
+        for figure in (part, f"{part}_less_base")
         if row[figure] is not None
     ]
     yield "errors.csv", {"children": str, "told": str, "figure": str, **ESTIMATE}, errors
@@ -127,7 +130,7 @@ def _tables(report: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], li
     seen = [
         {"pictures": row["name"], "figure": figure, **row[figure]}
         for row in report["observations"]
-        for figure in ("face size", "sharpness", "spread")
+        for figure in SEEN
         if row.get(figure) is not None
     ]
     yield "observations.csv", {"pictures": str, "figure": str, **ESTIMATE}, seen

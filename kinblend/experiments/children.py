@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 
 from kinblend.evaluation.bootstrap import Estimate, over_families
+from kinblend.evaluation.retrieval import scores
 from kinblend.experiments.directions import Directions, FeatureEditor
 from kinblend.experiments.looking import Looker
 from kinblend.experiments.material import Material
+from kinblend.experiments.observations import embed
 from kinblend.experiments.readings import Columns, Looks
 from kinblend.experiments.strengths import Sought, seek_strengths
+from kinblend.faces.attributes import NAMES
 from kinblend.pipeline.age_and_sex import OLDEST, YOUNGEST, AgeAndSex, SexChoice
 from kinblend.types import Latent
 
@@ -35,6 +38,13 @@ class Scale:
     columns: Columns
     spreads: Tensor
     chosen: Sequence[int]
+
+    def parts(self) -> dict[str, list[int]]:
+        """Which attributes errors are of. chosen: those that strengths are sought for. heritable: of the face's shape
+        and of the colours of eyes, skin and hair, not of the moment, nor age and sex. all: those that are read."""
+        read = [at for at, spread in enumerate(self.spreads) if not bool(spread.isnan())]
+        heritable = [at for at in read if self.columns.numbers[at][1] in NAMES]
+        return {"chosen": list(self.chosen), "heritable": heritable, "all": read}
 
     def values(self, faces: Sequence[Looks]) -> Tensor:
         """Attributes in units, [n, A]."""
@@ -116,10 +126,10 @@ class Couples:
         edits = dict(zip(directions.names, map(float, strengths), strict=True))
         return self.engine.edit(Latent(code.clone(), backbone.space), editor, edits).code
 
-    def errors(self, values: Tensor, of_chosen: bool) -> Tensor:
-        """Mean squared error of attributes [n, A] for each couple, [n]: of the chosen ones, or of all."""
+    def errors(self, values: Tensor) -> dict[str, Tensor]:
+        """Mean squared error of attributes [n, A] for each couple, [n], of each of the scale's parts."""
         squares = (values - self.child.values).square()
-        return (squares[:, list(self.scale.chosen)] if of_chosen else squares).nanmean(1)
+        return {part: squares[:, places].nanmean(1) for part, places in self.scale.parts().items()}
 
     def references(self) -> Iterator[tuple[str, Tensor]]:
         """What needs no prediction: values [n, A] of each parent and of the mean of the other families' children."""
@@ -129,13 +139,21 @@ class Couples:
         everybody = self.child.values[None].expand(len(self.rows), -1, -1)
         yield "the mean of the others' children", torch.where(others[:, :, None], everybody, torch.nan).nanmean(1)
 
-    def unrelated(self, of_chosen: bool) -> Tensor:
+    def unrelated(self) -> dict[str, Tensor]:
         """The mean error of the other families' children, [n]."""
-        rows = [
-            torch.where(self._others()[:, at], self.errors(self.child.values[at], of_chosen), torch.nan)
-            for at in range(len(self.rows))
-        ]
-        return torch.stack(rows).nanmean(0)
+        others = self._others()
+        each = [self.errors(values) for values in self.child.values]
+        return {
+            part: torch.stack(
+                [torch.where(others[:, at], one[part], torch.nan) for at, one in enumerate(each)]
+            ).nanmean(0)
+            for part in self.scale.parts()
+        }
+
+    def told_apart(self, embeddings: Tensor) -> Tensor:
+        """How many of the other families' children are less like pictures with these unit embeddings [n, E] than the
+        true child is, [n] in [0, 1]: 0.5 by chance. NaN where there is no other family."""
+        return scores(embeddings, embed(self.child.pictures), self._others()).auc
 
     def estimate(self, values: Tensor) -> Estimate | None:
         """The mean of values [n] with its interval over families."""

@@ -79,8 +79,13 @@ class FeatureModels:
         return [model for _, model in good[:count]]
 
     def spreads(self) -> Tensor:
-        """Of each number in `columns`, over the faces that were fitted; NaN where none was: [A]."""
-        known = {test.model.name: test.model.spread for test in self.tests if isinstance(test.model, NumberModel)}
+        """Of each number in `columns`, over the faces that were fitted, [A]; NaN where it can't be read at all: an
+        attribute that hardly anybody has would outweigh all others."""
+        known = {
+            test.model.name: test.model.spread
+            for test in self.tests
+            if isinstance(test.model, NumberModel) and test.own is not None and test.own.value > 0
+        }
         return torch.tensor([known.get(name, float("nan")) for name in self.columns.names])
 
 

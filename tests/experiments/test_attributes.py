@@ -102,6 +102,7 @@ def test_what_is_seen_without_models_is_there_for_parents_and_children(report: d
     seen = {row["name"]: row for row in report["observations"]}
     assert {"fathers' codes", "true children's codes", "slerp", "average, neutral"} <= set(seen)
     assert 0.2 < seen["slerp"]["face size"]["mean"] < 1
+    assert seen["child's own code"]["told apart"]["mean"] == 1
     assert seen["slerp"]["spread"]["mean"] < seen["fathers' codes"]["spread"]["mean"]  # blends are alike
 
 

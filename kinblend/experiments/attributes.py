@@ -178,7 +178,7 @@ def _report(
     return {
         "backbone": looker.backbone.name,
         "analysers": looker.names,
-        "pictures": "photographs" if couples.photographs else "pictures of codes",
+        "pictures": couples.material.seen_in,
         "families": couples.families,
         "rejected": list(couples.material.rejected),
         "plan": {
@@ -233,7 +233,7 @@ def _error_rows(couples: Couples, groups: Mapping[str, Group], base: Group) -> I
 def _observations(couples: Couples, groups: Mapping[str, Group]) -> Iterator[dict[str, Any]]:
     """Face size, sharpness, spread, and whether the true child is told apart, of every kind of pictures, and of the
     real people."""
-    what = "photographs" if couples.photographs else "codes"
+    what = "photographs" if couples.material.photographs else "codes"
     real = {f"{group.name}s' {what}": group for group in (couples.father, couples.mother)}
     real["true children's " + what] = couples.child
     for name, group in {**real, **groups}.items():

@@ -40,7 +40,7 @@ def write_findings(folder: Path, found: Findings) -> list[Path]:
         written.append(folder / name)
     pictures = {"steps.png": steps(found), "moves.png": moves(found), "couples.png": couples(found)}
     for name, picture in pictures.items():
-        real = found.couples.photographs and name != "moves.png"
+        real = found.couples.material.photographs and name != "moves.png"
         atomic_write(folder / name, png_bytes(picture, synthetic=not real))
         written.append(folder / name)
     written += [_models_chart(report, folder / "models.png"), _errors_chart(report, folder / "errors.png")]

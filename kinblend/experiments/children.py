@@ -74,9 +74,8 @@ class Couples:
         self.engine, self.looker, self.scale, self.seed = engine, looker, scale, seed
         self.material, self.rows = material, list(material.couples)
         self.families = [material.trios.families[row] for row in self.rows]
-        self.photographs = material.crops is not None
         self.father, self.mother, self.child = (self._real(role) for role in ("father", "mother", "child"))
-        self._looks = self._looks_of("child")
+        self._looks = material.look(looker, [(row, "child") for row in self.rows])
 
     def of_codes(self, name: str, codes: Tensor, told: str = "") -> Group:
         """Pictures of codes, [n, L, D], one of each couple."""
@@ -181,14 +180,9 @@ class Couples:
         codes: Tensor = getattr(self.material.trios, role)[self.rows]
         return codes
 
-    def _looks_of(self, role: str) -> list[Looks]:
-        crops = self.material.crops
-        if crops is None:
-            return self.looker.codes(self._codes(role))
-        return self.looker.pictures([crops(row, role) for row in self.rows])
-
     def _real(self, role: str) -> Group:
         """The photographs, or where there are none, pictures of the codes."""
-        crops = self.material.crops
-        pictures = self.looker.draw(self._codes(role)) if crops is None else [crops(row, role) for row in self.rows]
-        return Group(role, self.scale.values(self._looks_of(role)), pictures)
+        looks = self.material.look(self.looker, [(row, role) for row in self.rows])
+        real = self.material.photographs
+        pictures = [real.crop(row, role) for row in self.rows] if real else self.looker.draw(self._codes(role))
+        return Group(role, self.scale.values(looks), pictures)

@@ -104,7 +104,9 @@ def fit_models(
 ) -> FeatureModels:
     """Fit and test. samples: how many faces are drawn. Raises `InputError` for too few people to fit to."""
     people = material.people()
-    seen = Faces(torch.stack([person.code for person in people]), _look_at(people, looker, material, tell))
+    who = [(person.row, person.role) for person in people]
+    looks = material.look(looker, who, lambda done, of: tell("people", done, of))
+    seen = Faces(torch.stack([person.code for person in people]), looks)
     if source == "samples":
         codes = draw_codes(backbone, samples, seed)
         faces = Faces(codes, looker.codes(codes, lambda done, of: tell("samples", done, of)))
@@ -139,16 +141,6 @@ def draw_codes(backbone: Backbone, count: int, seed: int) -> Tensor:
         full = torch.cat([projector.map(one[None]) for one in z]).cpu()  # how a network rounds depends on the batch
         centre = projector.average().cpu()
     return centre + psi[:, None, None] * (full - centre)
-
-
-def _look_at(people: Sequence[Person], looker: Looker, material: Material, tell: Tell) -> list[Looks]:
-    if material.crops is None:
-        return looker.codes(torch.stack([p.code for p in people]), lambda done, of: tell("people", done, of))
-    found = []
-    for number, person in enumerate(people, start=1):
-        found += looker.pictures([material.crops(person.row, person.role)])
-        tell("people", number, len(people))
-    return found
 
 
 def _held_families(people: Sequence[Person]) -> list[int]:

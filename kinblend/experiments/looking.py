@@ -65,11 +65,15 @@ class Looker:
         keys = [self._key(code) for code in codes]
         return self._look(keys, lambda rows: self.draw(codes[rows]), progress)
 
-    def pictures(self, crops: Sequence[Image], progress: Progress | None = None) -> list[Looks]:
-        """What is seen in RGB crops in FFHQ geometry."""
-        small = [_sized(crop) for crop in crops]
-        keys = [hashlib.sha256(crop.tobytes()).hexdigest() for crop in small]
-        return self._look(keys, lambda rows: [small[row] for row in rows], progress)
+    def photographs(
+        self, names: Sequence[str], crop: Callable[[int], Image], progress: Progress | None = None
+    ) -> list[Looks]:
+        """What is seen in faces of photographs.
+
+        names: of each, what nothing else has, such as the SHA-256 of its file. crop: gives the RGB crop of one of
+        them in FFHQ geometry; it is asked only for what was not seen before."""
+        keys = [hashlib.sha256(f"photograph {name}".encode()).hexdigest() for name in names]
+        return self._look(keys, lambda rows: [_sized(crop(row)) for row in rows], progress)
 
     def draw(self, codes: Tensor) -> list[Image]:
         """Pictures of codes [n, L, D] at 256 pixels, one by one: how a network rounds depends on the batch."""

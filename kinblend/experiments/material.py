@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from kinblend.errors import ImageError, InputError
-from kinblend.experiments.looking import SIDE
+from kinblend.experiments.looking import SIDE, Looker, Progress
+from kinblend.experiments.readings import Looks
 from kinblend.families.trio_list import PICTURES, TrioFiles
+from kinblend.files import file_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
 
     from kinblend.backbone import Backbone
     from kinblend.families.trios import Trios
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,49 @@ class Person:
     sex: str
 
 
+class Photographs:
+    """The faces in the photographs of trios. aligned: they are FFHQ crops already; None: those that `prepare`
+    made."""
+
+    def __init__(self, trios: Sequence[TrioFiles], aligned: bool | None) -> None:
+        self._trios, self._aligned = trios, aligned
+        self._crops: dict[tuple[int, str], Image] = {}
+
+    def name(self, row: int, role: str) -> str:
+        """What no other face has: the SHA-256 of its file, and how it was cut out."""
+        return f"{file_sha256(getattr(self._trios[row], role))} {self._aligned}"
+
+    def crop(self, row: int, role: str) -> Image:
+        """256 px in FFHQ geometry. Raises `InputError`."""
+        if (row, role) not in self._crops:
+            self._crops[row, role] = _crop(getattr(self._trios[row], role), self._aligned)
+        return self._crops[row, role]
+
+
 @dataclass(frozen=True)
 class Material:
     """Trios in a latent space.
 
-    couples: rows of which children are predicted, one of each family. crops: row and role → the face in the
-    photograph, 256 px in FFHQ geometry; None where only codes are known. rejected: pictures that were no use.
-    """
+    couples: rows of which children are predicted, one of each family. photographs: of the trios; None where only
+    codes are known. rejected: pictures that were no use."""
 
     trios: Trios
     couples: Sequence[int]
-    crops: Callable[[int, str], Image] | None = None
+    photographs: Photographs | None = None
     rejected: Sequence[str] = field(default=())
+
+    @property
+    def seen_in(self) -> str:
+        """Where people are seen: "photographs" or "pictures of codes"."""
+        return "photographs" if self.photographs else "pictures of codes"
+
+    def look(self, looker: Looker, who: Sequence[tuple[int, str]], progress: Progress | None = None) -> list[Looks]:
+        """What analysers say of some of the people, each given by row and role."""
+        if self.photographs is None:
+            return looker.codes(torch.stack([getattr(self.trios, role)[row] for row, role in who]), progress)
+        names = [self.photographs.name(row, role) for row, role in who]
+        crop = self.photographs.crop
+        return looker.photographs(names, lambda at: crop(*who[at]), progress)
 
     def people(self) -> list[Person]:
         """Everyone once, by their codes: a parent of two children is one person."""
@@ -111,11 +143,7 @@ def from_photographs(
     if not rows:
         raise InputError("no couple has three pictures that will do; ask for more couples, or use other photographs")
 
-    @cache
-    def crop(row: int, role: str) -> Image:
-        return _crop(getattr(kept[row], role), aligned)
-
-    return Material(trios, rows, crop, [one.reason for one in rejected])
+    return Material(trios, rows, Photographs(kept, aligned), [one.reason for one in rejected])
 
 
 def _chosen(families: Sequence[str], splits: Sequence[str], count: int, seed: int) -> list[int]:

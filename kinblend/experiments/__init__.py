@@ -1,0 +1,1 @@
+"""Experiments: what others did by hand, as commands. The first one: attributes read from codes, and moved."""

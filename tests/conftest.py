@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import random
 import signal
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 from plugin_site import here
@@ -23,6 +25,13 @@ os.environ.setdefault("KINBLEND_BACKBONE", "morphable")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup() -> None:
+    """Each test draws the same numbers in every run, whichever tests ran before it, and so do its module's fixtures."""
+    torch.manual_seed(0)
+    numpy.random.seed(0)
+    random.seed(0)
 
 
 @pytest.fixture

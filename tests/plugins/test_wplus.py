@@ -145,14 +145,12 @@ def test_augmented_pictures_stay_pictures() -> None:
 def test_refinement_brings_the_picture_nearer(pack: Path) -> None:
     from kinblend.imaging import to_batch
 
-    picture = to_pictures(load_backbone(pack).projector.synthesize(torch.randn(1, 8, 512) * 0.3))[0]
-
     def far(steps: int) -> float:
         backbone = load_backbone(pack, encoder_options={"refine": steps})
-        shown = backbone.render(backbone.encode([picture]))[0]
-        return float((to_batch([shown], 32) - to_batch([picture], 32)).abs().mean())
+        shown = backbone.render(backbone.encode(TestWPlusEncoder.faces))
+        return float((to_batch(shown, 32) - to_batch(TestWPlusEncoder.faces, 32)).abs().mean())
 
-    assert far(25) < 0.9 * far(0)
+    assert far(25) < 0.85 * far(0)  # 0.60 to 0.72 over twelve draws of six faces, single faces up to 0.90
 
 
 def test_two_faces_together_are_encoded_as_each_alone(pack: Path) -> None:

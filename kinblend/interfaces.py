@@ -149,6 +149,11 @@ class Encoder(Plugin, ABC):
     batch_invariant: bool = False
     uses_projector: bool = False
 
+    @property
+    def crop_size(self) -> int:
+        """Side of the crops that `encode_faces` makes the most of, in pixels: `input_size` unless overridden."""
+        return self.input_size
+
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
         """Codes of aligned faces.
@@ -315,7 +320,8 @@ class Projector(Plugin, ABC):
     """Generator: latent → image; `project` is GAN inversion. Implement `synthesize`.
 
     What else a projector can is told by the protocols below, which kinblend looks for: `SamplesLatents`,
-    `HasStyleWeights`, `InvertsImages`, `KeepsDetail`, `HasPrior`, `RemovesLighting`, `HandsDownWhole`.
+    `HasStyleWeights`, `InvertsImages`, `TunesWeights`, `KeepsDetail`, `HasPrior`, `RemovesLighting` and
+    `HandsDownWhole`.
 
     Attributes:
         resolution: side of the square pictures it makes, in pixels.
@@ -446,6 +452,25 @@ class InvertsImages(Protocol):
 
         start: where to begin, such as the encoder's latent; without it the latent average.
         progress: told each step; by returning False it ends the work with the best latent so far.
+        """
+
+
+@runtime_checkable
+class TunesWeights(Protocol):
+    """A projector that can fit its generator's weights to one photograph (pivotal tuning)."""
+
+    def tune(
+        self,
+        image: Image,
+        latent: Latent,
+        *,
+        steps: int = 30,
+        progress: Callable[[ProjectionProgress], bool | None] | None = None,
+    ) -> Latent:
+        """The latent with changes of the weights as detail, so that its picture is nearer to an aligned crop.
+
+        Its code stays: edits and blends work around it as before. progress: as `InvertsImages.project` takes it.
+        Pictures of other latents do not change.
         """
 
 

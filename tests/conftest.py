@@ -28,7 +28,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup() -> None:
-    """Each test draws the same numbers in every run, whichever tests ran before it, and so do its module's fixtures."""
+    """Each test draws the same numbers in every run, whichever ran before it; so do its module's fixtures."""
     torch.manual_seed(0)
     numpy.random.seed(0)
     random.seed(0)

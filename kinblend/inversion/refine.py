@@ -85,13 +85,13 @@ def refine(
                 stage.distance(space.codes(u, offsets), weights) + weights.offsets * offsets.square().mean((1, 2))
             ).sum()
             gradients = torch.autograd.grad(loss, (u, offsets))
-            pace = min(1.0, step / 3, (steps + 1 - step) / (0.5 * steps))
+            speed = pace(step, steps)
             for part, gradient, moment, rate in zip(
                 (u, offsets), gradients, moments, (weights.rate, weights.offset_rate), strict=True
             ):
-                _adam(part, gradient, moment, step, rate * pace)
+                adam_step(part, gradient, moment, step, rate * speed)
             with torch.no_grad():
-                u.mul_(1 - weights.decay * pace)
+                u.mul_(1 - weights.decay * speed)
             value = float(loss.detach())
             waited = 0 if value < best * (1 - STALLED) else waited + 1
             best = min(best, value)
@@ -124,8 +124,13 @@ class _Stage:
         )
 
 
+def pace(step: int, steps: int) -> float:
+    """The share of its rate that a step of so many has, from 1: it warms up over three and slows down over half."""
+    return min(1.0, step / 3, (steps + 1 - step) / (0.5 * steps))
+
+
 @torch.no_grad()
-def _adam(part: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], step: int, rate: float) -> None:
+def adam_step(part: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], step: int, rate: float) -> None:
     """One step of Adam (Kingma and Ba 2015). torch's own brings its compiler along, which takes a second to load."""
     mean, square = moments
     mean.lerp_(gradient, 1 - BETAS[0])

@@ -84,7 +84,7 @@ class ParentCache:
             name, image = str(picture), read_image(picture)
         else:
             image = picture
-        size = self.backbone.encoder.input_size
+        size = self.backbone.encoder.crop_size
         found = cut_face(image, size, face=number, name=name, upscaler=upscaler)
         return UnencodedParent(found.face, key, source, number, found.quality)
 

@@ -17,6 +17,7 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "e4e",
             "encoder4editing: one pass of a network, codes that edit well",
             f"{__name__}.encoder:E4eEncoder",
+            "kinblend.inversion:TuningOptions",
         )
     )
     register(
@@ -24,6 +25,7 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "psp",
             "pixel2style2pixel: one pass of a network, codes near to the photograph",
             f"{__name__}.encoder:PspEncoder",
+            "kinblend.inversion:TuningOptions",
         )
     )
     register(

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor
 
-from kinblend import Context, Encoder
+from kinblend import Context
 from kinblend.cancellation import check_cancelled
 from kinblend.checkpoints import build_network
 from kinblend.errors import CheckpointError, LatentShapeError, PackError
+from kinblend.inversion import TuningEncoder, TuningOptions
 from kinblend.tensor_files import SafetensorError, load_file
 from kinblend_plugins.e4e.network import Encoder4Editing
 from kinblend_plugins.e4e.restyle_network import RestyleNetwork, build_restyle
@@ -23,7 +24,7 @@ _FILE = "encoder.safetensors"
 _AVERAGE = "latent_avg"
 
 
-class E4eEncoder(Encoder):
+class E4eEncoder(TuningEncoder):
     """The encoder that `encoder.safetensors` holds: tensors named as published, and `latent_avg` [L, 512].
 
     Where the pack's settings say that `start_from_latent_avg` is false, codes start from nothing, and it has none.
@@ -69,10 +70,8 @@ class PspEncoder(E4eEncoder):
     offsets = False
 
 
-class RestyleOptions(BaseModel):
+class RestyleOptions(TuningOptions):
     """Options of `restyle`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     passes: int | None = Field(
         None, ge=1, le=50, description="how often a reconstruction is looked at and mended; default: the pack's, or 5"

@@ -6,18 +6,21 @@ Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-F
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from kinblend import Context, Latent, Projector
+from kinblend import Context, Latent, Projector, WeightMap
 from kinblend.errors import LatentShapeError, PackError
+from kinblend.imaging import to_pictures
 from kinblend.interfaces import Noise, ProjectionProgress
-from kinblend.inversion import InversionNearW
+from kinblend.inversion import InversionNearW, blend_changes, changed, check_changes, tuned, weight_changes
 from kinblend.tensor_files import SafetensorError, safe_open
-from kinblend_plugins.mobilestylegan.generator import build
+from kinblend_plugins.mobilestylegan.generator import Generator, build
+from kinblend_plugins.mobilestylegan.layers import SMALLEST
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,6 +33,8 @@ LAYER_GROUPS = {
     "complexion and light": (13, 18),
     "fine detail": (19, 22),
 }
+_POINTWISE = r"levels\.(\d+)\.(first|second)\.pointwise"
+TUNED = 1 / 32  # of the side: weights of maps no smaller may change, so that a head stays where the code has it
 
 
 class MobileStyleGANProjector(Projector):
@@ -111,6 +116,83 @@ class MobileStyleGANProjector(Projector):
         """
         return self._inversion.project(self, image, start, steps, progress)
 
+    def render(
+        self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
+    ) -> list[Image]:
+        """Pictures of latents, each drawn with its own changes of the weights where it has any.
+
+        Raises `InputError` for changes that do not fit this generator.
+        """
+        plain = [latent for latent in latents if not weight_changes(latent)]
+        shared = iter(super().render(plain, noise=noise, seed=seed, size=size) if plain else [])
+        return [
+            self._render_changed(latent, noise, size) if weight_changes(latent) else next(shared)
+            for latent in latents
+        ]
+
+    def _render_changed(self, latent: Latent, noise: Noise | None, size: int | None) -> Image:
+        changes = weight_changes(latent)
+        check_changes(changes, self._changeable())
+        with torch.inference_mode(), changed(self.generator, self._with_heads(changes, size)) as generator:
+            drawn = generator(self._send(latent.code[None]), self.choose_noise(noise) == "const", size)
+            return to_pictures(drawn.float().cpu())[0]
+
+    def tune(
+        self,
+        image: Image,
+        latent: Latent,
+        *,
+        steps: int = 30,
+        progress: Callable[[ProjectionProgress], bool | None] | None = None,
+    ) -> Latent:
+        """As `kinblend.interfaces.TunesWeights` says: the pointwise convolutions of the larger maps."""
+
+        def draw(generator: Generator, weights: Mapping[str, Tensor], code: Tensor) -> Tensor:
+            result: Tensor = torch.func.functional_call(
+                _Layered(generator), {f"generator.{name}": weight for name, weight in weights.items()}, (code,)
+            )
+            return result.float()
+
+        return tuned(self.generator, self._changeable(), draw, image, latent, steps, progress)
+
+    def blend_detail(
+        self, father: Latent, mother: Latent, weights: WeightMap, options: BaseModel
+    ) -> Mapping[str, Tensor]:
+        """Both parents' changes of the weights, by the father's mean share of the layer of each."""
+        shares = weights.values.mean(1)
+        return blend_changes(father, mother, lambda name: float(shares[_layer(name, len(shares))]))
+
+    def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
+        """Changes of the weights stay as they are."""
+        return latent.detail
+
+    def _changeable(self) -> dict[str, Tensor]:
+        """The weights that a latent may change, by name."""
+        return {
+            name: weight
+            for name, weight in self.generator.named_parameters()
+            if name == "picture.weight"
+            or ((found := re.fullmatch(_POINTWISE, name)) and self._side(int(found[1])) >= TUNED * self.resolution)
+        }
+
+    def _side(self, level: int) -> int:
+        """The side of the map of a level, counted from 0, in pixels."""
+        return SMALLEST << (level + 1)
+
+    def _with_heads(self, changes: Mapping[str, Tensor], size: int | None) -> dict[str, Tensor]:
+        """Changes, and the same for the head that draws smaller pictures in the place of the later levels."""
+        found, head = dict(changes), self.generator.head(size)
+        if head is None:
+            return found
+        place = f"heads.{self.generator.picture_size(size)}"
+        for name, change in changes.items():
+            level = re.fullmatch(_POINTWISE, name)
+            if name == "picture.weight":
+                found[f"{place}.weight"] = change[: len(head.weight)]
+            elif level and int(level[1]) >= head.start:
+                found[f"{place}.levels.{int(level[1]) - head.start}.{level[2]}.pointwise"] = change
+        return found
+
     def _rounds(self) -> bool:
         on_cpu = self.generator.constant.device.type == "cpu"
         return on_cpu and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -122,6 +204,23 @@ class MobileStyleGANProjector(Projector):
 
     def _send(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.generator.constant.device, self.generator.constant.dtype)
+
+
+class _Layered(nn.Module):
+    """A generator as gradients go through it."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.generator.layered(codes.to(self.generator.constant.dtype))
+
+
+def _layer(name: str, layers: int) -> int:
+    """The layer of the code whose style a changeable weight takes."""
+    found = re.fullmatch(_POINTWISE, name)
+    return layers - 1 if found is None else 3 * int(found[1]) + (2 if found[2] == "first" else 3)
 
 
 def _read(context: Context, file: str) -> dict[str, Tensor]:

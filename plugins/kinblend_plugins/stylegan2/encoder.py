@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from kinblend import Context, Encoder
+from kinblend import Context
 from kinblend.errors import CheckpointError, LatentShapeError
+from kinblend.inversion import TuningEncoder
 from kinblend_plugins.stylegan2.encoder_network import EncoderNetwork
 from kinblend_plugins.stylegan2.files import read_tensors
 
@@ -21,7 +22,7 @@ _FILE = "encoder.safetensors"
 _AVERAGE = "latent_avg"
 
 
-class CompactEncoder(Encoder):
+class CompactEncoder(TuningEncoder):
     """The encoder that `encoder.safetensors` holds, with `latent_avg` [L, D], the mean code of its training faces.
 
     Raises `PackError` where the file is missing or damaged, `CheckpointError` naming the tensor that does not fit.

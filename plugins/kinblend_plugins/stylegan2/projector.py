@@ -5,20 +5,22 @@ Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kinblend import Context, Latent, Projector, WeightMap
 from kinblend.errors import LatentShapeError, PackError, UsageError
 from kinblend.imaging import to_batch, to_pictures
 from kinblend.interfaces import Noise, ProjectionProgress
+from kinblend.inversion import blend_changes, changed, check_changes, tuned, weight_changes
 from kinblend_plugins.stylegan2 import optimize
 from kinblend_plugins.stylegan2.compiled import Draw, compiled
 from kinblend_plugins.stylegan2.files import read_tensors
-from kinblend_plugins.stylegan2.generator import build
+from kinblend_plugins.stylegan2.generator import Generator, build
 from kinblend_plugins.stylegan2.layers import StyledConv, ToRGB
 from kinblend_plugins.stylegan2.names import translate
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+_CONVOLUTION = r"(convs|colours)\.(\d+)\.weight"
+TUNED = 1 / 32  # of the side: weights of maps no smaller are tuned, so that a head stays where the code has it
 TOGETHER = 4  # pictures that are made at once: the small maps gain by it, and the large ones take memory
 
 
@@ -114,20 +118,68 @@ class StyleGAN2Projector(Projector):
         self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> list[Image]:
         """Pictures of latents; with "const" noise, a latent's own noise maps stand in for the stored ones."""
+        plain = [latent for latent in latents if not weight_changes(latent)]
         pictures: list[Image] = []
         with torch.inference_mode():
-            for start in range(0, len(latents), TOGETHER):
-                some = latents[start : start + TOGETHER]
+            for start in range(0, len(plain), TOGETHER):
+                some = plain[start : start + TOGETHER]
                 codes = self._send(torch.stack([latent.code for latent in some]))
                 drawn = self._draw(codes, self._maps_of(some, noise, seed), size)
                 pictures += to_pictures(drawn.float().cpu())
-        return pictures
+        shared = iter(pictures)
+        return [
+            self._render_changed(latent, noise, seed, size) if weight_changes(latent) else next(shared)
+            for latent in latents
+        ]
+
+    def _render_changed(self, latent: Latent, noise: Noise | None, seed: int, size: int | None) -> Image:
+        """The picture of a latent with changes of the weights of its own."""
+        changes = weight_changes(latent)
+        check_changes(changes, self._changeable())
+        maps = self._maps_of([latent], noise, seed)
+        with torch.inference_mode(), changed(self.generator, changes) as generator:
+            drawn = generator(self._send(latent.code[None]), maps, size)
+            return to_pictures(drawn.float().cpu())[0]
+
+    def tune(
+        self,
+        image: Image,
+        latent: Latent,
+        *,
+        steps: int = 30,
+        progress: Callable[[ProjectionProgress], bool | None] | None = None,
+    ) -> Latent:
+        """As `kinblend.interfaces.TunesWeights` says: the convolutions of the larger maps, and their colours."""
+        maps = self._maps_of([latent], "const", 0)
+
+        def draw(generator: Generator, weights: Mapping[str, Tensor], code: Tensor) -> Tensor:
+            given = {f"generator.{name}": weight for name, weight in weights.items()}
+            # What the convolutions keep of their weights is made of these.
+            given |= {
+                f"generator.{name.removesuffix('weight')}energy": weight.float().square().sum((2, 3))
+                for name, weight in weights.items()
+            }
+            result: Tensor = torch.func.functional_call(_Layered(generator), given, (code, maps))
+            return result.float()
+
+        names = [name for name in self._changeable() if self._side(name) >= TUNED * self.resolution]
+        return tuned(self.generator, names, draw, image, latent, steps, progress)
+
+    def _changeable(self) -> dict[str, Tensor]:
+        """The weights that a latent may change, by name: of all convolutions and colours."""
+        parameters = dict(self.generator.named_parameters())
+        return {name: parameters[name] for name in parameters if re.fullmatch(_CONVOLUTION, name)}
+
+    def _side(self, name: str) -> int:
+        """The side of the map that a changeable weight makes, in pixels."""
+        kind, number = _convolution(name)
+        return 4 << (number if kind == "colours" else (number + 1) // 2)
 
     def _maps_of(self, latents: Sequence[Latent], noise: Noise | None, seed: int) -> list[Tensor | None]:
         """Noise maps [r, r] for all, or [n, 1, r, r] where a latent has maps of its own."""
         noise = self.choose_noise(noise)
         shared = self._noises(noise, seed)
-        if noise != "const" or not any(latent.detail for latent in latents):
+        if noise != "const" or not any(name in latent.detail for latent in latents for name in self._names()):
             return shared
         stored = dict(zip(self._names(), shared, strict=True))
         maps = [[latent.detail.get(name, stored[name]) for latent in latents] for name in self._names()]
@@ -136,17 +188,23 @@ class StyleGAN2Projector(Projector):
     def blend_detail(
         self, father: Latent, mother: Latent, weights: WeightMap, options: BaseModel
     ) -> Mapping[str, Tensor]:
-        """Noise maps by the father's mean share of the layer that each belongs to, kept at unit variance.
+        """Noise maps and changes of weights by the father's mean share of the layer that each belongs to.
 
-        A parent without maps of its own has the stored ones.
+        Maps are kept at unit variance. A parent without maps of its own has the stored ones.
         """
-        if not (father.detail or mother.detail):
+        shares = weights.values.mean(1)
+        changes = blend_changes(father, mother, lambda name: float(shares[_layer(name)]))
+        return {**self._blend_maps(father, mother, weights), **changes}
+
+    def _blend_maps(self, father: Latent, mother: Latent, weights: WeightMap) -> dict[str, Tensor]:
+        names = self._names()
+        if not any(name in person.detail for person in (father, mother) for name in names):
             return {}
         stored = {name: conv.noise.cpu().half() for name, conv in zip(self._names(), self._convs(), strict=True)}
         blended = {}
         for layer, name in enumerate(self._names()):
             share = float(weights.values[layer].mean())
-            ours, theirs = ((person.detail or stored)[name].float() for person in (father, mother))
+            ours, theirs = (person.detail.get(name, stored[name]).float() for person in (father, mother))
             mixed = ours * share + theirs * (1 - share)
             # Maps that have nothing in common lose contrast when they are mixed, equal ones do not.
             contrast = ours.std() * share + theirs.std() * (1 - share)
@@ -154,7 +212,7 @@ class StyleGAN2Projector(Projector):
         return blended
 
     def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
-        """Noise maps stay as they are."""
+        """Noise maps and changes of weights stay as they are."""
         return latent.detail
 
     def project(
@@ -179,7 +237,7 @@ class StyleGAN2Projector(Projector):
         code = self.average() if start is None else start.code
         target = self._send(to_batch([image], self.resolution))
         maps = self._noises("const", 0)
-        if start is not None and start.detail:
+        if start is not None and all(name in start.detail for name in self._names()):
             maps = [self._send(start.detail[name].float()) for name in self._names()]
         found, noises = optimize.project(
             self.generator, target, self._send(code[None]), [m for m in maps if m is not None], steps, progress
@@ -205,6 +263,30 @@ class StyleGAN2Projector(Projector):
             return [conv.noise for conv in convs]
         source = torch.Generator().manual_seed(seed)
         return [self._send(torch.randn(conv.size, conv.size, generator=source)) for conv in convs]
+
+
+class _Layered(nn.Module):
+    """A generator as gradients go through it."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, codes: Tensor, noises: Sequence[Tensor | None]) -> Tensor:
+        return self.generator.layered(codes, noises)
+
+
+def _convolution(name: str) -> tuple[str, int]:
+    """A changeable weight's kind, "convs" or "colours", and its number."""
+    found = re.fullmatch(_CONVOLUTION, name)
+    assert found is not None, name
+    return found[1], int(found[2])
+
+
+def _layer(name: str) -> int:
+    """The layer of the code whose style a changeable weight takes: those of colours follow every other conv."""
+    kind, number = _convolution(name)
+    return 2 * number + 1 if kind == "colours" else number
 
 
 def _check(context: Context, resolution: int, layers: int, dim: int) -> None:

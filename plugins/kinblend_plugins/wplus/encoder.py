@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from kinblend import AlignedFace, Context, Encoder, Latent
+from kinblend import AlignedFace, Context, Latent
 from kinblend.checkpoints import build_network
 from kinblend.errors import CheckpointError, LatentShapeError
 from kinblend.identity.dlib_resnet import DlibResNet, read_network, weights_file
 from kinblend.imaging import to_batch
-from kinblend.inversion import Whitening, identity_features, refine
-from kinblend.progress import tell_progress
+from kinblend.inversion import (
+    Steps,
+    TuningEncoder,
+    Whitening,
+    each_in_a_thread,
+    identity_features,
+    refine,
+    tune_faces,
+)
 from kinblend_plugins.wplus.files import read_parts
 from kinblend_plugins.wplus.network import SIDE, EncoderNetwork
 
@@ -37,7 +40,7 @@ class Networks(nn.Module):
         self.network, self.space, self.identity = network, space, identity
 
 
-class WPlusEncoder(Encoder):
+class WPlusEncoder(TuningEncoder):
     """The encoder in `encoder.safetensors`, or in its parts `encoder-00.safetensors`, `encoder-01.safetensors` …
 
     options: `EncoderOptions`. Raises `PackError` where a file is missing, and `CheckpointError` naming the tensor
@@ -51,7 +54,7 @@ class WPlusEncoder(Encoder):
         super().__init__(options, context)
         network, space = build(read_parts(context, "encoder"), context.space.layers, context.space.dim)
         self.module = self.networks = Networks(network, space, read_network(weights_file()))
-        self.uses_projector = self.options.refine > 0
+        self.uses_projector = self.options.refine > 0 or self.options.tune > 0
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:
@@ -69,35 +72,28 @@ class WPlusEncoder(Encoder):
         return networks.space.codes(whitened.float(), offsets.float()).cpu()
 
     def encode_faces(self, faces: Sequence[AlignedFace]) -> list[Latent]:
-        """Latents of aligned faces, refined by as many steps as the options say."""
+        """Latents of aligned faces, refined and tuned by as many steps as the options say."""
         pictures = to_batch([face.image for face in faces], SIDE)
         # One by one: a latent must not depend on who else is encoded.
         codes = [self.encode(picture[None]) for picture in pictures]
-        if self.options.refine and self.context.projector is not None:
-            codes = self._refined(pictures, codes)
-        return [Latent(code[0], self.space) for code in codes]
+        if self.context.projector is None:
+            return [Latent(code[0], self.space) for code in codes]
+        told = Steps((self.options.refine + self.options.tune) * len(faces))
+        if self.options.refine:
+            codes = self._refined(pictures, codes, told)
+        latents = [Latent(code[0], self.space) for code in codes]
+        return tune_faces(self.context, faces, latents, self.options.tune, told)
 
-    def _refined(self, pictures: Tensor, codes: Sequence[Tensor]) -> list[Tensor]:
-        """Each face in a thread of its own, which is as fast together as alone."""
+    def _refined(self, pictures: Tensor, codes: Sequence[Tensor], told: Steps) -> list[Tensor]:
         assert self.context.projector is not None
         projector = self.context.projector()
         draw, coarse = projector.preview(SIDE), projector.preview(SIDE // 2)
-        done, total = count(1), self.options.refine * len(codes)
 
-        def work(picture: Tensor, code: Tensor) -> Tensor:
-            torch.set_num_threads(1)
-            return self._refine(draw, coarse, picture[None], code, lambda *_: tell_progress(next(done), total))
+        def work(pair: tuple[Tensor, Tensor]) -> Tensor:
+            picture, code = pair
+            return self._refine(draw, coarse, picture[None], code, told)
 
-        threads = torch.get_num_threads()
-        try:
-            with ThreadPoolExecutor(max_workers=threads) as pool:
-                # A thread starts without the context in which progress and giving up are asked for.
-                jobs = [
-                    pool.submit(partial(copy_context().run, work, *one)) for one in zip(pictures, codes, strict=True)
-                ]
-                return [job.result() for job in jobs]
-        finally:
-            torch.set_num_threads(threads)  # what a thread sets is the default of those to come
+        return each_in_a_thread(work, zip(pictures, codes, strict=True))
 
     def _refine(
         self, draw: Draw, coarse: Draw, picture: Tensor, code: Tensor, progress: Callable[[int, float], None]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from kinblend.inversion import TuningOptions
 
 REFINE = 40  # docs/ffhq-mobile.md has likeness, realism and seconds by steps
 
 
-class EncoderOptions(BaseModel):
+class EncoderOptions(TuningOptions):
     """Options of the encoder `wplus`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     refine: int = Field(REFINE, ge=0, le=1000, description="steps of optimisation after the network; 0 for none")

@@ -1,0 +1,167 @@
+"""Pivotal tuning: pictures come nearer to a photograph, other latents draw as before, children have a share of it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from openvino_files import WHEEL, write_wheel
+from plugin_site import here
+from toy_faces import picture, session
+
+from kinblend import Backbone, Engine, Latent, load_backbone
+from kinblend.errors import InputError, UnsupportedError, UsageError
+from kinblend.imaging import to_batch
+from kinblend.interfaces import KeepsDetail, TunesWeights
+from kinblend.pack_import import import_pack
+from kinblend.storage.latents import load_latent, save_latent
+from kinblend.types import WeightMap
+from kinblend_plugins.stylegan2.training.export import export
+
+
+@pytest.fixture(scope="module")
+def mobile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    wheel = write_wheel(tmp_path_factory.mktemp("mobile") / WHEEL)
+    return import_pack(wheel, wheel.parent / "packs", "mobile").folder
+
+
+@pytest.fixture(scope="module")
+def stylegan2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    training, folder = session(delta_every=1, delta_start=0), tmp_path_factory.mktemp("stylegan2")
+    training.step()
+    export(training, folder)
+    return folder
+
+
+@pytest.fixture(params=["mobile", "stylegan2"])
+def pack(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
+def latents(backbone: Backbone, count: int = 2) -> list[Latent]:
+    space = backbone.space
+    codes = torch.randn(count, space.layers, space.dim, generator=torch.Generator().manual_seed(5)) * 0.3
+    return [Latent(code, space) for code in codes]
+
+
+def tuned(backbone: Backbone, latent: Latent, number: int = 0, steps: int = 8) -> Latent:
+    assert isinstance(backbone.projector, TunesWeights)
+    return backbone.projector.tune(picture(number), latent, steps=steps)
+
+
+def far(backbone: Backbone, latent: Latent, number: int = 0) -> float:
+    side = backbone.projector.resolution
+    shown, truth = (to_batch([one], side) for one in (backbone.render([latent])[0], picture(number)))
+    return float((shown - truth).abs().mean())
+
+
+def test_its_picture_is_nearer_and_others_stay(pack: Path) -> None:
+    backbone = load_backbone(pack)
+    latent, other = latents(backbone)
+    before = [picture.tobytes() for picture in backbone.render([latent, other])]
+    found = tuned(backbone, latent, steps=20)
+    assert torch.equal(found.code, latent.code)
+    assert far(backbone, found) < far(backbone, latent)
+    together = [picture.tobytes() for picture in backbone.render([found, latent, other, found])]
+    assert together[1:3] == before
+    assert together[0] == together[3] != before[0]
+
+
+def test_the_same_photograph_gives_the_same_changes(pack: Path) -> None:
+    backbone = load_backbone(pack)
+    [latent] = latents(backbone, 1)
+    one, other = tuned(backbone, latent, steps=2), tuned(load_backbone(pack), latent, steps=2)
+    assert one.detail.keys() == other.detail.keys() != set()
+    assert all(torch.equal(change, other.detail[name]) for name, change in one.detail.items())
+
+
+def test_tuning_goes_on_from_what_was_tuned(pack: Path) -> None:
+    backbone = load_backbone(pack)
+    [latent] = latents(backbone, 1)
+    once = tuned(backbone, latent, steps=4)
+    assert far(backbone, tuned(backbone, once, steps=8)) < far(backbone, once)
+    still = tuned(backbone, once, steps=0)
+    assert backbone.render([still])[0].tobytes() == backbone.render([once])[0].tobytes()
+
+
+def test_a_child_has_a_share_of_each_parents(pack: Path) -> None:
+    backbone = load_backbone(pack)
+    father, mother = latents(backbone)
+    father = tuned(backbone, father, steps=3)
+    projector = backbone.projector
+    assert isinstance(projector, KeepsDetail)
+
+    def child(share: float) -> dict[str, torch.Tensor]:
+        weights = WeightMap(torch.full_like(father.code, share), backbone.space)
+        return dict(projector.blend_detail(father, mother, weights, projector.options))
+
+    assert child(0.5).keys() == father.detail.keys()
+    for name, change in father.detail.items():
+        torch.testing.assert_close(child(1.0)[name], change)
+        torch.testing.assert_close(child(0.5)[name].float(), change.float() / 2, atol=1e-3, rtol=0)
+    assert projector.edit_detail(father, mother.code).keys() == father.detail.keys()
+
+
+def test_latents_travel_as_files_with_what_was_tuned(pack: Path, tmp_path: Path) -> None:
+    backbone = load_backbone(pack)
+    found = tuned(backbone, latents(backbone, 1)[0], steps=2)
+    save_latent(tmp_path / "a.safetensors", found)
+    again = load_latent(tmp_path / "a.safetensors", backbone.space)
+    assert backbone.render([again])[0].tobytes() == backbone.render([found])[0].tobytes()
+
+
+def test_a_file_whose_changes_do_not_fit_is_refused(pack: Path, tmp_path: Path) -> None:
+    backbone = load_backbone(pack)
+    [latent] = latents(backbone, 1)
+    for name, change in (("no.such.weight", torch.zeros(1, 1, 1, 1)), ("picture.weight", torch.zeros(3))):
+        save_latent(tmp_path / "bad.safetensors", Latent(latent.code, latent.space, {f"weights.{name}": change}))
+        bad = load_latent(tmp_path / "bad.safetensors")
+        with pytest.raises(InputError, match=name):
+            backbone.render([bad])
+        with pytest.raises(InputError, match=name):
+            tuned(backbone, bad, steps=1)
+
+
+def test_negative_steps_are_refused(pack: Path) -> None:
+    backbone = load_backbone(pack)
+    with pytest.raises(UsageError, match="-1"):
+        tuned(backbone, latents(backbone, 1)[0], steps=-1)
+
+
+def test_it_ends_when_it_is_told_to(pack: Path) -> None:
+    backbone, seen = load_backbone(pack), []
+
+    def stop(now: object) -> bool:
+        seen.append(now)
+        return len(seen) < 2
+
+    assert isinstance(backbone.projector, TunesWeights)
+    found = backbone.projector.tune(picture(0), latents(backbone, 1)[0], steps=50, progress=stop)
+    assert len(seen) == 2
+    assert found.detail
+
+
+def test_encoders_tune_where_they_are_asked_to(stylegan2: Path, tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "face.png")
+    arguments = ("encode", tmp_path / "face.png", "--aligned", "--backbone", stylegan2, "--json")
+    for steps in (0, 2):
+        out = tmp_path / f"{steps}.safetensors"
+        code, _, error = here(*arguments, "--set", f"encoder.tune={steps}", "--out", out)
+        assert code == 0, error
+    plain, found = (load_latent(tmp_path / f"{steps}.safetensors") for steps in (0, 2))
+    assert torch.equal(plain.code, found.code)
+    assert not plain.detail
+    assert found.detail
+    engine = Engine(stylegan2, encoder_options={"tune": 2})
+    assert engine.backbone.encoder.crop_size == 512
+    child = engine.blend(found, plain, "average").latent
+    assert child.detail.keys() == found.detail.keys()
+
+
+def test_a_generator_that_can_not_be_tuned_says_so(tmp_path: Path) -> None:
+    from kinblend.inversion import tune_faces
+    from kinblend.types import AlignedFace
+
+    backbone = load_backbone("morphable")
+    with pytest.raises(UnsupportedError, match="morphable"):
+        tune_faces(backbone.context, [AlignedFace(picture(0))], latents(backbone, 1), 3)

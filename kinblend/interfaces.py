@@ -473,6 +473,15 @@ class TunesWeights(Protocol):
         Pictures of other latents do not change.
         """
 
+    def changeable_weights(self) -> Mapping[str, Tensor]:
+        """The weights that a latent's detail may change, as `kinblend.inversion.weight_changes` says, by name, in the
+        order in which the generator uses them."""
+
+    def synthesize_latent(
+        self, latent: Latent, *, noise: Noise | None = None, seed: int = 0, size: int | None = None
+    ) -> Tensor:
+        """As `Projector.synthesize`, of one latent with its detail: float32 [1, 3, R, R], without gradients."""
+
 
 @runtime_checkable
 class KeepsDetail(Protocol):

@@ -63,7 +63,7 @@ class TuningWeights:
     pixels: float = 1.0
     identity: float = 1.0
     features: float = 1.0
-    texture: float = 2.0
+    texture: float = 5.0
     rate: float = 0.004
 
 

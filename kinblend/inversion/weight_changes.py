@@ -2,8 +2,8 @@
 
 Pivotal tuning (Roich et al. 2021) and HyperStyle (Alaluf et al. 2022) fit the generator itself to a photograph. Here
 such changes are part of the latent's detail, so they travel, blend and are edited with it: for a convolution's weight
-[O, I, k, k] a relative change Δ, float16 [O, I, 1, 1], under "weights." and the weight's name in the generator. The
-generator draws with weight · (1 + Δ).
+[O, I, k, k] a relative change Δ, float16 [O, I, 1, 1] or [O, I, k, k], under "weights." and the weight's name in the
+generator. The generator draws with weight · (1 + Δ).
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def check_changes(changes: Mapping[str, Tensor], weights: Mapping[str, Tensor]) 
                 "photograph again"
             )
         shape = change_shape(weights[name])
-        if tuple(change.shape) != shape or not change.is_floating_point():
+        fits = tuple(change.shape) in (shape, tuple(weights[name].shape))
+        if not fits or not change.is_floating_point():
             dtype = str(change.dtype).removeprefix("torch.")
             raise InputError(
                 f"the latent's change of {name} must be floating-point {list(shape)}, not {dtype} "

@@ -92,7 +92,7 @@ def test_a_network_that_comes_in_pieces_draws_the_same_with_them() -> None:
     [
         ("third.weight", torch.zeros(4, 4, 1, 1)),
         ("scale", torch.zeros(1)),
-        ("first.weight", torch.zeros(4, 4, 3, 3)),
+        ("first.weight", torch.zeros(4, 4, 3, 1)),
         ("first.weight", torch.zeros(4, 1, 1, 1)),
         ("first.weight", torch.zeros(4, 4, 1, 1, dtype=torch.int64)),
         ("first.weight", torch.full((4, 4, 1, 1), torch.nan)),
@@ -102,7 +102,8 @@ def test_a_network_that_comes_in_pieces_draws_the_same_with_them() -> None:
 )
 def test_changes_that_do_not_fit_are_refused_by_name(name: str, change: Tensor) -> None:
     weights = {f"{part}.weight": getattr(Network(), part).weight for part in ("first", "second")}
-    check_changes({"first.weight": torch.zeros(change_shape(weights["first.weight"]))}, weights)
+    for shape in (change_shape(weights["first.weight"]), (4, 4, 3, 3)):
+        check_changes({"first.weight": torch.zeros(shape)}, weights)
     with pytest.raises(InputError, match=name):
         check_changes({name: change}, weights)
 

@@ -1,6 +1,6 @@
-"""encoder4editing, pSp and ReStyle: aligned faces → codes of a StyleGAN2.
+"""encoder4editing, pSp, ReStyle and HyperStyle: aligned faces → codes of a StyleGAN2.
 
-Tov et al. 2021, Richardson et al. 2021, Alaluf et al. 2021.
+Tov et al. 2021, Richardson et al. 2021, Alaluf et al. 2021 and 2022.
 """
 
 from __future__ import annotations
@@ -34,5 +34,13 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "ReStyle: several passes of a network that looks at its own reconstruction",
             f"{__name__}.encoder:RestyleEncoder",
             f"{__name__}.encoder:RestyleOptions",
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "hyperstyle",
+            "HyperStyle: one w, and a network that changes the generator's weights for each face",
+            f"{__name__}.hyperstyle:HyperStyleEncoder",
+            f"{__name__}.hyperstyle:HyperStyleOptions",
         )
     )

@@ -4,6 +4,7 @@ al. 2021)."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +43,7 @@ class E4eEncoder(TuningEncoder):
         self.average = _average(tensors.pop(_AVERAGE, None), context)
         self.module = self.network = self._build(tensors)
 
-    def _build(self, tensors: Mapping[str, Tensor]) -> Encoder4Editing | RestyleNetwork:
+    def _build(self, tensors: Mapping[str, Tensor]) -> Any:
         return build(tensors, self.space.layers, self.offsets)
 
     @torch.inference_mode()

@@ -77,20 +77,20 @@ class Block(nn.Module):
 
 
 class ScaledLinear(nn.Module):
-    """A linear layer of 512 whose stored weights have unit variance: they are divided by √512.
+    """A linear layer whose stored weights have unit variance: they are divided by the root of its size.
 
     It stays in float32 when a device pool runs the network in half precision: it has the last word on the codes.
     """
 
     keep_float32 = ("weight", "bias")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = 512) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(512, 512))
-        self.bias = nn.Parameter(torch.zeros(512))
+        self.weight = nn.Parameter(torch.randn(size, size))
+        self.bias = nn.Parameter(torch.zeros(size))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x.to(self.weight.dtype), self.weight / math.sqrt(512), self.bias)
+        return F.linear(x.to(self.weight.dtype), self.weight / math.sqrt(len(self.bias)), self.bias)
 
 
 class StyleHead(nn.Module):

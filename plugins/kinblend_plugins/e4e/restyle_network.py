@@ -63,6 +63,17 @@ class ResNetBlock(nn.Module):
         return F.relu(residual + self.downsample(x))
 
 
+def resnet_body() -> nn.Sequential:
+    """The blocks of ResNet-34: [n, 64, H, W] → [n, 512, H/8, W/8]."""
+    return nn.Sequential(
+        *(
+            ResNetBlock(inputs if number == 0 else outputs, outputs, stride if number == 0 else 1)
+            for inputs, outputs, count, stride in _STAGES
+            for number in range(count)
+        )
+    )
+
+
 class ResNetEncoder(nn.Module):
     """ResNet-34 without its first pooling (`ResNetBackboneEncoder`, `ResNetProgressiveBackboneEncoder`); else as
     `SquareEncoder`."""
@@ -72,13 +83,7 @@ class ResNetEncoder(nn.Module):
         self.offsets = offsets
         self.conv1 = nn.Conv2d(CHANNELS, 64, 7, 2, 3, bias=False)
         self.bn1, self.relu = nn.BatchNorm2d(64), nn.PReLU(64)
-        self.body = nn.Sequential(
-            *(
-                ResNetBlock(inputs if number == 0 else outputs, outputs, stride if number == 0 else 1)
-                for inputs, outputs, count, stride in _STAGES
-                for number in range(count)
-            )
-        )
+        self.body = resnet_body()
         self.styles = nn.ModuleList(StyleHead(16) for _ in range(layers))
 
     @property

@@ -19,6 +19,11 @@ def kinblend_register_importers(register: Callable[[kinblend.PluginSpec], None])
     )
     register(
         kinblend.PluginSpec(
+            "hyperstyle", "HyperStyle's checkpoints, with their W encoder beside them", f"{_MODULE}:import_hyperstyle"
+        )
+    )
+    register(
+        kinblend.PluginSpec(
             "rosinality", "StyleGAN2 generators of rosinality and BasicSR", f"{_MODULE}:import_rosinality"
         )
     )

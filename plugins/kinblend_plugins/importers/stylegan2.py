@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -35,6 +35,8 @@ RESTYLE = {
     "ResNetProgressiveBackboneEncoder": True,
 }
 RESTYLE_CHANNELS = 6
+HYPERNETWORK = "shared_weight_hypernet.w1"
+W_ENCODER = "faces_w_encoder.pt"  # as it was published
 MAX_PASSES = 50
 HEAD, RESNET = "styles.0.linear.weight", "conv1.weight"  # the first head's; of an encoder on ResNet-34
 ENCODER_DIM = 512
@@ -56,7 +58,7 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
     """
     contents = read_contents(checkpoint)
     prefix = _encoder_prefix(contents) if contents else None
-    if contents is None or prefix is None:
+    if contents is None or prefix is None or contents.prefixes(HYPERNETWORK):
         return None
     tensors = contents.below(prefix)
     iterative = _channels(tensors) == RESTYLE_CHANNELS
@@ -79,6 +81,53 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
     return write_pack(checkpoint, out, name, made)
 
 
+def import_hyperstyle(checkpoint: Path, out: Path, name: str) -> Path | None:
+    """HyperStyle's networks with their generator → a pack; None where there is no hypernetwork.
+
+    Its W encoder was published as a file of its own, named in the options (`w_encoder_checkpoint_path`): it is looked
+    for beside the checkpoint. Raises `CheckpointError` where it, the generator or the average lacks.
+    """
+    contents = read_contents(checkpoint)
+    prefixes = contents.prefixes(HYPERNETWORK) if contents else []
+    if contents is None or not prefixes:
+        return None
+    prefix = min(prefixes, key=len)
+    if str(contents.setting("encoder_type")).endswith("Separable"):
+        raise CheckpointError(
+            f"{checkpoint} holds a hypernetwork of the type SharedWeightsHyperNetResNetSeparable; kinblend runs "
+            "SharedWeightsHyperNetResNet"
+        )
+    found = _found_decoder(contents, prefix.removesuffix("hypernet.") + "encoder.")
+    if found is None:
+        raise CheckpointError(f"{checkpoint} holds HyperStyle's networks and no generator: decoder.* is missing")
+    made = _generator(contents, *found)
+    again = re.compile(r"refinement_blocks\.\d+\.hypernet\.")  # the shared network once more
+    own = {key: tensor for key, tensor in contents.below(prefix).items() if not again.match(key)}
+    made.parts["encoder"] = {f"hypernet.{key}": tensor for key, tensor in own.items()}
+    made.parts["encoder"] |= {f"w_encoder.{key}": tensor for key, tensor in _w_encoder(contents).items()}
+    made.encoder, made.source = "hyperstyle", _SOURCES["hyperstyle"]
+    passes = contents.setting("n_iters_per_batch")
+    made.settings |= {"passes": passes} if isinstance(passes, int) and 1 <= passes <= MAX_PASSES else {}
+    _add_average(contents, made)
+    return write_pack(checkpoint, out, name, made)
+
+
+def _w_encoder(contents: Contents) -> dict[str, Tensor]:
+    """The tensors of the W encoder: of the file itself, or of that beside it which the options name."""
+    if own := contents.prefixes(f"w_encoder.{ENCODER}"):
+        return contents.below(f"{own[0]}w_encoder.")
+    said = str(contents.setting("w_encoder_checkpoint_path") or W_ENCODER)
+    beside = contents.path.parent / PurePosixPath(said.replace("\\", "/")).name
+    other = read_contents(beside) if beside.is_file() else None
+    prefix = _encoder_prefix(other) if other else None
+    if other is None or prefix is None:
+        raise CheckpointError(
+            f"{contents.path} lacks HyperStyle's W encoder, which was published as a file of its own: put "
+            f"{beside.name} beside it"
+        )
+    return other.below(prefix)
+
+
 def import_rosinality(checkpoint: Path, out: Path, name: str) -> Path | None:
     """A generator as rosinality or BasicSR names it → a pack; None where there is none, or an encoder beside it.
 
@@ -95,14 +144,19 @@ def import_nvidia(checkpoint: Path, out: Path, name: str) -> Path | None:
     return _import_generator(checkpoint, out, name, (NVIDIA,), refuse=True)
 
 
-_SOURCES = {"e4e": "encoder4editing", "psp": "pixel2style2pixel", "restyle": "ReStyle"}
+_SOURCES = {
+    "e4e": "encoder4editing",
+    "psp": "pixel2style2pixel",
+    "restyle": "ReStyle",
+    "hyperstyle": "HyperStyle",
+}
 
 
 def _import_generator(
     checkpoint: Path, out: Path, name: str, kinds: tuple[str, ...], refuse: bool = False
 ) -> Path | None:
     contents = read_contents(checkpoint)
-    if contents is None or _encoder_prefix(contents) is not None:
+    if contents is None or _encoder_prefix(contents) is not None or contents.prefixes(HYPERNETWORK):
         return None
     found = contents.find_generator(GENERATORS)
     if found is None and refuse:

@@ -126,16 +126,22 @@ class MobileStyleGANProjector(Projector):
         plain = [latent for latent in latents if not weight_changes(latent)]
         shared = iter(super().render(plain, noise=noise, seed=seed, size=size) if plain else [])
         return [
-            self._render_changed(latent, noise, size) if weight_changes(latent) else next(shared)
+            to_pictures(self.synthesize_latent(latent, noise=noise, size=size))[0]
+            if weight_changes(latent)
+            else next(shared)
             for latent in latents
         ]
 
-    def _render_changed(self, latent: Latent, noise: Noise | None, size: int | None) -> Image:
+    @torch.inference_mode()
+    def synthesize_latent(
+        self, latent: Latent, *, noise: Noise | None = None, seed: int = 0, size: int | None = None
+    ) -> Tensor:
+        """As the interface says. Raises `InputError` for changes that do not fit this generator."""
         changes = weight_changes(latent)
-        check_changes(changes, self._changeable())
-        with torch.inference_mode(), changed(self.generator, self._with_heads(changes, size)) as generator:
-            drawn = generator(self._send(latent.code[None]), self.choose_noise(noise) == "const", size)
-            return to_pictures(drawn.float().cpu())[0]
+        check_changes(changes, self.changeable_weights())
+        with changed(self.generator, self._with_heads(changes, size)) as generator:
+            drawn: Tensor = generator(self._send(latent.code[None]), self.choose_noise(noise) == "const", size)
+        return drawn.float().cpu()
 
     def tune(
         self,
@@ -153,7 +159,7 @@ class MobileStyleGANProjector(Projector):
             )
             return result.float()
 
-        return tuned(self.generator, self._changeable(), draw, image, latent, steps, progress)
+        return tuned(self.generator, self.changeable_weights(), draw, image, latent, steps, progress)
 
     def blend_detail(
         self, father: Latent, mother: Latent, weights: WeightMap, options: BaseModel
@@ -166,8 +172,8 @@ class MobileStyleGANProjector(Projector):
         """Changes of the weights stay as they are."""
         return latent.detail
 
-    def _changeable(self) -> dict[str, Tensor]:
-        """The weights that a latent may change, by name."""
+    def changeable_weights(self) -> dict[str, Tensor]:
+        """As the interface says: pointwise convolutions of the larger maps, and the last that makes colours."""
         return {
             name: weight
             for name, weight in self.generator.named_parameters()

@@ -107,7 +107,8 @@ class ModulatedConv(nn.Module):
         return self.weight.float().square().sum(dim=(2, 3)) if self.energy is None else self.energy
 
     def freeze(self) -> None:
-        """Prepare for being asked often: the weights won't change any more."""
+        """Prepare for being asked often: the weights won't change until this is called again."""
+        self.energy = None
         self.energy = self.energies().detach()
         self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
 

@@ -128,18 +128,23 @@ class StyleGAN2Projector(Projector):
                 pictures += to_pictures(drawn.float().cpu())
         shared = iter(pictures)
         return [
-            self._render_changed(latent, noise, seed, size) if weight_changes(latent) else next(shared)
+            to_pictures(self.synthesize_latent(latent, noise=noise, seed=seed, size=size))[0]
+            if weight_changes(latent)
+            else next(shared)
             for latent in latents
         ]
 
-    def _render_changed(self, latent: Latent, noise: Noise | None, seed: int, size: int | None) -> Image:
-        """The picture of a latent with changes of the weights of its own."""
+    @torch.inference_mode()
+    def synthesize_latent(
+        self, latent: Latent, *, noise: Noise | None = None, seed: int = 0, size: int | None = None
+    ) -> Tensor:
+        """As the interface says. Raises `InputError` for changes that do not fit this generator."""
         changes = weight_changes(latent)
-        check_changes(changes, self._changeable())
+        check_changes(changes, self.changeable_weights())
         maps = self._maps_of([latent], noise, seed)
-        with torch.inference_mode(), changed(self.generator, changes) as generator:
-            drawn = generator(self._send(latent.code[None]), maps, size)
-            return to_pictures(drawn.float().cpu())[0]
+        with changed(self.generator, changes) as generator:
+            drawn: Tensor = generator(self._send(latent.code[None]), maps, size)
+        return drawn.float().cpu()
 
     def tune(
         self,
@@ -162,13 +167,18 @@ class StyleGAN2Projector(Projector):
             result: Tensor = torch.func.functional_call(_Layered(generator), given, (code, maps))
             return result.float()
 
-        names = [name for name in self._changeable() if self._side(name) >= TUNED * self.resolution]
+        names = [name for name in self.changeable_weights() if self._side(name) >= TUNED * self.resolution]
         return tuned(self.generator, names, draw, image, latent, steps, progress)
 
-    def _changeable(self) -> dict[str, Tensor]:
-        """The weights that a latent may change, by name: of all convolutions and colours."""
-        parameters = dict(self.generator.named_parameters())
-        return {name: parameters[name] for name in parameters if re.fullmatch(_CONVOLUTION, name)}
+    def changeable_weights(self) -> dict[str, Tensor]:
+        """As the interface says: of all convolutions, and of the colours after every other one."""
+        convs, colours = self.generator.styled, self.generator.to_rgb
+        found: dict[str, Tensor] = {}
+        for number, conv in enumerate(convs):
+            found[f"convs.{number}.weight"] = conv.weight
+            if number % 2 == 0:
+                found[f"colours.{number // 2}.weight"] = colours[number // 2].weight
+        return found
 
     def _side(self, name: str) -> int:
         """The side of the map that a changeable weight makes, in pixels."""

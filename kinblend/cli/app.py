@@ -10,6 +10,7 @@ from kinblend.cli import (
     analyze,
     batch,
     bench,
+    compare,
     demo,
     doctor,
     evaluate,
@@ -42,6 +43,10 @@ RUN_EXAMPLES = """kinblend run father.jpg mother.jpg --age 30 --sex girl --edit 
 
 kinblend run father.jpg mother.jpg --blender mask --children 4 --sheet"""
 
+COMPARE_EXAMPLES = """kinblend compare father.jpg mother.jpg --out sheet.png
+
+kinblend compare father.jpg mother.jpg --blenders dimension,slerp --age 30 --sex girl --children 3"""
+
 STRIP_EXAMPLES = """kinblend strip anna.jpg --age 4,16,40,70
 
 kinblend strip out/child.safetensors --edit smile=-2,0,2"""
@@ -56,6 +61,7 @@ app = App(
     pretty_exceptions_enable=False,
 )
 app.command("run", rich_help_panel=MAKE, epilog=f"Examples:\n\n{RUN_EXAMPLES}")(run.run)
+app.command("compare", rich_help_panel=MAKE, epilog=f"Examples:\n\n{COMPARE_EXAMPLES}")(compare.compare)
 app.command("batch", rich_help_panel=MAKE)(batch.batch)
 app.command("strip", rich_help_panel=MAKE, epilog=f"Examples:\n\n{STRIP_EXAMPLES}")(strip.strip)
 app.command("demo", rich_help_panel=MAKE)(demo.demo)

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.output import check_folder, emit, log, warn
+from kinblend.cli.output import check_folder, emit, log, say_replaced, warn
+from kinblend.cli.parents import backbone_of
 from kinblend.cli.parsing import parse_edits, parse_sets
-from kinblend.cli.run import backbone_of
 from kinblend.errors import UsageError
 
 AGES = "4,8,16,30,50,70"
@@ -74,6 +74,7 @@ def strip(
     written = [out / "strip.png", *pictures, *latents]
     for path in (*written, out / "strip.json"):
         check_target(path)
+    say_replaced([*written, out / "strip.json"])
     write_picture(out / "strip.png", made.sheet(side))
     for path, picture in zip(pictures, made.pictures, strict=True):
         write_picture(path, picture)

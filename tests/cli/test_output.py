@@ -84,6 +84,7 @@ WRITERS = {
     "render": ["render", "no.safetensors"],
     "demo": ["demo"],
     "strip": ["strip", "no.jpg"],
+    "compare": ["compare", "no.jpg", "no.jpg"],
     "batch": ["batch", "no.csv"],
     "families encode": ["families", "encode", "no.csv"],
     "train backbone": ["train", "backbone", "morphable", "--faces", "no.zip"],
@@ -104,7 +105,9 @@ def test_a_place_where_nothing_can_be_written(name: str, tmp_path: Path) -> None
         assert str(out.parent) in error
 
 
-@pytest.mark.parametrize("name", ["run", "render", "demo", "strip", "batch", "study prepare", "study analyze"])
+@pytest.mark.parametrize(
+    "name", ["run", "render", "demo", "strip", "compare", "batch", "study prepare", "study analyze"]
+)
 def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert here(*WRITERS[name], "--out", tmp_path / "file") == (

@@ -17,6 +17,7 @@ from kinblend.cli import (
     experiment,
     families,
     models,
+    morph,
     plugins,
     prepare,
     registry_commands,
@@ -51,6 +52,10 @@ STRIP_EXAMPLES = """kinblend strip anna.jpg --age 4,16,40,70
 
 kinblend strip out/child.safetensors --edit smile=-2,0,2"""
 
+MORPH_EXAMPLES = """kinblend morph father.jpg mother.jpg --through out/child.json
+
+kinblend morph anna.jpg out/child.safetensors --frames 50 --out anna.mp4"""
+
 app = App(
     name="kinblend",
     cls=Commands,
@@ -64,6 +69,7 @@ app.command("run", rich_help_panel=MAKE, epilog=f"Examples:\n\n{RUN_EXAMPLES}")(
 app.command("compare", rich_help_panel=MAKE, epilog=f"Examples:\n\n{COMPARE_EXAMPLES}")(compare.compare)
 app.command("batch", rich_help_panel=MAKE)(batch.batch)
 app.command("strip", rich_help_panel=MAKE, epilog=f"Examples:\n\n{STRIP_EXAMPLES}")(strip.strip)
+app.command("morph", rich_help_panel=MAKE, epilog=f"Examples:\n\n{MORPH_EXAMPLES}")(morph.morph)
 app.command("demo", rich_help_panel=MAKE)(demo.demo)
 app.command("serve", rich_help_panel=MAKE)(serve.serve)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):

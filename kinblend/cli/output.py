@@ -126,8 +126,8 @@ def say_replaced(paths: Iterable[Path]) -> None:
     """A line on stderr where files will be written over, before they are."""
     there = [str(path) for path in paths if path.exists()]
     if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        log(f"note: {there[0]}{more} of an earlier time will be replaced; --out names another place")
+        more = f" and {len(there) - 1} files more" if len(there) > 1 else ""
+        log(f"note: {there[0]}{more} will be replaced; --out names another place")
 
 
 def emit(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:

@@ -41,13 +41,23 @@ Upscale = Annotated[str | None, typer.Option("--upscale", help=flags.UPSCALE, ri
 
 
 def who_is_who(given: Sequence[Path], father: Path | None, mother: Path | None) -> tuple[Path | None, Path | None]:
-    """Father and mother: those given by place take the places that no flag names. Raises `UsageError`."""
+    """Father and mother: those given by place take the places that no flag names. See `person`.
+
+    Raises `UsageError`.
+    """
     rest = list(given)
     father = father or (rest.pop(0) if rest else None)
     mother = mother or (rest.pop(0) if rest else None)
     if rest:
         raise UsageError(f"{rest[0]} is one photograph too many: a child has two parents")
-    return father, mother
+    return (father and person(father)), (mother and person(mother))
+
+
+def person(path: Path) -> Path:
+    """A photograph or a latent; of the manifest of an earlier child, its latent. Raises what `person_file` does."""
+    from kinblend.pipeline.lineage import person_file
+
+    return person_file(path)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def run(
         repeated.check_photographs(father, mother)
     if father is None or mother is None:
         raise UsageError("give both photographs: kinblend run FATHER MOTHER")
-    out = out or _default_out(again)
+    out = out or _default_out(again, father, mother)
     check_folder(folder_of(out))
     files = files_of(out, request.children, with_sheet=sheet)
     for path in (*files, *stale_files(out, files)):
@@ -131,10 +131,10 @@ def run(
     emit(result.manifest | {"files": written}, as_json=as_json, rows=[[path] for path in written], head=["file"])
 
 
-def _default_out(again: Path | None) -> Path:
-    """`out`; where the children to be made again lie there, the next folder that is free."""
+def _default_out(*inputs: Path | None) -> Path:
+    """`out`; where one of the inputs lies there, such as children of before, the next folder that is free."""
     out = Path("out")
-    if again is None or not again.parent.exists() or again.parent.resolve() != out.resolve():
+    if out.resolve() not in {path.parent.resolve() for path in inputs if path is not None}:
         return out
     return next(folder for number in count(2) if not (folder := Path(f"out-{number}")).exists())
 

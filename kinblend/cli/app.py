@@ -10,6 +10,7 @@ from kinblend.cli import (
     analyze,
     batch,
     bench,
+    card,
     compare,
     demo,
     doctor,
@@ -56,6 +57,10 @@ MORPH_EXAMPLES = """kinblend morph father.jpg mother.jpg --through out/child.jso
 
 kinblend morph anna.jpg out/child.safetensors --frames 50 --out anna.mp4"""
 
+CARD_EXAMPLES = """kinblend card out --father father.jpg --mother mother.jpg --title "Who will it be?" --out card.pdf
+
+kinblend card out/child.json --size 4x6 --frame round"""
+
 app = App(
     name="kinblend",
     cls=Commands,
@@ -70,6 +75,7 @@ app.command("compare", rich_help_panel=MAKE, epilog=f"Examples:\n\n{COMPARE_EXAM
 app.command("batch", rich_help_panel=MAKE)(batch.batch)
 app.command("strip", rich_help_panel=MAKE, epilog=f"Examples:\n\n{STRIP_EXAMPLES}")(strip.strip)
 app.command("morph", rich_help_panel=MAKE, epilog=f"Examples:\n\n{MORPH_EXAMPLES}")(morph.morph)
+app.command("card", rich_help_panel=MAKE, epilog=f"Examples:\n\n{CARD_EXAMPLES}")(card.card)
 app.command("demo", rich_help_panel=MAKE)(demo.demo)
 app.command("serve", rich_help_panel=MAKE)(serve.serve)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):

@@ -20,24 +20,27 @@ KINDS = (".png", ".jpg", ".jpeg", ".webp")
 SIDES = {".webp": 16_383, ".jpg": 65_535, ".jpeg": 65_535}  # px, the longest that the format knows
 
 
-def png_bytes(image: Image, *, synthetic: bool = True) -> bytes:
-    """An RGB picture as the bytes of a PNG file whose text chunks name kinblend and its version."""
+def png_bytes(image: Image, *, synthetic: bool = True, dpi: int | None = None) -> bytes:
+    """An RGB picture as the bytes of a PNG file whose text chunks name kinblend and its version.
+
+    dpi: pixels to an inch, for paper; None says nothing of it.
+    """
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    texts.add_text("Software", _software())
+    texts.add_text("Software", software())
     if synthetic:
         texts.add_text("Description", statement())
     file = io.BytesIO()
-    image.convert("RGB").save(file, format="PNG", pnginfo=texts, icc_profile=None, exif=b"")
+    image.convert("RGB").save(file, format="PNG", pnginfo=texts, icc_profile=None, exif=b"", **_density(dpi))
     return file.getvalue()
 
 
-def jpeg_bytes(image: Image, *, quality: int = 92, synthetic: bool = True) -> bytes:
-    """An RGB picture as a JPEG file, for screens; its comment says what `png_bytes` says. quality: 1 to 95."""
+def jpeg_bytes(image: Image, *, quality: int = 92, synthetic: bool = True, dpi: int | None = None) -> bytes:
+    """An RGB picture as a JPEG file; its comment says what `png_bytes` says. quality: 1 to 95. dpi: see there."""
     file = io.BytesIO()
-    comment = statement() if synthetic else _software()
-    image.convert("RGB").save(file, format="JPEG", quality=quality, comment=comment.encode())
+    comment = statement() if synthetic else software()
+    image.convert("RGB").save(file, format="JPEG", quality=quality, comment=comment.encode(), **_density(dpi))
     return file.getvalue()
 
 
@@ -66,7 +69,7 @@ def moving_webp_bytes(frames: Sequence[Image], milliseconds: Sequence[int], *, q
 def webp_bytes(image: Image, *, quality: int = 92, synthetic: bool = True) -> bytes:
     """An RGB picture as a WebP file; its EXIF description says what `png_bytes` says. quality: 1 to 100."""
     file = io.BytesIO()
-    exif = _exif(statement() if synthetic else _software())
+    exif = _exif(statement() if synthetic else software())
     image.convert("RGB").save(file, format="WEBP", quality=quality, exif=exif)
     return file.getvalue()
 
@@ -115,15 +118,20 @@ def says_synthetic(path: str | Path) -> bool:
     return start.startswith(b"\x89PNG") and b"Synthetic image made by kinblend" in start
 
 
+def _density(dpi: int | None) -> dict[str, tuple[int, int]]:
+    return {} if dpi is None else {"dpi": (dpi, dpi)}
+
+
 def _exif(description: str) -> Exif:
     from PIL.Image import Exif
 
     exif = Exif()
-    exif[DESCRIPTION], exif[SOFTWARE] = description, _software()
+    exif[DESCRIPTION], exif[SOFTWARE] = description, software()
     return exif
 
 
-def _software() -> str:
+def software() -> str:
+    """kinblend with its version, as files name what wrote them."""
     try:
         return f"kinblend {version('kinblend')}"
     except PackageNotFoundError:  # run from a source tree
@@ -132,4 +140,4 @@ def _software() -> str:
 
 def statement() -> str:
     """What every file says that has a face which kinblend made."""
-    return f"Synthetic image made by {_software()}; not a photograph of a person"
+    return f"Synthetic image made by {software()}; not a photograph of a person"

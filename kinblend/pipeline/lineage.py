@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kinblend.errors import InputError, UsageError
-from kinblend.files import keep_inputs
+from kinblend.files import file_sha256, keep_inputs
+from kinblend.imaging.encode import KINDS
+from kinblend.pipeline.result import MANIFEST
 
 
 def person_file(path: str | Path) -> Path:
@@ -41,6 +44,38 @@ def read_child_manifest(path: str | Path) -> dict[str, Any]:
     if not (isinstance(seeds, list) and seeds and {"schema", "request", "inputs"} <= set(manifest)):
         raise InputError(f"{path} is not a manifest that kinblend run wrote")
     return dict(manifest)
+
+
+def check_source(manifest: Mapping[str, Any], role: str, path: Path) -> None:
+    """Raise `InputError` where a parent's photograph or latent is another than the manifest's.
+
+    role: "father" or "mother". One that was given as pixels can't be told.
+    """
+    sha256 = str(manifest["inputs"][role].get("sha256", ""))
+    if sha256 and path.is_file() and file_sha256(path) != sha256:
+        raise InputError(f"{path} is another photograph: the {role}'s has the SHA-256 {sha256}")
+
+
+def manifest_of(place: str | Path) -> Path:
+    """The manifest itself, or that of the children in a folder. Raises `InputError`."""
+    path = Path(place)
+    if not path.is_dir():
+        return path
+    if not (path / MANIFEST).is_file():
+        raise InputError(f"{path} holds no {MANIFEST}: name the folder of a run, or its manifest")
+    return path / MANIFEST
+
+
+def child_pictures(manifest: Path, count: int) -> list[Path]:
+    """The pictures of so many children, which become inputs of the command. Raises `InputError` where one is gone."""
+    found = []
+    for kinds in zip(*(child_files(manifest, count, kind) for kind in KINDS), strict=True):
+        there = [path for path in kinds if path.is_file()]
+        if not there:
+            raise InputError(f"{manifest} is of a child whose picture is gone: {kinds[0]} does not exist")
+        found.append(there[0])
+    keep_inputs([manifest, *found])
+    return found
 
 
 def child_files(manifest: str | Path, count: int, suffix: str) -> list[Path]:

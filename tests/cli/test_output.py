@@ -86,6 +86,7 @@ WRITERS = {
     "strip": ["strip", "no.jpg"],
     "compare": ["compare", "no.jpg", "no.jpg"],
     "morph": ["morph", "no.jpg", "no.jpg"],
+    "card": ["card", "no.json"],
     "batch": ["batch", "no.csv"],
     "families encode": ["families", "encode", "no.csv"],
     "train backbone": ["train", "backbone", "morphable", "--faces", "no.zip"],
@@ -97,7 +98,7 @@ WRITERS = {
     "train blender": ["train", "blender", "learned", "--trios", "no.safetensors"],
 }
 
-SUFFIXES = {"morph": ".webp"}  # of those that write no other kind
+SUFFIXES = {"morph": ".webp", "card": ".png"}  # of those that write no other kind
 
 
 @pytest.mark.parametrize("name", WRITERS)

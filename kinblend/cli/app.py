@@ -47,7 +47,7 @@ kinblend run father.jpg mother.jpg --blender mask --children 4 --sheet"""
 
 COMPARE_EXAMPLES = """kinblend compare father.jpg mother.jpg --out sheet.png
 
-kinblend compare father.jpg mother.jpg --blenders dimension,slerp --age 30 --sex girl --children 3"""
+kinblend compare father.jpg mother.jpg --blenders dimension,layer --age 30 --sex girl --children 3"""
 
 STRIP_EXAMPLES = """kinblend strip anna.jpg --age 4,16,40,70
 

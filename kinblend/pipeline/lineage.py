@@ -40,10 +40,32 @@ def read_child_manifest(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path} can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a manifest that kinblend run wrote ({error})") from error
-    seeds = manifest.get("seeds") if isinstance(manifest, dict) else None
-    if not (isinstance(seeds, list) and seeds and {"schema", "request", "inputs"} <= set(manifest)):
+    if not _is_of_children(manifest):
         raise InputError(f"{path} is not a manifest that kinblend run wrote")
     return dict(manifest)
+
+
+def _is_of_children(found: Any) -> bool:
+    """Whether JSON has the parts of a manifest that are read here, each of its kind."""
+    if not isinstance(found, dict) or not {"schema", "request", "inputs"} <= set(found):
+        return False
+    seeds, inputs, faces = found.get("seeds"), found["inputs"], found.get("faces", {})
+    asked = found.get("asked", [])
+    return (
+        isinstance(seeds, list)
+        and len(seeds) > 0
+        and isinstance(inputs, dict)
+        and all(isinstance(inputs.get(role), dict) for role in ("father", "mother"))
+        and isinstance(faces, dict)
+        and all(isinstance(number, int | None) for number in faces.values())
+        and isinstance(asked, list)
+        and all(isinstance(one, dict) and _is_asked(**one) for one in asked)
+        and len(asked) in (0, len(seeds))
+    )
+
+
+def _is_asked(age: Any = None, sex: Any = None, **_: Any) -> bool:
+    return isinstance(age, int | float | None) and isinstance(sex, str | None)
 
 
 def check_source(manifest: Mapping[str, Any], role: str, path: Path) -> None:

@@ -91,6 +91,12 @@ def test_a_manifest_of_several_children_names_them(family: Path) -> None:
     assert person_file("a.jpg") == Path("a.jpg")
 
 
+def manifest(**other: object) -> str:
+    """As little of one as will do."""
+    known = {"schema": 1, "request": {}, "inputs": {"father": {}, "mother": {}}, "seeds": [0], "asked": [{"age": 8}]}
+    return json.dumps(known | other)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -99,10 +105,30 @@ def test_a_manifest_of_several_children_names_them(family: Path) -> None:
         ("[1]", "is not a manifest"),
         ("no", "is not a manifest"),
         ("[" * 10**5, "is not a manifest"),
-        ('{"schema": 1, "request": {}, "inputs": {}, "seeds": []}', "is not a manifest"),
-        ('{"schema": 1, "request": {}, "inputs": {}, "seeds": [0]}', "whose latent is gone"),
+        (manifest(seeds=[]), "is not a manifest"),
+        (manifest(inputs={"father": {}}), "is not a manifest"),
+        (manifest(faces=[1]), "is not a manifest"),
+        (manifest(faces={"father": "2"}), "is not a manifest"),
+        (manifest(asked=[{"age": "8"}]), "is not a manifest"),
+        (manifest(asked=[{"sex": 1}]), "is not a manifest"),
+        (manifest(asked=[{}, {}]), "is not a manifest"),
+        (manifest(), "whose latent is gone"),
     ],
-    ids=["missing", "empty", "list", "text", "deep", "no seed", "no latent"],
+    ids=[
+        "missing",
+        "empty",
+        "list",
+        "text",
+        "deep",
+        "seeds",
+        "inputs",
+        "faces",
+        "face",
+        "age",
+        "sex",
+        "two",
+        "latent",
+    ],
 )
 def test_what_is_no_manifest_is_refused(text: str | None, said: str, tmp_path: Path) -> None:
     path = tmp_path / "child.json"

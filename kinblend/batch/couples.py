@@ -14,6 +14,7 @@ from typing import Any
 
 from kinblend.errors import InputError, UsageError
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX
+from kinblend.pipeline.lineage import person_file
 from kinblend.pipeline.request import ChildRequest
 from kinblend.storage.tables import READABLE, SUFFIXES, WORKBOOKS, read_json_lines, read_table
 
@@ -162,9 +163,16 @@ def _couple(number: int, row: Mapping[str, Any] | None, base: Path, defaults: Ma
         return _refused(couple, f"the row names no photograph of the {' and the '.join(missing)}")
     try:
         fields = _fields(known, defaults)
-    except UsageError as error:
+        father, mother = (_person(base / cells[who]) for who in PEOPLE)
+    except (UsageError, InputError) as error:
         return _refused(couple, str(error))
-    return replace(couple, fields=fields)
+    return replace(couple, fields=fields, father=father, mother=mother)
+
+
+def _person(path: Path) -> Path:
+    """A photograph, a latent, or that of an earlier child by its manifest. One that is gone stays what it is: it may
+    have been used already."""
+    return person_file(path) if path.is_file() else path
 
 
 def _refused(couple: Couple, problem: str) -> Couple:

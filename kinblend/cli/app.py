@@ -10,12 +10,15 @@ from kinblend.cli import (
     analyze,
     batch,
     bench,
+    card,
+    compare,
     demo,
     doctor,
     evaluate,
     experiment,
     families,
     models,
+    morph,
     plugins,
     prepare,
     registry_commands,
@@ -42,9 +45,21 @@ RUN_EXAMPLES = """kinblend run father.jpg mother.jpg --age 30 --sex girl --edit 
 
 kinblend run father.jpg mother.jpg --blender mask --children 4 --sheet"""
 
+COMPARE_EXAMPLES = """kinblend compare father.jpg mother.jpg --out sheet.png
+
+kinblend compare father.jpg mother.jpg --blenders dimension,layer --age 30 --sex girl --children 3"""
+
 STRIP_EXAMPLES = """kinblend strip anna.jpg --age 4,16,40,70
 
 kinblend strip out/child.safetensors --edit smile=-2,0,2"""
+
+MORPH_EXAMPLES = """kinblend morph father.jpg mother.jpg --through out/child.json
+
+kinblend morph anna.jpg out/child.safetensors --frames 50 --out anna.mp4"""
+
+CARD_EXAMPLES = """kinblend card out --father father.jpg --mother mother.jpg --title "Who will it be?" --out card.pdf
+
+kinblend card out/child.json --size 4x6 --frame round"""
 
 app = App(
     name="kinblend",
@@ -56,8 +71,11 @@ app = App(
     pretty_exceptions_enable=False,
 )
 app.command("run", rich_help_panel=MAKE, epilog=f"Examples:\n\n{RUN_EXAMPLES}")(run.run)
+app.command("compare", rich_help_panel=MAKE, epilog=f"Examples:\n\n{COMPARE_EXAMPLES}")(compare.compare)
 app.command("batch", rich_help_panel=MAKE)(batch.batch)
 app.command("strip", rich_help_panel=MAKE, epilog=f"Examples:\n\n{STRIP_EXAMPLES}")(strip.strip)
+app.command("morph", rich_help_panel=MAKE, epilog=f"Examples:\n\n{MORPH_EXAMPLES}")(morph.morph)
+app.command("card", rich_help_panel=MAKE, epilog=f"Examples:\n\n{CARD_EXAMPLES}")(card.card)
 app.command("demo", rich_help_panel=MAKE)(demo.demo)
 app.command("serve", rich_help_panel=MAKE)(serve.serve)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):

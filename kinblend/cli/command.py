@@ -1,18 +1,21 @@
-"""Commands that keep what they read: none writes over a file that its own command line names."""
+"""Commands that keep what they read: none writes over a file that its own command line names.
+
+Nor does any pass over a word of it: a flag that takes one value is given once."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 from typer.models import ArgumentInfo, CommandFunctionType, OptionInfo
 
 from kinblend.cli.output import reserve_stdout
-from kinblend.errors import KinblendError, PluginError, summarize
+from kinblend.errors import KinblendError, PluginError, UsageError, summarize
 from kinblend.files import inputs_kept
 
 OUTPUTS = frozenset({"out", "report", "plot"})  # parameters that name what is written; all others may name inputs
@@ -22,8 +25,19 @@ OUTPUTS = frozenset({"out", "report", "plot"})  # parameters that name what is w
 VALUES = {bool: "", int: "N", float: "X", str: "TEXT", Path: "FILE"}
 
 
+# What does with several values what a flag that takes one can't do.
+REPEATED = {
+    "--blender": "; `kinblend compare FATHER MOTHER --blenders A,B` shows several strategies side by side",
+    "--age": "; `kinblend strip PERSON --age 4,16,40` shows several ages side by side",
+}
+
+
 class GuardedCommand(TyperCommand):
     """A command whose inputs can't be written over while it runs."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        refuse_repeats(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def get_help_option(self, ctx: Any) -> Any:
         return tidied(super().get_help_option(ctx), self.params)
@@ -37,6 +51,10 @@ class PluginCommand(TyperCommand):
     """A command that a plugin brings: it prints where it likes. source: the plugin, for messages."""
 
     source = ""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        refuse_repeats(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def get_help_option(self, ctx: Any) -> Any:
         return tidied(super().get_help_option(ctx), self.params)
@@ -92,6 +110,22 @@ def value_word(kind: Any) -> str | None:
         return "|".join(map(str, get_args(kind)))
     inner = [part for part in get_args(kind) if part is not type(None)]
     return value_word(inner[0]) if inner else VALUES.get(kind)
+
+
+def refuse_repeats(command: TyperCommand, ctx: Any, words: list[str]) -> None:
+    """Raise `UsageError` for a flag that takes one value and has several, of which the parser would keep the last."""
+    if ctx.resilient_parsing:  # the shell completes half a line
+        return
+    given = Counter(map(id, command.make_parser(ctx).parse_args(args=list(words))[2]))
+    for param in command.params:
+        told = given[id(param)]
+        if told < 2 or param.nargs != 1 or not isinstance(param, TyperOption) or param.multiple or param.count:
+            continue
+        if param.is_flag and not param.secondary_opts:  # --json --json means nothing else
+            continue
+        name = "/".join([*param.opts[:1], *param.secondary_opts[:1]])
+        hint = REPEATED.get(param.opts[0], "")
+        raise UsageError(f"{name} is given {told} times and takes one value: give it once{hint}")
 
 
 def tidied(option: Any, params: Iterable[Any]) -> Any:

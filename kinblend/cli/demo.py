@@ -49,16 +49,14 @@ def demo(
 
 def by_strategy(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:
     """A girl of eight by each preferred strategy that this backbone has all weights for; the others are named."""
-    from kinblend.plugins import load_plugins
+    from kinblend.pipeline.compare import usable_strategies
 
-    for spec in load_plugins()["blender"]:
-        if not spec.preferred:
-            continue
-        if lacking := engine.backbone.lacks(spec):
-            log(f"left out: {lacking}")
-            continue
-        log(f"{spec.name} …")
-        yield spec.name, engine.run(father, mother, blender=spec.name, age=8, sex="girl", by_default=("age", "sex"))
+    names, left_out = usable_strategies(engine.backbone)
+    for why in left_out:
+        log(f"left out: {why}")
+    for name in names:
+        log(f"{name} …")
+        yield name, engine.run(father, mother, blender=name, age=8, sex="girl", by_default=("age", "sex"))
 
 
 def by_age(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:

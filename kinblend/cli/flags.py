@@ -86,6 +86,7 @@ Editor = Annotated[
         autocompletion=names("editor"),
     ),
 ]
+Children = Annotated[int, typer.Option("--children", min=1, help="How many children.", rich_help_panel=CHILD)]
 Neutral = Annotated[
     bool,
     typer.Option(
@@ -107,6 +108,14 @@ ChildSeed = Annotated[
     typer.Option("--seed", callback=_checked_seed, help="Everything random is drawn from it.", rich_help_panel=CHILD),
 ]
 Seed = Annotated[int, typer.Option("--seed", callback=_checked_seed, help="Everything random is drawn from it.")]
+Judge = Annotated[
+    bool,
+    typer.Option(
+        "--judge/--no-judge",
+        help="Note which age and sex an independent network sees; takes about a second.",
+        rich_help_panel=MACHINE,
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(

@@ -122,6 +122,14 @@ def warn(lines: Iterable[str]) -> None:
         log(f"note: {line}")
 
 
+def say_replaced(paths: Iterable[Path]) -> None:
+    """A line on stderr where files will be written over, before they are."""
+    there = [str(path) for path in paths if path.exists()]
+    if there:
+        more = f" and {len(there) - 1} files more" if len(there) > 1 else ""
+        log(f"note: {there[0]}{more} will be replaced; --out names another place")
+
+
 def emit(data: Any, *, as_json: bool, rows: Sequence[Sequence[str]] = (), head: Sequence[str] = ()) -> None:
     """`data` as JSON, or `rows` on stdout: a table under `head` on a terminal, else tab-separated lines."""
     if as_json:

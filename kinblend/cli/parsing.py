@@ -34,6 +34,8 @@ def _set(values: dict[str, Any], path: Sequence[str], value: Any, word: str) -> 
         values = values.setdefault(key, {})
         if not isinstance(values, dict):
             raise UsageError(f"--set {word!r}: {key} has a value already, which is no mapping")
+    if path[-1] in values:
+        raise UsageError(f"--set {word!r}: {path[-1]} has a value already: give it once")
     values[path[-1]] = value
 
 
@@ -57,8 +59,18 @@ def parse_edits(words: Iterable[str]) -> dict[str, str]:
             raise UsageError(
                 f"--edit {word!r}: write --edit attribute=strength, age=-2 for example, or a target, age=8y"
             )
+        if name in edits:
+            raise UsageError(f"--edit {name} is given twice, {edits[name]} and {text}: give it once")
         edits[name] = text
     return edits
+
+
+def parse_names(text: str, flag: str) -> list[str]:
+    """`"one, two"` → `["one", "two"]`. Raises `UsageError` where there is none."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"{flag} {text!r}: write names, comma between")
+    return names
 
 
 def named_files(words: Sequence[str], flag: str) -> dict[str, str]:

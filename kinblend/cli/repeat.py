@@ -27,7 +27,7 @@ class Repeated:
 
     def check_photographs(self, father: Path | None, mother: Path | None) -> None:
         """Raise `UsageError` where one is missing, `InputError` where it is another than the manifest's."""
-        from kinblend.files import file_sha256
+        from kinblend.pipeline.lineage import check_source
 
         for role, path in (("father", father), ("mother", mother)):
             sha256 = str(self.manifest["inputs"][role].get("sha256", ""))
@@ -35,8 +35,7 @@ class Repeated:
                 raise InputError(f"the {role}'s photograph was given as pixels; give the picture in Python again")
             if path is None:
                 raise UsageError(f"give --{role}: the photograph with the SHA-256 {sha256}")
-            if path.is_file() and file_sha256(path) != sha256:
-                raise InputError(f"{path} is another photograph: the {role}'s has the SHA-256 {sha256}")
+            check_source(self.manifest, role, path)
 
     def check_backbone(self, backbone: Backbone) -> None:
         """Raise `UsageError` where a file of the pack has changed since. What else differs is told."""

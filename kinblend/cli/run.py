@@ -2,79 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from kinblend.cli import flags
+from kinblend.cli import flags, parents
 from kinblend.cli.age_and_sex import Age, SexOption, describe_default, parse_request
 from kinblend.cli.output import check_folder, emit, log, warn
 from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import stages
 from kinblend.cli.repeat import read_manifest
-from kinblend.errors import SeveralFacesError, UsageError
+from kinblend.errors import UsageError
 from kinblend.face_interfaces import SimilarityScale
 from kinblend.files import check_target
 from kinblend.settings import load_settings
 
-PHOTOGRAPHS = "Photographs"
-
 
 def run(
-    first: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="FATHER", help="His photograph, or the latent of it that `encode` wrote.", show_default=False
-        ),
-    ] = None,
-    second: Annotated[
-        Path | None, typer.Argument(metavar="MOTHER", help="Hers, likewise.", show_default=False)
-    ] = None,
-    father: Annotated[Path | None, typer.Option(help="The same as FATHER.", rich_help_panel=PHOTOGRAPHS)] = None,
-    mother: Annotated[Path | None, typer.Option(help="The same as MOTHER.", rich_help_panel=PHOTOGRAPHS)] = None,
-    face: Annotated[
-        int | None,
-        typer.Option(min=1, help="Which face, from the left, of both photographs.", rich_help_panel=PHOTOGRAPHS),
-    ] = None,
-    father_face: Annotated[
-        int | None, typer.Option(min=1, help="Which face of the father's photograph.", rich_help_panel=PHOTOGRAPHS)
-    ] = None,
-    mother_face: Annotated[
-        int | None, typer.Option(min=1, help="Which face of the mother's photograph.", rich_help_panel=PHOTOGRAPHS)
-    ] = None,
+    first: parents.First = None,
+    second: parents.Second = None,
+    father: parents.Father = None,
+    mother: parents.Mother = None,
+    face: parents.Face = None,
+    father_face: parents.FatherFace = None,
+    mother_face: parents.MotherFace = None,
     again: Annotated[
         Path | None,
         typer.Option(
             "--from",
             help="A child.json: the same children again, of the same photographs.",
-            rich_help_panel=PHOTOGRAPHS,
+            rich_help_panel=parents.PHOTOGRAPHS,
         ),
     ] = None,
     age: Age = None,
     sex: SexOption = None,
-    children: Annotated[int, typer.Option(min=1, help="How many children.", rich_help_panel=flags.CHILD)] = 1,
+    children: flags.Children = 1,
     blender: flags.Blender = None,
     edit: flags.Edits = None,
     sets: flags.ChildSets = None,
     seed: flags.ChildSeed = 0,
     neutral: flags.Neutral = True,
     editor: flags.Editor = None,
-    upscale: Annotated[str | None, typer.Option("--upscale", help=flags.UPSCALE, rich_help_panel=PHOTOGRAPHS)] = None,
+    upscale: parents.Upscale = None,
     backbone: flags.Backbone = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
-    judge: Annotated[
-        bool,
-        typer.Option(
-            "--judge/--no-judge",
-            help="Note which age and sex an independent network sees; takes about a second.",
-            rich_help_panel=flags.MACHINE,
-        ),
-    ] = True,
+    judge: flags.Judge = True,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +70,7 @@ def run(
     """Predict children of two people: eight years old, sex drawn from the seed, unless asked otherwise.
 
     Writes child.png, child.safetensors and child.json, which --json prints."""
-    father, mother = _parents([path for path in (first, second) if path], father, mother)
+    father, mother = parents.who_is_who([path for path in (first, second) if path], father, mother)
     given = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
     from kinblend.pipeline.request import ChildRequest
@@ -125,26 +102,25 @@ def run(
         repeated.check_photographs(father, mother)
     if father is None or mother is None:
         raise UsageError("give both photographs: kinblend run FATHER MOTHER")
-    out = out or _default_out(again)
+    out = out or _default_out(again, father, mother)
     check_folder(folder_of(out))
     files = files_of(out, request.children, with_sheet=sheet)
     for path in (*files, *stale_files(out, files)):
         check_target(path)
     replaced = any(path.exists() for path in files)
-    engine = flags.open_engine(backbone or backbone_of(father, mother), device, precision, memory_budget, given)
+    engine = flags.open_engine(
+        backbone or parents.backbone_of(father, mother), device, precision, memory_budget, given
+    )
     if again is not None:
         repeated.check_backbone(engine.backbone)
-    try:
-        with stages(quiet) as begin:
+    with parents.telling_which_face(), stages(quiet) as begin:
 
-            def on_stage(stage: str) -> None:
-                if replaced and stage == "detect":  # from here on nothing is refused as invalid usage
-                    log(f"note: the children of an earlier run in {out} will be replaced; --out names another folder")
-                begin(stage)
+        def on_stage(stage: str) -> None:
+            if replaced and stage == "detect":  # from here on nothing is refused as invalid usage
+                log(f"note: the children of an earlier run in {out} will be replaced; --out names another folder")
+            begin(stage)
 
-            result = engine.run(father, mother, request, on_stage=on_stage)
-    except SeveralFacesError as error:
-        raise SeveralFacesError(f"{error}. For one parent alone: --father-face N, --mother-face N") from error
+        result = engine.run(father, mother, request, on_stage=on_stage)
     log(f"made with backbone {engine.backbone.name}, strategy {result.manifest['blender']['name']}")
     if line := describe_default(result.manifest["asked"]):
         log(line)
@@ -155,29 +131,12 @@ def run(
     emit(result.manifest | {"files": written}, as_json=as_json, rows=[[path] for path in written], head=["file"])
 
 
-def _parents(given: Sequence[Path], father: Path | None, mother: Path | None) -> tuple[Path | None, Path | None]:
-    """Who is who: those given by place take the places that no flag names."""
-    rest = list(given)
-    father = father or (rest.pop(0) if rest else None)
-    mother = mother or (rest.pop(0) if rest else None)
-    if rest:
-        raise UsageError(f"{rest[0]} is one photograph too many: a child has two parents")
-    return father, mother
-
-
-def _default_out(again: Path | None) -> Path:
-    """`out`; where the children to be made again lie there, the next folder that is free."""
+def _default_out(*inputs: Path | None) -> Path:
+    """`out`; where one of the inputs lies there, such as children of before, the next folder that is free."""
     out = Path("out")
-    if again is None or not again.parent.exists() or again.parent.resolve() != out.resolve():
+    if out.resolve() not in {path.parent.resolve() for path in inputs if path is not None}:
         return out
     return next(folder for number in count(2) if not (folder := Path(f"out-{number}")).exists())
-
-
-def backbone_of(*parents: Path) -> str | None:
-    """The backbone of the first parent that is given as a latent."""
-    from kinblend.storage.latents import is_latent, load_latent
-
-    return next((load_latent(path).space.backbone for path in parents if is_latent(path)), None)
 
 
 def _similarity(manifest: Mapping[str, Any]) -> Iterator[str]:

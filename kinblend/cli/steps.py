@@ -12,6 +12,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.output import check_file, check_folder, emit_paths, log, warn
+from kinblend.cli.parents import person
 from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import bar
 from kinblend.errors import UsageError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 Out = Annotated[Path | None, typer.Option(help="File to write; default: the input's name, here.")]
 Picture = Annotated[Path, typer.Argument(help="A photograph.")]
-LatentFile = Annotated[Path, typer.Argument(help="A latent: a .safetensors file that encode, blend … wrote.")]
+LatentFile = Annotated[Path, typer.Argument(help="A latent that encode, blend … wrote, or a child.json.")]
 
 
 def align(
@@ -112,7 +113,7 @@ def blend(
     options = parse_sets(sets or [], ("blender", "editor", "projector"))
     settings = load_settings(blender=blender, editor=editor)
     check_file(out)
-    parents = [load_latent(path) for path in (father, mother)]
+    parents = [load_latent(person(path)) for path in (father, mother)]
     same = latent_sha256(parents[0]) == latent_sha256(parents[1])
     engine = flags.open_engine(backbone or parents[0].space.backbone, device, None, memory_budget, options)
     strategy = engine.blender(settings.blender, options["blender"])
@@ -147,7 +148,7 @@ def edit(
 
     strengths, options = parse_edits(edits), parse_sets(sets or [], ("editor", "projector"))
     check_file(out)
-    before = load_latent(latent)
+    before = load_latent(person(latent))
     engine = flags.open_engine(backbone or before.space.backbone, device, None, memory_budget, options)
     mover = engine.editor(load_settings(editor=editor).editor, options["editor"])
     for line in edit_warnings(mover, validate_edits(mover, strengths)):
@@ -188,7 +189,7 @@ def render(
     check_folder(pictures[0].parent)
     for path in pictures:
         check_file(path)
-    loaded: Sequence[Latent] = [load_latent(path) for path in latents]
+    loaded: Sequence[Latent] = [load_latent(person(path)) for path in latents]
     engine = flags.open_engine(backbone or loaded[0].space.backbone, device, precision, memory_budget, options)
     for path, picture in zip(pictures, engine.backbone.render(loaded, noise=noise, seed=seed), strict=True):
         write_picture(path, picture)
@@ -243,7 +244,7 @@ def _start(start: str | None, backbone: Backbone, crop: Image) -> Latent | None:
     start = start or ("encoder" if backbone.has_encoder else "average")
     if start == "average":
         return None
-    return backbone.encode([crop])[0] if start == "encoder" else load_latent(start, backbone.space)
+    return backbone.encode([crop])[0] if start == "encoder" else load_latent(person(Path(start)), backbone.space)
 
 
 @contextmanager

@@ -8,17 +8,16 @@ from typing import Annotated
 
 import typer
 
-from kinblend.cli import flags
-from kinblend.cli.output import check_folder, emit, log, warn
+from kinblend.cli import flags, parents
+from kinblend.cli.output import check_folder, emit, log, say_replaced, warn
 from kinblend.cli.parsing import parse_edits, parse_sets
-from kinblend.cli.run import backbone_of
 from kinblend.errors import UsageError
 
 AGES = "4,8,16,30,50,70"
 
 
 def strip(
-    person: Annotated[Path, typer.Argument(help="A photograph, or a latent that another command wrote.")],
+    person: Annotated[Path, typer.Argument(help="A photograph, a latent, or the child.json of an earlier run.")],
     ages: Annotated[
         str | None, typer.Option("--age", metavar="YEARS,…", help=f"Ages, comma between. Default: {AGES}.")
     ] = None,
@@ -55,7 +54,8 @@ def strip(
     others = parse_edits(fixed or [])
     options = parse_sets(sets or [], ("encoder", "editor", "projector"))
     check_folder(out)
-    engine = flags.open_engine(backbone or backbone_of(person), device, precision, memory_budget, options)
+    person = parents.person(person)
+    engine = flags.open_engine(backbone or parents.backbone_of(person), device, precision, memory_budget, options)
     from kinblend.files import atomic_write, check_target
     from kinblend.imaging.encode import write_picture
     from kinblend.latents import save_latent
@@ -74,6 +74,7 @@ def strip(
     written = [out / "strip.png", *pictures, *latents]
     for path in (*written, out / "strip.json"):
         check_target(path)
+    say_replaced([*written, out / "strip.json"])
     write_picture(out / "strip.png", made.sheet(side))
     for path, picture in zip(pictures, made.pictures, strict=True):
         write_picture(path, picture)

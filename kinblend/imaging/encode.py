@@ -12,7 +12,7 @@ from kinblend.errors import OutputError
 from kinblend.files import atomic_write, open_plain
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Exif, Image
 
 
 DESCRIPTION, SOFTWARE = 0x010E, 0x0131  # EXIF's tags
@@ -20,24 +20,27 @@ KINDS = (".png", ".jpg", ".jpeg", ".webp")
 SIDES = {".webp": 16_383, ".jpg": 65_535, ".jpeg": 65_535}  # px, the longest that the format knows
 
 
-def png_bytes(image: Image, *, synthetic: bool = True) -> bytes:
-    """An RGB picture as the bytes of a PNG file whose text chunks name kinblend and its version."""
+def png_bytes(image: Image, *, synthetic: bool = True, dpi: int | None = None) -> bytes:
+    """An RGB picture as the bytes of a PNG file whose text chunks name kinblend and its version.
+
+    dpi: pixels to an inch, for paper; None says nothing of it.
+    """
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    texts.add_text("Software", _software())
+    texts.add_text("Software", software())
     if synthetic:
-        texts.add_text("Description", _statement())
+        texts.add_text("Description", statement())
     file = io.BytesIO()
-    image.convert("RGB").save(file, format="PNG", pnginfo=texts, icc_profile=None, exif=b"")
+    image.convert("RGB").save(file, format="PNG", pnginfo=texts, icc_profile=None, exif=b"", **_density(dpi))
     return file.getvalue()
 
 
-def jpeg_bytes(image: Image, *, quality: int = 92, synthetic: bool = True) -> bytes:
-    """An RGB picture as a JPEG file, for screens; its comment says what `png_bytes` says. quality: 1 to 95."""
+def jpeg_bytes(image: Image, *, quality: int = 92, synthetic: bool = True, dpi: int | None = None) -> bytes:
+    """An RGB picture as a JPEG file; its comment says what `png_bytes` says. quality: 1 to 95. dpi: see there."""
     file = io.BytesIO()
-    comment = _statement() if synthetic else _software()
-    image.convert("RGB").save(file, format="JPEG", quality=quality, comment=comment.encode())
+    comment = statement() if synthetic else software()
+    image.convert("RGB").save(file, format="JPEG", quality=quality, comment=comment.encode(), **_density(dpi))
     return file.getvalue()
 
 
@@ -47,17 +50,26 @@ def gif_bytes(frames: Sequence[Image], milliseconds: Sequence[int]) -> bytes:
     milliseconds: how long each is shown, in steps of 10.
     """
     file, (first, *others) = io.BytesIO(), [frame.convert("RGB") for frame in frames]
-    comment, shown = _statement().encode(), list(milliseconds)
+    comment, shown = statement().encode(), list(milliseconds)
     first.save(file, "GIF", save_all=True, append_images=others, duration=shown, loop=0, comment=comment)
+    return file.getvalue()
+
+
+def moving_webp_bytes(frames: Sequence[Image], milliseconds: Sequence[int], *, quality: int = 88) -> bytes:
+    """RGB pictures of one size as a WebP that plays for ever; its EXIF description says what `png_bytes` says.
+
+    milliseconds: how long each is shown. quality: 1 to 100.
+    """
+    file, (first, *others) = io.BytesIO(), [frame.convert("RGB") for frame in frames]
+    shown = {"save_all": True, "append_images": others, "duration": list(milliseconds), "loop": 0}
+    first.save(file, format="WEBP", quality=quality, exif=_exif(statement()), **shown)
     return file.getvalue()
 
 
 def webp_bytes(image: Image, *, quality: int = 92, synthetic: bool = True) -> bytes:
     """An RGB picture as a WebP file; its EXIF description says what `png_bytes` says. quality: 1 to 100."""
-    from PIL.Image import Exif
-
-    file, exif = io.BytesIO(), Exif()
-    exif[DESCRIPTION], exif[SOFTWARE] = _statement() if synthetic else _software(), _software()
+    file = io.BytesIO()
+    exif = _exif(statement() if synthetic else software())
     image.convert("RGB").save(file, format="WEBP", quality=quality, exif=exif)
     return file.getvalue()
 
@@ -106,12 +118,26 @@ def says_synthetic(path: str | Path) -> bool:
     return start.startswith(b"\x89PNG") and b"Synthetic image made by kinblend" in start
 
 
-def _software() -> str:
+def _density(dpi: int | None) -> dict[str, tuple[int, int]]:
+    return {} if dpi is None else {"dpi": (dpi, dpi)}
+
+
+def _exif(description: str) -> Exif:
+    from PIL.Image import Exif
+
+    exif = Exif()
+    exif[DESCRIPTION], exif[SOFTWARE] = description, software()
+    return exif
+
+
+def software() -> str:
+    """kinblend with its version, as files name what wrote them."""
     try:
         return f"kinblend {version('kinblend')}"
     except PackageNotFoundError:  # run from a source tree
         return "kinblend"
 
 
-def _statement() -> str:
-    return f"Synthetic image made by {_software()}; not a photograph of a person"
+def statement() -> str:
+    """What every file says that has a face which kinblend made."""
+    return f"Synthetic image made by {software()}; not a photograph of a person"

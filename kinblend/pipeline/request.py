@@ -143,9 +143,11 @@ class RunPlan:
 def load_input(picture: Picture, space: LatentSpace) -> Source:
     """A path or a parent as it is; a picture from memory upright and in RGB; a latent, or a file of one, read.
 
-    space: that latents must be of. Raises `ImageError` and `LatentError`.
+    A child's manifest stands for its latent. space: that latents must be of. Raises `ImageError`, `LatentError` and
+    what `person_file` does.
     """
     from kinblend.files import file_sha256
+    from kinblend.pipeline.lineage import person_file
     from kinblend.pipeline.result import Parent
     from kinblend.storage.latents import is_latent, latent_sha256, load_latent
 
@@ -153,6 +155,7 @@ def load_input(picture: Picture, space: LatentSpace) -> Source:
         space.require(picture.space)
         return GivenLatent(picture.copy(), {"latent_sha256": latent_sha256(picture)})
     if isinstance(picture, (str, Path)):
+        picture = person_file(picture)
         if not is_latent(picture):
             return picture
         return GivenLatent(load_latent(picture, space), {"sha256": file_sha256(picture)})

@@ -145,9 +145,7 @@ class Result:
     def captions(self) -> list[str]:
         """A line for everyone: "Father", "Mother", "Girl, 8 years"; children are numbered where there are several."""
         asked = self.manifest.get("asked") or [{} for _ in self.children]
-        several = len(self.children) > 1
-        numbers = [f"{number}: " if several else "" for number in range(1, len(self.children) + 1)]
-        return ["Father", "Mother", *(number + _caption(one) for number, one in zip(numbers, asked, strict=True))]
+        return ["Father", "Mother", *describe_children(asked)]
 
     def sheet(self) -> Image:
         """One picture with everyone once, each with a line below: father and mother, then the children, in rows of
@@ -223,6 +221,12 @@ def _is_manifest(path: Path) -> bool:
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and {"schema", "request", "seeds"} <= set(found)
+
+
+def describe_children(asked: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each child was asked to be, as the manifest has it: "Girl, 8 years"; of several with a number before."""
+    several = len(asked) > 1
+    return [(f"{number}: " if several else "") + _caption(one) for number, one in enumerate(asked, 1)]
 
 
 def _caption(asked: Mapping[str, Any]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from kinblend.imaging.fonts import font_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 GAP = 8  # pixels between pictures
 SMALLEST = 9  # pixels, of a caption's letters
@@ -36,28 +38,31 @@ def sheet(
     return canvas
 
 
-def write_caption(canvas: Image, text: str, corner: tuple[int, int], size: tuple[int, int]) -> None:
+def write_caption(
+    canvas: Image,
+    text: str,
+    corner: tuple[int, int],
+    size: tuple[int, int],
+    *,
+    fill: str = "black",
+    font: Path | None = None,
+) -> None:
     """Write a line into the middle of a box of a picture, smaller and then shorter where it would not fit.
 
-    corner: the box's left upper one. size: its width and height in pixels.
+    corner: the box's left upper one. size: its width and height in pixels. font: a file, in the place of `font_for`'s
+    choice.
     """
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(canvas)
     height = size[1] - GAP
-    font = _font(height)
-    while height > SMALLEST and draw.textlength(text, font=font) > size[0]:
+    letters = font_for(text, height, font)
+    while height > SMALLEST and draw.textlength(text, font=letters) > size[0]:
         height -= 1
-        font = _font(height)
+        letters = font_for(text, height, font)
     whole = text
-    while whole and draw.textlength(text, font=font) > size[0]:
+    while whole and draw.textlength(text, font=letters) > size[0]:
         whole = whole[:-1]
         text = f"{whole}…"
     middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)
-    draw.text(middle, text, fill="black", font=font, anchor="mm")
-
-
-def _font(height: int) -> FreeTypeFont | ImageFont:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(height)
+    draw.text(middle, text, fill=fill, font=letters, anchor="mm")

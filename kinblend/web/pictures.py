@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.imaging.decode import decode_image
 from kinblend.imaging.encode import gif_bytes, jpeg_bytes, png_bytes
+from kinblend.pipeline.morph import InBetween, rendered, renderer, way
 from kinblend.web.engine_service import PREVIEW, EngineService
 from kinblend.web.records import Family
 from kinblend.web.schemas import LayerWeights
@@ -19,14 +20,12 @@ from kinblend.web.schemas import LayerWeights
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from kinblend.backbone import Backbone
     from kinblend.pipeline import Result
-    from kinblend.types import Latent
 
 STEPS = 6  # from a parent to the child
 FRAMES = 2 * STEPS + 1  # of a strip
 RESTING, MOVING = 800, 120  # ms that a frame of an animation is shown: at its three ends, and between them
-BATCH = 4  # pictures rendered between two looks whether anyone still waits
+BATCH = 4  # frames between two looks whether anyone still waits
 
 
 def morph(
@@ -43,53 +42,26 @@ def morph(
         for who in (family.father, family.mother)
     ]
     father, mother = (parent.latent for parent in people if parent)
-    there = list(_between(father, child))
-    latents = [*there, (child, child, 0.0), *reversed(list(_between(mother, child)))]
-    return _strip(engine_service, family, latents, check)
-
-
-def _between(parent: Latent, child: Latent) -> Iterator[tuple[Latent, Latent, float]]:
-    """The codes from a parent towards the child, each with either's detail, and how much of the child's to show.
-
-    Detail belongs to the backbone: no one else can mix it but by mixing what it looks like.
-    """
-    for step in range(STEPS):
-        share = step / STEPS
-        code = parent.code + (child.code - parent.code) * share
-        yield replace(parent, code=code), replace(child, code=code), share
+    frames = [
+        *way(father, child, STEPS),
+        InBetween(child, child, 0.0),
+        *reversed(list(way(mother, child, STEPS))),
+    ]
+    return _strip(engine_service, family, frames, check)
 
 
 def _strip(
-    engine_service: EngineService,
-    family: Family,
-    frames: Sequence[tuple[Latent, Latent, float]],
-    check: Callable[[], None],
+    engine_service: EngineService, family: Family, frames: Sequence[InBetween], check: Callable[[], None]
 ) -> bytes:
     from PIL import Image as pil
 
-    needed = [latent for ours, theirs, share in frames for latent in _latents_needed(ours, theirs, share)]
-    backbone = engine_service.engine.backbone
-    pictures = iter(_rendered(needed, backbone, family.order.seed, check))
     strip = pil.new("RGB", (len(frames) * PREVIEW, PREVIEW))
-    for place, (ours, theirs, share) in enumerate(frames):
-        made = [next(pictures) for _ in _latents_needed(ours, theirs, share)]
-        picture = made[0] if len(made) == 1 else pil.blend(made[0], made[1], share)
-        strip.paste(picture.resize((PREVIEW, PREVIEW)), (place * PREVIEW, 0))
-    return jpeg_bytes(strip, quality=88)
-
-
-def _rendered(latents: Sequence[Latent], backbone: Backbone, seed: int, check: Callable[[], None]) -> list[Image]:
-    pictures: list[Image] = []
-    for first in range(0, len(latents), BATCH):
+    render = renderer(engine_service.engine.backbone, family.order.seed, PREVIEW)
+    for first in range(0, len(frames), BATCH):
         check()
-        pictures += backbone.render(latents[first : first + BATCH], seed=seed, size=PREVIEW)
-    return pictures
-
-
-def _latents_needed(ours: Latent, theirs: Latent, share: float) -> list[Latent]:
-    """Where nothing is to be mixed, one picture will do."""
-    mixed = 0 < share < 1 and bool(ours.detail or theirs.detail)
-    return [ours, theirs] if mixed else [ours]
+        for place, picture in enumerate(rendered(frames[first : first + BATCH], render, PREVIEW), first):
+            strip.paste(picture, (place * PREVIEW, 0))
+    return jpeg_bytes(strip, quality=88)
 
 
 def weights(engine_service: EngineService, family: Family, number: int) -> list[LayerWeights]:

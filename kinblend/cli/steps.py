@@ -66,6 +66,7 @@ def encode(
     upscale: flags.Upscale = None,
     sets: flags.Sets = None,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
@@ -79,7 +80,7 @@ def encode(
     crop = _square(picture, face) if aligned else None
     if aligned and upscale is not None:
         raise UsageError("--upscale has nothing to enlarge in an aligned crop; leave out --upscale or --aligned")
-    engine = flags.open_engine(backbone, device, precision, memory_budget, options)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, options, encoder)
     if crop is not None:
         save_latent(path, engine.backbone.encode([crop])[0])
         emit_paths([path], as_json)
@@ -203,7 +204,7 @@ def project(
         str | None,
         typer.Option(
             help="Where to begin: encoder, average, or a latent's file, to go on from it. Default: encoder, where "
-            "the pack has one."
+            "there is one."
         ),
     ] = None,
     aligned: flags.Aligned = False,
@@ -211,6 +212,7 @@ def project(
     sets: flags.Sets = None,
     seed: flags.Seed = 0,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     memory_budget: flags.Budget = None,
     as_json: flags.Json = False,
@@ -220,7 +222,7 @@ def project(
     from kinblend.storage.latents import save_latent
 
     options, path = parse_sets(sets or [], ("encoder", "projector")), _checked_out(picture, ".safetensors", out)
-    backbone_ = flags.open_engine(backbone, device, None, memory_budget, options).backbone
+    backbone_ = flags.open_engine(backbone, device, None, memory_budget, options, encoder).backbone
     crop = _square(picture, face) if aligned else _cut(picture, backbone_.projector.resolution, face).face.image
     begin = _start(start, backbone_, crop)
     with bar("project", steps, quiet) as show, _interruptible() as interrupted:

@@ -35,6 +35,7 @@ def strip(
     sets: flags.Sets = None,
     editor: flags.Editor = None,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
@@ -55,7 +56,8 @@ def strip(
     others = parse_edits(fixed or [])
     options = parse_sets(sets or [], ("encoder", "editor", "projector"))
     check_folder(out)
-    engine = flags.open_engine(backbone or backbone_of(person), device, precision, memory_budget, options)
+    backbone = backbone or backbone_of(person)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, options, encoder)
     from kinblend.files import atomic_write, check_target
     from kinblend.imaging.encode import write_picture
     from kinblend.latents import save_latent

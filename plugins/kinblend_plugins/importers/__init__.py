@@ -19,6 +19,13 @@ def kinblend_register_importers(register: Callable[[kinblend.PluginSpec], None])
     )
     register(
         kinblend.PluginSpec(
+            "resnet",
+            "a ResNet-50 that gives codes, with its generator",
+            "kinblend_plugins.importers.resnet:import_resnet",
+        )
+    )
+    register(
+        kinblend.PluginSpec(
             "rosinality", "StyleGAN2 generators of rosinality and BasicSR", f"{_MODULE}:import_rosinality"
         )
     )

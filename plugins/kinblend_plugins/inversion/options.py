@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kinblend.inversion import Weights
 
-STEPS = 200  # docs/checkpoints.md has likeness by steps
+STEPS = 100  # docs/checkpoints.md has likeness by steps
 REFINE = 100  # the lineage optimises each face, whatever its network guesses
 
 

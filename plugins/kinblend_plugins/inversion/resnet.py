@@ -71,8 +71,9 @@ class ResNetEncoder(Encoder):
         Raises `LatentShapeError` for another size.
         """
         check_faces(images, SIDE)
-        codes: Tensor = self.networks.network(images.to(self.networks.network.conv1.weight))
-        return codes.float().cpu() + self.average
+        codes = self.networks.network(images.to(self.networks.network.conv1.weight))
+        result: Tensor = codes.float().cpu() + self.average
+        return result
 
     def encode_faces(self, faces: Sequence[AlignedFace]) -> list[Latent]:
         """Latents of aligned faces, refined by as many steps as the options say."""

@@ -13,7 +13,7 @@ import typer
 from kinblend.cli import flags
 from kinblend.cli.output import check_file, check_folder, emit_paths, log, warn
 from kinblend.cli.parsing import parse_edits, parse_sets
-from kinblend.cli.progress import bar
+from kinblend.cli.progress import bar, followed
 from kinblend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,10 +82,13 @@ def encode(
         raise UsageError("--upscale has nothing to enlarge in an aligned crop; leave out --upscale or --aligned")
     engine = flags.open_engine(backbone, device, precision, memory_budget, options, encoder)
     if crop is not None:
-        save_latent(path, engine.backbone.encode([crop])[0])
+        with followed("encode", quiet):
+            [latent] = engine.backbone.encode([crop])
+        save_latent(path, latent)
         emit_paths([path], as_json)
         return
-    parent = engine.parent(picture, face, upscale)
+    with followed("encode", quiet):
+        parent = engine.parent(picture, face, upscale)
     warn(f"{picture}: {line}" for line in parent.warnings)
     save_latent(path, parent.latent)
     emit_paths([path], as_json, face_quality=parent.quality.record() if parent.quality else None)

@@ -11,6 +11,7 @@ import typer
 from kinblend.cli import flags
 from kinblend.cli.output import check_folder, emit, log, warn
 from kinblend.cli.parsing import parse_edits, parse_sets
+from kinblend.cli.progress import followed
 from kinblend.cli.run import backbone_of
 from kinblend.errors import UsageError
 
@@ -67,7 +68,8 @@ def strip(
     mover = engine.editor(load_settings(editor=editor).editor, options["editor"])
     plan_strip(mover, attribute, values, others)
     log("encode …")
-    who = engine.parent(person, face, upscale)
+    with followed("encode", quiet):
+        who = engine.parent(person, face, upscale)
     log(f"edit and render {len(values)} pictures …")
     with engine.pool:
         made = make_strip(engine, who, mover, attribute, values, others)

@@ -1,8 +1,10 @@
 """Encoders by optimisation over a small StyleGAN2: alone, and after a ResNet-50, beside torchvision's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import published_stylegan1
+import published_stylegan3
 import pytest
 import torch
 from PIL.Image import Image
@@ -111,6 +113,29 @@ def test_optimisation_begins_with_the_average_and_comes_nearer(bare: Path, faces
     [start], [end] = (opened(bare, steps=steps, prior=0.0).encode(faces[:1]) for steps in (0, 6))
     torch.testing.assert_close(start.code, backbone.projector.average(), atol=1e-4, rtol=0)
     assert away(backbone, end, faces[0]) < 0.95 * away(backbone, start, faces[0])
+
+
+def small_stylegan2(folder: Path) -> None:
+    write_nvidia(folder / "net.pkl", in_nvidias_names(toy(8)))
+
+
+def small_stylegan1(folder: Path) -> None:
+    torch.save({"generator_smooth": published_stylegan1.genforce((6, 5, 5))}, folder / "net.pkl")
+
+
+def small_stylegan3(folder: Path) -> None:
+    recipe = published_stylegan3.Recipe()
+    state, settings = published_stylegan3.state_of(recipe), published_stylegan3.settings_of(recipe)
+    write_nvidia(folder / "net.pkl", state, settings=settings)
+
+
+@pytest.mark.parametrize("write", [small_stylegan2, small_stylegan1, small_stylegan3])
+def test_any_generator_that_draws_latents_will_do(write: Callable, tmp_path: Path, faces: list[Image]) -> None:
+    write(tmp_path)
+    folder = import_pack(tmp_path / "net.pkl", tmp_path / "packs", "small").folder
+    first, second = opened(folder, steps=3).encode(faces)
+    assert bool(torch.isfinite(first.code).all())
+    assert not torch.allclose(first.code, second.code)
 
 
 def test_the_same_face_has_the_same_bytes_whoever_is_beside_it(bare: Path, faces: list[Image]) -> None:

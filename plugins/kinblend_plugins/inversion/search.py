@@ -16,6 +16,7 @@ from kinblend.inversion import Weights, Whitening, refine
 from kinblend.progress import tell_progress
 
 SIDE = 256  # px of the faces that are compared; a smaller projector's own
+LEAST = 32  # px, however small a projector's pictures are: scales are compared down to a sixteenth
 DRAWN = 10_000  # samples of w that the space of codes is measured on
 
 
@@ -77,9 +78,10 @@ class CodeSearch:
         identity: DlibResNet,
         tell: Callable[[int], None],
     ) -> Tensor:
-        where, side = identity.head.weight.device, min(SIDE, self.projector.resolution)
+        where, side = identity.head.weight.device, min(SIDE, max(LEAST, self.projector.resolution))
         face = torch.nn.functional.interpolate(face, (side, side), mode="bilinear", antialias=True)
-        draw, coarse = self.projector.preview(side), self.projector.preview(side // 2)
+        draw = self.projector.preview(side)
+        coarse = self.projector.preview(side // 2) if side // 2 >= LEAST else None
         found = refine(
             draw,
             self._whitening().to(where),

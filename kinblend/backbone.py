@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
-from kinblend.errors import LatentError, PackError, PluginError, UnsupportedError, wrap_plugin_errors
+from kinblend.errors import (
+    KinblendError,
+    LatentError,
+    OptionError,
+    PackError,
+    PluginError,
+    UnsupportedError,
+    wrap_plugin_errors,
+)
 from kinblend.files import keep_inputs
 from kinblend.interfaces import (
     Blender,
@@ -29,7 +38,7 @@ from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec
 from kinblend.settings import load_settings
 from kinblend.storage.pack_index import find_pack, preferred_pack
-from kinblend.storage.packs import DESCRIPTION, Pack
+from kinblend.storage.packs import DESCRIPTION, Pack, is_encoders
 from kinblend.storage.verify_cache import verify_for_use
 from kinblend.types import AlignedFace, Latent, LatentSpace
 
@@ -49,6 +58,7 @@ class Backbone:
         pack: the model pack.
         pool: where its networks run.
         encoder_options, projector_options: of its two plugins.
+        chosen_encoder: in the place of the pack's own encoder; None for that.
 
     Example:
         >>> backbone = load_backbone()
@@ -60,6 +70,7 @@ class Backbone:
     pool: DevicePool
     encoder_options: Mapping[str, Any] = field(default_factory=dict)
     projector_options: Mapping[str, Any] = field(default_factory=dict)
+    chosen_encoder: str | None = None
 
     def __repr__(self) -> str:
         return f"<Backbone of {self.space}>"
@@ -84,20 +95,58 @@ class Backbone:
         return Context(self.space, self.pack.files, self.pack.settings, lambda: self.projector)
 
     @property
+    def encoder_name(self) -> str | None:
+        """The encoder in use: the one that was chosen, else the pack's own; None where there is neither."""
+        own: str | None = self.pack.description["encoder"]
+        return self.chosen_encoder or own
+
+    @property
     def has_encoder(self) -> bool:
-        """Whether it takes photographs; a generator that was imported alone does not."""
-        return self.pack.description["encoder"] is not None
+        """Whether it takes photographs; a generator that was imported alone does not, unless an encoder is chosen."""
+        return self.encoder_name is not None
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Its encoder. Raises `UnsupportedError` where the pack has none: a generator imported alone."""
-        name = self.pack.description["encoder"]
+        """The encoder in use. Raises `UnsupportedError`, which says what can be used, where the pack has none (a
+        generator imported alone), or the one that was chosen can't be used with it."""
+        name, options = self.encoder_name, self.encoder_options
         if name is None:
             raise UnsupportedError(
                 f"pack '{self.name}' has no encoder, so it can't take photographs; import a checkpoint with an "
-                "encoder, train one with `kinblend train encoder`, or use project"
+                f"encoder, train one with `kinblend train encoder`, use project, or {self._usable()}"
             )
-        return cast(Encoder, make_plugin("encoder", name, self.context, self.encoder_options))
+        if name == self.pack.description["encoder"]:
+            return cast(Encoder, make_plugin("encoder", name, self.context, options))
+        try:
+            return cast(Encoder, make_plugin("encoder", name, self._others_context, options))
+        except OptionError:
+            raise
+        except KinblendError as error:
+            raise UnsupportedError(
+                f"encoder '{name}' can't be used with pack '{self.name}': {error}; {self._usable()}"
+            ) from error
+
+    @property
+    def _others_context(self) -> Context:
+        """The context of an encoder that is not the pack's own: files named encoder… are that one's."""
+        return replace(
+            self.context, files={name: path for name, path in self.pack.files.items() if not is_encoders(name)}
+        )
+
+    def usable_encoders(self) -> list[str]:
+        """The encoders that can be used here, the pack's own first. The others are tried, without options."""
+        own, found = self.pack.description["encoder"], []
+        for spec in load_plugins()["encoder"]:
+            if spec.name == own or self.lacks(spec):
+                continue
+            with suppress(KinblendError):
+                make_plugin("encoder", spec.name, self._others_context)
+                found.append(spec.name)
+        return [*([own] if own else []), *found]
+
+    def _usable(self) -> str:
+        names = ", ".join(self.usable_encoders())
+        return f"choose one of these encoders: {names}" if names else "choose another pack"
 
     @cached_property
     def projector(self) -> Projector:
@@ -195,6 +244,7 @@ def load_backbone(
     name: str | Path | None = None,
     pool: DevicePool | None = None,
     *,
+    encoder: str | None = None,
     encoder_options: Mapping[str, Any] | None = None,
     projector_options: Mapping[str, Any] | None = None,
 ) -> Backbone:
@@ -203,13 +253,15 @@ def load_backbone(
     Args:
         name: None takes the default (`choose_backbone`).
         pool: where its networks run; default: a pool of its own as the settings say.
-        encoder_options, projector_options: of the two plugins that the pack names.
+        encoder: in the place of the encoder that the pack names.
+        encoder_options, projector_options: of the encoder, and of the projector that the pack names.
 
     Returns: the backbone; nothing is loaded onto a device yet.
 
     Raises:
         PackNotFoundError: where there is no such pack.
         PackError: where a file was altered.
+        UnknownPluginError: where there is no such encoder.
         OptionError: where an option is unknown or out of range.
 
     Example:
@@ -226,12 +278,14 @@ def load_backbone(
     verify_for_use(pack, settings.home / "verified.json")
     keep_inputs([pack.folder / DESCRIPTION, *pack.files.values()])
     options = {"encoder": dict(encoder_options or {}), "projector": dict(projector_options or {})}
+    if encoder is not None:
+        load_plugins()["encoder"].get(encoder)
     for kind, values in options.items():
-        _check_plugin(pack, kind, values)
+        _check_plugin(pack, kind, encoder if kind == "encoder" else None, values)
     if pool is None:
         pool = DevicePool(settings.device, settings.memory_budget, settings.precision)
     LOG.info("backbone %s: %s", pack.name, pack.folder)
-    return Backbone(pack, pool, options["encoder"], options["projector"])
+    return Backbone(pack, pool, options["encoder"], options["projector"], encoder)
 
 
 def make_plugin(kind: str, name: str, context: Context, options: Mapping[str, Any] | None = None) -> Plugin:
@@ -275,9 +329,10 @@ def _check_properties(plugin: Plugin) -> None:
     network_of(plugin)
 
 
-def _check_plugin(pack: Pack, kind: str, options: Mapping[str, Any]) -> None:
-    """Is the plugin that the pack names there, and does it take the options?"""
-    name, registry = pack.description[kind], load_plugins()[kind]
+def _check_plugin(pack: Pack, kind: str, chosen: str | None, options: Mapping[str, Any]) -> None:
+    """Is the plugin there that was chosen, or that the pack names, and does it take the options?"""
+    registry = load_plugins()[kind]
+    name = chosen or pack.description[kind]
     if name is None:
         return
     if name not in registry:

@@ -26,6 +26,7 @@ class Settings:
     home: Path  # packs and caches live here
     offline: bool = False  # forbid the network
     backbone: str | None = None  # None: the installed pack that plugins prefer
+    encoder: str | None = None  # None: the backbone's own
     blender: str | None = None  # None: the one that plugins prefer, and likewise the editor
     editor: str | None = None
     detector: str | None = None  # None: what plugins prefer; likewise the next three

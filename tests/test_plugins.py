@@ -82,6 +82,7 @@ def test_every_built_in_plugin_loads() -> None:
             "stylegan3",
             "wplus",
             "e4e",
+            "inversion",
             "importers",
             "datasets",
             "analysers",

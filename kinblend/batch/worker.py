@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What every process makes its engine of; see `Engine`. backbone: the name of a pack, or its folder."""
+    """What every process makes its engine of; see `Engine`. backbone: the name of a pack, or its folder. encoder: in
+    the place of the pack's own."""
 
     backbone: str
     device: str | None = None
@@ -33,6 +34,7 @@ class EngineOptions:
     memory_budget: str | None = None
     encoder_options: Mapping[str, Any] = field(default_factory=dict)
     projector_options: Mapping[str, Any] = field(default_factory=dict)
+    encoder: str | None = None
 
     def open(self) -> Engine:
         """An engine that remembers nobody: the store does."""
@@ -41,6 +43,7 @@ class EngineOptions:
             self.device,
             self.precision,
             self.memory_budget,
+            encoder=self.encoder,
             encoder_options=self.encoder_options,
             projector_options=self.projector_options,
             cached_parents=0,

@@ -87,7 +87,13 @@ def _measure(plan: Plan, reference: Reference | None, log: Callable[[str], None]
 
 
 def _loaded(plan: Plan, pool: DevicePool) -> Backbone:
-    return load_backbone(plan.backbone, pool, **plan.plugin_options)
+    options = plan.plugin_options
+    return load_backbone(
+        plan.backbone,
+        pool,
+        encoder_options=options["encoder_options"],
+        projector_options=options["projector_options"],
+    )
 
 
 class _Bench:

@@ -68,6 +68,7 @@ def batch(
     ] = False,
     sets: Sets = None,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
@@ -80,7 +81,9 @@ def batch(
     reason; exit code 1 says that there are such."""
     defaults, chosen = _fields(request or []), _pairs(where or [])
     options = parse_sets(sets or [], ("encoder", "projector"))
-    settings = load_settings(backbone=backbone, device=device, precision=precision, memory_budget=memory_budget)
+    settings = load_settings(
+        backbone=backbone, device=device, precision=precision, memory_budget=memory_budget, encoder=encoder
+    )
     check_folder(out)
     from kinblend.backbone import choose_backbone
     from kinblend.batch import BatchOptions, EngineOptions, read_couples, run_batch
@@ -99,6 +102,7 @@ def batch(
         settings.memory_budget,
         options["encoder"],
         options["projector"],
+        settings.encoder,
     )
     wanted = BatchOptions(format, workers, chosen, limit, retry_failed, replace)
     try:

@@ -125,6 +125,7 @@ def encode(
     trios: Annotated[Path, typer.Argument(help="List of trios that `families trios` wrote, or one like it.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("trios.safetensors"),
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     aligned: Annotated[
         bool | None,
         typer.Option("--aligned/--not-aligned", help="They are FFHQ crops. Default: where prepare made them."),
@@ -176,6 +177,7 @@ def encode(
             mirrored=mirrored,
             identity=network.name,
             known=known,
+            encoder=load_settings(encoder=encoder).encoder,
             encoder_options=options,
         )
     save_trios(out, encoded)

@@ -30,6 +30,16 @@ Backbone = Annotated[
         autocompletion=packs,
     ),
 ]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="NAME",
+        help="What finds the latents of photographs, one of `kinblend encoders list`. Default: the pack's own.",
+        rich_help_panel=MACHINE,
+        autocompletion=names("encoder"),
+    ),
+]
 Device = Annotated[
     str | None,
     typer.Option(
@@ -154,9 +164,12 @@ def open_engine(
     precision: str | None = None,
     memory_budget: str | None = None,
     sets: Mapping[str, Mapping[str, Any]] | None = None,
+    encoder: str | None = None,
 ) -> Engine:
     """An engine as flags, environment and `kinblend.toml` say. sets: options by kind, as `parse_sets` gives them."""
-    settings = load_settings(backbone=backbone, device=device, precision=precision, memory_budget=memory_budget)
+    settings = load_settings(
+        backbone=backbone, device=device, precision=precision, memory_budget=memory_budget, encoder=encoder
+    )
     from kinblend.pipeline import Engine
 
     return Engine(
@@ -164,6 +177,7 @@ def open_engine(
         settings.device,
         settings.precision,
         settings.memory_budget,
+        encoder=settings.encoder,
         encoder_options=(sets or {}).get("encoder"),
         projector_options=(sets or {}).get("projector"),
     )

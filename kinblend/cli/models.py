@@ -169,7 +169,7 @@ def add(
 
     A pack that comes with a plugin is changed only where it is named by its folder.
     """
-    from kinblend.storage.packs import add_files
+    from kinblend.storage.packs import add_files, is_encoders
 
     if to and len(files) > 1:
         raise UsageError("--as names one file; give one file with it")
@@ -178,7 +178,7 @@ def add(
         raise UsageError(
             f"pack '{name}' comes with a plugin; to change it all the same, name its folder {pack.folder}"
         )
-    without = {file for file in pack.files if encoder and file.startswith("encoder") and file not in named}
+    without = {file for file in pack.files if encoder and is_encoders(file) and file not in named}
     _try_out(pack, named, without, encoder)
     _tell(add_files(pack, named, without, {"encoder": encoder} if encoder else {}), as_json)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from kinblend.cli.output import log
 from kinblend.progress import listening
@@ -16,11 +16,19 @@ INTERVAL = 10.0  # seconds between lines
 
 @contextmanager
 def stages(quiet: bool, total: int = STAGES) -> Iterator[Callable[[str], None]]:
-    """For work in named stages; call it with each stage's name as the stage begins."""
+    """For work in named stages; call it with each stage's name as the stage begins. A stage that takes long and tells
+    how far it is has further lines."""
     if quiet:
         yield lambda name: None
     elif not sys.stderr.isatty():
-        yield lambda name: log(f"{name} …")
+        with ExitStack() as stage:
+
+            def announce(name: str) -> None:
+                log(f"{name} …")
+                stage.close()
+                stage.enter_context(followed(name, quiet))
+
+            yield announce
     else:
         with bar("starting", total, quiet) as step:
             begun = 0
@@ -33,6 +41,20 @@ def stages(quiet: bool, total: int = STAGES) -> Iterator[Callable[[str], None]]:
             with listening(lambda done, of: step(begun - 1 + done / of)):
                 yield begin
             step(total, "done")
+
+
+@contextmanager
+def followed(title: str, quiet: bool) -> Iterator[None]:
+    """For work that tells how far it is by `kinblend.progress`: a bar, or lines from the tenth second on."""
+    if quiet:
+        yield
+    elif sys.stderr.isatty():
+        with bar(title, None, quiet) as show, listening(lambda done, of: show(done, total=of)):
+            yield
+    else:
+        show = _lines(title, None, with_rate=False, at_once=False)
+        with listening(lambda done, of: show(done, total=of)):
+            yield
 
 
 @contextmanager
@@ -81,9 +103,9 @@ def describe_rate(done: float, seconds: float) -> str:
     return f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
 
 
-def _lines(title: str, total: float | None, *, with_rate: bool) -> Callable[..., None]:
+def _lines(title: str, total: float | None, *, with_rate: bool, at_once: bool = True) -> Callable[..., None]:
     begun = time.monotonic()
-    said, name, whole = -INTERVAL, title, total
+    said, name, whole = -INTERVAL if at_once else begun, title, total
 
     def show(done: float, title: str | None = None, total: float | None = None) -> None:
         nonlocal said, name, whole

@@ -25,6 +25,13 @@ class Repeated:
     encoder_options: dict[str, Any]
     manifest: Mapping[str, Any]
 
+    def chosen_encoder(self, given: str | None) -> str:
+        """The encoder to use, which is the manifest's. Raises `UsageError` where another is given."""
+        used = str(self.manifest["backbone"]["encoder"]["name"])
+        if given not in (None, used):
+            raise UsageError(f"these children were made with the encoder {used}; leave out --encoder {given}")
+        return used
+
     def check_photographs(self, father: Path | None, mother: Path | None) -> None:
         """Raise `UsageError` where one is missing, `InputError` where it is another than the manifest's."""
         from kinblend.pipeline.lineage import check_source
@@ -70,7 +77,7 @@ def read_manifest(path: Path, backbone: str | None, given: Mapping[str, Mapping[
     try:
         manifest = json.loads(path.read_text("utf-8"))
         fields, options = dict(manifest["request"]), dict(manifest["encoder_options"])
-        name = str(manifest["backbone"]["name"])
+        name, _ = str(manifest["backbone"]["name"]), manifest["backbone"]["encoder"]["name"]
         for part in ("inputs", "versions", "threads"):
             manifest[part]
     except OSError as error:

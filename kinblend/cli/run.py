@@ -48,6 +48,7 @@ def run(
     editor: flags.Editor = None,
     upscale: parents.Upscale = None,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
@@ -99,6 +100,7 @@ def run(
     if again is not None:
         repeated = read_manifest(again, backbone, given)
         request, backbone, given["encoder"] = repeated.request, repeated.backbone, repeated.encoder_options
+        encoder = repeated.chosen_encoder(encoder)
         repeated.check_photographs(father, mother)
     if father is None or mother is None:
         raise UsageError("give both photographs: kinblend run FATHER MOTHER")
@@ -108,9 +110,8 @@ def run(
     for path in (*files, *stale_files(out, files)):
         check_target(path)
     replaced = any(path.exists() for path in files)
-    engine = flags.open_engine(
-        backbone or parents.backbone_of(father, mother), device, precision, memory_budget, given
-    )
+    backbone = backbone or parents.backbone_of(father, mother)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, given, encoder)
     if again is not None:
         repeated.check_backbone(engine.backbone)
     with parents.telling_which_face(), stages(quiet) as begin:

@@ -40,6 +40,7 @@ def serve(
         str | None, typer.Option(help="Address of a reverse proxy whose X-Forwarded-For is believed; default: none.")
     ] = None,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
@@ -53,6 +54,7 @@ def serve(
         device=device,
         precision=precision,
         memory_budget=memory_budget,
+        encoder=encoder,
         blender=blender,
         token=token,
     )

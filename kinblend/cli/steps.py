@@ -14,7 +14,7 @@ from kinblend.cli import flags
 from kinblend.cli.output import check_file, check_folder, emit_paths, log, warn
 from kinblend.cli.parents import person
 from kinblend.cli.parsing import parse_edits, parse_sets
-from kinblend.cli.progress import bar
+from kinblend.cli.progress import bar, followed
 from kinblend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def encode(
     upscale: flags.Upscale = None,
     sets: flags.Sets = None,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
@@ -80,12 +81,15 @@ def encode(
     crop = _square(picture, face) if aligned else None
     if aligned and upscale is not None:
         raise UsageError("--upscale has nothing to enlarge in an aligned crop; leave out --upscale or --aligned")
-    engine = flags.open_engine(backbone, device, precision, memory_budget, options)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, options, encoder)
     if crop is not None:
-        save_latent(path, engine.backbone.encode([crop])[0])
+        with followed("encode", quiet):
+            [latent] = engine.backbone.encode([crop])
+        save_latent(path, latent)
         emit_paths([path], as_json)
         return
-    parent = engine.parent(picture, face, upscale)
+    with followed("encode", quiet):
+        parent = engine.parent(picture, face, upscale)
     warn(f"{picture}: {line}" for line in parent.warnings)
     save_latent(path, parent.latent)
     emit_paths([path], as_json, face_quality=parent.quality.record() if parent.quality else None)
@@ -204,7 +208,7 @@ def project(
         str | None,
         typer.Option(
             help="Where to begin: encoder, average, or a latent's file, to go on from it. Default: encoder, where "
-            "the pack has one."
+            "there is one."
         ),
     ] = None,
     aligned: flags.Aligned = False,
@@ -212,6 +216,7 @@ def project(
     sets: flags.Sets = None,
     seed: flags.Seed = 0,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     memory_budget: flags.Budget = None,
     as_json: flags.Json = False,
@@ -221,7 +226,7 @@ def project(
     from kinblend.storage.latents import save_latent
 
     options, path = parse_sets(sets or [], ("encoder", "projector")), _checked_out(picture, ".safetensors", out)
-    backbone_ = flags.open_engine(backbone, device, None, memory_budget, options).backbone
+    backbone_ = flags.open_engine(backbone, device, None, memory_budget, options, encoder).backbone
     crop = _square(picture, face) if aligned else _cut(picture, backbone_.projector.resolution, face).face.image
     begin = _start(start, backbone_, crop)
     with bar("project", steps, quiet) as show, _interruptible() as interrupted:

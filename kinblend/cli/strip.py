@@ -11,6 +11,7 @@ import typer
 from kinblend.cli import flags, parents
 from kinblend.cli.output import check_folder, emit, log, say_replaced, warn
 from kinblend.cli.parsing import parse_edits, parse_sets
+from kinblend.cli.progress import followed
 from kinblend.errors import UsageError
 
 AGES = "4,8,16,30,50,70"
@@ -34,6 +35,7 @@ def strip(
     sets: flags.Sets = None,
     editor: flags.Editor = None,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
@@ -55,7 +57,8 @@ def strip(
     options = parse_sets(sets or [], ("encoder", "editor", "projector"))
     check_folder(out)
     person = parents.person(person)
-    engine = flags.open_engine(backbone or parents.backbone_of(person), device, precision, memory_budget, options)
+    backbone = backbone or parents.backbone_of(person)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, options, encoder)
     from kinblend.files import atomic_write, check_target
     from kinblend.imaging.encode import write_picture
     from kinblend.latents import save_latent
@@ -65,7 +68,8 @@ def strip(
     mover = engine.editor(load_settings(editor=editor).editor, options["editor"])
     plan_strip(mover, attribute, values, others)
     log("encode …")
-    who = engine.parent(person, face, upscale)
+    with followed("encode", quiet):
+        who = engine.parent(person, face, upscale)
     log(f"edit and render {len(values)} pictures …")
     with engine.pool:
         made = make_strip(engine, who, mover, attribute, values, others)

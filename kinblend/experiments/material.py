@@ -134,6 +134,7 @@ def from_photographs(
         progress,
         aligned=aligned,
         identity=identity,
+        encoder=backbone.chosen_encoder,
         encoder_options=encoder_options,
     )
     refused = {one.picture for one in rejected}

@@ -35,6 +35,7 @@ class EncodeConfig:
     """How pictures are encoded: what `encode_trios` was told. suffix: of the cache's folder.
 
     encoder_options: all of them, as JSON. encoder_files: SHA-256 of the encoder's own files in the pack, joined.
+    encoder: its name, where it is not the pack's own.
     """
 
     backbone: str
@@ -43,15 +44,17 @@ class EncodeConfig:
     mirrored: bool
     encoder_options: str = "{}"
     encoder_files: str = ""
+    encoder: str = ""
 
     @property
     def suffix(self) -> str:
         marks = {"-aligned": self.aligned, "-mirrored": self.mirrored, f"-{self.identity}": self.identity != "dlib"}
         # "wide": with the edges held out, which older caches know nothing of.
         suffix = "-wide" + "".join(mark for mark, holds in marks.items() if holds)
-        if self.encoder_options == "{}" and not self.encoder_files:
+        if self.encoder_options == "{}" and not self.encoder_files and not self.encoder:
             return suffix
-        return f"{suffix}-{sha256((self.encoder_options + self.encoder_files).encode()).hexdigest()[:12]}"
+        facts = self.encoder_options + self.encoder_files + self.encoder
+        return f"{suffix}-{sha256(facts.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def encode_trios(
     mirrored: bool = False,
     identity: str | None = None,
     known: Mapping[Path, Mapping[str, str]] | None = None,
+    encoder: str | None = None,
     encoder_options: Mapping[str, Any] | None = None,
 ) -> tuple[Trios, list[Rejected]]:
     """Codes and embeddings of all trios whose three pictures can be used.
@@ -83,8 +87,9 @@ def encode_trios(
     aligned: the pictures are FFHQ crops already; they are encoded as they are. None: those that `kinblend prepare`
         made are. What it has encoded in the same way is read from its shards.
     mirrored: every picture is turned left to right first, which gives training a second look at each family.
-    encoder_options: of the backbone's encoder. identity: the network of the embeddings. known: groups of each picture
-        ("age" → "20-39"); the child's are kept as such, the parents' as "father age" and "mother age".
+    encoder: in the place of the pack's own. encoder_options: of the encoder. identity: the network of the embeddings.
+    known: groups of each picture ("age" → "20-39"); the child's are kept as such, the parents' as "father age" and
+        "mother age".
     Raises `InputError` when no trio is left.
     """
     import torch
@@ -93,7 +98,7 @@ def encode_trios(
     from kinblend.identity import load_identity
     from kinblend.tensor_files import load_file
 
-    loaded = load_backbone(backbone, encoder_options=encoder_options or {})
+    loaded = load_backbone(backbone, encoder=encoder, encoder_options=encoder_options or {})
     pack = loaded.pack
     space = pack.space
     pictures = sorted({picture for trio in trios for picture in (trio.father, trio.mother, trio.child)})
@@ -102,7 +107,7 @@ def encode_trios(
     identity = identity or load_identity().name
     encoding = describe_encoding(loaded, identity)
     config = EncodeConfig(
-        backbone, identity, aligned, mirrored, encoding["encoder_options"], encoding["encoder_files"]
+        backbone, identity, aligned, mirrored, encoding["encoder_options"], encoding["encoder_files"], encoder or ""
     )
     ready = read_latents(pictures, encoding) if aligned and not mirrored else {}
     folder = cache_folder / f"{space.backbone}-{space.sha256[:12]}{config.suffix}"
@@ -230,4 +235,5 @@ def pad_edges(image: Image) -> Image:
 def _engine(config: EncodeConfig) -> Engine:
     from kinblend.pipeline import Engine
 
-    return Engine(config.backbone, encoder_options=json.loads(config.encoder_options))
+    options = json.loads(config.encoder_options)
+    return Engine(config.backbone, encoder=config.encoder or None, encoder_options=options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import KinblendError
 from kinblend.families.prepare.folder import MARK
+from kinblend.storage.packs import is_encoders
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,15 +21,20 @@ TENSORS = ("code", "embedding")
 def describe_encoding(backbone: Backbone, identity: str) -> dict[str, Any]:
     """What codes and embeddings depend on beside the picture: a shard's header has it.
 
-    The latent space, the encoder's options with their defaults (a version with other defaults gives other codes), the
-    SHA-256 of its files in the pack, and the identity network's name.
+    The latent space, the encoder, its options with their defaults (a version with other defaults gives other codes),
+    the SHA-256 of its files in the pack, and the identity network's name.
     """
-    files = backbone.pack.description["files"]
+    from kinblend.plugins import load_plugins
+
+    files, encoder = backbone.pack.description["files"], backbone.encoder
+    spec = load_plugins()["encoder"].get(encoder.name)
+    own = encoder.name == backbone.pack.description["encoder"]
+    read = [file for file in sorted(files) if (own and is_encoders(file)) or file in (spec.weights, *spec.reads)]
     return {
         "sha256": backbone.space.sha256,
-        "encoder": str(backbone.pack.description["encoder"]),
-        "encoder_options": backbone.encoder.options.model_dump_json(),
-        "encoder_files": "".join(files[name]["sha256"] for name in sorted(files) if name.startswith("encoder")),
+        "encoder": encoder.name,
+        "encoder_options": encoder.options.model_dump_json(),
+        "encoder_files": "".join(files[name]["sha256"] for name in read),
         "identity": identity,
     }
 

@@ -59,7 +59,8 @@ class Engine:
         backbone: a pack's name, or the path of a pack's folder; None: that of the settings, else the installed pack
             that plugins prefer.
         device, precision, memory_budget: as `DevicePool` takes them; None: as the settings say.
-        encoder_options, projector_options: of the two plugins that the pack names.
+        encoder: a name, in the place of the encoder that the pack names.
+        encoder_options, projector_options: of the encoder, and of the projector that the pack names.
         cached_parents: how many parents are remembered with their photographs' latents; 0 for none.
 
     Raises:
@@ -85,6 +86,7 @@ class Engine:
         precision: str | Mapping[str, str] | None = None,
         memory_budget: str | float | None = None,
         *,
+        encoder: str | None = None,
         encoder_options: Mapping[str, Any] | None = None,
         projector_options: Mapping[str, Any] | None = None,
         cached_parents: int = 8,
@@ -96,7 +98,11 @@ class Engine:
             precision or settings.precision,
         )
         self.backbone: Backbone = load_backbone(
-            backbone, self.pool, encoder_options=encoder_options, projector_options=projector_options
+            backbone,
+            self.pool,
+            encoder=encoder,
+            encoder_options=encoder_options,
+            projector_options=projector_options,
         )
         self._parents = ParentCache(self.backbone, cached_parents)
 

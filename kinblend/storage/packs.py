@@ -85,6 +85,11 @@ class Pack:
                 raise PackError(f"{path} was altered: its SHA-256 differs; pull or import pack '{self.name}' again")
 
 
+def is_encoders(file: str) -> bool:
+    """Whether a pack's file is that of its own encoder: `encoder.safetensors`, or a part of it."""
+    return file.startswith("encoder")
+
+
 def open_pack(folder: str | Path) -> Pack:
     """Open the pack in `folder`. Raises `PackNotFoundError` and `PackError`."""
     path = Path(folder) / DESCRIPTION

@@ -37,7 +37,7 @@ MARGIN = 0.35  # round a face's box, of its longer side
 class EngineService:
     """Looks at photographs and makes children.
 
-    settings: backbone, device, blender and editor. limits: of photographs and of orders. judge: whether an
+    settings: backbone, device, encoder, blender and editor. limits: of photographs and of orders. judge: whether an
         independent network says which age and sex it sees in the children.
 
     Raises `ModelError` where the backbone is missing.
@@ -47,7 +47,14 @@ class EngineService:
         self.settings, self.limits, self._judge = settings, limits, judge
         known: Any = settings.precision
         # Who is remembered, for whom and for how long is the store's business.
-        self.engine = Engine(settings.backbone, settings.device, known, settings.memory_budget, cached_parents=0)
+        self.engine = Engine(
+            settings.backbone,
+            settings.device,
+            known,
+            settings.memory_budget,
+            encoder=settings.encoder,
+            cached_parents=0,
+        )
         self.editor = self.engine.editor(settings.editor)
         self.layer_groups = dict(self.engine.backbone.projector.layer_groups())
         self.attributes = dict(self.editor.attributes())

@@ -19,7 +19,16 @@ def kinblend_register_importers(register: Callable[[kinblend.PluginSpec], None])
     )
     register(
         kinblend.PluginSpec(
-            "hyperstyle", "HyperStyle's checkpoints, with their W encoder beside them", f"{_MODULE}:import_hyperstyle"
+            "hyperstyle",
+            "HyperStyle's checkpoints, with their W encoder beside them",
+            "kinblend_plugins.importers.hyperstyle:import_hyperstyle",
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "resnet",
+            "a ResNet-50 that gives codes, with its generator",
+            "kinblend_plugins.importers.resnet:import_resnet",
         )
     )
     register(

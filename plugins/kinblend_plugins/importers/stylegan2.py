@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +19,15 @@ from torch import Tensor
 from kinblend.checkpoints import AVERAGES, Contents, read_contents, validate_tensors
 from kinblend.errors import CheckpointError
 from kinblend_plugins.importers.averages import find_average, mean_w
-from kinblend_plugins.importers.contents import BASICSR, ENCODER, GENERATORS, NVIDIA, ROSINALITY
+from kinblend_plugins.importers.contents import (
+    BASICSR,
+    BOTTLENECK,
+    ENCODER,
+    GENERATORS,
+    LINEAR,
+    NVIDIA,
+    ROSINALITY,
+)
 from kinblend_plugins.importers.names import check_nvidia, check_rosinality, from_basicsr, shown
 from kinblend_plugins.importers.pack import Imported, write_pack
 
@@ -36,7 +44,6 @@ RESTYLE = {
 }
 RESTYLE_CHANNELS = 6
 HYPERNETWORK = "shared_weight_hypernet.w1"
-W_ENCODER = "faces_w_encoder.pt"  # as it was published
 MAX_PASSES = 50
 HEAD, RESNET = "styles.0.linear.weight", "conv1.weight"  # the first head's; of an encoder on ResNet-34
 ENCODER_DIM = 512
@@ -57,19 +64,19 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
     Raises `CheckpointError` for encoders of their relatives, by name, and where the generator or the average lacks.
     """
     contents = read_contents(checkpoint)
-    prefix = _encoder_prefix(contents) if contents else None
+    prefix = encoder_prefix(contents) if contents else None
     if contents is None or prefix is None or contents.prefixes(HYPERNETWORK):
         return None
     tensors = contents.below(prefix)
     iterative = _channels(tensors) == RESTYLE_CHANNELS
     kind, note = ("restyle", "") if iterative else _encoder_kind(contents)
-    found = _found_decoder(contents, prefix)
+    found = find_decoder(contents, prefix)
     if found is None:
         raise CheckpointError(
             f"{checkpoint} holds an encoder ({prefix}{ENCODER} …) and no generator: decoder.{ROSINALITY} and all "
             "else of decoder.* are missing; give the checkpoint that has both"
         )
-    made = _generator(contents, *found)
+    made = read_generator(contents, *found)
     if made.dim != ENCODER_DIM:
         raise CheckpointError(
             f"{checkpoint}: its generator has codes of {made.dim} dimensions; {kind} encodes into {ENCODER_DIM}"
@@ -77,55 +84,8 @@ def import_e4e(checkpoint: Path, out: Path, name: str) -> Path | None:
     made.parts["encoder"], made.encoder, made.note, made.source = tensors, kind, note, _SOURCES[kind]
     if iterative:
         made.settings |= _restyle_settings(contents)
-    _add_average(contents, made)
+    add_average(contents, made)
     return write_pack(checkpoint, out, name, made)
-
-
-def import_hyperstyle(checkpoint: Path, out: Path, name: str) -> Path | None:
-    """HyperStyle's networks with their generator → a pack; None where there is no hypernetwork.
-
-    Its W encoder was published as a file of its own, named in the options (`w_encoder_checkpoint_path`): it is looked
-    for beside the checkpoint. Raises `CheckpointError` where it, the generator or the average lacks.
-    """
-    contents = read_contents(checkpoint)
-    prefixes = contents.prefixes(HYPERNETWORK) if contents else []
-    if contents is None or not prefixes:
-        return None
-    prefix = min(prefixes, key=len)
-    if str(contents.setting("encoder_type")).endswith("Separable"):
-        raise CheckpointError(
-            f"{checkpoint} holds a hypernetwork of the type SharedWeightsHyperNetResNetSeparable; kinblend runs "
-            "SharedWeightsHyperNetResNet"
-        )
-    found = _found_decoder(contents, prefix.removesuffix("hypernet.") + "encoder.")
-    if found is None:
-        raise CheckpointError(f"{checkpoint} holds HyperStyle's networks and no generator: decoder.* is missing")
-    made = _generator(contents, *found)
-    again = re.compile(r"refinement_blocks\.\d+\.hypernet\.")  # the shared network once more
-    own = {key: tensor for key, tensor in contents.below(prefix).items() if not again.match(key)}
-    made.parts["encoder"] = {f"hypernet.{key}": tensor for key, tensor in own.items()}
-    made.parts["encoder"] |= {f"w_encoder.{key}": tensor for key, tensor in _w_encoder(contents).items()}
-    made.encoder, made.source = "hyperstyle", _SOURCES["hyperstyle"]
-    passes = contents.setting("n_iters_per_batch")
-    made.settings |= {"passes": passes} if isinstance(passes, int) and 1 <= passes <= MAX_PASSES else {}
-    _add_average(contents, made)
-    return write_pack(checkpoint, out, name, made)
-
-
-def _w_encoder(contents: Contents) -> dict[str, Tensor]:
-    """The tensors of the W encoder: of the file itself, or of that beside it which the options name."""
-    if own := contents.prefixes(f"w_encoder.{ENCODER}"):
-        return contents.below(f"{own[0]}w_encoder.")
-    said = str(contents.setting("w_encoder_checkpoint_path") or W_ENCODER)
-    beside = contents.path.parent / PurePosixPath(said.replace("\\", "/")).name
-    other = read_contents(beside) if beside.is_file() else None
-    prefix = _encoder_prefix(other) if other else None
-    if other is None or prefix is None:
-        raise CheckpointError(
-            f"{contents.path} lacks HyperStyle's W encoder, which was published as a file of its own: put "
-            f"{beside.name} beside it"
-        )
-    return other.below(prefix)
 
 
 def import_rosinality(checkpoint: Path, out: Path, name: str) -> Path | None:
@@ -148,7 +108,6 @@ _SOURCES = {
     "e4e": "encoder4editing",
     "psp": "pixel2style2pixel",
     "restyle": "ReStyle",
-    "hyperstyle": "HyperStyle",
 }
 
 
@@ -156,16 +115,18 @@ def _import_generator(
     checkpoint: Path, out: Path, name: str, kinds: tuple[str, ...], refuse: bool = False
 ) -> Path | None:
     contents = read_contents(checkpoint)
-    if contents is None or _encoder_prefix(contents) is not None or contents.prefixes(HYPERNETWORK):
+    if contents is None or encoder_prefix(contents) is not None or resnet_prefix(contents) is not None:
+        return None
+    if contents.prefixes(HYPERNETWORK):
         return None
     found = contents.find_generator(GENERATORS)
     if found is None and refuse:
         _refuse_relatives(contents)
     if found is None or found[0] not in kinds:
         return None
-    made = _generator(contents, *found)
+    made = read_generator(contents, *found)
     made.average = mean_w(find_average(contents, made.layers, made.dim, found[1]))
-    _keep_average(made)
+    keep_average(made)
     return write_pack(checkpoint, out, name, made)
 
 
@@ -177,14 +138,20 @@ def _refuse_relatives(contents: Contents) -> None:
             raise CheckpointError(f"{contents.path} holds {what} (its tensors: {shown(names)})")
 
 
-def _encoder_prefix(contents: Contents) -> str | None:
+def encoder_prefix(contents: Contents) -> str | None:
     """What stands before the names of the encoder's tensors; None where there is none."""
     prefixes = contents.prefixes(ENCODER)
     prefixes += [prefix for prefix in contents.prefixes(HEAD) if f"{prefix}{RESNET}" in contents.tensors]
     return min(prefixes, key=lambda prefix: (not prefix.endswith("encoder."), len(prefix))) if prefixes else None
 
 
-def _found_decoder(contents: Contents, encoder: str) -> tuple[str, str] | None:
+def resnet_prefix(contents: Contents) -> str | None:
+    """As `encoder_prefix`, of a ResNet-50 or a deeper one in torchvision's names that has a linear head."""
+    prefixes = [prefix for prefix in contents.prefixes(BOTTLENECK) if f"{prefix}{LINEAR}" in contents.tensors]
+    return min(prefixes, key=lambda prefix: (not prefix.endswith("encoder."), len(prefix))) if prefixes else None
+
+
+def find_decoder(contents: Contents, encoder: str) -> tuple[str, str] | None:
     """The generator beside an encoder; where there is none, any other."""
     beside = encoder.removesuffix("encoder.") + "decoder."
     return (
@@ -232,13 +199,13 @@ def _encoder_kind(contents: Contents) -> tuple[str, str]:
     return known, ""
 
 
-def _add_average(contents: Contents, made: Imported) -> None:
+def add_average(contents: Contents, made: Imported) -> None:
     """Give the encoder what its codes start from. Raises `CheckpointError` where that lacks."""
     average = find_average(contents, made.layers, made.dim)
     made.average = mean_w(average)
-    if _starts_from_average(contents) is False:
+    if starts_from_average(contents) is False:
         made.settings["start_from_latent_avg"] = False
-        _keep_average(made)
+        keep_average(made)
     elif average is None:
         raise CheckpointError(
             f"{contents.path} lacks latent_avg, the mean code that its encoder starts from, and its opts don't say "
@@ -248,14 +215,14 @@ def _add_average(contents: Contents, made: Imported) -> None:
         made.parts["encoder"]["latent_avg"] = average
 
 
-def _keep_average(made: Imported) -> None:
+def keep_average(made: Imported) -> None:
     """Put the mean w beside a generator that has none."""
     name = "mapping.w_avg" if "synthesis.b4.const" in made.generator else "latent_avg"
     if made.average is not None and name not in made.generator:
         made.generator[name] = made.average
 
 
-def _starts_from_average(contents: Contents) -> bool | None:
+def starts_from_average(contents: Contents) -> bool | None:
     """Whether the encoder's codes are offsets from the latent average; None where the options don't say."""
     said = contents.setting("start_from_latent_avg")
     if isinstance(said, str):
@@ -263,7 +230,7 @@ def _starts_from_average(contents: Contents) -> bool | None:
     return None if said is None else bool(said)
 
 
-def _generator(contents: Contents, kind: str, prefix: str) -> Imported:
+def read_generator(contents: Contents, kind: str, prefix: str) -> Imported:
     """The generator of that kind and prefix, complete. Raises `CheckpointError`."""
     settings: dict[str, Any] = {}
     if kind == NVIDIA:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kinblend.errors import PackError
 from kinblend_plugins.morphable import geometry, regions
 
 BANDS = (24, 64, 144)  # side of each band's raster, in pixels
@@ -92,10 +93,13 @@ class Morphable(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> Morphable:
-        """From `generator.safetensors`."""
+        """From `generator.safetensors`. Raises `PackError` where that is another generator's."""
         from kinblend.tensor_files import load_file
 
-        return cls(load_file(path))
+        tensors = load_file(path)
+        if not {"frame", "window", "mean.0"} <= set(tensors):
+            raise PackError(f"{path.name} of this pack holds no morphable model")
+        return cls(tensors)
 
     @property
     def device(self) -> torch.device:

@@ -14,6 +14,7 @@ from kinblend.cli.command import App
 from kinblend.cli.output import check_file, emit, emit_paths, log
 from kinblend.cli.parsing import parse_sets
 from kinblend.cli.progress import bar
+from kinblend.errors import InputError
 from kinblend.files import atomic_write, keep_inputs
 from kinblend.settings import load_settings
 
@@ -72,12 +73,18 @@ def trios(
 ) -> None:
     """Father, mother and child, a picture each: the list that training starts from. What is split is families."""
     from kinblend.families.pairing import pair, parse_pairing
+    from kinblend.families.pairs import pairs
     from kinblend.families.splits import parse_shares
     from kinblend.families.trio_list import read_trio_list, write_trio_list
 
     amount, shares = parse_pairing(pairing), parse_shares(split)
     name, found = _read(path, format, out)
     triples = pair(found, amount, seed=seed, shares=shares, pictures=pictures, most=limit)
+    if not triples and (count := len(pairs(found))):
+        raise InputError(
+            f"{path} has {count} pairs of one parent and a child, but no trio with three pictures, which is what "
+            "strategies are trained on; pairs serve for `kinblend evaluate kinship`"
+        )
     written = write_trio_list(out, triples)
     read_trio_list(out)
     families = len({triple.family for triple in triples})

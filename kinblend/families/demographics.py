@@ -12,7 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import ImageError, InputError
+from kinblend.errors import InputError
+from kinblend.families.crops import face_crop
 from kinblend.families.model import KinshipSet
 from kinblend.families.prepare.cache import StageCache, StageResult, reject
 from kinblend.files import file_sha256
@@ -26,7 +27,6 @@ Analyser = Callable[[Sequence["Image"]], Sequence[Mapping[str, Any]]]
 
 CHUNK = 32
 BANDS = (0, 13, 20, 40, 60, 120)  # years at which age groups begin
-SIDE = 256  # of the crops an analyser gets, in pixels
 GUESSES: dict[str, Kind] = {
     "age": float,
     "gender": str,
@@ -75,7 +75,7 @@ def _guesses(pictures: Sequence[Path], analyser: Analyser, cache: StageCache, al
     missing = {sha: picture for sha, picture in zip(hashes, pictures, strict=True) if cache.read(sha) is None}
     crops = {}
     for sha, picture in missing.items():
-        crop = _crop(picture, aligned)
+        crop = face_crop(picture, aligned)
         if isinstance(crop, str):
             cache.write(sha, reject("no face", crop))
         else:
@@ -88,24 +88,6 @@ def _guesses(pictures: Sequence[Path], analyser: Analyser, cache: StageCache, al
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"reason": record["rejected"]["reason"]} if "rejected" in record else dict(record)
-
-
-def _crop(picture: Path, aligned: bool) -> Image | str:
-    """The face in FFHQ geometry, or why there is none."""
-    from kinblend.faces.alignment import align
-    from kinblend.faces.select import faces_in
-    from kinblend.imaging.decode import read_image
-
-    try:
-        image = read_image(picture)
-    except ImageError as error:
-        return str(error)
-    if aligned:
-        return image.resize((SIDE, SIDE))
-    faces = faces_in(image)
-    if len(faces) != 1:
-        return f"{len(faces)} faces were found"
-    return align(image, faces[0].points, SIDE)
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

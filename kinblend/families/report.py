@@ -25,6 +25,7 @@ HEADLINES = (
     "images",
     "trios",
     "trios_with_images",
+    "parent_child_pairs",
 )
 CHARTS = ("roles", "genders", "family_sizes", "nuclear_families_per_family", "trios_per_family")
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}

@@ -9,6 +9,7 @@ from statistics import mean, median
 from typing import Any
 
 from kinblend.families.model import Defect, Family, KinshipSet, NuclearFamily, Person, Role
+from kinblend.families.pairs import pairs
 
 ROLES: tuple[Role, ...] = ("father", "mother", "child")
 MOST = 10  # people and families listed as the most pictured ones
@@ -41,6 +42,7 @@ def statistics(found: KinshipSet) -> dict[str, Any]:
         "defects_by_kind": dict(Counter(defect.kind for defect in found.defects).most_common()),
         "removed": [{"rule": one.rule, "count": len(one.families), "families": list(one.families)} for one in rules],
         "trios_with_images": sum(all(p.pictures for p in trio) for each in trios.values() for trio in each),
+        "parent_child_pairs": len(pairs(found)),
         "rows": sum(len(house.members) for _, house in nuclear),
         "individuals_in_several_nuclear_families": sum(map(_repeated, found.families)),
         "individuals_in_no_nuclear_family": sum(map(_alone, found.families)),

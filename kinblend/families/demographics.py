@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ GUESSES: dict[str, Kind] = {
     "emotion": str,
     "emotion_confidence": float,
 }
+TOLD = ("gender", "race", "emotion")  # guesses that are words
 LISTED: dict[str, Kind] = {"picture": str, "family": str, "person": str, "listed_gender": str}
 COLUMNS: dict[str, Kind] = {**LISTED, **GUESSES, "reason": str}
 
@@ -97,11 +98,36 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "pictures": len(rows),
         "not_seen": len(rows) - len(seen),
-        "ages": _count(f"{int(row['age'] // 10)}0–{int(row['age'] // 10)}9" for row in seen if "age" in row),
+        "ages": _count(decade for row in seen if (decade := _decade(row))),
         **{f"{name}s": _count(row[name] for row in seen if row.get(name)) for name in ("gender", "race", "emotion")},
+        "crossed": _crossed(seen),
         "gender_as_listed": sum(row["gender"] == row["listed_gender"] for row in both),
         "gender_other_than_listed": sum(row["gender"] != row["listed_gender"] for row in both),
     }
+
+
+def _crossed(seen: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:
+    """Counts of two guesses together, for each two that are known of some picture: {"age by gender": {"20–29":
+    {"f": 3}}}."""
+    known = [{"age": _decade(row), **{name: row.get(name) for name in TOLD}} for row in seen]
+    tables = {}
+    for one, other in combinations(("age", *TOLD), 2):
+        one, other = (one, other) if other == "gender" else (other, one) if one == "gender" else (one, other)
+        both = [row for row in known if row[one] and row[other]]
+        if both:
+            names = sorted({row[one] for row in both})
+            tables[f"{one} by {other}"] = {
+                name: _count(row[other] for row in both if row[one] == name) for name in names
+            }
+    return tables
+
+
+def _decade(row: Mapping[str, Any]) -> str:
+    """ "30–39" for 31.5; "" where no age was guessed."""
+    if row.get("age") is None:
+        return ""
+    tens = int(row["age"] // 10)
+    return f"{tens}0–{tens}9"
 
 
 def _count(values: Iterable[str]) -> dict[str, int]:

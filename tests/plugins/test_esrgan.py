@@ -28,7 +28,7 @@ OLD = {
 
 def weights() -> dict[str, torch.Tensor]:
     """A network of one block, by the names of 2019."""
-    shapes = {name: (WIDTH, WIDTH) for name in OLD} | {"conv_first": (WIDTH, 3), "conv_last": (3, WIDTH)}
+    shapes = dict.fromkeys(OLD, (WIDTH, WIDTH)) | {"conv_first": (WIDTH, 3), "conv_last": (3, WIDTH)}
     for dense in (1, 2, 3):
         for layer in range(1, 6):
             sizes = (WIDTH if layer == 5 else GROWTH, WIDTH + (layer - 1) * GROWTH)

@@ -11,7 +11,7 @@ from kinblend.imaging.figures import KINDS, check_figure, new_figure, save_figur
 
 BLUE, ORANGE = "#4488aa", "#dd7733"
 NAME = 28  # letters of a name beside a bar
-BINS = range(-90, 91, 5)  # degrees
+BINS = 30
 
 Drawn = Iterator[tuple[str, Any]]  # name and matplotlib figure
 
@@ -98,6 +98,7 @@ def _columns(values: Mapping[str, float], up: str) -> Any:
     axes.bar_label(axes.bar(list(map(_short, values)), list(values.values()), color=BLUE), padding=2)
     axes.set(ylabel=up)
     axes.margins(y=0.12)
+    axes.yaxis.get_major_locator().set_params(integer=all(value == int(value) for value in values.values()))
     return figure
 
 
@@ -123,6 +124,7 @@ def _stacked(table: Mapping[str, Mapping[str, int]], across: str, within: str) -
         axes.bar(list(map(_short, table)), heights, bottom=bottom, label=kind)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     axes.set(xlabel=across, ylabel="pictures")
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.legend(title=within, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -131,8 +133,10 @@ def _angles(name: str, ours: Sequence[float], flat: Sequence[float]) -> Any:
     """Histograms of both estimates, with boxes of their quartiles below."""
     figure = new_figure(6, 4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    reach = max(15, *map(abs, (*ours, *flat)))
+    edges = [reach * (2 * place / BINS - 1) for place in range(BINS + 1)]
     for values, colour, label in ((ours, BLUE, "model of the head"), (flat, ORANGE, "flat estimate")):
-        above.hist(values, list(BINS), histtype="step", color=colour, linewidth=1.5, label=label)
+        above.hist(values, edges, histtype="step", color=colour, linewidth=1.5, label=label)
     above.set(ylabel="pictures")
     above.legend()
     below.boxplot([list(flat), list(ours)], orientation="horizontal", widths=0.6)

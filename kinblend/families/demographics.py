@@ -109,10 +109,10 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _crossed(seen: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:
     """Counts of two guesses together, for each two that are known of some picture: {"age by gender": {"20–29":
     {"f": 3}}}."""
-    known = [{"age": _decade(row), **{name: row.get(name) for name in TOLD}} for row in seen]
+    known = [{"age": _decade(row), **{name: str(row.get(name) or "") for name in TOLD}} for row in seen]
     tables = {}
-    for one, other in combinations(("age", *TOLD), 2):
-        one, other = (one, other) if other == "gender" else (other, one) if one == "gender" else (one, other)
+    for pair in combinations(("age", *TOLD), 2):
+        one, other = sorted(pair, key=lambda name: name == "gender")
         both = [row for row in known if row[one] and row[other]]
         if both:
             names = sorted({row[one] for row in both})

@@ -41,7 +41,11 @@ def people_and_images_left(found: KinshipSet) -> list[dict[str, Any]]:
     }
     rows: list[dict[str, Any]] = []
     for rule, people in steps.items():
-        row = {"rule": rule, "people": len(people), "images": sum(len(one.pictures) for one in people.values())}
+        row: dict[str, Any] = {
+            "rule": rule,
+            "people": len(people),
+            "images": sum(len(one.pictures) for one in people.values()),
+        }
         before = rows[-1] if rows else row
         rows.append(row | {f"less_{key}": before[key] - row[key] for key in ("people", "images")})
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import astuple
 from importlib.util import find_spec
 from itertools import product
 from typing import Any
@@ -110,12 +111,16 @@ def test_how_far_a_head_was_turned_is_measured_within_eight_degrees(person: str)
     head = Head(Image.open(example(person)))
     poses = [MANY[0], *MANY[1 + PEOPLE.index(person) % EVERY :: EVERY]]
     turns = [rotation(*pose) for pose in poses]
-    found = [fitted(landmarks(image, seen(image))) for image in (head.turned(*pose) for pose in poses)]
+    faces = [(image, seen(image)) for image in (head.turned(*pose) for pose in poses)]
+    found = [fitted(landmarks(image, face)) for image, face in faces]
     left, _, right = np.linalg.svd(sum(turn.T @ fit for turn, fit in zip(turns, found, strict=True)))
     portrait = left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right
     wrong = [np.subtract(angles(fit), angles(turn @ portrait)) for turn, fit in zip(turns, found, strict=True)]
     away = np.abs(wrong)
     print(f"{person}: mean {away.mean(0).round(1)}, largest {away.max(0).round(1)} degrees of yaw, pitch, roll")
+    flat = np.array([astuple(flat_pose(face.points)) for _, face in faces])
+    apart = np.abs(flat - [angles(turn @ portrait) for turn in turns])
+    print(f"{person}: mean {apart.mean(0).round(1)}, largest {apart.max(0).round(1)} by the flat estimate")
     assert (away <= 8).all(), poses[int(away.max(1).argmax())]
 
 

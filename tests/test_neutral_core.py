@@ -14,11 +14,13 @@ CORE = Path(kinblend.__file__).parent
 # Names that are words of their own, with what they mean in the core.
 WORDS = {
     "average": "the latent average, and the mean",
+    "bilinear": "a kind of interpolation",
     "dimension": "of a code",
     "dlib": "the library",
     "facenet": "a part of names in others' checkpoints",
     "layer": "of a code",
     "mask": "of a picture",
+    "nearest": "of several",
     "nvidia": "the publisher",
     "prepared": "of a folder",
     "table": "rows and columns",

@@ -29,6 +29,7 @@ from kinblend.cli import (
     study,
     train,
     traverse,
+    upscale,
 )
 from kinblend.cli.command import App
 from kinblend.cli.output import tell_more
@@ -80,6 +81,7 @@ app.command("demo", rich_help_panel=MAKE)(demo.demo)
 app.command("serve", rich_help_panel=MAKE)(serve.serve)
 for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, steps.project):
     app.command(step.__name__, rich_help_panel=STEPS)(step)
+app.command("upscale", rich_help_panel=STEPS)(upscale.upscale)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.command("bench", rich_help_panel=MODELS)(bench.bench)
 app.add_typer(families.app, name="families", rich_help_panel=FAMILIES)

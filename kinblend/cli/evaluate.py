@@ -9,10 +9,14 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.command import App
+from kinblend.cli.families import Format, Source
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import parse_sets, parse_weights
 from kinblend.cli.plugin_commands import Evaluations
+from kinblend.cli.progress import bar
 from kinblend.cli.trio_files import load_encoded
+
+RATES = {"accuracy": "accuracy", "first": "child first", "tenth": "in the first ten"}
 
 app = App(cls=Evaluations, help="Measure backbones and blenders.", no_args_is_help=True)
 
@@ -89,6 +93,48 @@ def blender(
         log(line)
     head = ["strategy", "AUC, 95 % interval", f"less {report['baseline']}"]
     emit(report, as_json=as_json, rows=auc_rows(report), head=head)
+
+
+@app.command("kinship")
+def kinship(
+    path: Source,
+    format: Format = None,
+    identity: Annotated[
+        str | None,
+        typer.Option(help="`kinblend identity-networks list`. Default: the one that plugins prefer."),
+    ] = None,
+    seed: flags.Seed = 0,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Does an identity network know parents and children by their faces? Of sets of pairs, too, which have no trio.
+
+    The first picture of each person is looked at. AUC: the share of other families' children who are less like the
+    parent than the true child; accuracy: of telling true from wrong pairs, five folds."""
+    from kinblend.evaluation.bootstrap import Estimate
+    from kinblend.evaluation.kinship import evaluate_pairs
+    from kinblend.families.pairs import embed_pictures, pairs
+    from kinblend.families.readers import read_families
+    from kinblend.identity import load_identity
+
+    network = load_identity(identity)
+    name, found = read_families(path, format)
+    listed = pairs(found)
+    pictures = list(dict.fromkeys(person.pictures[0] for pair in listed for person in (pair.parent, pair.child)))
+    with bar("pictures", None, quiet) as show:
+        known, lost = embed_pictures(pictures, network, found.aligned, lambda done, of: show(done, total=of))
+    log(f"{name}: {len(listed)} pairs, {len(pictures)} pictures; {len(lost)} without one face")
+    report = evaluate_pairs(listed, known, seed)
+    rows = [
+        [relation, str(one["pairs"]), str(Estimate(**one["auc"])), *map(_percent, map(one.get, RATES))]
+        for relation, one in report.items()
+    ]
+    data = {"identity": network.name, "pictures_without_face": len(lost), "relations": report}
+    emit(data, as_json=as_json, rows=rows, head=["relation", "pairs", "AUC, 95 % interval", *RATES.values()])
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def _rows(report: dict[str, Any], above: str = "") -> list[list[str]]:

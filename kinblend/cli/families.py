@@ -11,13 +11,15 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.command import App
-from kinblend.cli.output import check_file, emit, emit_paths, log
+from kinblend.cli.output import check_file, check_folder, emit, emit_paths, log
 from kinblend.cli.parsing import parse_sets
 from kinblend.cli.progress import bar
+from kinblend.errors import InputError
 from kinblend.files import atomic_write, keep_inputs
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
+    from kinblend.families.figures import Drawn
     from kinblend.families.model import KinshipSet
 
 CACHE_VERSION = 2  # of what `demographics` keeps
@@ -31,6 +33,9 @@ def _group() -> None:
 
 
 Source = Annotated[Path, typer.Argument(help="The folder of the data set, or a table's file.")]
+Figures = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Folder for figures, each as PNG and SVG; needs matplotlib.")
+]
 Format = Annotated[str | None, typer.Option(help="Reader; `kinblend datasets list`. Default: the one that knows it.")]
 
 
@@ -39,22 +44,24 @@ def stats(
     path: Source,
     format: Format = None,
     out: Annotated[Path | None, typer.Option(help="HTML report to write, with pictures.")] = None,
+    figures: Figures = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """What a kinship set holds, what is wrong with it, and why families give no trio."""
+    from kinblend.families.figures import set_figures
     from kinblend.families.report import write_report
-    from kinblend.families.stats import statistics
+    from kinblend.families.stats import set_rows, statistics
 
+    _check_figures(figures)
     name, found = _read(path, format, out)
-    figures = statistics(found)
+    counted = statistics(found)
     if out is not None:
-        write_report(out, name, found, figures)
+        write_report(out, name, found, counted)
         log(f"wrote {out}")
-    rows = [[key.replace("_", " "), str(value)] for key, value in figures.items() if isinstance(value, int)]
-    rows += [[f"removed: {one['rule']}", str(one["count"])] for one in figures["removed"]]
-    rows += [[f"defects: {kind}", str(count)] for kind, count in figures["defects_by_kind"].items()]
-    emit({"format": name, **figures}, as_json=as_json, rows=rows, head=[f"{path} as {name}", "count"])
+    _write_figures(figures, set_figures(counted))
+    rows = set_rows(counted)
+    emit({"format": name, **counted}, as_json=as_json, rows=rows, head=[f"{path} as {name}", "count"])
 
 
 @app.command("trios")
@@ -72,12 +79,18 @@ def trios(
 ) -> None:
     """Father, mother and child, a picture each: the list that training starts from. What is split is families."""
     from kinblend.families.pairing import pair, parse_pairing
+    from kinblend.families.pairs import pairs
     from kinblend.families.splits import parse_shares
     from kinblend.families.trio_list import read_trio_list, write_trio_list
 
     amount, shares = parse_pairing(pairing), parse_shares(split)
     name, found = _read(path, format, out)
     triples = pair(found, amount, seed=seed, shares=shares, pictures=pictures, most=limit)
+    if not triples and (count := len(pairs(found))):
+        raise InputError(
+            f"{path} has {count} pairs of one parent and a child, but no trio with three pictures, which is what "
+            "strategies are trained on; pairs serve for `kinblend evaluate kinship`"
+        )
     written = write_trio_list(out, triples)
     read_trio_list(out)
     families = len({triple.family for triple in triples})
@@ -95,16 +108,19 @@ def demographics(
         str | None, typer.Option(help="`kinblend analysers list`. Default: the one that plugins prefer.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="HTML page of bars to write.")] = None,
+    figures: Figures = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """What a network guesses of each picture's age, gender, race and emotion. It describes a set, not a person."""
     from kinblend.families import demographics as work
+    from kinblend.families.figures import demographic_figures
     from kinblend.families.prepare.cache import StageCache
     from kinblend.families.report import write_demographics
     from kinblend.plugins import load_plugins
     from kinblend.storage.tables import write_table
 
+    _check_figures(figures)
     analysers = load_plugins()["analyser"]
     spec = analysers.get(analyser) if analyser else analysers.default()
     _, found = _read(path, format, out, report)
@@ -113,11 +129,35 @@ def demographics(
     with bar("demographics", None, quiet) as show:
         rows = work.demographics(found, spec.function(), cache, progress=lambda done, of: show(done, total=of))
     write_table(out, work.COLUMNS, rows)
-    figures = work.summary(rows)
+    counted = work.summary(rows)
     if report is not None:
-        write_demographics(report, f"{found.root.name}: as {spec.name} sees it", figures)
-    shown = [[key.replace("_", " "), str(value)] for key, value in figures.items()]
-    emit(figures, as_json=as_json, rows=shown, head=[f"{path} by {spec.name}", "count"])
+        write_demographics(report, f"{found.root.name}: as {spec.name} sees it", counted)
+    _write_figures(figures, demographic_figures(counted))
+    shown = [[key.replace("_", " "), str(value)] for key, value in counted.items() if key != "crossed"]
+    for name, table in counted["crossed"].items():
+        for row, each in table.items():
+            shown += [[f"{name}: {row}, {kind}", str(count)] for kind, count in each.items()]
+    emit(counted, as_json=as_json, rows=shown, head=[f"{path} by {spec.name}", "count"])
+
+
+@app.command("poses")
+def poses(
+    prepared: Annotated[Path, typer.Argument(help="A folder that `kinblend prepare` wrote.")],
+    figures: Figures = None,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """How heads are turned in a prepared set: yaw, pitch and roll, described, beside an estimate in the plane."""
+    from kinblend.families.figures import pose_figures
+    from kinblend.families.poses import describe_angles, read_angles
+
+    _check_figures(figures)
+    angles = read_angles(prepared)
+    described = describe_angles(angles)
+    _write_figures(figures, pose_figures(angles))
+    keys = list(dict.fromkeys(key for each in described.values() for key in each))
+    rows = [[key, *(str(each.get(key, "")) for each in described.values())] for key in keys]
+    emit(described, as_json=as_json, rows=rows, head=["degrees", *(name.replace("_", " ") for name in described)])
 
 
 @app.command("encode")
@@ -186,6 +226,22 @@ def encode(
     atomic_write(report, rows.getvalue().encode())
     log(f"{len(encoded)} of {len(listed)} trios; {len(rejected)} pictures were rejected, see {report}")
     emit_paths([out], as_json)
+
+
+def _check_figures(folder: Path | None) -> None:
+    """Raise, before work that takes long, where no figure could be written there."""
+    from kinblend.families.figures import check_figures
+
+    if folder is not None:
+        check_folder(folder)
+        check_figures(folder)
+
+
+def _write_figures(folder: Path | None, drawn: Drawn) -> None:
+    from kinblend.families.figures import write_figures
+
+    for path in write_figures(folder, drawn) if folder is not None else ():
+        log(f"wrote {path}")
 
 
 def _read(path: Path, format: str | None, *outs: Path | None) -> tuple[str, KinshipSet]:

@@ -53,7 +53,7 @@ def fit_head(landmarks: NDArray[Any]) -> Head:
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape not in ((68, 2), (5, 2)) or not np.isfinite(points).all():
         raise FaceError(f"a pose needs 68 or 5 finite landmarks, not {list(points.shape)}")
-    model = _five() if len(points) == 5 else _model()[list(RIGID)]
+    model = five_points() if len(points) == 5 else _model()[list(RIGID)]
     seen = points if len(points) == 5 else points[list(RIGID)]
     rotation, scale, left = fit_rotation(model, seen, None if len(points) == 5 else WEIGHTS)
     yaw, pitch, roll = angles(rotation)
@@ -134,7 +134,8 @@ def _model() -> NDArray[Any]:
 
 
 @cache
-def _five() -> NDArray[Any]:
+def five_points() -> NDArray[Any]:
+    """The model's eyes, nose tip and mouth's corners, as a detector gives them: float64 [5, 3]."""
     import numpy as np
 
     points = _model()

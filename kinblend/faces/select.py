@@ -44,7 +44,7 @@ def find_face(image: Image, *, face: int | None = None, name: str = "the picture
     The picture may be turned by any angle. Raises `NoFaceError`, `SeveralFacesError`, `FaceTooSmallError`,
     `FaceCutOffError` and `ProfileError`, which call the picture `name`.
     """
-    chosen = _choose(faces_in(image), face, name)
+    chosen = choose_face(faces_in(image), face, name)
     smallest = min(chosen.width, chosen.height)
     if smallest < SMALLEST_FACE:
         raise FaceTooSmallError(
@@ -77,7 +77,9 @@ def foreground(faces: Sequence[Detection]) -> list[Detection]:
     return [face for face in faces if face.area >= BACKGROUND * largest]
 
 
-def _choose(faces: Sequence[Detection], number: int | None, name: str) -> Detection:
+def choose_face(faces: Sequence[Detection], number: int | None, name: str) -> Detection:
+    """One of the faces of a picture, by its number from the left, or the only one. name: what errors call the
+    picture. Raises `NoFaceError`, `SeveralFacesError`."""
     if not faces:
         raise NoFaceError(
             f"no face was found in {name}; use a sharp, well-lit picture in which one face looks towards the "

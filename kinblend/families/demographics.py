@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import ImageError, InputError
+from kinblend.errors import InputError
+from kinblend.families.crops import face_crop
 from kinblend.families.model import KinshipSet
 from kinblend.families.prepare.cache import StageCache, StageResult, reject
 from kinblend.files import file_sha256
@@ -26,7 +27,6 @@ Analyser = Callable[[Sequence["Image"]], Sequence[Mapping[str, Any]]]
 
 CHUNK = 32
 BANDS = (0, 13, 20, 40, 60, 120)  # years at which age groups begin
-SIDE = 256  # of the crops an analyser gets, in pixels
 GUESSES: dict[str, Kind] = {
     "age": float,
     "gender": str,
@@ -36,6 +36,7 @@ GUESSES: dict[str, Kind] = {
     "emotion": str,
     "emotion_confidence": float,
 }
+TOLD = ("gender", "race", "emotion")  # guesses that are words
 LISTED: dict[str, Kind] = {"picture": str, "family": str, "person": str, "listed_gender": str}
 COLUMNS: dict[str, Kind] = {**LISTED, **GUESSES, "reason": str}
 
@@ -75,7 +76,7 @@ def _guesses(pictures: Sequence[Path], analyser: Analyser, cache: StageCache, al
     missing = {sha: picture for sha, picture in zip(hashes, pictures, strict=True) if cache.read(sha) is None}
     crops = {}
     for sha, picture in missing.items():
-        crop = _crop(picture, aligned)
+        crop = face_crop(picture, aligned)
         if isinstance(crop, str):
             cache.write(sha, reject("no face", crop))
         else:
@@ -90,24 +91,6 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"reason": record["rejected"]["reason"]} if "rejected" in record else dict(record)
 
 
-def _crop(picture: Path, aligned: bool) -> Image | str:
-    """The face in FFHQ geometry, or why there is none."""
-    from kinblend.faces.alignment import align
-    from kinblend.faces.select import faces_in
-    from kinblend.imaging.decode import read_image
-
-    try:
-        image = read_image(picture)
-    except ImageError as error:
-        return str(error)
-    if aligned:
-        return image.resize((SIDE, SIDE))
-    faces = faces_in(image)
-    if len(faces) != 1:
-        return f"{len(faces)} faces were found"
-    return align(image, faces[0].points, SIDE)
-
-
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Counts to look at: decades of age, genders, also against the list's, races, emotions, and what was not seen."""
     seen = [row for row in rows if not row.get("reason")]
@@ -115,11 +98,36 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "pictures": len(rows),
         "not_seen": len(rows) - len(seen),
-        "ages": _count(f"{int(row['age'] // 10)}0–{int(row['age'] // 10)}9" for row in seen if "age" in row),
+        "ages": _count(decade for row in seen if (decade := _decade(row))),
         **{f"{name}s": _count(row[name] for row in seen if row.get(name)) for name in ("gender", "race", "emotion")},
+        "crossed": _crossed(seen),
         "gender_as_listed": sum(row["gender"] == row["listed_gender"] for row in both),
         "gender_other_than_listed": sum(row["gender"] != row["listed_gender"] for row in both),
     }
+
+
+def _crossed(seen: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:
+    """Counts of two guesses together, for each two that are known of some picture: {"age by gender": {"20–29":
+    {"f": 3}}}."""
+    known = [{"age": _decade(row), **{name: str(row.get(name) or "") for name in TOLD}} for row in seen]
+    tables = {}
+    for pair in combinations(("age", *TOLD), 2):
+        one, other = sorted(pair, key=lambda name: name == "gender")
+        both = [row for row in known if row[one] and row[other]]
+        if both:
+            names = sorted({row[one] for row in both})
+            tables[f"{one} by {other}"] = {
+                name: _count(row[other] for row in both if row[one] == name) for name in names
+            }
+    return tables
+
+
+def _decade(row: Mapping[str, Any]) -> str:
+    """ "30–39" for 31.5; "" where no age was guessed."""
+    if row.get("age") is None:
+        return ""
+    tens = int(row["age"] // 10)
+    return f"{tens}0–{tens}9"
 
 
 def _count(values: Iterable[str]) -> dict[str, int]:

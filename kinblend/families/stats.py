@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import mean, median
 from typing import Any
 
+from kinblend.families.left import (
+    describe,
+    images_in_trios,
+    is_valid,
+    mean_of,
+    most_pictured,
+    people_and_images_left,
+    trios_by_family,
+    trios_of,
+)
 from kinblend.families.model import Defect, Family, KinshipSet, NuclearFamily, Person, Role
+from kinblend.families.pairs import pairs
 
 ROLES: tuple[Role, ...] = ("father", "mother", "child")
-MOST = 10  # people and families listed as the most pictured ones
 
 
 @dataclass(frozen=True)
@@ -27,32 +36,54 @@ def statistics(found: KinshipSet) -> dict[str, Any]:
     nuclear, people = list(found.nuclear()), list(found.people())
     rules = removals(found)
     incomplete = sum(bool(house.gaps()) for _, house in nuclear)
-    trios = {family.name: _trios(family) for family in found.families}
+    trios = [trios_of(family) for family in found.families]
+    sizes = [len(family.people) for family in found.families]
     return {
         "extended_families": len(found.families),
         "nuclear_families": len(nuclear),
         "individuals": len(people),
         "incomplete_nuclear_families": incomplete,
         "complete_nuclear_families": len(nuclear) - incomplete,
-        "trios": sum(map(len, trios.values())),
+        "trios": sum(map(len, trios)),
         "images": sum(len(person.pictures) for person in people),
         "individuals_without_images": sum(not person.pictures for person in people),
         "defects": [_defect(defect) for defect in found.defects],
         "defects_by_kind": dict(Counter(defect.kind for defect in found.defects).most_common()),
         "removed": [{"rule": one.rule, "count": len(one.families), "families": list(one.families)} for one in rules],
-        "trios_with_images": sum(all(p.pictures for p in trio) for each in trios.values() for trio in each),
+        "trios_with_images": sum(is_valid(trio) for each in trios for trio in each),
+        "parent_child_pairs": len(pairs(found)),
         "rows": sum(len(house.members) for _, house in nuclear),
         "individuals_in_several_nuclear_families": sum(map(_repeated, found.families)),
         "individuals_in_no_nuclear_family": sum(map(_alone, found.families)),
         "roles": dict(Counter(member.role for _, house in nuclear for member in house.members)),
         "genders": dict(Counter(person.gender or "unknown" for person in people)),
-        "family_sizes": _histogram(len(family.people) for family in found.families),
+        "family_sizes": _histogram(sizes),
         "nuclear_families_per_family": _histogram(len(family.nuclear) for family in found.families),
-        "trios_per_family": _histogram(map(len, trios.values())),
-        "images_per_role": {role: _summary(_pictured(found, role)) for role in ROLES},
-        "most_pictured_people": _most({f"{f.name}/{p.name}": len(p.pictures) for f, p in _everyone(found)}),
-        "most_pictured_families": _most({family.name: _images(family) for family in found.families}),
+        "trios_per_family": _histogram(map(len, trios)),
+        "images_per_role": {role: describe(_pictured(found, role)) for role in ROLES},
+        "images_per_role_in_trios": images_in_trios(found),
+        "mean_family_size": mean_of(sizes),
+        "mean_trios_per_family": mean_of([len(each) for each in trios]),
+        "trios_by_family": trios_by_family(found),
+        "left": people_and_images_left(found),
+        "most_pictured_people": most_pictured({f"{f.name}/{p.name}": len(p.pictures) for f, p in _everyone(found)}),
+        "most_pictured_families": most_pictured({family.name: _images(family) for family in found.families}),
     }
+
+
+def set_rows(figures: Mapping[str, Any]) -> list[list[str]]:
+    """The figures that a terminal shows: what each is, and its value."""
+    rows = [[key.replace("_", " "), str(value)] for key, value in figures.items() if isinstance(value, int | float)]
+    rows += [[f"removed: {one['rule']}", str(one["count"])] for one in figures["removed"]]
+    rows += [[f"{key} left: {one['rule']}", str(one[key])] for key in ("people", "images") for one in figures["left"]]
+    for role, each in figures["images_per_role_in_trios"].items():
+        rows.append([f"mean images per {role} in valid trios", str(each.get("mean", "–"))])
+    for one in figures["trios_by_family"][:1]:
+        rows.append([f"most trios with images: {one['name']}", str(one["with_images"])])
+    for what in ("people", "families"):
+        for one in figures[f"most_pictured_{what}"][:1]:
+            rows.append([f"most pictured {what}: {one['name']}", f"{one['images']} ({one['percent']} %)"])
+    return rows + [[f"defects: {kind}", str(count)] for kind, count in figures["defects_by_kind"].items()]
 
 
 def removals(found: KinshipSet) -> list[Removal]:
@@ -77,14 +108,6 @@ def _reasons(family: Family, house: NuclearFamily) -> list[str]:
         return not any(family.people[name].pictures for name in house.people(role))
 
     return house.gaps() + [f"{role} without pictures" for role in ROLES if bare(role)]
-
-
-def _trios(family: Family) -> list[tuple[Person, Person, Person]]:
-    return [
-        (family.people[trio.father], family.people[trio.mother], family.people[trio.child])
-        for house in family.nuclear
-        for trio in house.trios()
-    ]
 
 
 def _everyone(found: KinshipSet) -> Iterable[tuple[Family, Person]]:
@@ -115,18 +138,6 @@ def _images(family: Family) -> int:
 
 def _histogram(values: Iterable[int]) -> dict[str, int]:
     return {str(value): count for value, count in sorted(Counter(values).items())}
-
-
-def _summary(values: Sequence[int]) -> dict[str, float]:
-    if not values:
-        return {"people": 0}
-    spread = {"mean": round(mean(values), 2), "median": median(values), "least": min(values), "most": max(values)}
-    return {"people": len(values), "images": sum(values), **spread}
-
-
-def _most(counts: dict[str, int]) -> list[dict[str, Any]]:
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [{"name": name, "images": count} for name, count in ranked[:MOST] if count]
 
 
 def _defect(defect: Defect) -> dict[str, Any]:

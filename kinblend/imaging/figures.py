@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,15 @@ def check_figure(path: Path) -> None:
 
 
 def save_figure(figure: Any, path: Path) -> Path:
-    """Write it as PNG or SVG, by its name; as PNG the same bytes for the same figure.
+    """Write it as PNG or SVG, by its name; the same bytes for the same figure.
 
     Raises `UsageError` as `check_figure` does.
     """
     check_figure(path)
     kind = path.suffix.removeprefix(".")
-    with replacing(path) as part:
-        figure.savefig(part, format=kind, metadata={"Software": None} if kind == "png" else None)
+    from matplotlib import rc_context
+
+    with replacing(path) as part, rc_context({"svg.hashsalt": "kinblend"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in another script shows as boxes
+        figure.savefig(part, format=kind, metadata={"Software" if kind == "png" else "Date": None})
     return path

@@ -97,7 +97,7 @@ def test_off_leaves_pictures_alone_and_what_is_missing_says_so(
     monkeypatch.setattr("kinblend_plugins.upscalers.realesrgan.PACKAGE", "a_package_that_is_not_there")
     with pytest.raises(UsageError, match=r"kinblend\[upscale\]"):
         enlarge([portrait], "realesrgan")
-    with pytest.raises(UsageError, match="there are: realesrgan, realesrgan-package, bicubic"):
+    with pytest.raises(UsageError, match="there are: realesrgan, realesrgan-package, esrgan, bicubic"):
         load_upscaler("lanczos")
 
 

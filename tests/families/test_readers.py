@@ -6,10 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from plugin_site import here
 
 from kinblend.datasets import parse_list
 from kinblend.errors import InputError, UnknownPluginError
-from kinblend.families.model import KinshipSet
+from kinblend.families.model import Family, KinshipSet, Member, NuclearFamily, Person
+from kinblend.families.pairs import pairs
 from kinblend.families.readers import read_families
 from kinblend.families.stats import statistics
 from kinblend.families.trio_list import TrioFiles, write_trio_list
@@ -165,7 +167,7 @@ def test_our_own_lists_are_tables_too(tmp_path: Path) -> None:
 
 
 def test_what_no_reader_knows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not laid out as prepared, family101, fiw, tskinface, table"):
+    with pytest.raises(InputError, match="not laid out as prepared, family101, fiw, tskinface, kinfacew, table"):
         read_families(tmp_path)
     with pytest.raises(InputError, match="not laid out as fiw;"):
         read_families(tmp_path, "fiw")
@@ -173,3 +175,54 @@ def test_what_no_reader_knows_is_refused(tmp_path: Path) -> None:
         read_families(tmp_path / "nowhere")
     with pytest.raises(UnknownPluginError):
         read_families(tmp_path, "lfw")
+
+
+def test_kinfacew_is_pairs_and_no_trio(tmp_path: Path) -> None:
+    touch(tmp_path / "images" / "father-dau", "fd_001_1.jpg", "fd_001_2.jpg", "fd_002_1.jpg", "fd_002_2.jpg")
+    touch(tmp_path / "images" / "mother-son", "ms_001_1.jpg", "ms_001_2.jpg", "Thumbs.db")
+    touch(tmp_path, "meta_data/fd_pairs.mat", "ReadMe.txt")
+    name, found = read_families(tmp_path)
+    assert name == "kinfacew"
+    assert not found.defects
+    listed = [(pair.family, pair.relation, pair.parent.gender, pair.child.gender) for pair in pairs(found)]
+    assert listed == [
+        ("fd_001", "father–daughter", "m", "f"),
+        ("fd_002", "father–daughter", "m", "f"),
+        ("ms_001", "mother–son", "f", "m"),
+    ]
+    figures = statistics(found)
+    assert (figures["trios"], figures["parent_child_pairs"], figures["incomplete_nuclear_families"]) == (0, 3, 3)
+    code, _, said = here("families", "trios", tmp_path, "--out", tmp_path / "list.csv")
+    assert code == 3
+    assert "3 pairs of one parent and a child, but no trio" in said
+
+
+def test_kinfacew_defects(tmp_path: Path) -> None:
+    touch(tmp_path / "father-son", "fs_001_1.jpg", "fs_002_2.jpg", "fs_002_2.png", "fs_003_1.jpg", "notes.txt")
+    touch(tmp_path / "father-son", "fd_001_1.jpg")
+    (tmp_path / "father-son" / "fs_003_1.jpg").write_bytes(b"")
+    (tmp_path / "father-son" / "fs_003_2.jpg").mkdir()
+    found = read_families(tmp_path)[1]
+    assert kinds(found) == {
+        "empty file": 1,
+        "picture missing": 2,
+        "picture stands twice": 1,
+        "role out of place": 1,
+        "unknown file": 2,
+    }
+    assert not pairs(found)
+
+
+def test_both_sets_of_kinfacew_in_one_folder_are_kept_apart(tmp_path: Path) -> None:
+    for each in ("I", "II"):
+        touch(tmp_path / each / "images" / "mother-dau", "md_001_1.jpg", "md_001_2.jpg")
+    families = [family.name for family in read_families(tmp_path)[1].families]
+    assert families == ["I/images md_001", "II/images md_001"]
+
+
+def test_pairs_of_a_family_that_lists_two_fathers_are_the_mothers(tmp_path: Path) -> None:
+    members = [Member(*each) for each in (("A", "father"), ("B", "father"), ("C", "mother"), ("D", "child"))]
+    people = {name: Person(name, None, (tmp_path / name,)) for name in "ABCD"}
+    house = NuclearFamily("1", tuple(members))
+    found = KinshipSet(tmp_path, (Family("F", people, (house, house)),))
+    assert [(pair.relation, pair.parent.name) for pair in pairs(found)] == [("mother–child", "C")]

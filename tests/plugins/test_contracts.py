@@ -37,6 +37,8 @@ def prepare(e4e_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
         TestDlibLandmarks,
         TestDlibIdentity,
         TestBicubic,
+        TestBilinear,
+        TestNearest,
     ):
         contract.faces = faces
     TestE4eEncoder.backbone = e4e_pack
@@ -78,6 +80,14 @@ class TestDlibIdentity(IdentityNetworkContract):
 
 class TestBicubic(UpscalerContract):
     name = "bicubic"
+
+
+class TestBilinear(UpscalerContract):
+    name = "bilinear"
+
+
+class TestNearest(UpscalerContract):
+    name = "nearest"
 
 
 class TestInterfaceGAN(EditorContract):

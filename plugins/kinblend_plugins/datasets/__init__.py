@@ -17,6 +17,7 @@ def kinblend_register_datasets(register: Callable[[kinblend.PluginSpec], None]) 
         ("family101", "Family101: FAMILY101.txt and Family101_150x120/FAMILY/PERSON/*.jpg"),
         ("fiw", "Families in the Wild: F0001/mid.csv and F0001/MID1/*.jpg"),
         ("tskinface", "TSKinFace: FMS-1-F.jpg, FMD-1-D.jpg, FMSD-1-S.jpg …"),
+        ("kinfacew", "KinFaceW: father-dau/fd_001_1.jpg and fd_001_2.jpg …; pairs of one parent and a child"),
         ("table", "a CSV or Parquet with a trio a row: family, father, mother, child"),
     ):
         register(kinblend.PluginSpec(name, summary, f"{_HERE}.{name}:read"))

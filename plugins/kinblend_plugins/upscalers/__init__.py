@@ -28,4 +28,18 @@ def kinblend_register_upscalers(register: Register) -> None:
             requires=("realesrgan",),
         )
     )
-    register(kinblend.PluginSpec("bicubic", "bicubic interpolation, ×4", f"{__name__}.bicubic:Bicubic", preferred=1))
+    register(
+        kinblend.PluginSpec(
+            "esrgan",
+            "ESRGAN ×4, by spandrel (needs a file of weights)",
+            f"{__name__}.esrgan:Esrgan",
+            requires=("spandrel",),
+        )
+    )
+    for name, summary, preferred in (
+        ("bicubic", "bicubic interpolation, ×4", 1),
+        ("bilinear", "bilinear interpolation, ×4", 0),
+        ("nearest", "every pixel as a square of sixteen, ×4", 0),
+    ):
+        target = f"{__name__}.interpolation:{name.capitalize()}"
+        register(kinblend.PluginSpec(name, summary, target, preferred=preferred))

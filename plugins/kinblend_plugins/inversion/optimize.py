@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from kinblend import AlignedFace, Context, Encoder, Latent
+from kinblend import AlignedFace, Context, Latent
 from kinblend.identity.dlib_resnet import read_network, weights_file
 from kinblend.imaging import to_batch
+from kinblend.inversion import TuningEncoder, tune_faces
 from kinblend_plugins.inversion.search import SIDE, CodeSearch, check_faces
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class OptimizeEncoder(Encoder):
+class OptimizeEncoder(TuningEncoder):
     """For any backbone whose projector is differentiable and draws latents of its own, or projects images.
 
     It has no weights: nothing of the pack but its generator is needed. Nothing is drawn from a seed, so that a face
@@ -46,7 +47,8 @@ class OptimizeEncoder(Encoder):
 
     def encode_faces(self, faces: Sequence[AlignedFace]) -> list[Latent]:
         """Latents of aligned faces, one after the other, with the detail that the projector finds, if any."""
-        return self._found(to_batch([face.image for face in faces], SIDE))
+        latents = self._found(to_batch([face.image for face in faces], SIDE))
+        return tune_faces(self.context, faces, latents, self.options.tune)
 
     def _found(self, images: Tensor) -> list[Latent]:
         check_faces(images, SIDE)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from kinblend.inversion import Weights
+from kinblend.inversion import TuningOptions, Weights
 
 STEPS = 100  # docs/checkpoints.md has likeness by steps
 REFINE = 100  # the lineage optimises each face, whatever its network guesses
 
 
-class SearchOptions(BaseModel):
+class SearchOptions(TuningOptions):
     """What the loss of an optimisation counts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     identity: float = Field(Weights.identity, ge=0, le=100, description="what the likeness of the face counts")
     prior: float = Field(

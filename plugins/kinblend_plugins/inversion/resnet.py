@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from kinblend import AlignedFace, Context, Encoder, Latent
+from kinblend import AlignedFace, Context, Latent
 from kinblend.checkpoints import read_safetensors
 from kinblend.errors import CheckpointError, PackError
 from kinblend.identity.dlib_resnet import DlibResNet, read_network, weights_file
 from kinblend.imaging import to_batch
+from kinblend.inversion import TuningEncoder, tune_faces
 from kinblend_plugins.inversion.resnet_network import CodeResNet, build_resnet
 from kinblend_plugins.inversion.search import SIDE, CodeSearch, check_faces
 
@@ -36,7 +37,7 @@ class Networks(nn.Module):
         self.network, self.identity = network, identity
 
 
-class ResNetEncoder(Encoder):
+class ResNetEncoder(TuningEncoder):
     """The network in `resnet.safetensors` of the pack: its tensors, and `latent_avg` [L, D] where codes are offsets
     from that. A pack with an encoder of its own may have it as well.
 
@@ -59,9 +60,10 @@ class ResNetEncoder(Encoder):
                 f"the encoder's tensor {AVERAGE} has shape {list(average.shape)}; {[layers, dim]} is needed"
             )
         self.average = average.float()
-        self.uses_projector = self.options.refine > 0
-        self.search = CodeSearch(context) if self.uses_projector else None
-        identity = read_network(weights_file()) if self.uses_projector else None
+        refines = self.options.refine > 0
+        self.uses_projector = refines or self.options.tune > 0
+        self.search = CodeSearch(context) if refines else None
+        identity = read_network(weights_file()) if refines else None
         self.module = self.networks = Networks(build_resnet(tensors, layers, dim), identity)
 
     @torch.inference_mode()
@@ -80,6 +82,9 @@ class ResNetEncoder(Encoder):
         images = to_batch([face.image for face in faces], SIDE)
         codes = [self.encode(image[None])[0] for image in images]  # one by one: none depends on its neighbours
         if self.search is None or self.networks.identity is None:
-            return [Latent(code, self.space) for code in codes]
-        options = self.options
-        return self.search.find(images, codes, options.refine, options.weights(), self.networks.identity)
+            latents = [Latent(code, self.space) for code in codes]
+        else:
+            latents = self.search.find(
+                images, codes, self.options.refine, self.options.weights(), self.networks.identity
+            )
+        return tune_faces(self.context, faces, latents, self.options.tune)

@@ -57,6 +57,7 @@ def compare(
     editor: flags.Editor = None,
     upscale: parents.Upscale = None,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
@@ -107,9 +108,8 @@ def compare(
     }
     request = ChildRequest.of({name: value for name, value in fields.items() if value not in (None, {})})
     check_folder(folder_of(out))
-    engine = flags.open_engine(
-        backbone or parents.backbone_of(father, mother), device, precision, memory_budget, options
-    )
+    backbone = backbone or parents.backbone_of(father, mother)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, options, encoder)
     if names is None:
         names, left_out = usable_strategies(engine.backbone)
         for why in left_out:

@@ -12,7 +12,7 @@ from kinblend.cli import flags
 from kinblend.cli.output import check_file, emit, log, say_replaced, warn
 from kinblend.cli.parents import backbone_of, person
 from kinblend.cli.parsing import parse_sets
-from kinblend.cli.progress import bar
+from kinblend.cli.progress import bar, followed
 
 Person = Annotated[Path, typer.Argument(help="A photograph, a latent, or the child.json of an earlier run.")]
 
@@ -34,6 +34,7 @@ def morph(
     seed: flags.Seed = 0,
     sets: flags.Sets = None,
     backbone: flags.Backbone = None,
+    encoder: flags.Encoder = None,
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
@@ -59,9 +60,13 @@ def morph(
     from kinblend.pipeline.morph import make_morph, stops
 
     stops(frames, len(people))
-    engine = flags.open_engine(backbone or backbone_of(*people), device, precision, memory_budget, options)
+    backbone = backbone or backbone_of(*people)
+    engine = flags.open_engine(backbone, device, precision, memory_budget, options, encoder)
     log("encode …")
-    known = [engine.parent(path, face, upscale) for path in people]
+    known = []
+    for path in people:
+        with followed("encode", quiet):
+            known.append(engine.parent(path, face, upscale))
     warn(f"{path}: {line}" for path, one in zip(people, known, strict=True) for line in one.warnings)
     with bar("morph", frames, quiet) as show:
         made = make_morph(engine, known, frames, side=side, seed=seed, progress=lambda done, total: show(done))

@@ -42,11 +42,12 @@ def card(
 ) -> None:
     """The children of a run, with their parents, on a card to print, 300 pixels to an inch.
 
-    A manifest holds no photographs: name both for a card with the parents. NAME.card.json says what is on it."""
+    A manifest holds no photographs: name both for a card with the parents.
+    A record of what is on it lies beside it: card.png.json."""
     from kinblend.imaging.printing import check_print_name, write_print
 
     check_print_name(out)
-    record_file = out.with_name(f"{out.stem}.card.json")
+    record_file = out.with_name(f"{out.name}.json")
     for path in (out, record_file):
         check_file(path)
     if (father is None) != (mother is None):

@@ -47,13 +47,13 @@ def morph(
 ) -> None:
     """One face becomes another, through the latents between them, as a moving picture.
 
-    Everyone is shown as the backbone draws them. NAME.morph.json says how it was made."""
+    Everyone is shown as the backbone draws them. A record of how it was made lies beside it: morph.webp.json."""
     from kinblend.imaging.video import check_video_name, write_video
 
     check_video_name(out)
     check_file(out)
     people = [person(path) for path in (first, through, second) if path]
-    record_file = out.with_name(f"{out.stem}.morph.json")
+    record_file = out.with_name(f"{out.name}.json")
     check_file(record_file)
     options = parse_sets(sets or [], ("encoder", "projector"))
     from kinblend.files import atomic_write

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 KINDS = (".webp", ".gif", ".mp4")
-GIF_STEP = 10  # ms: a GIF's frames are shown for a multiple of that
 FRAMES_A_SECOND = 25  # of an MP4
 TICK = 1000 // FRAMES_A_SECOND  # ms
 

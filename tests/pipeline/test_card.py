@@ -121,7 +121,7 @@ def test_the_size_on_paper_is_in_the_file_and_it_is_the_same_again(kind: str, fa
 def test_without_the_parents_the_children_alone_and_a_note(family: Path, tmp_path: Path) -> None:
     code, _, error = here("card", family / "out" / "child.json", "--names", "Anna, Ben", "--out", tmp_path / "c.png")
     assert (code, "a manifest holds no photographs" in error) == (0, True)
-    record = json.loads((tmp_path / "c.card.json").read_text())
+    record = json.loads((tmp_path / "c.png.json").read_text())
     assert (record["names"], record["inputs"]) == (["Anna", "Ben"], {})
 
 
@@ -144,7 +144,7 @@ def test_what_will_not_do(
     given = [] if "--out" in words else ["--out", tmp_path / "c.png"]
     found, _, error = here("card", "out", *words, *given, "--quiet")
     assert (found, said in error) == (code, True), error
-    assert not (tmp_path / "c.png").exists() and not (family / "out" / "child.card.json").exists()
+    assert not (tmp_path / "c.png").exists() and not (family / "out" / "child.png.json").exists()
 
 
 def test_a_folder_without_children_and_children_without_pictures(family: Path, tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ def test_the_file_plays_for_ever_says_what_it_is_and_is_the_same_again(
     code, text, error = here("morph", files[0], files[1], *words, "--json", "--quiet")
     assert (code, error) == (0, "")
     record, before = json.loads(text), out.read_bytes()
-    assert record["files"] == [str(out), str(tmp_path / "m.morph.json")]
-    assert json.loads((tmp_path / "m.morph.json").read_text())["milliseconds"] == {"moving": 100, "resting": 800}
+    assert record["files"] == [str(out), f"{out}.json"]
+    assert json.loads(Path(f"{out}.json").read_text())["milliseconds"] == {"moving": 100, "resting": 800}
     assert len(record["inputs"]) == 3 and all(len(one["sha256"]) == 64 for one in record["inputs"])
     with Image.open(out) as picture:
         assert (picture.n_frames, picture.size, picture.info["loop"]) == (8, (64, 64), 0)

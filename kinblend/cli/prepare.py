@@ -32,6 +32,9 @@ def prepare(
     ] = 24,
     max_yaw: Annotated[float, typer.Option(min=0, max=90, help="Degrees a head may be turned.")] = 40,
     backbone: flags.Backbone = None,
+    only_trios: Annotated[
+        bool, typer.Option("--only-trios", help="Leave out who is in no trio with pictures of all three.")
+    ] = False,
     latents: Annotated[bool, typer.Option("--latents/--no-latents", help="Encode the crops.")] = True,
     workers: flags.Workers = None,
     ray: flags.Ray = None,
@@ -45,6 +48,7 @@ def prepare(
     Pictures that can't be used are listed in rejected.csv and shown on contact sheets; that is not a failure.
     Exit code 3: none could be used."""
     from kinblend.backbone import choose_backbone
+    from kinblend.families.left import only_valid_trios
     from kinblend.families.prepare import PrepareOptions, prepare
     from kinblend.families.readers import read_families
     from kinblend.plugins import load_plugins
@@ -61,6 +65,8 @@ def prepare(
     name, found = read_families(path, format)
     for defect in found.defects:
         log(str(defect))
+    if only_trios:
+        found = only_valid_trios(found)
     if options.upscaler != "off":
         log(f"small faces are enlarged by {options.upscaler}, which takes long; --upscale off leaves it out")
     with flags.open_workers(ray, gpus_each, workers) as crew, bar("prepare", None, quiet) as show:

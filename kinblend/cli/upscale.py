@@ -34,7 +34,7 @@ def upscale(
     them."""
     from kinblend.errors import UsageError
     from kinblend.imaging import read_image
-    from kinblend.imaging.encode import check_picture_name, write_picture
+    from kinblend.imaging.encode import check_picture_name, says_synthetic, write_picture
     from kinblend.pipeline.upscaled import upscale_face
     from kinblend.plugins import load_plugins
     from kinblend.settings import load_settings
@@ -47,7 +47,8 @@ def upscale(
     wanted = load_settings(upscaler=upscaler).upscaler
     chosen = None if compare else [wanted or load_plugins()["upscaler"].default().name]
     made = upscale_face(read_image(picture), chosen, face=face, name=str(picture))
-    write_picture(path, made.sheet() if compare else next(iter(made.pictures.values())), synthetic=False)
+    larger = made.sheet() if compare else next(iter(made.pictures.values()))
+    write_picture(path, larger, synthetic=says_synthetic(picture))
     warn(f"{name} is left out: {reason}" for name, reason in made.unavailable.items())
     log(f"a face of {made.size:.0f} px, by {', '.join(made.pictures)}")
     emit_paths([path], as_json, face=round(made.size, 1), upscalers=list(made.pictures))

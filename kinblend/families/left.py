@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from statistics import mean, median
 from typing import Any
 
@@ -49,6 +50,18 @@ def people_and_images_left(found: KinshipSet) -> list[dict[str, Any]]:
         before = rows[-1] if rows else row
         rows.append(row | {f"less_{key}": before[key] - row[key] for key in ("people", "images")})
     return rows
+
+
+def only_valid_trios(found: KinshipSet) -> KinshipSet:
+    """The same families, with the pictures of those alone who are in a trio with pictures of all three."""
+    families = []
+    for family in found.families:
+        kept = {person.name for trio in filter(is_valid, trios_of(family)) for person in trio}
+        people = {
+            name: person if name in kept else replace(person, pictures=()) for name, person in family.people.items()
+        }
+        families.append(replace(family, people=people))
+    return replace(found, families=tuple(families))
 
 
 def trios_by_family(found: KinshipSet) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from plugin_site import here
 from kinblend.errors import InputError
 from kinblend.families.demographics import summary
 from kinblend.families.figures import demographic_figures, set_figures, write_figures
+from kinblend.families.left import only_valid_trios
 from kinblend.families.model import Family, KinshipSet, Member, NuclearFamily, Person
 from kinblend.families.poses import COLUMNS, describe_angles, read_angles
 from kinblend.families.report import write_demographics
@@ -44,6 +45,21 @@ def test_what_is_left_after_each_rule() -> None:
     rows = statistics(KEPT)["left"]
     assert [(row["people"], row["images"]) for row in rows] == [(13, 38), (11, 22), (9, 22), (7, 18)]
     assert [(row["less_people"], row["less_images"]) for row in rows] == [(0, 0), (2, 16), (2, 0), (2, 4)]
+
+
+def test_only_valid_trios_keep_their_pictures() -> None:
+    kept = only_valid_trios(KEPT)
+    pictured = {(f.name, p.name): len(p.pictures) for f in kept.families for p in f.people.values() if p.pictures}
+    assert pictured == {
+        ("Small", "F"): 1,
+        ("Small", "M"): 2,
+        ("Small", "A"): 3,
+        ("Large", "F"): 4,
+        ("Large", "M"): 2,
+        ("Large", "A"): 1,
+        ("Large", "B"): 5,
+    }
+    assert statistics(kept)["trios_with_images"] == statistics(KEPT)["trios_with_images"]
 
 
 def test_means_are_of_valid_trios_and_families_have_names() -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from head_poses import Head
 from PIL import Image
-from plugin_site import Site
+from plugin_site import Site, here
 
 from kinblend.cli.demo import example
 from kinblend.errors import InputError, KinblendError, UsageError
@@ -224,3 +224,14 @@ def test_the_pose_is_by_68_points_where_dlib_finds_no_face(tmp_path: Path) -> No
     [row] = [row for _, row in read_table(tmp_path / "out" / "index.csv").rows]
     assert row["landmarks"] == "detector"
     assert float(row["pitch"]) == pytest.approx(-40, abs=6)
+
+
+def test_only_trios_leaves_out_who_is_in_none(tmp_path: Path) -> None:
+    """Family 2 has lost its mother's picture."""
+    people(tmp_path / "set", 2)
+    (tmp_path / "set" / "FMSD-2-M.jpg").unlink()
+    words = ("prepare", tmp_path / "set", "--only-trios", "--no-latents", "--upscale", "off", "--workers", "1")
+    code, _, said = here(*words, "--out", tmp_path / "out", KINBLEND_HOME=tmp_path / "home")
+    assert code == 0, said
+    names = [Path(row["picture"]).name for _, row in read_table(tmp_path / "out" / "index.csv").rows]
+    assert sorted(names) == ["FMSD-1-D.jpg", "FMSD-1-F.jpg", "FMSD-1-M.jpg", "FMSD-1-S.jpg"]

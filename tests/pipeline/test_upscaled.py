@@ -12,6 +12,7 @@ from plugin_site import here
 from portraits import portrait
 
 from kinblend.errors import FaceError, ModelError
+from kinblend.imaging.encode import says_synthetic, write_picture
 from kinblend.pipeline.upscaled import upscale_face
 
 
@@ -41,6 +42,14 @@ def test_what_can_not_be_used_is_named_and_a_large_face_refused(small: Image.Ima
         upscale_face(small.resize((1200, 1200)), ["nearest"])
     with pytest.raises(FaceError, match="no face was found"):
         upscale_face(Image.new("RGB", (90, 90)))
+
+
+def test_a_made_face_stays_marked_as_one(small: Image.Image, tmp_path: Path) -> None:
+    for synthetic in (True, False):
+        write_picture(tmp_path / "f.png", small, synthetic=synthetic)
+        words = ("upscale", tmp_path / "f.png", "--upscaler", "nearest", "--out", tmp_path / "large.png")
+        assert here(*words)[0] == 0
+        assert says_synthetic(tmp_path / "large.png") is synthetic
 
 
 def test_the_command(small: Image.Image, tmp_path: Path) -> None:

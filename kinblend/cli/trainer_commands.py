@@ -228,8 +228,12 @@ def _train_directions(spec: PluginSpec, options: dict[str, Any], out: Path | Non
     check_file(file)
     _train(spec, options | {"backbone": pack}, file)
     own = file.name in find_pack(pack, load_settings().packs, load_plugins().packs).files
-    instead = f", which has a {file.name}: these would take its place" if own else ""
-    log(f"put them into the pack with `kinblend models add {pack} {file}`{instead}")
+    if "directions" in load_plugins()["editor"].default().options_model().model_fields:
+        log(f"try one with `--set editor.directions.NAME={file} --edit NAME=2`")
+    if own:
+        log(f"pack '{pack}' has a {file.name} already; `kinblend models add` would replace all of it")
+    else:
+        log(f"put them into the pack with `kinblend models add {pack} {file}`")
     emit_paths([file], as_json)
 
 

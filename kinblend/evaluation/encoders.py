@@ -266,7 +266,7 @@ class _Edit:
 
 def _apart(codes: Tensor) -> float:
     """The median distance between two people's codes, [n, L·D]."""
-    return statistics.median(torch.pdist(codes).tolist() or [float("nan")])
+    return float(statistics.median(torch.pdist(codes).tolist() or [float("nan")]))
 
 
 def _read(analyser: str, attribute: str, pictures: Sequence[Image]) -> Tensor:

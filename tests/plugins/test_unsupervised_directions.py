@@ -133,7 +133,8 @@ def test_the_trainers_write_directions_of_a_backbone(name: str, stylegan2: Path,
         names = sorted(file.keys())
         steps = torch.stack([file.get_tensor(name) for name in names])
     assert names == ["component-1", "component-2", "component-3"]
-    assert len(said) == 3
+    assert len(said) == 4
+    assert sorted(path.stem for path in (tmp_path / "d").glob("*.png")) == names
     assert steps[:, 4:].abs().max() == 0
     assert bool((steps[:, 0].norm(dim=1) > 0.01).all())
 
@@ -143,5 +144,6 @@ def test_whoever_would_lose_a_file_of_the_pack_is_told(stylegan2: Path, tmp_path
     for name, loses in (("generator.safetensors", True), ("other.safetensors", False)):
         code, _, error = here(*words, "--out", tmp_path / name)
         assert code == 0, error
-        assert "kinblend models add" in error
-        assert (f"which has a {name}: these would take its place" in error) is loses
+        assert f"--set editor.directions.NAME={tmp_path / name}" in error
+        assert (f"has a {name} already; `kinblend models add` would replace all of it" in error) is loses
+        assert ("put them into the pack with" in error) is not loses

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from kinblend_plugins.interfacegan.training.rated_directions import Method
+
+
+def _several(value: Any) -> Any:
+    """Names with a comma between them, as a list."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
 class DeviceOptions(BaseModel):
@@ -27,6 +33,7 @@ class FoundOptions(DeviceOptions):
     layers: tuple[int, int] | None = Field(
         None, description="first and last layer that they move, as [0, 7]; default: all"
     )
+    strips: bool = Field(True, description="write pictures of what each direction does")
 
 
 class GanspaceOptions(FoundOptions):
@@ -43,9 +50,14 @@ class SefaOptions(FoundOptions):
 class RatedOptions(DeviceOptions):
     """Options of the trainer `rated`."""
 
-    faces: Path = Field(description="zip of aligned faces with an index.csv (file, omi_stimulus)")
-    ratings: Path = Field(description="CSV of ratings (stimulus, age, gender, happy …)")
+    faces: Path = Field(description="aligned faces, a folder or a zip")
+    ratings: Path = Field(description="table of ratings and labels, with a column of the faces' file names")
+    columns: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+        (), description="columns that are used, a comma between them; default: all of numbers or of two values"
+    )
+    file_column: str | None = Field(None, description="column of file names; default: the one that names most faces")
     method: Method = Field("mean", description="how directions are fitted; svm needs scikit-learn")
+    strips: bool = Field(True, description="write pictures of what each direction does")
 
 
 class GeneratedOptions(DeviceOptions):

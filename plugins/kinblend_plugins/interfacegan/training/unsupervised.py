@@ -79,6 +79,15 @@ def write_found(out: Path, found: Found, space: LatentSpace, layers: slice, sour
     return [f"{name}: {note}" for name, note in zip(names, notes, strict=True)]
 
 
+def codes_to_show(projector: Projector) -> Tensor:
+    """Codes that pictures of directions begin with, [3, L, D]: the latent average and two that are drawn; only the
+    zero where the generator draws none."""
+    if not isinstance(projector, SamplesLatents):
+        return torch.zeros(1, projector.space.layers, projector.space.dim)
+    drawn = projector.map(torch.randn(2, projector.space.dim, generator=torch.Generator().manual_seed(0)), psi=0.7)
+    return torch.cat([projector.average()[None], drawn])
+
+
 def _main_axes(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvectors [D, D] as rows and eigenvalues [D] of a symmetric matrix, the largest first.
 

@@ -59,7 +59,7 @@ class Candidate:
 
     @property
     def title(self) -> str:
-        """Backbone and encoder: "mine: e4e"."""
+        """Backbone and encoder: "mine: first"."""
         return f"{self.backbone}: {self.label or self.encoder}"
 
     def open(self, *machine: Any) -> Engine:

@@ -158,12 +158,12 @@ def test_pictures_that_are_none(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[torch.Tensor, list[Attribute]]:
-    """400 codes in which a label moves dimension 3, a rating dimension 5, and luck nothing."""
+    """240 codes in which a label moves dimension 3, a rating dimension 5, and luck nothing."""
     draw = torch.Generator().manual_seed(3)
-    codes = 0.5 * torch.randn(400, 3, 16, generator=draw)
-    glasses = (torch.rand(400, generator=draw) < 0.2).float()
-    rating = 50 + 10 * torch.randn(400, generator=draw)
-    luck = (torch.rand(400, generator=draw) < 0.5).float()
+    codes = 0.5 * torch.randn(240, 3, 16, generator=draw)
+    glasses = (torch.rand(240, generator=draw) < 0.2).float()
+    rating = 50 + 10 * torch.randn(240, generator=draw)
+    luck = (torch.rand(240, generator=draw) < 0.5).float()
     codes[:, 0, 3] += 3 * glasses
     codes[:, 1, 5] += (rating - 50) / 10
     label = AttributeSpec("glasses: yes, - is no", words=("no", "yes"))

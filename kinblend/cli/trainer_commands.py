@@ -227,13 +227,15 @@ def _train_directions(spec: PluginSpec, options: dict[str, Any], out: Path | Non
     pack, file = str(choose_backbone(options.get("backbone"))), out or Path("directions.safetensors")
     check_file(file)
     _train(spec, options | {"backbone": pack}, file)
-    own = file.name in find_pack(pack, load_settings().packs, load_plugins().packs).files
-    if "directions" in load_plugins()["editor"].default().options_model().model_fields:
+    editor = load_plugins()["editor"].default()
+    name = next(iter(editor.reads), file.name)
+    if "directions" in editor.options_model().model_fields:
         log(f"try one with `--set editor.directions.NAME={file} --edit NAME=2`")
-    if own:
-        log(f"pack '{pack}' has a {file.name} already; `kinblend models add` would replace all of it")
+    command = f"kinblend models add {pack} {file}" + (f" --as {name}" if name != file.name else "")
+    if name in find_pack(pack, load_settings().packs, load_plugins().packs).files:
+        log(f"pack '{pack}' has a {name} already; `{command}` would replace all of it")
     else:
-        log(f"put them into the pack with `kinblend models add {pack} {file}`")
+        log(f"put them into the pack with `{command}`")
     emit_paths([file], as_json)
 
 

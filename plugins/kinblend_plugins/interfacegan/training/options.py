@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from kinblend_plugins.interfacegan.options import Layers, Names
 from kinblend_plugins.interfacegan.training.rated_directions import Method
-
-
-def _several(value: Any) -> Any:
-    """Names with a comma between them, as a list."""
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
 class DeviceOptions(BaseModel):
@@ -30,8 +25,8 @@ class FoundOptions(DeviceOptions):
     """What the trainers without labels have in common."""
 
     count: int = Field(10, ge=1, le=512, description="directions, the strongest first")
-    layers: tuple[int, int] | None = Field(
-        None, description="first and last layer that they move, as [0, 7]; default: all"
+    layers: Layers = Field(
+        None, description="layers that they move, as [0, 7], 0-7, a group of the backbone's, or coarse; default: all"
     )
     strips: bool = Field(True, description="write pictures of what each direction does")
 
@@ -52,7 +47,7 @@ class RatedOptions(DeviceOptions):
 
     faces: Path = Field(description="aligned faces, a folder or a zip")
     ratings: Path = Field(description="table of ratings and labels, with a column of the faces' file names")
-    columns: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+    columns: Names = Field(
         (), description="columns that are used, a comma between them; default: all of numbers or of two values"
     )
     file_column: str | None = Field(None, description="column of file names; default: the one that names most faces")

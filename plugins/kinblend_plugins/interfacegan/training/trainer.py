@@ -8,6 +8,7 @@ from pathlib import Path
 from kinblend import Backbone, Engine
 from kinblend.datasets import load_analyser
 from kinblend.tensor_files import load_file
+from kinblend_plugins.interfacegan.layer_option import layer_slice
 from kinblend_plugins.interfacegan.training.generated_faces import Plan, open_sampler, train_generated
 from kinblend_plugins.interfacegan.training.options import (
     DeviceOptions,
@@ -26,7 +27,6 @@ from kinblend_plugins.interfacegan.training.unsupervised import (
     Found,
     closed_form_factors,
     codes_to_show,
-    layer_range,
     principal_components,
     write_found,
 )
@@ -94,7 +94,7 @@ def train_sefa(options: SefaOptions, out: Path, progress: Callable[[str], None] 
     styles.
     """
     backbone = _backbone(options)
-    layers = layer_range(backbone.space, options.layers)
+    layers = layer_slice(options.layers, backbone.space, backbone.projector.layer_groups)
     return _write(
         options, backbone, closed_form_factors(backbone.projector, options.count, layers), "SeFa", out, progress
     )
@@ -108,7 +108,8 @@ def _write(
     out: Path,
     progress: Callable[[str], None] | None,
 ) -> Path:
-    lines = write_found(out, found, backbone.space, layer_range(backbone.space, options.layers), source)
+    layers = layer_slice(options.layers, backbone.space, backbone.projector.layer_groups)
+    lines = write_found(out, found, backbone.space, layers, source)
     if options.strips:
         steps = load_file(out)
         drawn = codes_to_show(backbone.projector)

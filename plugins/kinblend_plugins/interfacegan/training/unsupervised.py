@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from kinblend import LatentSpace, Projector
-from kinblend.errors import UnsupportedError, UsageError
+from kinblend.errors import UnsupportedError
 from kinblend.files import replacing
 from kinblend.interfaces import HasStyleWeights, SamplesLatents
 
@@ -57,14 +57,6 @@ def closed_form_factors(projector: Projector, count: int, layers: slice) -> Foun
     if isinstance(projector, SamplesLatents):
         steps = steps * (_drawn(projector, SAMPLES, 0) @ steps.T).std(0)[:, None]
     return Found(steps.float(), (strengths[:count] / strengths.sum()).float(), "the change of styles")
-
-
-def layer_range(space: LatentSpace, layers: tuple[int, int] | None) -> slice:
-    """The layers that are moved. Raises `UsageError`."""
-    first, last = layers or (0, space.layers - 1)
-    if not 0 <= first <= last < space.layers:
-        raise UsageError(f"layers {first} to {last}: {space.backbone} has layers 0 to {space.layers - 1}")
-    return slice(first, last + 1)
 
 
 def write_found(out: Path, found: Found, space: LatentSpace, layers: slice, source: str) -> list[str]:

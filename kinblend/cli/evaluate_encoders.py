@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +16,6 @@ from kinblend.errors import FaceError, InputError, KinblendError, OptionError, U
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from kinblend.pipeline import Engine
 
 CROP = 512  # px of the faces that are cut out of photographs
 
@@ -79,24 +77,24 @@ def encoders(
     from kinblend.evaluation import encoders as work
     from kinblend.evaluation.encoder_memory import peak_memory
     from kinblend.evaluation.encoder_report import figure_rows, head_of, report_of, write_encoders
-    from kinblend.evaluation.readings import usable_analysers
+    from kinblend.evaluation.readings import ask_analyser, usable_analysers
 
     candidates = work.find_candidates(backbone or (), wanted)
     names, faces = _faces(photos, aligned, people)
     who = work.People.of(names, faces, identity or ())
-    machine, asked = (device, precision, memory_budget), parse_edits(edit or []) if edits else None
+    machine, analysers = (device, precision, memory_budget), analyser or usable_analysers()
+    for name in analysers:
+        ask_analyser(name, faces[:1])  # one that lacks something says so now
+    chosen = work.edits_of(candidates, parse_edits(edit or []) if edits else None, *machine)
     outcomes, memory = [], []
     for candidate in candidates:
         try:
             engine = candidate.open(*machine)
-        except UsageError:
-            raise
+            with engine.pool:
+                outcomes.append(work.measure(candidate, engine, who, chosen[candidate.backbone], analysers, log))
         except KinblendError as error:
             log(f"left out {candidate.title}: {error}")
             continue
-        with engine.pool:
-            chosen = _edits(engine, asked)
-            outcomes.append(work.measure(candidate, engine, who, chosen, analyser or usable_analysers(), log))
         log(f"{candidate.title}: memory")
         memory.append(peak_memory(candidate, faces[0], *machine))
     if not outcomes:
@@ -109,17 +107,6 @@ def encoders(
         rows=figure_rows(outcomes, memory),
         head=head_of(outcomes),
     )
-
-
-def _edits(engine: Engine, asked: Mapping[str, str] | None) -> dict[str, float]:
-    """The edits of one backbone: those that are asked for; None: none. Else age, where its editor moves it."""
-    from kinblend.evaluation.encoders import check_edits
-
-    if asked is None:
-        return {}
-    if asked:
-        return check_edits(engine, asked)
-    return check_edits(engine, {"age": 2.0}) if "age" in engine.editor().attributes() else {}
 
 
 def _encoder(word: str) -> tuple[str, dict[str, Any], str]:

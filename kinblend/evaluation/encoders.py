@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kinblend.types import Latent
 
 SIZE = 256  # side of the pictures that are compared, in pixels
+DEFAULT = {"age": 2.0}  # the edit
 JUDGES = 2  # identity networks that are asked by default
 SEEN, SECONDS = "face found", "seconds"
 Progress = Callable[[str], None]
@@ -177,13 +178,26 @@ def measure(
     return Outcome(candidate, values, pictures)
 
 
-def check_edits(engine: Engine, edits: Mapping[str, Any]) -> dict[str, float]:
-    """Edits as strengths. Raises `UsageError` for a target, which can't be undone, and as `validate_edits` does."""
-    found = validate_edits(engine.editor(), edits)
-    for attribute, strength in found.items():
-        if not isinstance(strength, float | int):
-            raise UsageError(f"{attribute}={edits[attribute]}: an edit that is undone is a strength, such as 2")
-    return {name: float(cast(float, strength)) for name, strength in found.items()}
+def edits_of(
+    candidates: Sequence[Candidate], asked: Mapping[str, Any] | None, *machine: Any
+) -> dict[str, dict[str, float]]:
+    """The edits of each backbone, by its name: attribute → strength, without those that its editor does not know.
+
+    asked: as `validate_edits` takes them; empty: age, where it is known; None: none. machine: as `Candidate.open`
+    takes it. Raises `UsageError` for a target, which can't be undone, and where no editor knows an attribute.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for backbone in dict.fromkeys(candidate.backbone for candidate in candidates):
+        editor = Engine(backbone, *machine).editor()
+        known = editor.attributes()
+        edits = validate_edits(editor, {name: edit for name, edit in (asked or DEFAULT).items() if name in known})
+        for name, strength in edits.items():
+            if not isinstance(strength, float | int):
+                raise UsageError(f"{name}={(asked or {})[name]}: an edit that is undone is a strength, such as 2")
+        found[backbone] = {} if asked is None else {name: float(cast(float, edit)) for name, edit in edits.items()}
+    if missing := set(asked or {}) - {name for edits in found.values() for name in edits}:
+        raise UsageError(f"no editor of these backbones can move {', '.join(map(repr, sorted(missing)))}")
+    return found
 
 
 def _encoded(engine: Engine, faces: Sequence[Image]) -> tuple[list[Latent], Tensor]:

@@ -180,6 +180,8 @@ def test_named_encoders_and_one_that_can_not_serve_the_pack(site: Site) -> None:
         (["people", "--edit", "age=1", "--no-edits"], 2, "leave one of them out"),
         (["people", "--backbone", "nothing"], 4, "there is no pack 'nothing'"),
         (["people", "--aligned", "--backbone", "morphable", "--edit", "age=8y"], 2, "is a strength"),
+        (["people", "--aligned", "--backbone", "morphable", "--edit", "ears=1"], 2, "can move 'ears'"),
+        (["people", "--aligned", "--backbone", "morphable", "--analyser", "nobody"], 2, "no analyser 'nobody'"),
         (["people", "--aligned", "--people", "1"], 2, "--people"),
         (["people/0.png", "--aligned"], 3, "at least 2"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from plugin_site import here
+from plugin_site import Site, here
 
 from kinblend.errors import PluginError
 from kinblend.face_checks import guard
@@ -179,6 +179,68 @@ def test_right_answers_pass() -> None:
     assert tuple(network(lambda pictures: pictures.mean((2, 3))).embed_faces(PICTURES).shape) == (2, 3)
     large = [Image.new("RGB", (128, 96))] * 2
     assert upscaler(large).upscale(PICTURES) is large
+
+
+STRANGERS = """
+import kinblend, torch
+from PIL import Image
+from kinblend.face_interfaces import Detection, FaceDetector, Upscaler
+
+class Small(Upscaler):
+    def upscale(self, images):
+        return [image.resize((4, 4)) for image in images]
+
+class Boxes(FaceDetector):
+    def detect(self, images):
+        return [[Detection((1, 2), 0.9, None)] for _ in images]
+
+class Nothing(kinblend.IdentityNetwork):
+    embedding_size, input_side = 3, 64
+    def embed_pictures(self, pictures):
+        return pictures.mean((2, 3)) / 0
+
+@kinblend.hookimpl
+def kinblend_register_upscalers(register):
+    register(kinblend.PluginSpec("small", "a test", "odd_plugin:Small"))
+
+@kinblend.hookimpl
+def kinblend_register_detectors(register):
+    register(kinblend.PluginSpec("boxes", "a test", "odd_plugin:Boxes"))
+
+@kinblend.hookimpl
+def kinblend_register_identity_networks(register):
+    register(kinblend.PluginSpec("nothing", "a test", "odd_plugin:Nothing"))
+"""
+USE = """
+from PIL import Image
+from kinblend.errors import PluginError
+from kinblend.faces import find_face
+from kinblend.faces.upscale import enlarge
+from kinblend.identity import face_cosines
+picture = Image.new("RGB", (64, 64), "teal")
+for use in (lambda: find_face(picture), lambda: enlarge([picture], "small"), lambda: face_cosines([picture])):
+    try:
+        use()
+    except PluginError as error:
+        print(error)
+"""
+
+
+def test_the_engine_names_a_strangers_plugin(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.add("odd", STRANGERS)
+    site.environ |= {"KINBLEND_DETECTOR": "boxes", "KINBLEND_IDENTITY_NETWORK": "nothing"}
+    lines = site.python(USE).stdout.splitlines()
+    assert [line.partition(" returned ")[0] for line in lines] == [
+        "detector 'boxes' of odd 1.0",
+        "upscaler 'small' of odd 1.0",
+        "identity-network 'nothing' of odd 1.0",
+    ]
+    assert "a box of shape [2]" in lines[0]
+    assert "RGB of 4×4 pixels for 64×64" in lines[1]
+    assert "NaN or infinity" in lines[2]
+    shown = site.kinblend("blenders", "show", "likeness").stdout
+    assert "faceplugin or nothing" in shown
 
 
 def test_the_option_of_a_strategy_lists_and_refuses_identity_networks(tmp_path: Path) -> None:

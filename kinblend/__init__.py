@@ -78,6 +78,7 @@ _PUBLIC_MODULES = (
     "interfaces",
     "inversion",
     "latents",
+    "layers",
     "package_data",
     "packs",
     "progress",

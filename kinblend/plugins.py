@@ -22,6 +22,7 @@ from kinblend.errors import (
     summarize,
     wrap_plugin_errors,
 )
+from kinblend.face_checks import guard
 from kinblend.face_interfaces import BASES, FaceComponent
 from kinblend.registry import KINDS, PluginSpec, Registry, contained
 from kinblend.settings import load_settings
@@ -198,6 +199,7 @@ def _make_component(kind: str, spec: PluginSpec) -> FaceComponent:
     if not isinstance(made, BASES[kind]):
         raise PluginError(f"{who} is a {type(made).__name__}, not a kinblend.{BASES[kind].__name__}")
     made.name, made.distribution = spec.name, distribution
+    guard(made)
     return made
 
 

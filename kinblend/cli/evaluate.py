@@ -9,6 +9,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.command import App
+from kinblend.cli.evaluate_encoders import encoders
 from kinblend.cli.families import Format, Source
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import parse_sets, parse_weights
@@ -18,12 +19,12 @@ from kinblend.cli.trio_files import load_encoded
 
 RATES = {"accuracy": "accuracy", "first": "child first", "tenth": "in the first ten"}
 
-app = App(cls=Evaluations, help="Measure backbones and blenders.", no_args_is_help=True)
+app = App(cls=Evaluations, help="Measure backbones, encoders, blenders and kinship.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Measure backbones and blenders."""
+    """Measure backbones, encoders and blenders."""
 
 
 @app.command("backbone")
@@ -52,6 +53,9 @@ def backbone(
 
     report = evaluate(engine, people, pairs, log, strategies=strategy or (), with_edits=edits)
     emit(report, as_json=as_json, rows=_rows(report), head=["figure", "value"])
+
+
+app.command("encoders")(encoders)
 
 
 @app.command("blender")

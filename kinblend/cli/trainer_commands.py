@@ -227,9 +227,15 @@ def _train_directions(spec: PluginSpec, options: dict[str, Any], out: Path | Non
     pack, file = str(choose_backbone(options.get("backbone"))), out or Path("directions.safetensors")
     check_file(file)
     _train(spec, options | {"backbone": pack}, file)
-    own = file.name in find_pack(pack, load_settings().packs, load_plugins().packs).files
-    instead = f", which has a {file.name}: these would take its place" if own else ""
-    log(f"put them into the pack with `kinblend models add {pack} {file}`{instead}")
+    editor = load_plugins()["editor"].default()
+    name = next(iter(editor.reads), file.name)
+    if "directions" in editor.options_model().model_fields:
+        log(f"try one with `--set editor.directions.NAME={file} --edit NAME=2`")
+    command = f"kinblend models add {pack} {file}" + (f" --as {name}" if name != file.name else "")
+    if name in find_pack(pack, load_settings().packs, load_plugins().packs).files:
+        log(f"pack '{pack}' has a {name} already; `{command}` would replace all of it")
+    else:
+        log(f"put them into the pack with `{command}`")
     emit_paths([file], as_json)
 
 

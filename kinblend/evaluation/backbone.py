@@ -17,7 +17,8 @@ from torch import Tensor
 
 from kinblend.errors import WeightsMissingError
 from kinblend.evaluation.face_dataset import couples
-from kinblend.evaluation.image_metrics import ms_ssim, psnr
+from kinblend.evaluation.image_metrics import inside_face, ms_ssim, psnr
+from kinblend.evaluation.retrieval import auc
 from kinblend.faces import faces_in
 from kinblend.identity import embed_faces
 from kinblend.imaging import to_batch
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from kinblend.interfaces import Blender, Editor
 
 SIZE = 256  # side of the pictures that are compared, in pixels
-# An ellipse inside the face of an FFHQ crop: centre and half axes, as shares of its side.
-FACE = (0.5, 0.6, 0.21, 0.27)
 SAME_PERSON, SIBLINGS = 0.6, 0.25
 EDITED = 50  # couples
 SAMPLES = 20_000  # of w, that say where codes of samples lie
@@ -112,7 +111,7 @@ def reconstruction(engine: Engine, people: People, latents: Sequence[Latent]) ->
     distances = torch.cdist(embed_faces(pictures), people.embeddings)
     own = distances.diagonal()
     ours, theirs = (to_batch(list(images), SIZE) / 2 + 0.5 for images in (pictures, people.faces))
-    where = _inside(SIZE).expand(len(ours), -1, -1, -1)
+    where = inside_face(SIZE).expand(len(ours), -1, -1, -1)
     return {
         "identity_distance_median": _rounded(own.median()),
         "same_person": _rounded((own <= SAME_PERSON).float().mean()),
@@ -161,7 +160,11 @@ def children(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], s
     rows = torch.arange(len(pairs))
     father, mother = (distances[rows, torch.tensor(side)] for side in zip(*pairs, strict=True))
     # The chance that a parent is nearer to the child than somebody else is.
-    beaten = [(distances > own[:, None]).float().sum(1) / (len(people.faces) - 1) for own in (father, mother)]
+    everyone = torch.arange(len(people.faces))
+    beaten = [
+        auc(-own, -distances, everyone != torch.tensor(side)[:, None])
+        for own, side in zip((father, mother), zip(*pairs, strict=True), strict=True)
+    ]
     return {
         "detection_rate": _share(len(faces_in(picture)) == 1 for picture in pictures),
         "auc": _rounded(torch.stack(beaten).mean()),
@@ -227,13 +230,6 @@ def speed(engine: Engine, people: People) -> dict[str, float]:
         report[f"one_{size}"] = _median_seconds(partial(children, 1, size), 7)
         report[f"each_of_32_{size}"] = _rounded(_median_seconds(partial(children, 32, size), 3) / 32)
     return report
-
-
-def _inside(size: int) -> Tensor:
-    across, down, wide, high = FACE
-    steps = (torch.arange(size) + 0.5) / size
-    y, x = torch.meshgrid(steps, steps, indexing="ij")
-    return ((((x - across) / wide).square() + ((y - down) / high).square()) <= 1).float()[None, None]
 
 
 def _median_seconds(work: Callable[[], object], times: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ ENDINGS = (".webp", ".png", ".jpg", ".jpeg")
 def read_faces(path: str | Path) -> list[Image]:
     """FFHQ-aligned pictures of different people, from a folder or a zip, by name. Raises `InputError`."""
     path = Path(path)
-    faces = list(_pictures(path))
+    faces = [picture for _, picture in _pictures(path)]
     if len(faces) < 3:
         raise InputError(f"{path} has {len(faces)} pictures ({', '.join(ENDINGS)}); at least 3 people are needed")
     return faces
@@ -33,11 +33,21 @@ def couples(people: int, count: int, seed: int = 0) -> list[tuple[int, int]]:
     return [(father, mother) for father, mother in found]
 
 
-def _pictures(path: Path) -> Iterator[Image]:
+def photographs(paths: Iterable[Path]) -> Iterator[tuple[str, Image]]:
+    """Pictures by name: files, and those in folders and zips, by name. Raises `InputError`."""
+    for path in paths:
+        if path.is_dir() or path.suffix.lower() == ".zip":
+            yield from _pictures(path)
+        else:
+            yield str(path), read_image(path)
+
+
+def _pictures(path: Path) -> Iterator[tuple[str, Image]]:
     if path.is_dir():
-        yield from (read_image(file) for file in sorted(path.rglob("*")) if file.suffix.lower() in ENDINGS)
+        files = (file for file in sorted(path.rglob("*")) if file.suffix.lower() in ENDINGS)
+        yield from ((str(file.relative_to(path)), read_image(file)) for file in files)
         return
     with open_archive(path) as archive:
         for name in sorted(archive.names()):
             if name.lower().endswith(ENDINGS):
-                yield archive.picture(name)
+                yield name, archive.picture(name)

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW, DEVIATION = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
+# An ellipse inside the face of an FFHQ crop: centre and half axes, as shares of its side.
+FACE = (0.5, 0.6, 0.21, 0.27)
 
 
 def psnr(one: Tensor, other: Tensor, where: Tensor | None = None) -> Tensor:
@@ -50,3 +52,11 @@ def _blurred(pictures: Tensor) -> Tensor:
     line = (-(at**2) / (2 * DEVIATION**2)).exp()
     line = (line / line.sum()).expand(3, 1, 1, -1)
     return F.conv2d(F.conv2d(pictures, line, groups=3), line.mT, groups=3)
+
+
+def inside_face(size: int) -> Tensor:
+    """Which pixels of a picture in FFHQ geometry lie inside the face: float32 [1, 1, size, size], 0 or 1."""
+    across, down, wide, high = FACE
+    steps = (torch.arange(size) + 0.5) / size
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    return ((((x - across) / wide).square() + ((y - down) / high).square()) <= 1).float()[None, None]

@@ -52,6 +52,16 @@ def mean_auc(trios: Trios, found: Tensor, truth: Tensor) -> float:
     return float((sums / count)[count > 0].mean())
 
 
+def auc(own: Tensor, others: Tensor, among: Tensor) -> Tensor:
+    """How often what belongs to a row is more like it than a candidate is, a tie counting half: float32 [n].
+
+    own: similarity to what belongs to it, [n]. others: to everybody, [n, m]. among: who is a candidate, bool [n, m].
+    NaN for a row without candidates.
+    """
+    less = (others < own[:, None]).float() + 0.5 * (others == own[:, None]).float()
+    return (less * among).sum(1) / among.sum(1)
+
+
 def scores(found: Tensor, truth: Tensor, others: Tensor) -> Scores:
     """found: predictions, NaN where there is none. truth: the children. others: what `candidates` gave."""
     cosines = found @ truth.T
@@ -61,7 +71,7 @@ def scores(found: Tensor, truth: Tensor, others: Tensor) -> Scores:
     count = among.sum(1)
     rank = torch.where(count > 0, 1 + count - (less * among).sum(1), torch.nan)  # none without anybody to compare
     return Scores(
-        _kept((less * among).sum(1) / count, own),
+        _kept(auc(own, cosines, others), own),
         _kept(rank, own),
         own,
         _kept((cosines.nan_to_num() * among).sum(1) / count, own),

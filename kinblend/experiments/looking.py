@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kinblend.cancellation import check_cancelled
-from kinblend.errors import PluginError, UsageError
-from kinblend.experiments.readings import Looks, Reading, read_guess
+from kinblend.errors import UsageError
+from kinblend.evaluation.readings import ask_analyser, usable_analysers
+from kinblend.experiments.readings import Looks, Reading
 from kinblend.families.prepare.cache import StageCache, StageResult
 from kinblend.plugins import load_plugins
 from kinblend.types import Latent
@@ -26,12 +28,6 @@ if TYPE_CHECKING:
 SIDE = 256  # px of what analysers get
 CHUNK = 4  # faces that are looked at together
 Progress = Callable[[int, int], None]
-
-
-def usable_analysers() -> list[str]:
-    """Those that plugins prefer, the most preferred first, but for those whose packages are missing."""
-    found = [spec for spec in load_plugins()["analyser"] if spec.preferred and all(spec.required_versions().values())]
-    return [spec.name for spec in sorted(found, key=lambda spec: -spec.preferred)]
 
 
 class Looker:
@@ -51,7 +47,7 @@ class Looker:
         if not self.names:
             raise UsageError("no analyser is installed; see `kinblend analysers list`")
         specs = [plugins["analyser"].get(name) for name in self.names]
-        self._ask = {spec.name: spec.function() for spec in specs}
+        self._ask = {spec.name: partial(ask_analyser, spec.name) for spec in specs}
         self._seen = {
             spec.name: StageCache.of(
                 cache, spec.name, SIDE, plugins.distribution_of(spec), sorted(spec.required_versions().items())
@@ -112,11 +108,8 @@ class Looker:
     def _ask_all(self, crops: Sequence[Image]) -> list[dict[str, Reading]]:
         answers: list[dict[str, Reading]] = [{} for _ in crops]
         for who, ask in self._ask.items():
-            guesses: Sequence[Any] = ask([crop.copy() for crop in crops])
-            if not isinstance(guesses, Sequence) or len(guesses) != len(crops):
-                raise PluginError(f"analyser '{who}' did not answer with a list of {len(crops)}, one for each face")
-            for answer, guess in zip(answers, guesses, strict=True):
-                answer[who] = read_guess(guess, who)
+            for answer, reading in zip(answers, ask(crops), strict=True):
+                answer[who] = reading
         return answers
 
 

@@ -7,17 +7,19 @@ share.
 
 from kinblend.identity.crops import SIDE, chips, cut
 from kinblend.identity.dlib_resnet import CHIP, DlibResNet, identity_network
-from kinblend.identity.registry import load_identity
+from kinblend.identity.registry import check_identity, identity_names, load_identity
 from kinblend.identity.similarity import embed_faces, face_cosines, similarity
 
 __all__ = [
     "CHIP",
     "SIDE",
     "DlibResNet",
+    "check_identity",
     "chips",
     "cut",
     "embed_faces",
     "face_cosines",
+    "identity_names",
     "identity_network",
     "load_identity",
     "similarity",

@@ -20,9 +20,28 @@ def load_identity(name: str | None = None) -> IdentityNetwork:
     from kinblend.plugins import load_component  # the network itself is used where pluggy is not installed
 
     if name is not None and SEPARATOR in name:
-        parts = name.split(SEPARATOR)
-        if len(set(parts)) < len(parts):
-            raise UsageError(f"{name!r} names an identity network twice")
-        return JointIdentity([load_identity(part) for part in parts])
+        return JointIdentity([load_identity(part) for part in check_identity(name).split(SEPARATOR)])
     found: IdentityNetwork = load_component("identity-network", name)
     return found
+
+
+def identity_names() -> list[str]:
+    """The names of the registered identity networks, the most preferred first."""
+    from kinblend.plugins import load_plugins
+
+    return [spec.name for spec in load_plugins()["identity-network"].by_preference()]
+
+
+def check_identity(name: str) -> str:
+    """The name itself, if it is one of `identity_names`, or several with a plus between them.
+
+    Raises `UnknownPluginError`, and `UsageError` for one given twice. Whether its weights are there is not asked.
+    """
+    from kinblend.plugins import load_plugins
+
+    parts = name.split(SEPARATOR)
+    for part in parts:
+        load_plugins()["identity-network"].get(part)
+    if len(set(parts)) < len(parts):
+        raise UsageError(f"{name!r} names an identity network twice")
+    return name

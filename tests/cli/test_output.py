@@ -95,6 +95,7 @@ WRITERS = {
     "analyze": ["analyze", "--trios", "no.safetensors"],
     "traverse": ["traverse", "1:2"],
     "evaluate blender": ["evaluate", "blender", "--trios", "no.safetensors"],
+    "evaluate encoders": ["evaluate", "encoders", "no.jpg"],
     "train blender": ["train", "blender", "learned", "--trios", "no.safetensors"],
 }
 

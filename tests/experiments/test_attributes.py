@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from kinblend import load_backbone
 from kinblend.datasets import Trios
 from kinblend.errors import InputError, UnsupportedError, UsageError
+from kinblend.evaluation.readings import usable_analysers
 from kinblend.experiments.fitting import choose_source, draw_codes
-from kinblend.experiments.looking import Looker, usable_analysers
+from kinblend.experiments.looking import Looker
 from kinblend.experiments.material import Material, from_codes, from_photographs
 from kinblend.families.trio_list import TrioFiles
 from kinblend.families.trios import save_trios

@@ -34,9 +34,10 @@ def test_every_published_format(shape: tuple, suffix: str, tmp_path: Path) -> No
     torch.testing.assert_close(moved, expected, atol=1e-6, rtol=0)
 
 
-def test_layers_outside_the_range_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layers", [(2, 4), "2-4"], ids=str)
+def test_layers_outside_the_range_stay(layers: object, tmp_path: Path) -> None:
     torch.save(torch.ones(512), tmp_path / "age.pt")
-    moved = editor(directions={"age": str(tmp_path / "age.pt")}, layers=(2, 4)).edit(CODES, {"age": 1.0})
+    moved = editor(directions={"age": str(tmp_path / "age.pt")}, layers=layers).edit(CODES, {"age": 1.0})
     changed = [layer for layer in range(10) if not torch.equal(moved[:, layer], CODES[:, layer])]
     assert changed == [2, 3, 4]
 

@@ -1,5 +1,6 @@
 """Directions without labels: planted axes are found, for made-up generators and for networks."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from kinblend.errors import UnsupportedError, UsageError
 from kinblend.interfaces import HasStyleWeights
 from kinblend.pack_import import import_pack
 from kinblend.plugins import load_plugins
+from kinblend_plugins.interfacegan.layer_option import layer_slice
 from kinblend_plugins.interfacegan.training.unsupervised import (
     closed_form_factors,
-    layer_range,
     principal_components,
     write_found,
 )
@@ -62,7 +63,7 @@ def test_ganspace_finds_the_axes_that_codes_spread_along() -> None:
 
 @pytest.mark.parametrize(("layers", "loudest"), [((0, 1), 6), ((2, 4), 2)])
 def test_sefa_finds_what_the_layers_hear_most(layers: tuple[int, int], loudest: int) -> None:
-    found = closed_form_factors(Styled(), 2, layer_range(SPACE, layers))
+    found = closed_form_factors(Styled(), 2, layer_slice(layers, SPACE, dict))
     assert int(found.steps[0].abs().argmax()) == loudest
     assert float(found.steps[0].norm()) == pytest.approx(1)
     assert float(found.shares[0]) > float(found.shares[1])
@@ -74,7 +75,7 @@ def test_what_a_generator_lacks_is_said() -> None:
     with pytest.raises(UnsupportedError, match="no style weights"):
         closed_form_factors(Drawing(), 1, slice(0, 1))
     with pytest.raises(UsageError, match="layers 0 to 4"):
-        layer_range(SPACE, (3, 5))
+        layer_slice((3, 5), SPACE, dict)
 
 
 def test_the_file_is_read_by_the_editor_and_moves_only_its_layers(tmp_path: Path) -> None:
@@ -133,15 +134,34 @@ def test_the_trainers_write_directions_of_a_backbone(name: str, stylegan2: Path,
         names = sorted(file.keys())
         steps = torch.stack([file.get_tensor(name) for name in names])
     assert names == ["component-1", "component-2", "component-3"]
-    assert len(said) == 3
+    assert len(said) == 4
+    assert sorted(path.stem for path in (tmp_path / "d").glob("*.png")) == names
     assert steps[:, 4:].abs().max() == 0
     assert bool((steps[:, 0].norm(dim=1) > 0.01).all())
 
 
 def test_whoever_would_lose_a_file_of_the_pack_is_told(stylegan2: Path, tmp_path: Path) -> None:
-    words = ["train", "directions", "sefa", "--backbone", stylegan2, "--count", 2]
-    for name, loses in (("generator.safetensors", True), ("other.safetensors", False)):
-        code, _, error = here(*words, "--out", tmp_path / name)
-        assert code == 0, error
-        assert "kinblend models add" in error
-        assert (f"which has a {name}: these would take its place" in error) is loses
+    pack, out = tmp_path / "pack", tmp_path / "factors.safetensors"
+    shutil.copytree(stylegan2, pack)
+    words = ["train", "directions", "sefa", "--backbone", pack, "--count", 1, "--layers", "coarse", "--no-strips"]
+    added = f"`kinblend models add {pack} {out} --as directions.safetensors`"
+    for said in (
+        f"put them into the pack with {added}",
+        f"has a directions.safetensors already; {added} would replace",
+    ):
+        code, _, error = here(*words, "--out", out)
+        assert (code, said in error) == (0, True), error
+        assert f"--set editor.directions.NAME={out} --edit NAME=2" in error
+        assert here("models", "add", pack, out, "--as", "directions.safetensors")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("layers", "found"),
+    [("0-2", (0, 3)), ("4", (4, 5)), ("shape", (0, 2)), ("Fine-Details", (2, 5)), ("middle", (2, 5))],
+)
+def test_layers_by_range_number_and_group(layers: str, found: tuple[int, int]) -> None:
+    groups = {"shape": (0, 1), "fine details": (2, 4)}
+    assert layer_slice(layers, SPACE, lambda: groups) == slice(*found)
+    for wrong in ("3-9", "hair"):
+        with pytest.raises(UsageError, match="or shape, fine details"):
+            layer_slice(wrong, SPACE, lambda: groups)

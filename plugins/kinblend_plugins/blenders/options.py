@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from kinblend.errors import UsageError
 
 # Shares of a backbone's groups of layers, in turn, where `layer` is told nothing.
 GROUP_SHARES = (0.75, 0.25)
@@ -34,6 +36,23 @@ def _named(value: Any) -> Any:
 def _as_lists(value: Any) -> Any:
     """A tensor or array as nested lists; anything else as it is."""
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _registered(name: str) -> str:
+    """The name of an identity network, if there is one."""
+    from kinblend.identity import check_identity  # which brings PyTorch
+
+    try:
+        return check_identity(name)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _with_identities(schema: dict[str, Any]) -> None:
+    """What forms and lists are told of such an option: the choices there are."""
+    from kinblend.identity import identity_names
+
+    schema |= {"enum": identity_names(), "help": "The network that says who looks like whom."}
 
 
 class _Options(BaseModel):
@@ -69,11 +88,11 @@ class LikenessOptions(AverageOptions):
         description="0: like both parents; 1: like the child that families let one expect of them",
         json_schema_extra={"ends": ["both parents", "children of such parents"]} | NO_HELP,
     )
-    identity: Literal["dlib", "facenet", "mobilefacenet", "faceplugin"] = Field(
+    identity: Annotated[str, AfterValidator(_registered)] = Field(
         "dlib",
         title="Judge of likeness",
-        description="the network that tells whom it is like",
-        json_schema_extra={"help": "The network that says who looks like whom."},
+        description="the network that tells whom it is like, or several with a plus between them",
+        json_schema_extra=_with_identities,
     )
     weights: Path | None = Field(None, description="what families taught, .safetensors; default: the pack's own")
 

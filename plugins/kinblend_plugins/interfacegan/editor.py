@@ -13,6 +13,7 @@ from kinblend.errors import UnsupportedError, UsageError
 from kinblend_plugins.interfacegan.direction_file import Direction, Packed, read_packed
 from kinblend_plugins.interfacegan.directions import read_direction
 from kinblend_plugins.interfacegan.labels import LABELS
+from kinblend_plugins.interfacegan.layer_option import layer_slice
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -40,10 +41,7 @@ class DirectionEditor(Editor):
         self._directions = {**self._packed.directions, **self._given}
         for name in self.options.keep:
             self._known(name)
-        first, last = self.options.layers or (0, self.space.layers - 1)
-        if not 0 <= first <= last < self.space.layers:
-            raise UsageError(f"layers {first}-{last}: use 0 to {self.space.layers - 1}")
-        self._layers = slice(first, last + 1)
+        self._layers = layer_slice(self.options.layers, self.space, context.layer_groups)
 
     def attributes(self) -> dict[str, str]:
         return {name: d.note for name, d in self._directions.items() if not d.facts.get("pose")}

@@ -8,7 +8,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 def _several(value: Any) -> Any:
     """Names with a comma between them, as a list."""
-    return [name for name in value.split(",") if name] if isinstance(value, str) else value
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _as_text(value: Any) -> Any:
+    """A layer that was given as a number, as a text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Layers = Annotated[tuple[int, int] | str | None, BeforeValidator(_as_text)]  # as `layer_option.layer_slice` takes it
 
 
 class DirectionOptions(BaseModel):
@@ -17,8 +26,12 @@ class DirectionOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     directions: dict[str, Path] = Field({}, description="attribute → .pt, .npy or .safetensors file")
-    layers: tuple[int, int] | None = Field(None, description="first and last layer the edit touches")
-    keep: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+    layers: Layers = Field(
+        None,
+        description="first and last layer the edit touches, as [0, 7]; or a range, 0-7, a layer, a group of the "
+        "backbone's, or coarse, middle, fine",
+    )
+    keep: Names = Field(
         (),
         description="attributes that stay as they are read, or, unread, orthogonal to the edit",
     )

@@ -15,6 +15,7 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "photograph → W+, near W; refined by optimisation where wanted",
             f"{__name__}.encoder:WPlusEncoder",
             f"{__name__}.options:EncoderOptions",
+            variants={"wplus, not refined": {"refine": 0}},
         )
     )
 

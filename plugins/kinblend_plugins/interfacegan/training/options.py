@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kinblend_plugins.interfacegan.options import Layers, Names
 from kinblend_plugins.interfacegan.training.rated_directions import Method
 
 
@@ -24,9 +25,10 @@ class FoundOptions(DeviceOptions):
     """What the trainers without labels have in common."""
 
     count: int = Field(10, ge=1, le=512, description="directions, the strongest first")
-    layers: tuple[int, int] | None = Field(
-        None, description="first and last layer that they move, as [0, 7]; default: all"
+    layers: Layers = Field(
+        None, description="layers that they move, as [0, 7], 0-7, a group of the backbone's, or coarse; default: all"
     )
+    strips: bool = Field(True, description="write pictures of what each direction does")
 
 
 class GanspaceOptions(FoundOptions):
@@ -43,9 +45,14 @@ class SefaOptions(FoundOptions):
 class RatedOptions(DeviceOptions):
     """Options of the trainer `rated`."""
 
-    faces: Path = Field(description="zip of aligned faces with an index.csv (file, omi_stimulus)")
-    ratings: Path = Field(description="CSV of ratings (stimulus, age, gender, happy …)")
+    faces: Path = Field(description="aligned faces, a folder or a zip")
+    ratings: Path = Field(description="table of ratings and labels, with a column of the faces' file names")
+    columns: Names = Field(
+        (), description="columns that are used, a comma between them; default: all of numbers or of two values"
+    )
+    file_column: str | None = Field(None, description="column of file names; default: the one that names most faces")
     method: Method = Field("mean", description="how directions are fitted; svm needs scikit-learn")
+    strips: bool = Field(True, description="write pictures of what each direction does")
 
 
 class GeneratedOptions(DeviceOptions):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -35,6 +35,7 @@ class AttributeSpec:
     none: float | None = None
     unless: Mapping[str, float] = field(default_factory=dict)
     of_skin: bool = False
+    words: tuple[str, str] | None = None  # a label's two values, 0 and 1
 
 
 NO_BEARD = 0.0  # women's median
@@ -61,22 +62,52 @@ class Attribute:
     values: Sequence[float]
     meaning: AttributeSpec
 
+    @property
+    def is_label(self) -> bool:
+        """Whether it has two values alone."""
+        return self.meaning.words is not None
+
 
 @dataclass(frozen=True)
 class RatedFaces:
-    """Faces that have ratings. archive: a zip. files: names in it. ratings: attribute → a value for each file."""
+    """Faces that have ratings. archive: a zip or folder. files: names in it. ratings: attribute → a value for each.
+
+    meanings: of attributes of a table of one's own; what is measured in pictures as well is then only what a
+    photograph's moment is about. None: they are those of `ATTRIBUTE_SPECS`.
+    """
 
     archive: Path
     files: Sequence[str]
     ratings: Mapping[str, Sequence[float]]
+    meanings: Mapping[str, AttributeSpec] | None = None
+
+    def attributes(self, measured: Mapping[str, Sequence[float]]) -> list[Attribute]:
+        """All attributes, those that were measured in the pictures included."""
+        values = {**measured, **self.ratings}
+        if self.meanings is None:
+            known: Mapping[str, AttributeSpec] = ATTRIBUTE_SPECS
+        else:
+            of_moment = {name: spec for name, spec in ATTRIBUTE_SPECS.items() if spec.pose}
+            known = {**of_moment, **self.meanings}
+        return [Attribute(name, values[name], meaning) for name, meaning in known.items() if name in values]
 
 
-def read_rated(archive: str | Path, ratings: str | Path) -> RatedFaces:
+def is_of_impressions(archive: Path, ratings: str | Path) -> bool:
+    """Whether these are faces and ratings as One Million Impressions has them: an index with `omi_stimulus`, and a
+    table with `stimulus`."""
+    if archive.is_dir() or "stimulus" not in read_table(ratings).columns:
+        return False
+    with open_archive(archive) as file:
+        return "index.csv" in file.names() and any(ID in row for row in file.rows()[:1])
+
+
+def read_rated(archive: str | Path, ratings: str | Path, tell: Callable[[str], None] = lambda _: None) -> RatedFaces:
     """The faces of a zip with an `index.csv` (file, omi_stimulus) that a CSV of ratings (stimulus, …) names.
 
-    Raises `InputError`.
+    tell: told which columns are left out. Raises `InputError`.
     """
-    rated = {row["stimulus"]: row for _, row in read_table(ratings).rows if row.get("stimulus")}
+    table = read_table(ratings)
+    rated = {row["stimulus"]: row for _, row in table.rows if row.get("stimulus")}
     with open_archive(archive) as file:
         index = file.rows()
     found = [(row["file"], rated[row[ID]]) for row in index if row.get(ID) in rated and row.get("file")]
@@ -90,4 +121,7 @@ def read_rated(archive: str | Path, ratings: str | Path) -> RatedFaces:
     if not values:
         known = ", ".join(meaning.column for meaning in ATTRIBUTE_SPECS.values() if meaning.column)
         raise InputError(f"{ratings} has none of the columns {known}")
+    used = {"stimulus", *columns.values()}
+    if others := [column for column in table.columns if column not in used]:
+        tell(f"left out: {', '.join(others)}; give the columns that are wanted by name")
     return RatedFaces(Path(archive), [file for file, _ in found], values)

@@ -18,7 +18,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from kinblend.errors import ModelError
 from kinblend_plugins.interfacegan.training.rated_attributes import Attribute
 from kinblend_plugins.interfacegan.training.regression import (
     choose_ridge,
@@ -27,6 +26,7 @@ from kinblend_plugins.interfacegan.training.regression import (
     r_squared,
     ridge,
 )
+from kinblend_plugins.interfacegan.training.support_vectors import boundary, cross_validated
 
 Method = Literal["mean", "ridge", "svm"]
 KNOTS = (2.0, 5.0, 9.0, 14.0, 20.0, 30.0, 40.0, 50.0, 60.0, 68.0)  # years
@@ -44,7 +44,9 @@ class Directions:
     tensors: `NAME` float32 [L, D], the change by one standard deviation of the attribute. `NAME.reader` [L, D]: its
         product with a code, plus `bias`, is the attribute in standard deviations from the mean. `NAME.path` [K, L, D]
         for age: the change at each of `knots` years. `NAME.up` [L, D]: the change where it is for more, if another.
-    about: NAME → plus, unit, mean, sd, bias, r2 (on faces held out), accuracy, method, knots; holds: attributes that
+    about: NAME → plus, unit, mean, sd, bias, r2 (on faces held out), accuracy, method, knots; of svm r2, accuracy and
+        chance are the boundary's own, cross-validated, and reader_r2 is the reader's; words: a label's two values in
+        standard deviations from the mean; holds: attributes that
         this one takes along, and whether they are to stay as they were ("both") or to grow no further ("more").
     """
 
@@ -78,19 +80,30 @@ def fit_directions(
         facts["bias"] = -float(centre @ reader)
         tensors[f"{attribute.name}.reader"] = reader
         about[attribute.name] = facts
-        log(f"{attribute.name}: R² {facts['r2']:.2f}, accuracy {facts['accuracy']:.2f} on faces held out")
+        if method == "svm":
+            facts |= {"reader_r2": facts["r2"]} | cross_validated(x - centre, attribute)
+        log(f"{attribute.name}: {_figures(facts)}")
     if method == "mean":
         changes = _mean_changes(x - centre, attributes, about, complexions)
         tensors |= _strengthened(changes, tensors)
     else:
         for attribute in attributes:
-            normal = tensors[f"{attribute.name}.reader"] if method == "ridge" else _svm(x - centre, attribute)
+            normal = tensors[f"{attribute.name}.reader"] if method == "ridge" else boundary(x - centre, attribute)
             reading = tensors[f"{attribute.name}.reader"]
             tensors[attribute.name] = normal / (normal @ reading)
     for facts in about.values():
         facts["method"] = method
     shaped = {name: value.float().reshape(-1, *codes.shape[1:]).contiguous() for name, value in tensors.items()}
     return Directions({name: v if name.endswith(".path") else v[0] for name, v in shaped.items()}, about)
+
+
+def _figures(facts: dict[str, Any]) -> str:
+    """How good a direction is, for people."""
+    figures = f"R² {facts['r2']:.2f}, accuracy {facts['accuracy']:.2f}"
+    if "chance" not in facts:
+        return f"{figures} on faces held out"
+    chance, reader = f"chance {facts['chance']:.2f}", f"R² {facts['reader_r2']:.2f} of its reader"
+    return f"{figures} ({chance}) of the boundary, cross-validated; {reader}"
 
 
 def _read(x: Tensor, attribute: Attribute) -> tuple[Tensor, dict[str, Any]]:
@@ -102,7 +115,7 @@ def _read(x: Tensor, attribute: Attribute) -> tuple[Tensor, dict[str, Any]]:
     strength = choose_ridge(x[~held], y[~held])
     low, level = x[~held].mean(0), y[~held].mean()
     found = (x[held] - low) @ ridge(x[~held] - low, y[~held] - level, strength) + level
-    middle = y[~held].median()
+    middle = (y.min() + y.max()) / 2 if attribute.is_label else y[~held].median()
     right = ((found > middle) == (y[held] > middle)).double().mean()
     meaning = attribute.meaning
     facts: dict[str, Any] = {"plus": meaning.plus, "unit": meaning.unit, "mean": mean, "sd": sd}
@@ -110,6 +123,8 @@ def _read(x: Tensor, attribute: Attribute) -> tuple[Tensor, dict[str, Any]]:
         facts |= {"neutral": meaning.neutral, "neutral_from": meaning.neutral_from}
     if meaning.pose:
         facts["pose"] = True
+    if meaning.words is not None:
+        facts["words"] = {word: (value - mean) / sd for value, word in enumerate(meaning.words)}
     if meaning.none is not None:
         facts |= {"none": meaning.none, "unless": dict(meaning.unless)}
     facts |= {"r2": round(r_squared(y[held], found), 4), "accuracy": round(float(right), 4)}
@@ -184,17 +199,3 @@ def _strengthened(changes: dict[str, Tensor], readers: dict[str, Tensor]) -> dic
         seen = float(changes[whose] @ readers[f"{whose}.reader"])
         strong[name] = change * min(MAX_STRENGTHENED, max(seen, 1e-6) ** -0.5)
     return strong
-
-
-def _svm(x: Tensor, attribute: Attribute) -> Tensor:
-    """The normal of the plane between the upper and the lower third of the values."""
-    try:
-        from sklearn.svm import LinearSVC
-    except ImportError as error:
-        raise ModelError("the method svm needs scikit-learn; install it as `pip install kinblend[train]`") from error
-    values = torch.tensor(attribute.values, dtype=torch.float64)
-    low, high = values.quantile(1 / 3), values.quantile(2 / 3)
-    used = (values <= low) | (values >= high)
-    machine = LinearSVC(C=1e-4, dual=True, random_state=0, max_iter=20000)
-    machine.fit(x[used].numpy(), (values[used] >= high).numpy())
-    return torch.from_numpy(machine.coef_[0])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from kinblend import Backbone, Engine
 from kinblend.datasets import load_analyser
+from kinblend.tensor_files import load_file
+from kinblend_plugins.interfacegan.layer_option import layer_slice
 from kinblend_plugins.interfacegan.training.generated_faces import Plan, open_sampler, train_generated
 from kinblend_plugins.interfacegan.training.options import (
     DeviceOptions,
@@ -16,13 +18,15 @@ from kinblend_plugins.interfacegan.training.options import (
     RatedOptions,
     SefaOptions,
 )
+from kinblend_plugins.interfacegan.training.own_ratings import read_own
 from kinblend_plugins.interfacegan.training.picture_measurements import read_parser
-from kinblend_plugins.interfacegan.training.rated_attributes import read_rated
+from kinblend_plugins.interfacegan.training.rated_attributes import RatedFaces, is_of_impressions, read_rated
 from kinblend_plugins.interfacegan.training.rated_faces import train_directions
+from kinblend_plugins.interfacegan.training.strips import folder_of, straight, write_strips
 from kinblend_plugins.interfacegan.training.unsupervised import (
     Found,
     closed_form_factors,
-    layer_range,
+    codes_to_show,
     principal_components,
     write_found,
 )
@@ -38,9 +42,20 @@ def train_rated(options: RatedOptions, out: Path, progress: Callable[[str], None
     `UnsupportedError`.
     """
     tell = progress or (lambda _: None)
-    rated = read_rated(options.faces, options.ratings)
-    train_directions(_backbone(options), rated, out, options.method, _counting("encoded", tell), tell)
+    rated = _rated(options, tell)
+    count = _counting("encoded", tell)
+    train_directions(_backbone(options), rated, out, options.method, count, tell, strips=options.strips)
+    if options.strips:
+        tell(f"pictures of each are in {folder_of(out)}")
     return out
+
+
+def _rated(options: RatedOptions, tell: Callable[[str], None]) -> RatedFaces:
+    """The faces and their ratings. Those of One Million Impressions are known by their columns, where none is asked
+    for."""
+    if not options.columns and not options.file_column and is_of_impressions(options.faces, options.ratings):
+        return read_rated(options.faces, options.ratings, tell)
+    return read_own(options.faces, options.ratings, options.columns, options.file_column, tell)
 
 
 def train_generated_directions(
@@ -79,7 +94,7 @@ def train_sefa(options: SefaOptions, out: Path, progress: Callable[[str], None] 
     styles.
     """
     backbone = _backbone(options)
-    layers = layer_range(backbone.space, options.layers)
+    layers = layer_slice(options.layers, backbone.space, backbone.projector.layer_groups)
     return _write(
         options, backbone, closed_form_factors(backbone.projector, options.count, layers), "SeFa", out, progress
     )
@@ -93,7 +108,13 @@ def _write(
     out: Path,
     progress: Callable[[str], None] | None,
 ) -> Path:
-    lines = write_found(out, found, backbone.space, layer_range(backbone.space, options.layers), source)
+    layers = layer_slice(options.layers, backbone.space, backbone.projector.layer_groups)
+    lines = write_found(out, found, backbone.space, layers, source)
+    if options.strips:
+        steps = load_file(out)
+        drawn = codes_to_show(backbone.projector)
+        write_strips(backbone, list(steps), straight(steps), drawn, folder_of(out))
+        lines.append(f"pictures of each are in {folder_of(out)}")
     if progress is not None:
         for line in lines:
             progress(line)

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from kinblend import LatentSpace, Projector
-from kinblend.errors import UnsupportedError, UsageError
+from kinblend.errors import UnsupportedError
 from kinblend.files import replacing
 from kinblend.interfaces import HasStyleWeights, SamplesLatents
 
@@ -59,14 +59,6 @@ def closed_form_factors(projector: Projector, count: int, layers: slice) -> Foun
     return Found(steps.float(), (strengths[:count] / strengths.sum()).float(), "the change of styles")
 
 
-def layer_range(space: LatentSpace, layers: tuple[int, int] | None) -> slice:
-    """The layers that are moved. Raises `UsageError`."""
-    first, last = layers or (0, space.layers - 1)
-    if not 0 <= first <= last < space.layers:
-        raise UsageError(f"layers {first} to {last}: {space.backbone} has layers 0 to {space.layers - 1}")
-    return slice(first, last + 1)
-
-
 def write_found(out: Path, found: Found, space: LatentSpace, layers: slice, source: str) -> list[str]:
     """Write directions `component-1` … as a pack's file of directions. Returns a line about each."""
     names = [f"component-{number}" for number in range(1, len(found.steps) + 1)]
@@ -77,6 +69,15 @@ def write_found(out: Path, found: Found, space: LatentSpace, layers: slice, sour
     with replacing(out) as part:
         save_file(tensors, part, {name: f"{source}, {note}" for name, note in zip(names, notes, strict=True)})
     return [f"{name}: {note}" for name, note in zip(names, notes, strict=True)]
+
+
+def codes_to_show(projector: Projector) -> Tensor:
+    """Codes that pictures of directions begin with, [3, L, D]: the latent average and two that are drawn; only the
+    zero where the generator draws none."""
+    if not isinstance(projector, SamplesLatents):
+        return torch.zeros(1, projector.space.layers, projector.space.dim)
+    drawn = projector.map(torch.randn(2, projector.space.dim, generator=torch.Generator().manual_seed(0)), psi=0.7)
+    return torch.cat([projector.average()[None], drawn])
 
 
 def _main_axes(matrix: Tensor) -> tuple[Tensor, Tensor]:

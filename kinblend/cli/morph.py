@@ -14,12 +14,12 @@ from kinblend.cli.parents import backbone_of, person
 from kinblend.cli.parsing import parse_sets
 from kinblend.cli.progress import bar, followed
 
-Person = Annotated[Path, typer.Argument(help="A photograph, a latent, or the child.json of an earlier run.")]
+WHO = "A photograph, a latent, or the child.json of an earlier run."
 
 
 def morph(
-    first: Person,
-    second: Person,
+    first: Annotated[Path, typer.Argument(help=WHO)],
+    second: Annotated[Path, typer.Argument(help=WHO)],
     through: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Somebody between the two, such as their child.json.")
     ] = None,

@@ -172,7 +172,10 @@ def _couple(number: int, row: Mapping[str, Any] | None, base: Path, defaults: Ma
 def _person(path: Path) -> Path:
     """A photograph, a latent, or that of an earlier child by its manifest. One that is gone stays what it is: it may
     have been used already."""
-    return person_file(path) if path.is_file() else path
+    try:
+        return person_file(path) if path.is_file() else path
+    except OSError:  # a name too long to be one, for example: whoever opens it says so
+        return path
 
 
 def _refused(couple: Couple, problem: str) -> Couple:

@@ -33,8 +33,8 @@ def engine() -> Engine:
 
 
 def run(out: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "kinblend.cli", "run", "--father", str(example(FATHER))]
-    command += ["--mother", str(example(MOTHER)), "--out", str(out), *words]
+    command = [sys.executable, "-m", "kinblend.cli", "run", "--mother", str(example(MOTHER)), "--out", str(out)]
+    command += words if "--father" in words else ["--father", str(example(FATHER)), *words]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

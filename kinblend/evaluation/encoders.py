@@ -68,10 +68,7 @@ class Candidate:
 
         Raises `KinblendError` where the encoder can't serve the pack.
         """
-        engine = Engine(self.backbone, *machine)
-        pack = engine.backbone.pack
-        pack = replace(pack, description={**pack.description, "encoder": self.encoder})
-        engine.backbone = replace(engine.backbone, pack=pack, encoder_options=dict(self.options))
+        engine = Engine(self.backbone, *machine, encoder=self.encoder, encoder_options=dict(self.options))
         _ = engine.backbone.encoder
         return engine
 

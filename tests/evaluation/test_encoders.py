@@ -161,7 +161,8 @@ def test_named_encoders_and_one_that_can_not_serve_the_pack(site: Site) -> None:
     named = ("--encoder", "toy-broken", "--encoder", "toy:scale=0.25")
     done = site.kinblend("evaluate", "encoders", *words, *named)
     assert done.returncode == 0, done.stderr
-    assert "left out toy: toy-broken: this pack is not for it" in done.stderr
+    assert "left out toy: toy-broken: encoder 'toy-broken' can't be used with pack 'toy'" in done.stderr
+    assert "this pack is not for it" in done.stderr
     assert "toy: toy:scale=0.25" in done.stderr
     assert "PSNR\t" in done.stdout
     assert "LEC" not in done.stdout

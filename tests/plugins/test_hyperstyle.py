@@ -2,7 +2,8 @@
 
 ResNet-34 is torchvision's, the body of the W encoder that of encoder4editing, which has recorded outputs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,8 @@ BLOCKS = {
 }
 
 
-def made_up() -> dict[str, Tensor]:
+@cache
+def weights() -> dict[str, Tensor]:
     """Weights under which changes stay small and depend on everything; normalisations that have seen something."""
     source = torch.Generator().manual_seed(4)
     with torch.device("meta"):
@@ -54,11 +56,15 @@ def made_up() -> dict[str, Tensor]:
     return found
 
 
-WEIGHTS = made_up()
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    yield
+    weights.cache_clear()
 
 
-def write(path: Path, tensors: Mapping[str, Tensor] = WEIGHTS, apart: bool = True, **opts: object) -> Path:
+def write(path: Path, tensors: Mapping[str, Tensor] | None = None, apart: bool = True, **opts: object) -> Path:
     """A checkpoint as published: each shared block lists the shared network again; the W encoder in its own file."""
+    tensors = weights() if tensors is None else tensors
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith("w_encoder.")}
     shared = [name for name in own if "shared_weight_hypernet" in name]
     for block in ("hypernet.refinement_blocks.0.hypernet", "hypernet.refinement_blocks.2.hypernet"):
@@ -87,7 +93,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
 @torch.no_grad()
 def plain_w(faces: Tensor) -> Tensor:
     body = Encoder4Editing(LAYERS, False).eval()
-    known = {name.removeprefix("w_encoder."): tensor for name, tensor in WEIGHTS.items() if "w_encoder." in name}
+    known = {name.removeprefix("w_encoder."): tensor for name, tensor in weights().items() if "w_encoder." in name}
     body.load_state_dict({name: tensor for name, tensor in known.items() if "linear" not in name}, strict=False)
     pooled = body.features(faces)[0].mean((2, 3))
     return pooled @ (known["linear.weight"] / 512**0.5).T + known["linear.bias"] + 0.1
@@ -96,7 +102,7 @@ def plain_w(faces: Tensor) -> Tensor:
 @torch.no_grad()
 def plain_changes(images: Tensor) -> list[Tensor]:
     """Of the first four weights, [O, I, k, k], for one face beside its reconstruction."""
-    tensors = {name.removeprefix("hypernet."): tensor for name, tensor in WEIGHTS.items() if "hypernet." in name}
+    tensors = {name.removeprefix("hypernet."): tensor for name, tensor in weights().items() if "hypernet." in name}
     theirs = import_torchvision().models.resnet34()
     body = torch.nn.Sequential(*theirs.layer1, *theirs.layer2, *theirs.layer3, *theirs.layer4)
     body.load_state_dict({n.removeprefix("body."): t for n, t in tensors.items() if n.startswith("body.")})
@@ -199,13 +205,13 @@ def test_what_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="Separable"):
         import_pack(other, tmp_path / "packs", "separable")
     for name in ("hypernet.refinement_blocks.0.convs.2.bias", "hypernet.shared_weight_hypernet.b1"):
-        tensors = {key: tensor for key, tensor in WEIGHTS.items() if key != name}
+        tensors = {key: tensor for key, tensor in weights().items() if key != name}
         with pytest.raises(CheckpointError, match=name.rpartition("hypernet.")[2].replace(".", r"\.")):
             import_pack(write(tmp_path / "cut.pt", tensors), tmp_path / "packs", f"cut-{len(name)}")
 
 
 def test_a_generator_of_other_widths_is_refused(tmp_path: Path) -> None:
-    tensors = dict(WEIGHTS)
+    tensors = dict(weights())
     name = "hypernet.refinement_blocks.3.output.1"
     tensors |= {f"{name}.weight": torch.ones(9, 16, 1, 1), f"{name}.bias": torch.ones(9)}
     pack = import_pack(write(tmp_path / "wide.pt", tensors), tmp_path / "packs", "wide")

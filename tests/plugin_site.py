@@ -90,3 +90,14 @@ def read_apart(imports: str, readers: Sequence[str], paths: Sequence[Path]) -> l
     done = fork_server.run_code(code, words, os.environ | {"PYTHONPATH": here}, Path.cwd())
     assert done.returncode == 0, done.stderr
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def with_flags(words: Sequence[object], more: Sequence[object]) -> list[object]:
+    """A command's words with other flags: those that it has already take the new values, in their old ones' place."""
+    names = [word for word in more if str(word).startswith("--")]
+    kept = list(words)
+    for name in names:
+        if name in kept:
+            place = kept.index(name)
+            del kept[place : place + 2]
+    return [*kept, *more]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from plugin_site import here
+from plugin_site import here, with_flags
 from portraits import portrait
 from safetensors.torch import load_file
 
@@ -147,8 +147,8 @@ def test_a_second_call_looks_at_nothing_again_and_says_the_same(
 )
 def test_what_cannot_be_is_said_in_one_line(words: list, code: int, said: str, home: Path, report: dict) -> None:
     found, out, told = here(
-        "experiment", "attributes", home / "trios.safetensors", *WORDS, *QUICK, *words, "--out", home / "no",
-        KINBLEND_HOME=home / "home",
+        "experiment", "attributes", home / "trios.safetensors", *with_flags((*WORDS, *QUICK), words),
+        "--out", home / "no", KINBLEND_HOME=home / "home",
     )  # fmt: skip
     assert (found, out, told.count("\n")) == (code, "", 1), told
     assert said in told and not (home / "no").exists()

@@ -106,7 +106,7 @@ def test_the_own_encoders_files_are_no_other_encoders(bare: Path, tmp_path: Path
 def test_options_are_those_of_the_encoder_that_is_chosen(bare: Path) -> None:
     with pytest.raises(UnknownPluginError, match="there is no encoder 'nobody'"):
         Engine(bare, encoder="nobody")
-    with pytest.raises(OptionError, match="'optimize' has no option 'passes'; it has: identity, prior, steps"):
+    with pytest.raises(OptionError, match="'optimize' has no option 'passes'; it has: tune, identity, prior, steps"):
         Engine(bare, encoder="optimize", encoder_options={"passes": 2})
     with pytest.raises(OptionError, match="steps"):
         Engine(bare, encoder="optimize", encoder_options={"steps": -1})

@@ -170,7 +170,7 @@ def test_malformed_records(meta: object, tmp_path: Path) -> None:
 
 def test_a_file_nobody_knows_leaves_nothing_behind(tmp_path: Path) -> None:
     torch.save({"something": 1}, tmp_path / "x.pt")
-    known = "e4e, resnet, rosinality, nvidia, random-face, stylegan1, stylegan3"
+    known = "e4e, hyperstyle, resnet, rosinality, nvidia, random-face, stylegan1, stylegan3"
     with pytest.raises(CheckpointError, match=f"no importer knows .*; there are: {known}"):
         imported(tmp_path / "x.pt")
     assert list((tmp_path / "packs").iterdir()) == []
@@ -212,7 +212,9 @@ def test_a_strangers_importer_gets_what_ours_do_not_know(tmp_path: Path) -> None
     done = site.kinblend("models", "import", "a.bin")
     assert (done.returncode, done.stderr) == (4, "kinblend: mine, but damaged\n")
     refused = site.kinblend("models", "import", "b.bin").stderr
-    assert "there are: e4e, resnet, rosinality, nvidia, random-face, stylegan1, stylegan3, mine" in refused
+    assert (
+        "there are: e4e, hyperstyle, resnet, rosinality, nvidia, random-face, stylegan1, stylegan3, mine" in refused
+    )
 
 
 def test_every_refusal_is_one_of_ours(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from plugin_site import here
+from plugin_site import here, with_flags
 from toy_study import Crowd
 
 from kinblend import Engine, load_backbone
@@ -96,7 +96,7 @@ def test_once_people_have_answered_nothing_is_changed(folder: Path, trios: Path)
         file.add(row)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for more in (["--seed", 1], ["--couples", 4], ["--strategy", "father alone"], ["--choices", 2], ["--age", 30]):
-        code, _, error = here("study", "prepare", trios, *WORDS, *more, "--out", folder)
+        code, _, error = here("study", "prepare", trios, *with_flags(WORDS, more), "--out", folder)
         assert code == 2 and "another folder" in error and error.count("kinblend:") == 1, more
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert here("study", "prepare", trios, *WORDS, "--out", folder)[0] == 0

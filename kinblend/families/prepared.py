@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import KinblendError
+from kinblend.errors import KinblendError, UsageError
 from kinblend.families.prepare.folder import MARK
 from kinblend.storage.packs import is_encoders
 
@@ -23,8 +23,16 @@ def describe_encoding(backbone: Backbone, identity: str) -> dict[str, Any]:
 
     The latent space, the encoder, its options with their defaults (a version with other defaults gives other codes),
     the SHA-256 of its files in the pack, and the identity network's name.
+
+    Raises `UsageError` where the encoder is to tune the generator: of that nothing is kept.
     """
+    from kinblend.inversion import TuningOptions
     from kinblend.plugins import load_plugins
+
+    if isinstance(backbone.encoder.options, TuningOptions) and backbone.encoder.options.tune:
+        raise UsageError(
+            "a set of families keeps codes alone, and tuning changes no code: leave out the encoder's option tune"
+        )
 
     files, encoder = backbone.pack.description["files"], backbone.encoder
     spec = load_plugins()["encoder"].get(encoder.name)
@@ -33,7 +41,7 @@ def describe_encoding(backbone: Backbone, identity: str) -> dict[str, Any]:
     return {
         "sha256": backbone.space.sha256,
         "encoder": encoder.name,
-        "encoder_options": encoder.options.model_dump_json(),
+        "encoder_options": encoder.options.model_dump_json(exclude={"tune"}),
         "encoder_files": "".join(files[name]["sha256"] for name in read),
         "identity": identity,
     }

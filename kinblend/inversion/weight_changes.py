@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from kinblend.errors import InputError
 from kinblend.types import Latent
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PREFIX = "weights."  # of their names in a latent's detail
 MOST = 4.0  # of a change, either way: beyond it no generator draws anything
@@ -35,6 +38,15 @@ def weight_changes(latent: Latent) -> dict[str, Tensor]:
 def as_detail(changes: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Changes as a latent's detail holds them: float16 on the CPU, by their names there."""
     return {PREFIX + name: change.detach().half().cpu() for name, change in changes.items()}
+
+
+def drawn_apart(
+    latents: Sequence[Latent], together: Callable[[list[Latent]], list[Image]], alone: Callable[[Latent], Image]
+) -> list[Image]:
+    """Pictures of latents, in order. together: draws those without changes. alone: one that has changes."""
+    plain = [latent for latent in latents if not weight_changes(latent)]
+    shared = iter(together(plain) if plain else [])
+    return [alone(latent) if weight_changes(latent) else next(shared) for latent in latents]
 
 
 def check_changes(changes: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:

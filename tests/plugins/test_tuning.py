@@ -165,3 +165,12 @@ def test_a_generator_that_can_not_be_tuned_says_so(tmp_path: Path) -> None:
     backbone = load_backbone("morphable")
     with pytest.raises(UnsupportedError, match="morphable"):
         tune_faces(backbone.context, [AlignedFace(picture(0))], latents(backbone, 1), 3)
+
+
+def test_families_keep_nothing_of_it_and_so_refuse_it(stylegan2: Path) -> None:
+    from kinblend.families.prepared import describe_encoding
+
+    plain = describe_encoding(load_backbone(stylegan2), "dlib")
+    assert "tune" not in plain["encoder_options"]  # codes do not depend on it
+    with pytest.raises(UsageError, match="leave out the encoder's option tune"):
+        describe_encoding(load_backbone(stylegan2, encoder_options={"tune": 2}), "dlib")

@@ -17,7 +17,15 @@ from kinblend import Context, Latent, Projector, WeightMap
 from kinblend.errors import LatentShapeError, PackError
 from kinblend.imaging import to_pictures
 from kinblend.interfaces import Noise, ProjectionProgress
-from kinblend.inversion import InversionNearW, blend_changes, changed, check_changes, tuned, weight_changes
+from kinblend.inversion import (
+    InversionNearW,
+    blend_changes,
+    changed,
+    check_changes,
+    drawn_apart,
+    tuned,
+    weight_changes,
+)
 from kinblend.tensor_files import SafetensorError, safe_open
 from kinblend_plugins.mobilestylegan.generator import Generator, build
 from kinblend_plugins.mobilestylegan.layers import SMALLEST
@@ -123,14 +131,11 @@ class MobileStyleGANProjector(Projector):
 
         Raises `InputError` for changes that do not fit this generator.
         """
-        plain = [latent for latent in latents if not weight_changes(latent)]
-        shared = iter(super().render(plain, noise=noise, seed=seed, size=size) if plain else [])
-        return [
-            to_pictures(self.synthesize_latent(latent, noise=noise, size=size))[0]
-            if weight_changes(latent)
-            else next(shared)
-            for latent in latents
-        ]
+        return drawn_apart(
+            latents,
+            lambda plain: super(MobileStyleGANProjector, self).render(plain, noise=noise, seed=seed, size=size),
+            lambda latent: to_pictures(self.synthesize_latent(latent, noise=noise, size=size))[0],
+        )
 
     @torch.inference_mode()
     def synthesize_latent(

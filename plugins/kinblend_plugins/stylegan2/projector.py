@@ -16,7 +16,7 @@ from kinblend import Context, Latent, Projector, WeightMap
 from kinblend.errors import LatentShapeError, PackError, UsageError
 from kinblend.imaging import to_batch, to_pictures
 from kinblend.interfaces import Noise, ProjectionProgress
-from kinblend.inversion import blend_changes, changed, check_changes, tuned, weight_changes
+from kinblend.inversion import blend_changes, changed, check_changes, drawn_apart, tuned, weight_changes
 from kinblend_plugins.stylegan2 import optimize
 from kinblend_plugins.stylegan2.compiled import Draw, compiled
 from kinblend_plugins.stylegan2.files import read_tensors
@@ -118,21 +118,22 @@ class StyleGAN2Projector(Projector):
         self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> list[Image]:
         """Pictures of latents; with "const" noise, a latent's own noise maps stand in for the stored ones."""
-        plain = [latent for latent in latents if not weight_changes(latent)]
-        pictures: list[Image] = []
-        with torch.inference_mode():
-            for start in range(0, len(plain), TOGETHER):
-                some = plain[start : start + TOGETHER]
-                codes = self._send(torch.stack([latent.code for latent in some]))
-                drawn = self._draw(codes, self._maps_of(some, noise, seed), size)
-                pictures += to_pictures(drawn.float().cpu())
-        shared = iter(pictures)
-        return [
-            to_pictures(self.synthesize_latent(latent, noise=noise, seed=seed, size=size))[0]
-            if weight_changes(latent)
-            else next(shared)
-            for latent in latents
-        ]
+
+        def together(plain: Sequence[Latent]) -> list[Image]:
+            pictures: list[Image] = []
+            with torch.inference_mode():
+                for start in range(0, len(plain), TOGETHER):
+                    some = plain[start : start + TOGETHER]
+                    codes = self._send(torch.stack([latent.code for latent in some]))
+                    drawn = self._draw(codes, self._maps_of(some, noise, seed), size)
+                    pictures += to_pictures(drawn.float().cpu())
+            return pictures
+
+        return drawn_apart(
+            latents,
+            together,
+            lambda latent: to_pictures(self.synthesize_latent(latent, noise=noise, seed=seed, size=size))[0],
+        )
 
     @torch.inference_mode()
     def synthesize_latent(

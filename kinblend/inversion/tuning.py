@@ -36,7 +36,6 @@ from kinblend.inversion.weight_changes import (
     as_detail,
     change_shape,
     changed,
-    check_changes,
     is_in_pieces,
     multiplied,
     shared_copy,
@@ -118,9 +117,10 @@ def tuned(
 ) -> Latent:
     """`kinblend.interfaces.TunesWeights.tune` for one generator.
 
-    names: of the weights that may change, as the generator's parameters are named. draw: a generator, weights in the
+    names: of the weights that are tuned, as the generator's parameters are named. draw: a generator, weights in the
     place of its own and a code [1, L, D] → the picture [1, 3, R, R], differentiable with respect to the weights.
-    What the latent has of changes already is where it begins.
+    What the latent has of changes already, of these weights and of others, is where it begins; whoever calls has
+    checked that they fit (`check_changes`).
 
     Raises `UsageError` for negative steps, `DeviceMemoryError` where the generator is on its device in pieces.
     """
@@ -129,8 +129,6 @@ def tuned(
     if is_in_pieces(generator):
         raise DeviceMemoryError("tuning needs the whole generator on the device; allow more memory, or do not tune")
     before = weight_changes(latent)
-    parameters = dict(generator.named_parameters())
-    check_changes(before, {name: parameters[name] for name in names})
     with changed(generator, before) as start, torch.inference_mode(False):
         pivot = shared_copy(start)  # of its own: several people are tuned at once
         weights = {name: dict(pivot.named_parameters())[name].detach().clone() for name in names}

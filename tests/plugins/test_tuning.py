@@ -84,6 +84,20 @@ def test_tuning_goes_on_from_what_was_tuned(pack: Path) -> None:
     assert backbone.render([still])[0].tobytes() == backbone.render([once])[0].tobytes()
 
 
+def test_changes_of_other_weights_stay(stylegan2: Path) -> None:
+    """As HyperStyle makes them: whole kernels, of the smallest maps as well."""
+    backbone = load_backbone(stylegan2)
+    assert isinstance(backbone.projector, TunesWeights)
+    weights = backbone.projector.changeable_weights()
+    drawn = {name: 0.2 * torch.randn_like(weight) for name, weight in weights.items() if name.startswith("convs.")}
+    [latent] = latents(backbone, 1)
+    changed = Latent(latent.code, latent.space, {f"weights.{name}": change for name, change in drawn.items()})
+    found = tuned(backbone, changed, steps=20)
+    assert far(backbone, found) < far(backbone, changed)
+    assert found.detail.keys() >= changed.detail.keys()
+    assert {tuple(change.shape[2:]) for change in found.detail.values()} == {(1, 1), (3, 3)}
+
+
 def test_a_child_has_a_share_of_each_parents(pack: Path) -> None:
     backbone = load_backbone(pack)
     father, mother = latents(backbone)

@@ -157,6 +157,7 @@ class MobileStyleGANProjector(Projector):
         progress: Callable[[ProjectionProgress], bool | None] | None = None,
     ) -> Latent:
         """As `kinblend.interfaces.TunesWeights` says: the pointwise convolutions of the larger maps."""
+        check_changes(weight_changes(latent), self.changeable_weights())
 
         def draw(generator: Generator, weights: Mapping[str, Tensor], code: Tensor) -> Tensor:
             result: Tensor = torch.func.functional_call(

@@ -156,6 +156,7 @@ class StyleGAN2Projector(Projector):
         progress: Callable[[ProjectionProgress], bool | None] | None = None,
     ) -> Latent:
         """As `kinblend.interfaces.TunesWeights` says: the convolutions of the larger maps, and their colours."""
+        check_changes(weight_changes(latent), self.changeable_weights())
         maps = self._maps_of([latent], "const", 0)
 
         def draw(generator: Generator, weights: Mapping[str, Tensor], code: Tensor) -> Tensor:

@@ -77,6 +77,7 @@ _PUBLIC_MODULES = (
     "imaging",
     "interfaces",
     "inversion",
+    "inversion_options",
     "latents",
     "layers",
     "package_data",

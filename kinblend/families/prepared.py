@@ -26,7 +26,7 @@ def describe_encoding(backbone: Backbone, identity: str) -> dict[str, Any]:
 
     Raises `UsageError` where the encoder is to tune the generator: of that nothing is kept.
     """
-    from kinblend.inversion import TuningOptions
+    from kinblend.inversion_options import TuningOptions
     from kinblend.plugins import load_plugins
 
     if isinstance(backbone.encoder.options, TuningOptions) and backbone.encoder.options.tune:

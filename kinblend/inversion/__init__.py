@@ -1,6 +1,6 @@
 """Pictures → codes by optimisation, and the space in which that stays near real faces."""
 
-from kinblend.inversion.faces import Steps, TuningEncoder, TuningOptions, each_in_a_thread, tune_faces
+from kinblend.inversion.faces import Steps, TuningEncoder, each_in_a_thread, tune_faces
 from kinblend.inversion.losses import (
     feature_distance,
     head_weight,
@@ -9,8 +9,8 @@ from kinblend.inversion.losses import (
     picture_distance,
     resized,
 )
-from kinblend.inversion.near_w import InversionNearW
-from kinblend.inversion.refine import Weights, refine
+from kinblend.inversion.near_w import InversionNearW, measured_space
+from kinblend.inversion.refine import refine
 from kinblend.inversion.tuning import COMPARED, TuningWeights, tune, tuned
 from kinblend.inversion.weight_changes import (
     as_detail,
@@ -24,6 +24,7 @@ from kinblend.inversion.weight_changes import (
     weight_changes,
 )
 from kinblend.inversion.whitening import SLOPE, Whitening, redone, undone
+from kinblend.inversion_options import TuningOptions, Weights
 
 __all__ = [
     "COMPARED",
@@ -46,6 +47,7 @@ __all__ = [
     "head_weight",
     "identity_distance",
     "identity_features",
+    "measured_space",
     "multiplied",
     "picture_distance",
     "redone",

@@ -10,7 +10,7 @@ from itertools import count
 from typing import TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from kinblend.errors import UnsupportedError
 from kinblend.interfaces import Context, Encoder, TunesWeights
@@ -49,24 +49,16 @@ def each_in_a_thread(work: Callable[[Item], Found], items: Iterable[Item]) -> li
         torch.set_num_threads(threads)  # what a thread sets is the default of those to come
 
 
-class TuningOptions(BaseModel):
-    """Options of encoders that can go on by fitting the generator's weights to the photograph."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    tune: int = Field(
-        0,
-        ge=0,
-        le=1000,
-        description="steps of pivotal tuning: the generator is fitted to the photograph; 30 are enough, 0 for none",
-    )
-
-
 class TuningEncoder(Encoder):
-    """An encoder with `TuningOptions`: derive from it, and implement `encode`."""
+    """An encoder with `TuningOptions`: derive from it, and implement `encode`.
+
+    Raises `UnsupportedError` where tuning is asked for and the backbone's projector can't.
+    """
 
     def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)
+        if self.options.tune:
+            _tuner(context)
         self.uses_projector = type(self).uses_projector or self.options.tune > 0
 
     @property
@@ -89,13 +81,20 @@ def tune_faces(
     """
     if not steps:
         return list(latents)
-    projector = context.projector() if context.projector else None
-    if not isinstance(projector, TunesWeights):
-        raise UnsupportedError(f"the generator of {context.space.backbone} can't be fitted to a photograph; tune=0")
-    tell, tune = told or Steps(steps * len(faces)), projector.tune
+    tell, tune = told or Steps(steps * len(faces)), _tuner(context).tune
 
     def work(pair: tuple[AlignedFace, Latent]) -> Latent:
         face, latent = pair
         return tune(face.image, latent, steps=steps, progress=tell)
 
     return each_in_a_thread(work, list(zip(faces, latents, strict=True)))
+
+
+def _tuner(context: Context) -> TunesWeights:
+    projector = context.projector() if context.projector else None
+    if not isinstance(projector, TunesWeights):
+        raise UnsupportedError(
+            f"the generator of {context.space.backbone} can't be fitted to a photograph; leave out the encoder's "
+            "option tune"
+        )
+    return projector

@@ -72,6 +72,12 @@ class InversionNearW:
 
     def _whitening(self, projector: Samples) -> Whitening:
         if self._measured is None:
-            z = torch.randn(DRAWN, projector.space.dim, generator=torch.Generator().manual_seed(0))
-            self._measured = Whitening(projector.space.dim, projector.map(z)[:, 0])
+            self._measured = measured_space(projector)
         return self._measured
+
+
+def measured_space(projector: Samples) -> Whitening:
+    """The space of a projector's codes, measured on samples that are the same every time."""
+    z = torch.randn(DRAWN, projector.space.dim, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return Whitening(projector.space.dim, projector.map(z)[:, 0])

@@ -8,7 +8,6 @@ samples, and its layers pay for differing from each other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,27 +23,10 @@ from kinblend.inversion.losses import (
     resized,
 )
 from kinblend.inversion.whitening import Whitening
+from kinblend.inversion_options import Weights
 
 BETAS = (0.9, 0.95)  # of Adam
 PATIENCE, STALLED = 15, 1e-3  # steps without so much progress, as a share of the loss, after which it ends
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What the terms of the loss count.
-
-    decay: the share of the whitened code that each step takes away: the prior, decoupled from Adam's steps as weight
-    decay is by Loshchilov and Hutter 2019. In the loss, the prior would need hundreds of steps. rate, offset_rate:
-    Adam's steps for whitened codes and offsets.
-    """
-
-    pixels: float = 1.0
-    identity: float = 5.0
-    features: float = 2.0
-    offsets: float = 0.05
-    decay: float = 0.03
-    rate: float = 0.06
-    offset_rate: float = 0.02
 
 
 def refine(

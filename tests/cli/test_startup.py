@@ -20,6 +20,18 @@ def test_help_leaves_torch_unimported() -> None:
     assert "run" in done.stdout
 
 
+def test_options_of_encoders_are_shown_without_torch() -> None:
+    """A command that runs networks has them anyway; one that lists options should not wait for PyTorch."""
+    script = (
+        "import sys\n"
+        "from kinblend.plugins import load_plugins\n"
+        "for spec in load_plugins()['encoder']:\n"
+        "    spec.parse_options({})\n"
+        "    assert 'torch' not in sys.modules, spec.name\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_a_wrong_word_ends_with_code_2_and_one_line() -> None:
     code = "from kinblend.cli import main\nimport sys\nsys.argv = ['kinblend', 'blenders', 'show', 'nothing']\nmain()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from published_checkpoints import in_rosinalitys_names, toy
 from torch import Tensor
 
-from kinblend import Backbone, Latent, load_backbone
+from kinblend import Backbone, DevicePool, Latent, load_backbone
 from kinblend.errors import CheckpointError
 from kinblend.imaging import to_pictures
 from kinblend.interfaces import TunesWeights
@@ -186,6 +186,16 @@ def test_from_two_faces_to_a_child(backbone: Backbone) -> None:
     assert backbone.render([father])[0].tobytes() != backbone.render([plain])[0].tobytes()
     once = load_backbone(backbone.pack.folder, encoder_options={"passes": 1}).encode(to_pictures(FACES[:1]))[0]
     assert float((weight_changes(once)["convs.0.weight"] - first["convs.0.weight"]).abs().max()) > 1e-3
+
+
+def test_half_precision_gives_nearly_the_same(backbone: Backbone) -> None:
+    [exact] = backbone.encode(to_pictures(FACES[:1]))
+    rounded = load_backbone(backbone.pack.folder, DevicePool(precision="bf16"))
+    [near] = rounded.encode(to_pictures(FACES[:1]))
+    assert float((near.code - exact.code).abs().mean()) < 0.05 * float(exact.code.std())
+    for name, change in weight_changes(exact).items():
+        away = (weight_changes(near)[name] - change).float()
+        assert float(away.abs().mean()) < 0.1 * float(change.float().abs().mean()) + 5e-3, name
 
 
 def test_the_w_encoder_may_be_in_the_same_file(tmp_path: Path, backbone: Backbone) -> None:

@@ -17,7 +17,7 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "e4e",
             "encoder4editing: one pass of a network, codes that edit well",
             f"{__name__}.encoder:E4eEncoder",
-            "kinblend.inversion:TuningOptions",
+            "kinblend.inversion_options:TuningOptions",
         )
     )
     register(
@@ -25,7 +25,7 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "psp",
             "pixel2style2pixel: one pass of a network, codes near to the photograph",
             f"{__name__}.encoder:PspEncoder",
-            "kinblend.inversion:TuningOptions",
+            "kinblend.inversion_options:TuningOptions",
         )
     )
     register(
@@ -33,7 +33,7 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "restyle",
             "ReStyle: several passes of a network that looks at its own reconstruction",
             f"{__name__}.encoder:RestyleEncoder",
-            f"{__name__}.encoder:RestyleOptions",
+            f"{__name__}.options:RestyleOptions",
         )
     )
     register(
@@ -41,6 +41,6 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "hyperstyle",
             "HyperStyle: one w, and a network that changes the generator's weights for each face",
             f"{__name__}.hyperstyle:HyperStyleEncoder",
-            f"{__name__}.hyperstyle:HyperStyleOptions",
+            f"{__name__}.options:HyperStyleOptions",
         )
     )

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from torch import Tensor
 
 from kinblend import Context
 from kinblend.cancellation import check_cancelled
 from kinblend.checkpoints import build_network
 from kinblend.errors import CheckpointError, LatentShapeError, PackError
-from kinblend.inversion import TuningEncoder, TuningOptions
+from kinblend.inversion import TuningEncoder
 from kinblend.tensor_files import SafetensorError, load_file
 from kinblend_plugins.e4e.network import Encoder4Editing
 from kinblend_plugins.e4e.restyle_network import RestyleNetwork, build_restyle
@@ -69,14 +69,6 @@ class PspEncoder(E4eEncoder):
     """pixel2style2pixel: the same network and tensors, whose heads give whole codes (its `GradualStyleEncoder`)."""
 
     offsets = False
-
-
-class RestyleOptions(TuningOptions):
-    """Options of `restyle`."""
-
-    passes: int | None = Field(
-        None, ge=1, le=50, description="how often a reconstruction is looked at and mended; default: the pack's, or 5"
-    )
 
 
 class RestyleEncoder(E4eEncoder):

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor
 
 from kinblend import AlignedFace, Latent
@@ -15,18 +14,10 @@ from kinblend.cancellation import check_cancelled
 from kinblend.errors import CheckpointError, UnsupportedError
 from kinblend.imaging import to_batch
 from kinblend.interfaces import TunesWeights
-from kinblend.inversion import TuningOptions, as_detail, tune_faces
+from kinblend.inversion import as_detail, tune_faces
 from kinblend.progress import tell_progress
 from kinblend_plugins.e4e.encoder import PASSES, E4eEncoder
 from kinblend_plugins.e4e.hyperstyle_network import HyperStyleNetworks, build_hyperstyle
-
-
-class HyperStyleOptions(TuningOptions):
-    """Options of `hyperstyle`."""
-
-    passes: int | None = Field(
-        None, ge=1, le=50, description="how often the generator's weights are changed; default: the pack's, or 5"
-    )
 
 
 class HyperStyleEncoder(E4eEncoder):
@@ -45,7 +36,7 @@ class HyperStyleEncoder(E4eEncoder):
     def encode(self, images: Tensor) -> Tensor:
         """As `E4eEncoder.encode`: the codes alone, the same w in each layer."""
         self._check(images)
-        w: Tensor = self.network.w_encoder(images.to(self.network.w_encoder.linear.weight.device)).float().cpu()
+        w: Tensor = self.network.w_encoder(images.to(next(self.network.w_encoder.parameters()))).float().cpu()
         return w[:, None] + self.average
 
     @torch.inference_mode()

@@ -54,7 +54,7 @@ class SharedNetwork(nn.Module):
         self.b2 = nn.Parameter(torch.empty(inputs * dim))
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        hidden = (embeddings @ self.w2 + self.b2).unflatten(1, (self.inputs, -1))
+        hidden = (embeddings.to(self.w2.dtype) @ self.w2 + self.b2).unflatten(1, (self.inputs, -1))
         # As published, the numbers are not transposed: they are read as outputs × inputs.
         result: Tensor = hidden @ self.w1 + self.b1
         return result.reshape(-1, self.outputs, self.inputs, KERNEL, KERNEL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from kinblend.inversion import TuningOptions, Weights
+from kinblend.inversion_options import TuningOptions, Weights
 
 STEPS = 100  # docs/checkpoints.md has likeness by steps
 REFINE = 100  # the lineage optimises each face, whatever its network guesses

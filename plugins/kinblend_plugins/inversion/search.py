@@ -12,12 +12,11 @@ from kinblend.errors import LatentShapeError, UnsupportedError
 from kinblend.identity.dlib_resnet import DlibResNet
 from kinblend.imaging import to_pictures
 from kinblend.interfaces import InvertsImages, ProjectionProgress, SamplesLatents
-from kinblend.inversion import Weights, Whitening, refine
+from kinblend.inversion import Weights, Whitening, measured_space, refine
 from kinblend.progress import tell_progress
 
 SIDE = 256  # px of the faces that are compared; a smaller projector's own
 LEAST = 32  # px, however small a projector's pictures are: scales are compared down to a sixteenth
-DRAWN = 10_000  # samples of w that the space of codes is measured on
 
 
 class CodeSearch:
@@ -110,9 +109,7 @@ class CodeSearch:
         projector = self.projector
         assert isinstance(projector, SamplesLatents)
         if self._space is None:
-            z = torch.randn(DRAWN, self.projector.space.dim, generator=torch.Generator().manual_seed(0))
-            with torch.no_grad():
-                self._space = Whitening(self.projector.space.dim, projector.map(z)[:, 0])
+            self._space = measured_space(projector)
         return self._space
 
 

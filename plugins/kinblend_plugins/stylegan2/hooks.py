@@ -28,7 +28,7 @@ def kinblend_register_encoders(register: Callable[[kinblend.PluginSpec], None]) 
             "compact",
             "A small e4e-style encoder, trained together with its StyleGAN2",
             f"{_PACKAGE}.encoder:CompactEncoder",
-            "kinblend.inversion:TuningOptions",
+            "kinblend.inversion_options:TuningOptions",
         )
     )
 

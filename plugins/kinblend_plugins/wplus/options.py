@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from kinblend.inversion import TuningOptions
+from kinblend.inversion_options import TuningOptions
 
 REFINE = 40  # docs/ffhq-mobile.md has likeness, realism and seconds by steps
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import UsageError
+from kinblend.imaging.sheet import sheet
 from kinblend.pipeline.manifest import describe_plugin, versions
 from kinblend.pipeline.request import edit_warnings, validate_edits
-from kinblend.pipeline.sheet import sheet
 from kinblend.types import Latent, Target
 
 if TYPE_CHECKING:

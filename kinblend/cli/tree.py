@@ -54,9 +54,9 @@ def tree(
 
     read = read_tree(family)
     check_names(list(read.people), read.title, font)
-    settings = load_settings(blender=blender, editor=editor)
+    settings = load_settings(editor=editor)
     fields = {
-        "blender": settings.blender,
+        "blender": blender or (None if read.blender else settings.blender),
         "blender_options": options["blender"],
         "projector_options": options["projector"],
         "editor": settings.editor,
@@ -66,10 +66,10 @@ def tree(
         "upscaler": upscale,
         "judge": judge,
     }
-    defaults = ChildRequest.of({name: value for name, value in fields.items() if value not in (None, {})})
+    request = ChildRequest.of({name: value for name, value in fields.items() if value not in (None, {})})
     backbone = backbone or backbone_of(*read.photos.values())
     engine = flags.open_engine(backbone, device, precision, memory_budget, options, encoder)
-    files = planned_files(engine, read, out, defaults)
+    files = planned_files(engine, read, out, request)
     log(f"{len(read.people)} people, {sum(one.predicted for one in read.people.values())} to be predicted")
     with bar("tree", len(read.people), quiet) as show:
 
@@ -78,7 +78,7 @@ def tree(
                 say_replaced([path for path in files if path.suffix == ".png"])
             show(done, name, total)
 
-        grown = grow(engine, read, out, defaults, side=side, font=font, progress=follow)
+        grown = grow(engine, read, out, request, side=side, font=font, progress=follow)
     log(f"made with backbone {engine.backbone.name}: {', '.join(grown.made) or 'nobody'}")
     if grown.kept:
         log(f"kept of before: {', '.join(grown.kept)}")

@@ -51,10 +51,10 @@ class GrownTree:
 
 
 def planned_files(
-    engine: Engine, tree: FamilyTree, out: str | Path, defaults: ChildRequest | None = None
+    engine: Engine, tree: FamilyTree, out: str | Path, request: ChildRequest | None = None
 ) -> list[Path]:
     """What `grow` writes. Raises `UsageError` for what can't be made, `OutputError` for what may not be written."""
-    plan = plan_tree(engine, tree, defaults)
+    plan = plan_tree(engine, tree, request)
     return _files(_store(engine, plan, out), tree, plan)
 
 
@@ -62,7 +62,7 @@ def grow(
     engine: Engine,
     tree: FamilyTree,
     out: str | Path,
-    defaults: ChildRequest | None = None,
+    request: ChildRequest | None = None,
     *,
     side: int = SIDE,
     font: Path | None = None,
@@ -76,7 +76,8 @@ def grow(
 
     out: the folder. For each predicted person NAME.png, NAME.safetensors and NAME.json, as `Result.save` writes them;
         `tree.png`, `tree.json`, and in `parents` the latents of all who have children.
-    defaults: what the file leaves open; its age, sex, edits and children are not asked for here.
+    request: what goes for all: strategy, in the place of the tree's, editor, neutral, upscaler, judge; its seed is
+        the first child's of every couple. Age, sex, edits and the number of children are the tree's.
     side: pixels of each picture in the tree. font: a file, in the place of the built-in font.
     progress: called with a name, how many steps are done, and of how many.
     Raises, before any work, `UsageError`, `OutputError` and `InputError`; a photograph that won't do is refused
@@ -84,7 +85,7 @@ def grow(
     """
     check_names(list(tree.people), tree.title, font)
     growing = _Growing(
-        engine, tree, plan_tree(engine, tree, defaults), checked_path(out, "a folder"), defaults, progress
+        engine, tree, plan_tree(engine, tree, request), checked_path(out, "a folder"), request, progress
     )
     with write_errors(out):
         growing.make()
@@ -110,11 +111,11 @@ class _Growing:
         tree: FamilyTree,
         plan: Plan,
         out: Path,
-        defaults: ChildRequest | None,
+        request: ChildRequest | None,
         progress: Progress,
     ) -> None:
         self.engine, self.tree, self.plan, self.progress = engine, tree, plan, progress
-        self.upscaler = defaults.upscaler if defaults else None
+        self.upscaler = request.upscaler if request else None
         self.store = _store(engine, plan, out)
         self.files = _files(self.store, tree, plan)
         found = {name: self.store.manifest(name, plan.keys[name]) for name in plan.predictions}

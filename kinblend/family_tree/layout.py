@@ -18,7 +18,7 @@ from kinblend.family_tree.people import Couple
 
 # Least distances of the middles of neighbours, in sides of a picture.
 PARTNERS, SIBLINGS, OTHERS = 1.34, 1.18, 1.5
-ROUNDS = 400
+ROUNDS, SETTLED = 400, 1e-4
 
 
 @dataclass(frozen=True)
@@ -232,6 +232,7 @@ def _places(rows: Sequence[Sequence[str]], couples: Sequence[Couple]) -> dict[st
         return (min(children) + max(children)) / 2 - (middles[couple.father] + middles[couple.mother]) / 2
 
     for turn in range(ROUNDS):
+        before = dict(middles)
         for row in rows if turn % 2 else reversed(rows):
             wished = []
             for number, name in enumerate(row):
@@ -244,6 +245,8 @@ def _places(rows: Sequence[Sequence[str]], couples: Sequence[Couple]) -> dict[st
                     pulls.append(-pull(above[name]))
                 wished.append(middles[name] + (fmean(pulls) if pulls else 0.0))
             middles |= dict(zip(row, spread(wished, starts[id(row)]), strict=True))
+        if max(abs(middles[name] - before[name]) for name in middles) < SETTLED:
+            break
     edge = min(middles.values()) - 0.5
     return {name: middle - edge for name, middle in middles.items()}
 

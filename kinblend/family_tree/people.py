@@ -39,7 +39,6 @@ class Person(BaseModel):
     name: Name = Field(description="by which others name this person; each once in a tree")
     photo: str | None = Field(
         default=None,
-        min_length=1,
         description="a photograph, a latent or the child.json of an earlier run, from the file's folder",
     )
     face: int | None = Field(default=None, ge=1, description="which face of the photograph, from the left")

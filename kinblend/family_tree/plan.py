@@ -61,9 +61,11 @@ class Plan:
     keys: Mapping[str, str]
 
 
-def plan_tree(engine: Engine, tree: FamilyTree, defaults: ChildRequest | None = None) -> Plan:
-    """Raises `UsageError` and `OptionError`, which name the person."""
-    asked = defaults or ChildRequest()
+def plan_tree(engine: Engine, tree: FamilyTree, request: ChildRequest | None = None) -> Plan:
+    """The plan of a tree, checked. request: as `grow` takes it.
+
+    Raises `UsageError` and `OptionError`, which name the person."""
+    asked = request or ChildRequest()
     if given := sorted(set(OF_THE_FILE) & asked.model_fields_set):
         raise UsageError(f"{given[0]} is asked for in the tree, for each person")
     check_upscaler(asked.upscaler)
@@ -85,30 +87,32 @@ def plan_tree(engine: Engine, tree: FamilyTree, defaults: ChildRequest | None = 
 
 
 def request_of(tree: FamilyTree, person: Person, asked: ChildRequest) -> ChildRequest:
-    """The request for a predicted person: the file's fields over the defaults. Raises `UsageError`.
+    """The request for a predicted person. Raises `UsageError`.
 
-    asked: what the file leaves open; its seed is added to the number among brothers and sisters.
+    asked: what goes for all: its strategy takes the place of the tree's, not of a person's own; its seed is added to
+    the number among brothers and sisters.
     """
-    fields: dict[str, Any] = asked.model_dump(exclude_unset=True)
-    blender = person.blender or tree.blender
-    if blender is not None and blender != asked.blender:  # the options are of another
-        fields |= {"blender": blender, "blender_options": {}}
-    if person.blender in (None, tree.blender):
-        fields["blender_options"] = fields.get("blender_options", {}) | dict(tree.blender_options)
-    fields["blender_options"] = fields.get("blender_options", {}) | person.blender_options
+    common = asked.blender or tree.blender
+    options = dict(tree.blender_options) if common == tree.blender else {}
+    options |= asked.blender_options
+    if person.blender not in (None, common):
+        options = {}  # which are of another strategy
     by_default = [] if person.age is not None else ["age"]
     sex = tree.sex(person.name)
     if person.sex is None:
         by_default.append("sex")
     seed = person.seed if person.seed is not None else asked.seed + tree.birth_number(person.name)
     known = {
+        "blender": person.blender or common,
+        "blender_options": options | person.blender_options,
         "age": _age(tree, person),
         "sex": sex or DEFAULT_SEX,
         "by_default": tuple(by_default),
         "edits": person.edits,
         "seed": min(seed, MAX_SEED - 1),
     }
-    return ChildRequest.of({name: value for name, value in (fields | known).items() if value not in (None, {})})
+    fields = asked.model_dump(exclude_unset=True) | known
+    return ChildRequest.of({name: value for name, value in fields.items() if value not in (None, {})})
 
 
 def _age(tree: FamilyTree, person: Person) -> float | None:

@@ -56,7 +56,7 @@ def read_tree(path: str | Path) -> FamilyTree:
 
 def tree_of(
     fields: Mapping[str, Any],
-    folder: str | Path,
+    folder: str | Path | None = None,
     *,
     name: str = "the tree",
     lines: Sequence[int] = (),
@@ -64,8 +64,9 @@ def tree_of(
 ) -> FamilyTree:
     """The tree of a mapping as the file has it: {"person": [{"name": "Anna", "photo": "anna.jpg"}, …]}.
 
-    folder: where the photographs lie. name: what errors call it. lines: where each person begins, if that is known.
-    warnings: of whoever read it. Raises `InputError`, as `read_tree` does.
+    folder: where the photographs lie, and must lie; None takes them from anywhere. name: what errors call it.
+    lines: where each person begins, if that is known. warnings: of whoever read it.
+    Raises `InputError`, as `read_tree` does.
     """
     given = fields.get("person")
     if not isinstance(given, list) or not 1 <= len(given) <= MOST or not all(isinstance(one, dict) for one in given):
@@ -81,9 +82,9 @@ def tree_of(
         _check_person(person, people[:number], known, places[number])
     _check_ancestors(people, name)
     photos = {
-        person.name: _photo(person, Path(folder), places[number])
+        person.name: _photo(person, folder, places[number])
         for number, person in enumerate(people)
-        if person.photo
+        if not person.predicted
     }
     keep_inputs(photos.values())
     return FamilyTree(known, file.title, file.blender, file.blender_options, photos, tuple(warnings))
@@ -194,13 +195,13 @@ def _check_ancestors(people: Sequence[Person], name: str) -> None:
     raise InputError(f"{name}: {circle[0]!r} is among their own ancestors: {' is a child of '.join(circle)}")
 
 
-def _photo(person: Person, folder: Path, place: str) -> Path:
+def _photo(person: Person, folder: str | Path | None, place: str) -> Path:
     """The file of a person's photograph, or of the latent that stands for it. Raises `InputError`."""
     said = f"{place}: photo = {shortened(person.photo)}"
-    given = folder / str(person.photo)
+    given = Path(folder or "", str(person.photo))
     try:
         path = given.resolve()
-        if not path.is_relative_to(folder.resolve()):
+        if folder is not None and not path.is_relative_to(Path(folder).resolve()):
             raise InputError(f"{said} lies outside of the folder of the tree; copy the photograph there, or below")
         if not path.is_file():
             raise InputError(f"{said}: {given} " + ("is a folder" if path.is_dir() else "does not exist"))

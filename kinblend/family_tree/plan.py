@@ -16,6 +16,7 @@ from kinblend.family_tree.people import FamilyTree, Person
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, ChildSpec
 from kinblend.pipeline.manifest import describe_plugin, fingerprint, versions
 from kinblend.pipeline.request import MAX_SEED, ChildRequest, edit_warnings, validate_edits
+from kinblend.storage.latents import is_latent, load_latent
 
 if TYPE_CHECKING:
     from kinblend.interfaces import Blender, Editor
@@ -69,7 +70,8 @@ def plan_tree(engine: Engine, tree: FamilyTree, request: ChildRequest | None = N
     if given := sorted(set(OF_THE_FILE) & asked.model_fields_set):
         raise UsageError(f"{given[0]} is asked for in the tree, for each person")
     check_upscaler(asked.upscaler)
-    base = _describe_engine(engine, asked)
+    _check_latents(engine, tree)
+    base = _describe_engine(engine, asked, any(not is_latent(path) for path in tree.photos.values()))
     keys: dict[str, str] = {}
     predictions: dict[str, Prediction] = {}
     for name in tree.order:
@@ -84,6 +86,16 @@ def plan_tree(engine: Engine, tree: FamilyTree, request: ChildRequest | None = N
             raise type(error)(f"{name}: {error}") from error
         keys[name] = prediction.key
     return Plan(file_stems(list(tree.people)), predictions, keys)
+
+
+def _check_latents(engine: Engine, tree: FamilyTree) -> None:
+    """Raise `LatentError` for latents of another space."""
+    for name, path in tree.photos.items():
+        try:
+            if is_latent(path):
+                load_latent(path, engine.backbone.space)
+        except KinblendError as error:
+            raise type(error)(f"{name}: {error}") from error
 
 
 def request_of(tree: FamilyTree, person: Person, asked: ChildRequest) -> ChildRequest:
@@ -152,12 +164,13 @@ def _predict(
     return Prediction(person, request, blender, editor, spec, _sha256(key))
 
 
-def _describe_engine(engine: Engine, asked: ChildRequest) -> dict[str, Any]:
+def _describe_engine(engine: Engine, asked: ChildRequest, photographs: bool) -> dict[str, Any]:
+    """What all pictures depend on. photographs: whether there are any; without an encoder that is refused."""
     backbone = engine.backbone
     return {
         "versions": versions(),
         "files": {name: file["sha256"] for name, file in backbone.pack.description["files"].items()},
-        "encoder": describe_plugin(backbone.encoder) if backbone.has_encoder else None,
+        "encoder": describe_plugin(backbone.encoder) if backbone.has_encoder or photographs else None,
         "projector": describe_plugin(backbone.projector, engine.projector_options(asked.projector_options)),
         "precision": str(engine.pool.precision),
     }

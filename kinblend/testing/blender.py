@@ -38,11 +38,15 @@ class BlenderContract:
     sizes: ClassVar[tuple[tuple[int, int], ...]] = ((4, 512), (10, 512), (18, 512))
     backbone: ClassVar[str | Path | None] = None
 
+    @property
+    def _title(self) -> str:
+        return self.name if self.blender is None else self.blender.__qualname__
+
     def test_the_options_survive_a_round_trip(self) -> None:
         import pytest
 
         if self.blender is not None:
-            pytest.skip(f"{self.blender.__qualname__} is not registered, and has no options")
+            pytest.skip(f"{self._title} is not registered, and has no options")
         spec = load_plugins()["blender"].get(self.name)
         options = spec.parse_options(self.options)
         assert spec.parse_options(options.model_dump(mode="json")) == options
@@ -52,7 +56,7 @@ class BlenderContract:
         import torch
 
         if not self.share_options:
-            pytest.skip(f"{self.name} has no share: `share_options` is empty")
+            pytest.skip(f"{self._title} has no share: `share_options` is empty")
         for share, options in self.share_options.items():
             for father, mother, context in self._parents():
                 child = self._blend(father, mother, context, options).code
@@ -81,7 +85,7 @@ class BlenderContract:
         for father, mother, context in self._parents():
             blend = self._blend(father, mother, context, self.options)
             if blend.weights is None:
-                pytest.skip(f"{self.name} gives no weighted sum")
+                pytest.skip(f"{self._title} gives no weighted sum")
             between = blend.code if blend.offset is None else blend.code - blend.offset
             slack = 0.0 if blend.offset is None else 1e-5
             assert bool((between >= torch.minimum(father, mother) - slack).all())
@@ -92,7 +96,7 @@ class BlenderContract:
         import torch
 
         if self.mirror_options is None:
-            pytest.skip(f"{self.name} need not mirror: `mirror_options` is None")
+            pytest.skip(f"{self._title} need not mirror: `mirror_options` is None")
         for father, mother, context in self._parents():
             one = self._blend(father, mother, context, self.mirror_options).code
             other = self._blend(mother, father, context, self.mirror_options).code

@@ -14,7 +14,7 @@ from plugin_site import here
 from kinblend import ChildRequest, Engine, Latent, load_backbone, load_latent, save_latent
 from kinblend.errors import InputError, UsageError
 from kinblend.family_tree import GrownTree, grow, read_tree, tree_of
-from kinblend.family_tree.plan import file_stems
+from kinblend.family_tree.plan import file_stems, plan_tree
 
 FAMILY = """title = "Three generations"
 blender = "mask"
@@ -168,7 +168,7 @@ def test_what_is_damaged_or_gone_is_made_again(
     assert contents(folder) == contents(grown.files[0].parent)
 
 
-def test_another_grandmother_changes_her_descendants_and_a_name_or_a_title_the_picture_alone(
+def test_a_title_and_an_age_of_a_photograph_change_the_picture_alone(
     engine: Engine, family: Path, folder: Path
 ) -> None:
     other = family.with_name("other.toml")
@@ -176,10 +176,43 @@ def test_another_grandmother_changes_her_descendants_and_a_name_or_a_title_the_p
     before = (folder / "tree.png").read_bytes()
     assert grow(engine, read_tree(other), folder, side=64).made == ()
     assert (folder / "tree.png").read_bytes() != before
-    other.write_text(FAMILY.replace("seed = 5", "seed = 6"), "utf-8")
-    assert grow(engine, read_tree(other), folder, side=64).made == ("Tim",)
-    other.write_text(FAMILY.replace("2.safetensors", "3.safetensors"), "utf-8")
-    assert grow(engine, read_tree(other), folder, side=64).made == ("Zoë B.", "Tim", "Ida")
+
+
+@pytest.mark.parametrize(
+    ("change", "whom"),
+    [
+        (("seed = 5", "seed = 6"), ["Tim"]),
+        (("2.safetensors", "3.safetensors"), ["Grandma", "Zoë B.", "Tim", "Ida"]),
+        (("age = 12", "age = 13"), ["Zoë B.", "Tim", "Ida"]),
+        (("Three", "Two"), []),
+        (("edits = { smile = 1 }", ""), ["Ida"]),
+    ],
+    ids=["seed", "grandmother", "age", "title", "edit"],
+)
+def test_a_change_concerns_a_person_and_the_descendants(
+    change: tuple[str, str], whom: list[str], engine: Engine, family: Path
+) -> None:
+    other = family.with_name("other.toml")
+    other.write_text(FAMILY.replace(*change), "utf-8")
+    before, after = (plan_tree(engine, read_tree(file)).keys for file in (family, other))
+    assert [name for name in before if before[name] != after[name]] == whom
+
+
+def test_what_goes_for_all_takes_the_place_of_the_files_strategy_not_of_a_persons_own(
+    engine: Engine, family: Path
+) -> None:
+    other = family.with_name("own.toml")
+    text = FAMILY.replace("seed = 5", 'seed = 5\nblender = "average"\nblender_options = { share = 0.7 }')
+    other.write_text(text.replace('blender = "mask"', 'blender = "mask"\nblender_options = { share = 0.4 }'), "utf-8")
+    tree = read_tree(other)
+    cases = {
+        None: [("mask", {"share": 0.4}, 0), ("average", {"share": 0.7}, 5), ("mask", {"share": 0.4}, 1)],
+        "layer": [("layer", {}, 3), ("average", {"share": 0.7}, 5), ("layer", {}, 4)],
+    }
+    for blender, wanted in cases.items():
+        asked = ChildRequest() if blender is None else ChildRequest(blender=blender, seed=3)
+        found = [one.request for one in plan_tree(engine, tree, asked).predictions.values()]
+        assert [(one.blender, one.blender_options, one.seed) for one in found] == wanted
 
 
 @pytest.mark.parametrize(
@@ -242,17 +275,19 @@ def test_files_have_peoples_names_as_far_as_file_systems_take_them() -> None:
     ]
 
 
-def test_the_command_says_who_was_made_and_who_was_kept(family: Path, tmp_path: Path) -> None:
-    words = ["tree", family, "--backbone", "morphable", "--side", "64", "--out", tmp_path / "out"]
+def test_the_command_says_who_was_made_and_who_was_kept(family: Path, folder: Path) -> None:
+    words = ["tree", family, "--backbone", "morphable", "--device", "cpu", "--side", "64", "--out", folder]
+    (folder / "Tim.json").unlink()
     code, text, error = here(*words)
-    assert (code, "made with backbone morphable: Zoë B., Tim, Ida" in error) == (0, True), error
-    assert Path(text.splitlines()[0]) == tmp_path / "out" / "tree.png"
+    assert (code, "made with backbone morphable: Tim" in error, "kept of before: Zoë B., Ida" in error) == (
+        0,
+        True,
+        True,
+    )
+    assert Path(text.splitlines()[0]) == folder / "tree.png" and "will be replaced" in error
     code, text, error = here(*words, "--json", "--quiet")
     assert (code, error) == (0, "")
     assert (json.loads(text)["made"], json.loads(text)["kept"]) == ([], ["Zoë B.", "Tim", "Ida"])
-    code, text, error = here(*words, "--blender", "average", "--set", "blender.share=0.3", "--json")
-    assert (code, "replaced" in error) == (0, True), error
-    assert [one.get("blender") for one in json.loads(text)["people"]] == [None] * 3 + ["average"] * 3
 
 
 @pytest.mark.parametrize(

@@ -49,11 +49,12 @@ def tree(
     check_folder(out)
     options = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
     from kinblend.family_tree import grow, planned_files, read_tree
-    from kinblend.family_tree.draw import check_names
+    from kinblend.family_tree.draw import check_names, check_size
     from kinblend.pipeline.request import ChildRequest
 
     read = read_tree(family)
     check_names(list(read.people), read.title, font)
+    check_size(list(read.people), read.couples, side)
     settings = load_settings(editor=editor)
     fields = {
         "blender": blender or (None if read.blender else settings.blender),

@@ -8,9 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinblend.errors import UsageError
 from kinblend.family_tree.captions import draw_lines, wrapped
 from kinblend.family_tree.layout import Layout, arrange
 from kinblend.family_tree.people import Couple
+from kinblend.imaging.decode import MAX_PIXELS, MAX_SIDE
 from kinblend.imaging.fonts import check_letters
 from kinblend.imaging.sheet import write_caption
 
@@ -22,6 +24,7 @@ PAPER, INK, GREY, LINE, PHOTO, PREDICTED = "white", "#1c1c1c", "#5f5f5f", "#8c8c
 # In sides of a picture.
 MARGIN, TITLE, NAME, AGE, PAD = 0.28, 0.24, 0.115, 0.1, 0.05
 CAPTION = 1.14  # the most that a name is wide
+GENERATION = 1.8  # a generation's height, about
 GAP, LANE = 0.2, 0.07  # from one generation to the next; more for each line above another
 MAT, ROUND, WIDTH = 0.035, 0.14, 1 / 80  # border of a photograph, corners of a prediction, lines
 LEGEND, NARROWEST = 0.1, 2.6  # height of a line at the foot; the least width of all
@@ -51,6 +54,14 @@ def check_names(names: Sequence[str], title: str = "", font: Path | None = None)
         check_letters(text, font)
 
 
+def check_size(people: Sequence[str], couples: Sequence[Couple], side: int) -> None:
+    """Raise `UsageError` where the drawing would have more pixels than a picture may have."""
+    layout = arrange(people, couples)
+    width, height = round(layout.width * side), round(len(layout.rows) * GENERATION * side)
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise UsageError(f"the tree would have {width} × {height} pixels: use less than {side} for each picture")
+
+
 def draw_tree(
     people: Mapping[str, Portrait],
     couples: Sequence[Couple],
@@ -63,9 +74,10 @@ def draw_tree(
 
     people: by name. couples: parents, of whom and of whose children all are among the people. title: a line above.
     side: pixels of each picture. font: a file, in the place of the built-in font.
-    Raises `UsageError` for letters that no font here has.
+    Raises `UsageError` for letters that no font here has, and for more pixels than a picture may have.
     """
     check_names(list(people), title, font)
+    check_size(list(people), couples, side)
     return _Drawing(people, couples, title, side, font).drawn()
 
 

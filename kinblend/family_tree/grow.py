@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kinblend.cancellation import check_cancelled
 from kinblend.errors import InputError
 from kinblend.faces import CutFace, cut_face
-from kinblend.family_tree.draw import Portrait, check_names, draw_tree
+from kinblend.family_tree.draw import Portrait, check_names, check_size, draw_tree
 from kinblend.family_tree.layout import generations_of
 from kinblend.family_tree.people import FamilyTree
 from kinblend.family_tree.plan import Plan, Prediction, beyond_fitted, plan_tree, same_faces
@@ -84,6 +84,7 @@ def grow(
     before any face is encoded.
     """
     check_names(list(tree.people), tree.title, font)
+    check_size(list(tree.people), tree.couples, side)
     growing = _Growing(
         engine, tree, plan_tree(engine, tree, request), checked_path(out, "a folder"), request, progress
     )

@@ -21,6 +21,8 @@ from kinblend.storage.texts import decode, read_bytes
 from kinblend.validation import explain, shortened
 
 MOST = 100  # people
+LARGEST = 2**20  # bytes of a file
+LONGEST_TITLE = 120  # letters
 Model = TypeVar("Model", bound=BaseModel)
 PERSON = re.compile(r"^[ \t]*\[\[[ \t]*person[ \t]*\]\]", re.MULTILINE)
 
@@ -47,7 +49,10 @@ def read_tree(path: str | Path) -> FamilyTree:
     if file.suffix.lower() not in (".toml", ".json"):
         raise InputError(f"{file}: a family tree is a .toml or .json file")
     keep_inputs([file])
-    text = decode(read_bytes(file), str(file))
+    data = read_bytes(file)
+    if len(data) > LARGEST:
+        raise InputError(f"{file} has more than {LARGEST} bytes, which no family tree has")
+    text = decode(data, str(file))
     fields = _parse(file, text.text)
     lines = [text.text.count("\n", 0, found.start()) + 1 for found in PERSON.finditer(text.text)]
     notes = [f"{file} {note.reason}" for note in text.notes]
@@ -73,8 +78,8 @@ def tree_of(
         raise InputError(f"{name}: write 1 to {MOST} people, each below a line [[person]] of its own")
     rest = {key: value for key, value in fields.items() if key != "person"}
     file = _validated(_File, rest, name)
-    if file.title and not file.title.isprintable():
-        raise InputError(f"{name}: the title is not one line of text")
+    if not file.title.isprintable() or len(file.title) > LONGEST_TITLE:
+        raise InputError(f"{name}: the title is not one line of at most {LONGEST_TITLE} letters")
     places = _Places(name, given, lines if len(lines) == len(given) else ())
     people = [_validated(Person, one, places[number]) for number, one in enumerate(given)]
     known = {person.name: person for person in people}

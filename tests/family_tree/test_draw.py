@@ -90,6 +90,12 @@ def test_names_in_other_scripts_are_drawn_or_refused() -> None:
         draw_tree({"\U00012000": Portrait(GREY)}, [])
 
 
+def test_more_pixels_than_a_picture_may_have_are_refused() -> None:
+    names = [f"{number}" for number in range(100)]
+    with pytest.raises(UsageError, match="pixels: use less than 1000 for each"):
+        draw_tree({name: Portrait(GREY) for name in names}, [Couple("0", "1", tuple(names[2:]))], side=1000)
+
+
 def test_the_same_tree_has_the_same_pixels(three: Image.Image) -> None:
     people = {"Otto": Portrait(RED, 40), "Anna": Portrait(GREEN), "Tim": Portrait(BLUE, 1, predicted=True)}
     again = draw_tree(people, [Couple("Otto", "Anna", ("Tim",))], title="Us", side=SIDE)

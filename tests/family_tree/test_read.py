@@ -76,6 +76,7 @@ FAULTS = {
     "too many": ('[[person]]\nname = "A"\n' * 101, "write 1 to 100 people"),
     "a field of the file": (f'titel = "x"\n{COUPLE}', "titel: there is no such field; did you mean title"),
     "title": (f'title = "a\\nb"\n{COUPLE}', "title is not one line"),
+    "long title": (f'title = "{"a" * 121}"\n{COUPLE}', "at most 120 letters"),
     "no name": (COUPLE + '[[person]]\nphoto = "anna.jpg"', "line 9: name: it is missing"),
     "empty name": (COUPLE + '[[person]]\nname = " "', "a name is one line"),
     "long name": (COUPLE + f'[[person]]\nname = "{"a" * 81}"', "1 to 80 letters"),
@@ -113,6 +114,7 @@ FAULTS = {
     "a link out": (COUPLE.replace("anna.jpg", "link.jpg"), "lies outside of the folder"),
     "a link to itself": (COUPLE.replace("anna.jpg", "loop.jpg"), "loop.jpg"),
     "a NUL": (COUPLE.replace("anna.jpg", "a\\u0000b"), "can't be read"),
+    "large": (f"# {'a' * 2**20}\n{COUPLE}", "which no family tree has"),
     "deep": (f"a = {'[' * 5000}", "nested deeper"),
 }
 

@@ -9,6 +9,9 @@ import { labelOf } from "./strategies.js";
 const byId = (id) => document.getElementById(id);
 const picture = byId("child-picture");
 
+const GROWN_UP = 18; // years, from which on a child is called a woman or a man
+const GROWN = { girl: "woman", boy: "man" };
+
 // Returns once the picture is there; `ready` of what it returns, once the morph is.
 export async function show(child) {
   await put(child.made.picture);
@@ -46,7 +49,8 @@ function line(role, resemblance) {
 
 // "A girl of 8 years"
 function who({ sex, age }) {
-  const person = sex ? `A ${sex}` : "A child";
+  const grown = age !== null && age >= GROWN_UP;
+  const person = sex ? `A ${grown ? GROWN[sex] : sex}` : "A child";
   return age === null ? `${person}, as old as the parents` : `${person} of ${years(age)}`;
 }
 

@@ -1,5 +1,6 @@
 // The child on the stage: its picture, who it is, whom it is like, and what can be saved of it.
 
+import * as ages from "./ages.js";
 import * as heat from "./heat.js";
 import * as morph from "./morph.js";
 import { warn } from "./notices.js";
@@ -19,6 +20,7 @@ export async function show(child) {
   byId("get-png").href = child.made.png;
   byId("get-bundle").href = child.made.bundle;
   byId("get-morph").href = child.made.animation;
+  ages.follow(child);
   heat.follow(child.made.weights);
   return { ready: morph.follow(child.made.morph) };
 }

@@ -27,7 +27,7 @@ def family(page: Page, address: str) -> None:
     """The example couple, a child at eight, three brothers and sisters."""
     page.set_default_timeout(300_000)
     page.goto(address)
-    page.click("#example")
+    page.click(".couple >> nth=0")
     page.wait_for_selector("#make:enabled")
     page.click("#make")
     rest(page)

@@ -320,7 +320,7 @@ class Projector(Plugin, ABC):
     """Generator: latent → image; `project` is GAN inversion. Implement `synthesize`.
 
     What else a projector can is told by the protocols below, which kinblend looks for: `SamplesLatents`,
-    `HasStyleWeights`, `InvertsImages`, `TunesWeights`, `KeepsDetail`, `HasPrior`, `RemovesLighting` and
+    `HasStyleWeights`, `InvertsImages`, `TunesWeights`, `KeepsDetail`, `AgesDetail`, `HasPrior`, `RemovesLighting` and
     `HandsDownWhole`.
 
     Attributes:
@@ -500,6 +500,15 @@ class KeepsDetail(Protocol):
 
         latent: before the edit. code: after it, float32 [L, D].
         """
+
+
+@runtime_checkable
+class AgesDetail(Protocol):
+    """A projector whose latents have detail that people of some ages can't have: grown skin, at eight."""
+
+    def detail_at_age(self, latent: Latent, years: float) -> Mapping[str, Tensor]:
+        """The detail of a latent whose code an edit has given this age; all of it where there is nothing to leave
+        out."""
 
 
 @runtime_checkable

@@ -1,9 +1,11 @@
 """What tests share: a latent space and latents drawn from a seed."""
 
 import contextlib
+import gc
 import os
 import random
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy
@@ -15,6 +17,7 @@ from recipes import cases, state_dict
 
 from kinblend import Latent, LatentSpace
 from kinblend.files import locked
+from kinblend.web.malloc import trim
 
 # It takes the place of distutils, which torch's compiler asks for, and warns where that was imported before.
 with contextlib.suppress(ImportError):
@@ -32,6 +35,14 @@ def pytest_runtest_setup() -> None:
     torch.manual_seed(0)
     numpy.random.seed(0)
     random.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def freed_memory() -> Iterator[None]:
+    """A module's networks leave the process with it: glibc keeps their pages else, gigabytes of them."""
+    yield
+    gc.collect()
+    trim()
 
 
 @pytest.fixture

@@ -5,7 +5,15 @@ import torch
 
 from kinblend import Blend, Blender, Context, Latent, LatentSpace, Projector, load_backbone
 from kinblend.errors import PluginError, UnsupportedError, UsageError
-from kinblend.interfaces import HandsDownWhole, HasPrior, InvertsImages, KeepsDetail, RemovesLighting, SamplesLatents
+from kinblend.interfaces import (
+    AgesDetail,
+    HandsDownWhole,
+    HasPrior,
+    InvertsImages,
+    KeepsDetail,
+    RemovesLighting,
+    SamplesLatents,
+)
 from kinblend_plugins.stylegan2.projector import layer_groups
 
 
@@ -26,7 +34,7 @@ def test_a_backbone_that_says_nothing_has_one_group() -> None:
 
     projector = Plain(None, Context(LatentSpace("plain", 5, 8, "0" * 64)))
     assert projector.layer_groups() == projector.context.layer_groups() == {"all": (0, 4)}
-    known = (SamplesLatents, InvertsImages, KeepsDetail, HasPrior, RemovesLighting, HandsDownWhole)
+    known = (SamplesLatents, InvertsImages, KeepsDetail, AgesDetail, HasPrior, RemovesLighting, HandsDownWhole)
     assert projector.context.whole_groups() == ()
     assert not any(isinstance(projector, protocol) for protocol in known)
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 PARENTS = "parents"
 HOW = {"age": "--age N (0 to 80) or --age parents", "sex": "--sex girl, boy or any"}
+GROWN_UP = 18  # years, from which on a child is called a woman or a man
+GROWN = {"girl": "woman", "boy": "man"}
+PLURALS = {"child": "children", "woman": "women", "man": "men"}
 
 Age = Annotated[
     str | None,
@@ -54,9 +57,9 @@ def describe_default(asked: Sequence[Mapping[str, Any]]) -> str:
     """
     if "default" not in (asked[0]["age_from"], asked[0]["sex_from"]):
         return ""
-    sexes = Counter(one["sex"] for one in asked)
-    who = " and ".join(_counted(count, sex or "child") for sex, count in sexes.items())
     age = asked[0]["age"]
+    people = Counter(_person(one["sex"], age) for one in asked)
+    who = " and ".join(_counted(count, person) for person, count in people.items())
     found = who if age is None else f"{who} of {age:g} years"
     left_out = asked[0]["left_out"]
     by_default = [name for name in HOW if asked[0][f"{name}_from"] == "default"]
@@ -64,9 +67,14 @@ def describe_default(asked: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(filter(None, [found, *left_out.values(), flags and f"ask with {flags}"]))
 
 
-def _counted(count: int, name: str) -> str:
-    plural = "children" if name == "child" else f"{name}s"
-    return f"{count} {plural}" if count > 1 else f"a {name}"
+def _person(sex: str | None, age: float | None) -> str:
+    if sex is None:
+        return "child"
+    return GROWN[sex] if age is not None and age >= GROWN_UP else sex
+
+
+def _counted(count: int, person: str) -> str:
+    return f"{count} {PLURALS.get(person, person + 's')}" if count > 1 else f"a {person}"
 
 
 def _years(age: str | None) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FATHER, MOTHER = "P007", "P004"
 AGES = (4, 16, 30, 60)  # years
 COLUMNS = 4
+CHILDREN: dict[Literal["girl", "boy"], str] = {"girl": "daughter", "boy": "son"}  # by sex: captions
 
 
 def demo(
@@ -62,8 +63,8 @@ def by_strategy(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured
 def by_age(engine: Engine, father: Path, mother: Path) -> Iterator[Pictured]:
     """The girl and the boy of the default strategy at each age, where the backbone has directions for that."""
     try:
-        for sex in ("girl", "boy"):
+        for sex in CHILDREN:
             for age in AGES:
-                yield f"{sex} of {age}", engine.run(father, mother, age=age, sex=sex)
+                yield f"{CHILDREN[sex]} at {age}", engine.run(father, mother, age=age, sex=sex)
     except UsageError as error:
         log(f"left out: ages: {error}")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kinblend.cli import flags
-from kinblend.errors import SeveralFacesError, UsageError
+from kinblend.errors import ImageError, SeveralFacesError, UsageError
 
 PHOTOGRAPHS = "Photographs"  # a panel of the help
 
@@ -55,9 +55,17 @@ def who_is_who(given: Sequence[Path], father: Path | None, mother: Path | None) 
 
 def person(path: Path) -> Path:
     """A photograph or a latent; of the manifest of an earlier child, its latent. Raises what `person_file` does."""
+    existing(path)
     from kinblend.pipeline.lineage import person_file
 
     return person_file(path)
+
+
+def existing(path: Path) -> Path:
+    """The path of a file to read; said to be missing before PyTorch is imported. Raises `ImageError`."""
+    if not path.exists():
+        raise ImageError(f"{path} does not exist")
+    return path
 
 
 @contextmanager

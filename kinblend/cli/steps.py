@@ -12,7 +12,7 @@ import typer
 
 from kinblend.cli import flags
 from kinblend.cli.output import check_file, check_folder, emit_paths, log, warn
-from kinblend.cli.parents import person
+from kinblend.cli.parents import existing, person
 from kinblend.cli.parsing import parse_edits, parse_sets
 from kinblend.cli.progress import bar, followed
 from kinblend.errors import UsageError
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from kinblend.types import Latent
 
 Out = Annotated[Path | None, typer.Option(help="File to write; default: the input's name, here.")]
-Picture = Annotated[Path, typer.Argument(help="A photograph.")]
-LatentFile = Annotated[Path, typer.Argument(help="A latent that encode, blend … wrote, or a child.json.")]
+Picture = Annotated[Path, typer.Argument(help="A photograph.", callback=existing)]
+LatentFile = Annotated[
+    Path, typer.Argument(help="A latent that encode, blend … wrote, or a child.json.", callback=existing)
+]
 
 
 def align(
@@ -96,8 +98,8 @@ def encode(
 
 
 def blend(
-    father: Annotated[Path, typer.Argument(help="The father's latent.")],
-    mother: Annotated[Path, typer.Argument(help="The mother's latent.")],
+    father: Annotated[Path, typer.Argument(help="The father's latent.", callback=existing)],
+    mother: Annotated[Path, typer.Argument(help="The mother's latent.", callback=existing)],
     blender: flags.Blender = None,
     sets: flags.ChildSets = None,
     seed: flags.ChildSeed = 0,

@@ -30,6 +30,12 @@ WITHOUT = {
 }
 
 
+def years_of(edits: Mapping[str, EditValue]) -> float | None:
+    """The age in years that edits ask for; None where they ask for none, or for steps along its direction."""
+    goal = edits.get(ATTRIBUTES["age"])
+    return goal.value if isinstance(goal, Target) and not isinstance(goal.value, str) else None
+
+
 @dataclass(frozen=True)
 class AgeAndSex:
     """Age and sex that children are to have.

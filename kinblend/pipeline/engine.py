@@ -14,6 +14,7 @@ from kinblend.errors import LatentError, PluginError, UsageError, wrap_plugin_er
 from kinblend.faces.upscale import check_upscaler
 from kinblend.identity import face_cosines
 from kinblend.interfaces import (
+    AgesDetail,
     Blend,
     Blender,
     Editor,
@@ -22,7 +23,7 @@ from kinblend.interfaces import (
     RemovesLighting,
     network_of,
 )
-from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec
+from kinblend.pipeline.age_and_sex import AgeAndSex, ChildSpec, years_of
 from kinblend.pipeline.judge import judge_children
 from kinblend.pipeline.manifest import describe_faces, describe_run, finish
 from kinblend.pipeline.own_blender import own_blender
@@ -375,10 +376,10 @@ class Engine:
             raise UsageError(f"a {type(mover).__name__} is no editor; give its name or a kinblend.Editor")
         return self._edit(before, mover, validate_edits(mover, edits))[0]
 
-    def neutral(self, latent: Latent, editor: Editor) -> Latent:
+    def neutral(self, latent: HasLatent, editor: Editor) -> Latent:
         """The latent with a calm expression, the head facing ahead and light from both sides, as far as the editor
         and the projector know how."""
-        projector = self.backbone.projector
+        latent, projector = latent_of(latent), self.backbone.projector
         if isinstance(projector, RemovesLighting):
             with wrap_plugin_errors(projector.title, LatentError):
                 latent = replace(latent, code=projector.remove_lighting(latent.code[None].clone())[0].clone())
@@ -395,10 +396,16 @@ class Engine:
             strengths = resolve_strengths(editor, latent.code.clone(), edits)
             edited = editor.edit(latent.code[None].clone(), strengths)[0]
             moved, clamped = self._project_to_prior(edited, latent.code[None])
-        if not isinstance(projector, KeepsDetail):
-            return replace(moved, detail=latent.detail), clamped
         with wrap_plugin_errors(projector.title):
-            return replace(moved, detail=projector.edit_detail(latent.copy(), moved.code.clone())), clamped
+            detail = (
+                projector.edit_detail(latent.copy(), moved.code.clone())
+                if isinstance(projector, KeepsDetail)
+                else latent.detail
+            )
+            moved, years = replace(moved, detail=detail), years_of(edits)
+            if isinstance(projector, AgesDetail) and years is not None:
+                moved = replace(moved, detail=projector.detail_at_age(moved.copy(), years))
+        return moved, clamped
 
     def _project_to_prior(self, code: Tensor, reference: Tensor) -> tuple[Latent, float]:
         """A code, checked and brought back to where faces are; and how far that moved it."""

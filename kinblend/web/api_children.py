@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
 from kinblend.errors import InputError
+from kinblend.pipeline import Result
 from kinblend.web import pictures
 from kinblend.web.api_photos import form_of, picture
 from kinblend.web.multipart import read_form
@@ -25,7 +27,9 @@ from kinblend.web.schemas import (
     DirectRequest,
     Id,
     LayerWeights,
+    Name,
     PreviewRequest,
+    Title,
 )
 from kinblend.web.services import Owner, Services, ServicesDep
 
@@ -160,6 +164,40 @@ async def _strip(order: str, number: int, request: Request, services: Services, 
 
 
 @router.get(
+    "/children/{order}/{number}/ages.jpg",
+    response_class=Response,
+    responses=documented(404, 409, 500, 503) | picture("image/jpeg"),
+)
+async def show_ages(order: Id, number: int, request: Request, services: ServicesDep, owner: Owner) -> Response:
+    """The child at 4, 12, 20, 40 and 60 years: 5 pictures side by side in one JPEG."""
+    return Response(await _ages(order, number, request, services, owner), media_type="image/jpeg")
+
+
+@router.get(
+    "/children/{order}/{number}/ages.gif",
+    response_class=Response,
+    responses=documented(404, 409, 500, 503) | picture("image/gif"),
+)
+async def download_ages(order: Id, number: int, request: Request, services: ServicesDep, owner: Owner) -> Response:
+    """The child from 4 to 60 years and back, as an animation."""
+    strip = await _ages(order, number, request, services, owner)
+    return _file(await run_in_threadpool(pictures.ages_animation, strip), "image/gif", "ages.gif")
+
+
+async def _ages(order: str, number: int, request: Request, services: Services, owner: str) -> bytes:
+    """A child's strip of ages, made once."""
+    family = services.children(owner, order, number)
+    if not services.engine_service.knows_ages:
+        raise ProblemError(409, "no-ages", "This backbone has no directions for age in years; pull ffhq-mobile")
+    if number not in family.ages:
+        job = services.worker.submit(
+            "ages", lambda job: pictures.ages(services.engine_service, family, number, job.check), owner=owner
+        )
+        family.ages[number] = await services.result_of(job, request)
+    return family.ages[number]
+
+
+@router.get(
     "/children/{order}/sheet.png", response_class=Response, responses=documented(404, 409) | picture("image/png")
 )
 async def download_sheet(order: Id, services: ServicesDep, owner: Owner) -> Response:
@@ -176,13 +214,33 @@ async def download_family(
     order: Annotated[list[Id], Query(min_length=1, max_length=MAX_ORDERS, description="in the order shown")],
 ) -> Response:
     """Parents and the children of several orders in one picture. The orders have the same parents."""
-    families = [services.children(owner, name) for name in order]
+    results = _of_one_couple(services, owner, order)
+    return _file(await run_in_threadpool(pictures.sheet, results), "image/png", "family.png")
+
+
+@router.get("/card.pdf", response_class=Response, responses=documented(404, 409) | picture("application/pdf"))
+async def download_card(
+    services: ServicesDep,
+    owner: Owner,
+    order: Annotated[list[Id], Query(min_length=1, max_length=MAX_ORDERS, description="in the order shown")],
+    name: Annotated[list[Name], Query(max_length=MAX_ORDERS, description="of each child; left out: their ages")] = [],  # noqa: B006
+    title: Annotated[Title, Query(description="a line above")] = "",
+) -> Response:
+    """Parents and up to 12 children of one couple on a card of 10 × 15 cm, to print."""
+    results = _of_one_couple(services, owner, order)
+    children = sum(len(result.children) for result in results)
+    if name and len(name) != children:
+        raise ProblemError(422, "names", f"There are {children} children, but {len(name)} names; name each or none")
+    return _file(await run_in_threadpool(pictures.card, results, name, title), "application/pdf", "card.pdf")
+
+
+def _of_one_couple(services: Services, owner: str, orders: Sequence[str]) -> list[Result]:
+    families = [services.children(owner, name) for name in orders]
     if len({(family.order.father, family.order.mother) for family in families}) > 1:
         raise ProblemError(
             422, "several-couples", "These children have different parents; ask for those of one couple"
         )
-    results = [family.result for family in families if family.result is not None]
-    return _file(await run_in_threadpool(pictures.sheet, results), "image/png", "family.png")
+    return [family.result for family in families if family.result is not None]
 
 
 @router.get(
@@ -215,7 +273,7 @@ def answer(services: Services, family: Family) -> ChildrenAnswer:
             "stage": family.stage,
             "ahead": services.worker.ahead_of(family.job) if family.job else 0,
             "events": f"{here}/events",
-            "children": _children(family, here),
+            "children": _children(family, here, services.engine_service.knows_ages),
             "sheet": f"{here}/sheet.png" if done else None,
             "bundle": f"{here}/bundle.zip" if done else None,
             "problem": family.problem,
@@ -229,7 +287,7 @@ def _warnings(family: Family) -> list[str]:
     return [without_paths(text) for text in found]
 
 
-def _children(family: Family, here: str) -> list[ChildAnswer]:
+def _children(family: Family, here: str, ages: bool) -> list[ChildAnswer]:
     if family.result is None:
         return []
     manifest = family.result.manifest
@@ -250,6 +308,8 @@ def _children(family: Family, here: str) -> list[ChildAnswer]:
             weights=f"{here}/{number}/weights" if child.weight_map else None,
             morph=f"{here}/{number}/morph.jpg",
             animation=f"{here}/{number}/morph.gif",
+            ages=f"{here}/{number}/ages.jpg" if ages else None,
+            growing=f"{here}/{number}/ages.gif" if ages else None,
         )
         for number, (child, asked, look, similar) in enumerate(found, start=1)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ from kinblend.faces.view import roll_of, view
 from kinblend.imaging import decode_image
 from kinblend.imaging.encode import jpeg_bytes
 from kinblend.pipeline import ChildRequest, Engine, Parent, Result, UnrenderedChild
+from kinblend.pipeline.age_and_sex import ATTRIBUTES
 from kinblend.plugins import load_plugins
 from kinblend.settings import Settings
 from kinblend.web.cost import check_cost
 from kinblend.web.forms import refuse_files
 from kinblend.web.limits import Limits
-from kinblend.web.records import FaceCandidate, Photo
+from kinblend.web.records import FaceCandidate, Family, Photo
 from kinblend.web.schemas import PreviewRequest, WebOptions
 
 if TYPE_CHECKING:
@@ -129,6 +130,28 @@ class EngineService:
         [picture] = engine.backbone.render([latent], seed=request.seed, size=PREVIEW)
         engine.pool.records.clear()
         return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
+
+    def at_ages(self, family: Family, number: int, ages: Sequence[float], check: Callable[[], None]) -> list[Image]:
+        """A finished child at other ages, small, from latents alone. check: called between pictures."""
+        assert family.result is not None
+        engine, order = self.engine, family.order
+        request = order.model_copy(update={"seed": family.result.children[number - 1].seed})
+        blended = self._blended(family.father, family.mother, request).latent
+        edits = {name: value for name, value in order.edits.items() if name != ATTRIBUTES["age"]}
+        pictures = []
+        for age in ages:
+            check()
+            asked = engine.child_spec(replace(order.age_and_sex, age=age), self.editor, edits, request.seed)
+            latent = engine.edit(blended, self.editor, asked.all_edits)
+            [picture] = engine.backbone.render([latent], seed=request.seed, size=PREVIEW)
+            pictures.append(picture.resize((PREVIEW, PREVIEW)))
+        engine.pool.records.clear()
+        return pictures
+
+    @property
+    def knows_ages(self) -> bool:
+        """Whether an age in years can be asked for."""
+        return "years" in self.units.get(ATTRIBUTES["age"], ())
 
     def run(
         self, father: Parent, mother: Parent, request: WebOptions, children: int, on_stage: Callable[[str], None]

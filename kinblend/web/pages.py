@@ -18,6 +18,7 @@ from kinblend.web.access import OWNER, PASS, new_owner, owner_of
 from kinblend.web.engine_service import EngineService
 from kinblend.web.forms import Field, fields_of
 from kinblend.web.labels import slider
+from kinblend.web.pictures import AGES
 from kinblend.web.schemas import MAX_CHILDREN
 from kinblend.web.services import Services, ServicesDep
 
@@ -84,7 +85,7 @@ def _context(services: Services) -> dict[str, object]:
     projector = load_plugins()["projector"].get(str(backbone.pack.description["projector"]))
     strategies = _strategies(engine_service)
     return {
-        "example": len(_static("example-*.jpg")) == 2,
+        "couples": _couples(),
         "backbone": backbone.name,
         "blender": _first_strategy(engine_service),
         "strategies": strategies,
@@ -97,12 +98,19 @@ def _context(services: Services) -> dict[str, object]:
         "stochastic": any(strategy.stochastic for strategy in strategies),
         "parts": engine_service.layer_groups,
         "age": _ages(engine_service),
+        "stages": AGES,
         "sexes": SEXES if set(SEX_TARGETS.values()) <= set(engine_service.units.get("gender", ())) else (),
         "usual_sex": DEFAULT_SEX,
         "most_children": MAX_CHILDREN,
         "minutes": round(services.limits.lifetime / 60),
         "most_megabytes": services.limits.file_bytes // 2**20,
     }
+
+
+def _couples() -> list[dict[str, str]]:
+    """Example couples: role → name of the file."""
+    fathers = [path.name for path in _static("couple-*-father.jpg")]
+    return [{"father": name, "mother": name.replace("father", "mother")} for name in fathers]
 
 
 def _upscaler() -> str:
@@ -171,5 +179,5 @@ def _first_strategy(engine_service: EngineService) -> str:
 
 def _ages(engine_service: EngineService) -> dict[str, float] | None:
     """The ages that can be asked for, in years; None where this backbone has no directions for them."""
-    known = "years" in engine_service.units.get("age", ())
-    return {"youngest": YOUNGEST, "oldest": OLDEST, "usual": DEFAULT_AGE} if known else None
+    ages = {"youngest": YOUNGEST, "oldest": OLDEST, "usual": DEFAULT_AGE}
+    return ages if engine_service.knows_ages else None

@@ -7,12 +7,16 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinblend.imaging.decode import decode_image
 from kinblend.imaging.encode import gif_bytes, jpeg_bytes, png_bytes
+from kinblend.imaging.printing import pdf_bytes
+from kinblend.pipeline.card import DPI, Card, draw_card
 from kinblend.pipeline.morph import InBetween, rendered, renderer, way
+from kinblend.pipeline.result import describe_children
 from kinblend.web.engine_service import PREVIEW, EngineService
 from kinblend.web.records import Family
 from kinblend.web.schemas import LayerWeights
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 STEPS = 6  # from a parent to the child
 FRAMES = 2 * STEPS + 1  # of a strip
+AGES = (4, 12, 20, 40, 60)  # years, of the strip of ages
+BETWEEN = 4  # frames from one age to the next
 RESTING, MOVING = 800, 120  # ms that a frame of an animation is shown: at its three ends, and between them
 BATCH = 4  # frames between two looks whether anyone still waits
 
@@ -53,15 +59,32 @@ def morph(
 def _strip(
     engine_service: EngineService, family: Family, frames: Sequence[InBetween], check: Callable[[], None]
 ) -> bytes:
-    from PIL import Image as pil
-
-    strip = pil.new("RGB", (len(frames) * PREVIEW, PREVIEW))
-    render = renderer(engine_service.engine.backbone, family.order.seed, PREVIEW)
+    render, found = renderer(engine_service.engine.backbone, family.order.seed, PREVIEW), []
     for first in range(0, len(frames), BATCH):
         check()
-        for place, picture in enumerate(rendered(frames[first : first + BATCH], render, PREVIEW), first):
-            strip.paste(picture, (place * PREVIEW, 0))
+        found += rendered(frames[first : first + BATCH], render, PREVIEW)
+    return _beside(found)
+
+
+def ages(
+    engine_service: EngineService, family: Family, number: int, check: Callable[[], None] = lambda: None
+) -> bytes:
+    """The child at each of AGES, as one JPEG strip of pictures side by side. check: as `morph` takes it."""
+    return _beside(engine_service.at_ages(family, number, AGES, check))
+
+
+def _beside(pictures: Sequence[Image]) -> bytes:
+    from PIL import Image as pil
+
+    strip = pil.new("RGB", (len(pictures) * PREVIEW, PREVIEW))
+    for place, picture in enumerate(pictures):
+        strip.paste(picture, (place * PREVIEW, 0))
     return jpeg_bytes(strip, quality=88)
+
+
+def _apart(strip: bytes) -> list[Image]:
+    whole = decode_image(strip)
+    return [whole.crop((left, 0, left + PREVIEW, PREVIEW)) for left in range(0, whole.width, PREVIEW)]
 
 
 def weights(engine_service: EngineService, family: Family, number: int) -> list[LayerWeights]:
@@ -86,12 +109,36 @@ def weights(engine_service: EngineService, family: Family, number: int) -> list[
 
 def animation(strip: bytes) -> bytes:
     """A strip that `morph` made as a GIF: from the father over the child to the mother, and back."""
-    whole = decode_image(strip)
-    frames = [whole.crop((place * PREVIEW, 0, (place + 1) * PREVIEW, PREVIEW)) for place in range(FRAMES)]
+    frames = _apart(strip)
     return gif_bytes(
         frames + frames[-2:0:-1],
         [RESTING if place % STEPS == 0 else MOVING for place in range(2 * FRAMES - 2)],
     )
+
+
+def ages_animation(strip: bytes) -> bytes:
+    """A strip that `ages` made as a GIF, with pictures between two ages, from the youngest to the oldest and back."""
+    from PIL import Image as pil
+
+    found = _apart(strip)
+    frames = [
+        pil.blend(one, other, step / BETWEEN) for one, other in pairwise(found) for step in range(BETWEEN)
+    ] + found[-1:]
+    times = [RESTING if place % BETWEEN == 0 else MOVING // 2 for place in range(len(frames))]
+    return gif_bytes(frames + frames[-2:0:-1], times + times[-2:0:-1])
+
+
+def card(results: Sequence[Result], names: Sequence[str], title: str) -> bytes:
+    """Parents and all of their children on a card of 10 × 15 cm to print, as a PDF. results: of the same parents.
+
+    names: of the children; empty: their ages. Raises `UsageError` for too many children and letters no font has.
+    """
+    whole = _joined(results)
+    captions = ["Father", "Mother", *(names or describe_children(whole.manifest["asked"]))]
+    drawn = draw_card(
+        Card([whole.father.crop, whole.mother.crop], [child.image for child in whole.children], captions, title)
+    )
+    return pdf_bytes(drawn, DPI)
 
 
 def sheet(results: Sequence[Result]) -> bytes:

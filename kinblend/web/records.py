@@ -74,7 +74,8 @@ class Photo:
 class Family:
     """An order and how far it has come. Belongs to the event loop; the engine's thread only calls `told` through it.
 
-    pictures: the children as JPEG. changed: set, and made anew, whenever anything changes.
+    pictures: the children as JPEG. morphs, ages: strips by the number of the child, once they were asked for.
+    changed: set, and made anew, whenever anything changes.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Family:
     result: Result | None = None
     pictures: Sequence[bytes] = ()
     morphs: dict[int, bytes] = field(default_factory=dict)
+    ages: dict[int, bytes] = field(default_factory=dict)
     problem: Mapping[str, Any] | None = None
     listeners: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,7 +98,7 @@ class Family:
         """Bytes held, about."""
         children = [] if self.result is None else list(self.result.children)
         pixels = sum(_pixels(child.image) for child in children)
-        files = sum(map(len, [*self.pictures, *self.morphs.values()]))
+        files = sum(map(len, [*self.pictures, *self.morphs.values(), *self.ages.values()]))
         maps = sum(child.weight_map.values.nbytes for child in children if child.weight_map)
         return _latents_size([child.latent for child in children]) + maps + pixels + files
 

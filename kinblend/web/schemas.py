@@ -20,6 +20,8 @@ TargetText = Annotated[
     str, Field(pattern="^([0-9]{1,3}([.][0-9]{1,2})?y|[a-z]{1,32})$", description="years (8y), or a word (male)")
 ]
 Upscaler = Annotated[str | None, Field(max_length=64)]
+Name = Annotated[str, Field(min_length=1, max_length=24)]  # of a child, on a card
+Title = Annotated[str, Field(max_length=60)]
 
 
 def _edit(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -140,6 +142,8 @@ class ChildAnswer(BaseModel):
     weights: str | None = Field(description="where its weight map is; null where the blend is no weighted sum")
     morph: str
     animation: str
+    ages: str | None = Field(description="where it is at several ages; null where this backbone knows none")
+    growing: str | None = Field(description="the same as an animation")
 
 
 class ChildrenAnswer(BaseModel):

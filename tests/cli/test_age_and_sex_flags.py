@@ -40,6 +40,8 @@ def test_the_line() -> None:
     how = "ask with --age N (0 to 80) or --age parents, --sex girl, boy or any"
     assert line(boy) == f"a boy of 8 years; {how}"
     assert line(boy, girl, boy) == f"2 boys and a girl of 8 years; {how}"
+    grown = [ChildSpec(30.0, sex, source={"age": "option", "sex": "default"}) for sex in ("girl", "girl", "boy")]
+    assert line(*grown).startswith("2 women and a man of 30 years; ")
     assert line(ChildSpec(8.0, "boy", source={"age": "option", "sex": "option"})) == ""
     without = line(ChildSpec(source=usual, missing=("age",)))
     left_out = "this backbone has no directions for age: the child has its parents' age"

@@ -44,6 +44,6 @@ def test_strategies_without_weights_are_left_out_with_a_note(capsys: pytest.Capt
 
 def test_girls_and_boys_of_every_age_where_the_backbone_knows_them(capsys: pytest.CaptureFixture[str]) -> None:
     made = dict(by_age(Able(), HERE, HERE))
-    assert list(made) == [f"{sex} of {age}" for sex in ("girl", "boy") for age in AGES]
+    assert list(made) == [f"{child} at {age}" for child in ("daughter", "son") for age in AGES]
     assert list(by_age(Plain(), HERE, HERE)) == []
     assert capsys.readouterr().err.count("left out: ages") == 1

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,34 @@ def test_help_leaves_torch_unimported() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "run" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["encode", "no.jpg"],
+        ["run", "no.jpg", "no.jpg"],
+        ["blend", "no.safetensors", "no.safetensors"],
+        ["edit", "no.safetensors", "--edit", "smile=1"],
+        ["render", "no.safetensors"],
+        ["align", "no.jpg"],
+        ["project", "no.jpg"],
+        ["upscale", "no.jpg"],
+        ["strip", "no.jpg", "--age", "4"],
+        ["morph", "no.jpg", "no.jpg"],
+        ["compare", "no.jpg", "no.jpg"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_that_is_missing_is_missed_before_torch_is_imported(words: list[str], tmp_path: Path) -> None:
+    code = (
+        f"import sys\nsys.argv = ['kinblend', *{words!r}]\nfrom kinblend.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 3\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == f"kinblend: {words[1]} does not exist\n"
 
 
 def test_options_of_encoders_are_shown_without_torch() -> None:

@@ -1,5 +1,6 @@
 """Pivotal tuning: pictures come nearer to a photograph, other latents draw as before, children have a share of it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,14 @@ from openvino_files import WHEEL, write_wheel
 from plugin_site import here
 from toy_faces import picture, session
 
-from kinblend import Backbone, Engine, Latent, load_backbone
+from kinblend import Backbone, Editor, Engine, Latent, load_backbone
 from kinblend.errors import InputError, UnsupportedError, UsageError
 from kinblend.imaging import to_batch
 from kinblend.interfaces import KeepsDetail, TunesWeights
 from kinblend.pack_import import import_pack
 from kinblend.storage.latents import load_latent, save_latent
 from kinblend.types import WeightMap
+from kinblend_plugins.mobilestylegan import projector
 from kinblend_plugins.stylegan2.training.export import export
 
 
@@ -114,6 +116,50 @@ def test_a_child_has_a_share_of_each_parents(pack: Path) -> None:
         torch.testing.assert_close(child(1.0)[name], change)
         torch.testing.assert_close(child(0.5)[name].float(), change.float() / 2, atol=1e-3, rtol=0)
     assert projector.edit_detail(father, mother.code).keys() == father.detail.keys()
+
+
+class Ages(Editor):
+    """An editor that knows ages."""
+
+    def attributes(self) -> dict[str, str]:
+        return {"age": "made up"}
+
+    def targets(self) -> dict[str, list[str]]:
+        return {"age": ["years"]}
+
+    def strength_for_target(self, code: torch.Tensor, attribute: str, value: float | str, unit: str) -> float:
+        return 0.1
+
+    def edit(self, codes: torch.Tensor, strengths: Mapping[str, float]) -> torch.Tensor:
+        return codes + strengths["age"]
+
+
+def test_a_child_has_no_grown_skin(mobile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what tuning found, the young have what lies in the largest maps alone."""
+    monkeypatch.setattr(projector, "OF_ANY_AGE", 1 / 2)  # this generator has no map below a quarter of the side
+    engine = Engine(mobile)
+    person = tuned(engine.backbone, latents(engine.backbone, 1)[0], steps=3)
+    editor = Ages(None, engine.backbone.context)
+
+    def left(age: str | float) -> dict[str, torch.Tensor]:
+        return dict(engine.edit(person, editor, {"age": age}).detail)
+
+    fine, names = left("8y"), set(person.detail)
+    assert "weights.picture.weight" in fine
+    assert set(fine) < names
+    assert max(fine) == max(names)  # of the largest map
+    assert min(names) not in fine  # of the smallest
+    assert all(torch.equal(change, person.detail[name]) for name, change in fine.items())
+    assert set(left("4y")) == set(left("12y")) == set(fine)
+    for name, change in left("16y").items():
+        torch.testing.assert_close(change.float(), person.detail[name].float() * (1 if name in fine else 0.5))
+    for grown in ("20y", "60y", -0.5):
+        assert all(torch.equal(change, person.detail[name]) for name, change in left(grown).items())
+        assert set(left(grown)) == names
+    young = engine.edit(person, editor, {"age": "8y"})
+    assert young.detail
+    assert engine.render(young).size == (engine.backbone.projector.resolution,) * 2
+    assert not engine.edit(latents(engine.backbone, 1)[0], editor, {"age": "8y"}).detail
 
 
 def test_latents_travel_as_files_with_what_was_tuned(pack: Path, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(download, "PAUSE", 0.01)
     server = Server(("127.0.0.1", 0), partial(Handler))
     server.files, server.cuts, server.codes, server.ranges = {"/f.bin": CONTENT}, [], [], []
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

@@ -121,6 +121,40 @@ def test_the_strip_runs_from_father_over_child_to_mother(client: TestClient, fam
     assert max(steps) < 0.5 * difference(frames[0], frames[12]), "no jump"
 
 
+def test_a_child_through_the_years(client: TestClient, parents: dict[str, str]) -> None:
+    """As it is made at each age, whatever its own is."""
+    order = parents | {"blender": "mask", "children": 2, "seed": 3, "sex": "girl"}
+    family = finished(client, client.post("/api/v1/children", json=order | {"age": 12}).json())
+    grown = finished(client, client.post("/api/v1/children", json=order | {"age": 60}).json())
+    answer = client.get(family["children"][1]["ages"])
+    strip = Image.open(io.BytesIO(answer.content))
+    assert (answer.headers["content-type"], strip.size) == ("image/jpeg", (5 * 256, 256))
+    places = {age: 256 * place for place, age in enumerate((4, 12, 20, 40, 60))}
+    at = {age: strip.crop((left, 0, left + 256, 256)) for age, left in places.items()}
+    for age, made in ((12, family), (60, grown)):
+        child = Image.open(io.BytesIO(client.get(made["children"][1]["picture"]).content)).resize((256, 256))
+        far = {years: difference(picture, child) for years, picture in at.items()}
+        assert min(far, key=far.__getitem__) == age and far[age] < 4
+    with Image.open(io.BytesIO(client.get(family["children"][1]["growing"]).content)) as film:
+        assert (film.format, film.size, film.n_frames, film.info["loop"]) == ("GIF", (256, 256), 32, 0)
+        assert b"Synthetic image" in film.info["comment"]
+
+
+def test_a_card_to_print(client: TestClient, family: dict) -> None:
+    orders = {"order": [family["id"]]}
+    answer = client.get("/api/v1/card.pdf", params=orders | {"name": ["Zoë"], "title": "Our children"})
+    assert answer.headers["content-disposition"] == 'attachment; filename="card.pdf"'
+    assert answer.content.startswith(b"%PDF")
+    assert answer.content != client.get("/api/v1/card.pdf", params=orders).content
+    for bad, said in (
+        ({"name": ["A", "B"]}, "1 children, but 2 names"),
+        ({"name": ["\U0001f921"]}, "No font here has"),
+        ({"name": [""]}, "name"),
+    ):
+        answer = client.get("/api/v1/card.pdf", params=orders | bad)
+        assert (answer.status_code, said in answer.json()["detail"]) == (422, True), answer.json()
+
+
 def test_the_animation_goes_there_and_back(client: TestClient, family: dict) -> None:
     answer = client.get(family["children"][0]["animation"])
     assert answer.headers["content-disposition"] == 'attachment; filename="morph.gif"'

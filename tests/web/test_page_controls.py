@@ -58,7 +58,7 @@ def test_there_is_one_control_of_age(page) -> None:
 
 
 def test_everything_that_is_simple_is_there_and_the_rest_is_folded(page) -> None:
-    assert page.locator("#father-file, #mother-file, #age, #make, #example").count() == 5
+    assert page.locator("#father-file, #mother-file, #age, #make").count() == 4
     assert page.locator("[name=sex]").count() == 3
     inside = page.evaluate(
         "[...document.querySelectorAll('#play input, #play button')]"

@@ -173,7 +173,7 @@ def test_warnings_about_a_photograph_stand_beside_it(page) -> None:
 
 
 def test_an_example_couple_is_there_to_try(page) -> None:
-    page.click("#example")
+    page.click(".couple >> nth=0")
     page.wait_for_selector("#make:enabled")
     assert page.locator(".parent img:visible").count() == 2
     assert page.evaluate("document.activeElement.id") == "make"

@@ -1,5 +1,6 @@
 // The page: two parents, their children, and what can be changed about each.
 
+import * as ages from "./ages.js";
 import { call, finished, place, send } from "./api.js";
 import * as choices from "./choices.js";
 import * as morph from "./morph.js";
@@ -40,6 +41,7 @@ function changedParent() {
   say("");
   if (!bothReady() || !children.length) return keep();
   session.step();
+  ages.forget();
   for (const child of children) child.late = true;
   cause = null;
   keep();
@@ -210,6 +212,22 @@ function drawSiblings() {
   byId("get-sheet").href = `/api/v1/sheet.png?${new URLSearchParams(made.map((child) => ["order", child.made.id]))}`;
 }
 
+// Parents and children, by their names here; every order of this page is of one child.
+async function printCard() {
+  const made = children.filter((child) => child.made);
+  const asked = made.flatMap((child) => [["order", child.made.id], ["name", child.name]]);
+  hush();
+  try {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await (await call(`/api/v1/card.pdf?${new URLSearchParams(asked)}`)).blob());
+    link.download = "card.pdf";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  } catch (error) {
+    complain(error.message, byId("get-card"));
+  }
+}
+
 async function pick(child) {
   shown = child;
   choices.write(child.recipe);
@@ -295,10 +313,12 @@ function reveal() {
 
 // ---- Photographs from elsewhere
 
-async function example() {
-  byId("example").disabled = true;
-  await Promise.all(parents.map(async (parent) => parent.take(await (await call(parent.card.dataset.example)).blob())));
-  byId("example").disabled = false;
+const couples = document.querySelectorAll(".couple");
+
+async function example(couple) {
+  for (const each of couples) each.disabled = true;
+  await Promise.all(parents.map(async (parent) => parent.take(await (await call(couple.dataset[parent.role])).blob())));
+  for (const each of couples) each.disabled = false;
   make.focus();
 }
 
@@ -340,9 +360,10 @@ byId("forget-all").addEventListener("click", forget);
 byId("forget-not").addEventListener("click", () => byId("sure").close());
 
 make.addEventListener("click", () => add(1));
+byId("get-card").addEventListener("click", printCard);
 byId("sibling").addEventListener("click", () => { const number = wanted(); if (number) add(number); });
 count.addEventListener("input", wanted);
-byId("example")?.addEventListener("click", example);
+couples.forEach((couple) => couple.addEventListener("click", () => example(couple)));
 document.addEventListener("paste", paste);
 // A file dropped beside a tile must not replace the page.
 for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());

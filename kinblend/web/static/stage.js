@@ -1,5 +1,6 @@
 // The child on the stage: its picture, who it is, whom it is like, and what can be saved of it.
 
+import * as ages from "./ages.js";
 import * as heat from "./heat.js";
 import * as morph from "./morph.js";
 import { warn } from "./notices.js";
@@ -9,6 +10,9 @@ import { labelOf } from "./strategies.js";
 const byId = (id) => document.getElementById(id);
 const picture = byId("child-picture");
 
+const GROWN_UP = 18; // years, from which on a child is called a woman or a man
+const GROWN = { girl: "woman", boy: "man" };
+
 // Returns once the picture is there; `ready` of what it returns, once the morph is.
 export async function show(child) {
   await put(child.made.picture);
@@ -16,6 +20,7 @@ export async function show(child) {
   byId("get-png").href = child.made.png;
   byId("get-bundle").href = child.made.bundle;
   byId("get-morph").href = child.made.animation;
+  ages.follow(child);
   heat.follow(child.made.weights);
   return { ready: morph.follow(child.made.morph) };
 }
@@ -46,7 +51,8 @@ function line(role, resemblance) {
 
 // "A girl of 8 years"
 function who({ sex, age }) {
-  const person = sex ? `A ${sex}` : "A child";
+  const grown = age !== null && age >= GROWN_UP;
+  const person = sex ? `A ${grown ? GROWN[sex] : sex}` : "A child";
   return age === null ? `${person}, as old as the parents` : `${person} of ${years(age)}`;
 }
 

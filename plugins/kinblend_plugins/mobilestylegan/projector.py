@@ -19,6 +19,7 @@ from kinblend.imaging import to_pictures
 from kinblend.interfaces import Noise, ProjectionProgress
 from kinblend.inversion import (
     InversionNearW,
+    as_detail,
     blend_changes,
     changed,
     check_changes,
@@ -43,6 +44,8 @@ LAYER_GROUPS = {
 }
 _POINTWISE = r"levels\.(\d+)\.(first|second)\.pointwise"
 TUNED = 1 / 32  # of the side: weights of maps no smaller may change, so that a head stays where the code has it
+OF_ANY_AGE = 1 / 4  # of the side: what changes in maps no smaller is texture, that a child has as well
+CHILD, GROWN = 12.0, 20.0  # years between which other changes come in
 
 
 class MobileStyleGANProjector(Projector):
@@ -177,6 +180,25 @@ class MobileStyleGANProjector(Projector):
     def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
         """Changes of the weights stay as they are."""
         return latent.detail
+
+    def detail_at_age(self, latent: Latent, years: float) -> Mapping[str, Tensor]:
+        """Changes of the largest maps alone for a child; a growing share of the others from 12 to 20 years.
+
+        With all changes of their grown parents, children of four are seen as nearly a year older, and boys have
+        stubble.
+        """
+        share = min(max((years - CHILD) / (GROWN - CHILD), 0.0), 1.0)
+        return as_detail(
+            {
+                name: change if self._is_of_any_age(name) else change * share
+                for name, change in weight_changes(latent).items()
+                if share or self._is_of_any_age(name)
+            }
+        )
+
+    def _is_of_any_age(self, name: str) -> bool:
+        level = re.fullmatch(_POINTWISE, name)
+        return level is None or self._side(int(level[1])) >= OF_ANY_AGE * self.resolution
 
     def changeable_weights(self) -> dict[str, Tensor]:
         """As the interface says: pointwise convolutions of the larger maps, and the last that makes colours."""

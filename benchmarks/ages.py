@@ -27,7 +27,7 @@ from torch import Tensor
 from kinblend import Engine, Latent
 from kinblend.evaluation.face_dataset import couples, read_faces
 from kinblend.identity import embed_faces
-from kinblend.pipeline.sheet import sheet
+from kinblend.imaging.sheet import sheet
 from kinblend_plugins.analysers.face_api import FaceApi
 from kinblend_plugins.landmarkers.dlib_landmarks import FFHQ_BOX
 

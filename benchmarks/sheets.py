@@ -16,7 +16,7 @@ from kinblend import Engine
 from kinblend.cli.demo import example
 from kinblend.errors import WeightsMissingError
 from kinblend.imaging.encode import write_picture
-from kinblend.pipeline.sheet import sheet
+from kinblend.imaging.sheet import sheet
 
 COUPLES = (("P007", "P004"), ("P005", "P002"), ("P008", "P009"))
 FAMILIES = (*COUPLES, ("P007", "P010"), ("P005", "P001"), ("P008", "P006"))

@@ -4,7 +4,8 @@
 `IdentityNetwork` are what plugins derive from, `hookimpl` and `PluginSpec` how they register. More is in
 `kinblend.latents` (files of latents), `kinblend.packs` (model packs), `kinblend.datasets` (families of pictures),
 `kinblend.checkpoints` (weights that others publish), `kinblend.interfaces` and `kinblend.face_interfaces` (all base
-classes), `kinblend.faces`, `kinblend.imaging`, `kinblend.identity`, `kinblend.errors`, and `kinblend.testing` (what
+classes), `kinblend.family_tree` (trees of predicted people), `kinblend.faces`, `kinblend.imaging`,
+`kinblend.identity`, `kinblend.errors`, and `kinblend.testing` (what
 every plugin has to pass).
 """
 
@@ -72,6 +73,7 @@ _PUBLIC_MODULES = (
     "evaluation",
     "face_interfaces",
     "faces",
+    "family_tree",
     "files",
     "identity",
     "imaging",

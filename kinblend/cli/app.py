@@ -29,6 +29,7 @@ from kinblend.cli import (
     study,
     train,
     traverse,
+    tree,
     upscale,
 )
 from kinblend.cli.command import App
@@ -52,11 +53,17 @@ kinblend compare father.jpg mother.jpg --blenders dimension,layer --age 30 --sex
 
 STRIP_EXAMPLES = """kinblend strip anna.jpg --age 4,16,40,70
 
+kinblend strip anna.jpg --age 4,16,40,70 --out ages.webp
+
 kinblend strip out/child.safetensors --edit smile=-2,0,2"""
 
 MORPH_EXAMPLES = """kinblend morph father.jpg mother.jpg --through out/child.json
 
 kinblend morph anna.jpg out/child.safetensors --frames 50 --out anna.mp4"""
+
+TREE_EXAMPLES = """kinblend tree family.toml
+
+kinblend tree family.toml --blender mask --seed 3 --out smiths"""
 
 CARD_EXAMPLES = """kinblend card out --father father.jpg --mother mother.jpg --title "Who will it be?" --out card.pdf
 
@@ -76,6 +83,7 @@ app.command("compare", rich_help_panel=MAKE, epilog=f"Examples:\n\n{COMPARE_EXAM
 app.command("batch", rich_help_panel=MAKE)(batch.batch)
 app.command("strip", rich_help_panel=MAKE, epilog=f"Examples:\n\n{STRIP_EXAMPLES}")(strip.strip)
 app.command("morph", rich_help_panel=MAKE, epilog=f"Examples:\n\n{MORPH_EXAMPLES}")(morph.morph)
+app.command("tree", rich_help_panel=MAKE, epilog=f"Examples:\n\n{TREE_EXAMPLES}")(tree.tree)
 app.command("card", rich_help_panel=MAKE, epilog=f"Examples:\n\n{CARD_EXAMPLES}")(card.card)
 app.command("demo", rich_help_panel=MAKE)(demo.demo)
 app.command("serve", rich_help_panel=MAKE)(serve.serve)

@@ -32,7 +32,7 @@ def demo(
 ) -> None:
     """Predict children of two example people; prints where the picture is."""
     from kinblend.imaging.encode import write_picture
-    from kinblend.pipeline.sheet import sheet
+    from kinblend.imaging.sheet import sheet
 
     check_folder(out)
     parents = example(FATHER), example(MOTHER)

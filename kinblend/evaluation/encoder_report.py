@@ -10,7 +10,7 @@ from kinblend.evaluation.bootstrap import Estimate, over_families
 from kinblend.evaluation.encoders import Outcome, People
 from kinblend.files import atomic_write
 from kinblend.imaging.encode import png_bytes
-from kinblend.pipeline.sheet import sheet
+from kinblend.imaging.sheet import sheet
 from kinblend.storage.tables import write_table
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from kinblend.faces.face_regions import REGIONS
 from kinblend.files import atomic_write
 from kinblend.imaging import to_pictures
 from kinblend.imaging.encode import png_bytes
-from kinblend.pipeline.sheet import sheet
+from kinblend.imaging.sheet import sheet
 from kinblend.storage.tables import write_table
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from kinblend.experiments.directions import file_names
 from kinblend.files import atomic_write
 from kinblend.imaging.encode import png_bytes
 from kinblend.imaging.figures import new_figure, save_figure
-from kinblend.pipeline.sheet import sheet
+from kinblend.imaging.sheet import sheet
 from kinblend.storage.tables import write_table
 
 if TYPE_CHECKING:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 KINDS = (".webp", ".gif", ".mp4")
 FRAMES_A_SECOND = 25  # of an MP4
 TICK = 1000 // FRAMES_A_SECOND  # ms
+PATIENCE, EACH = 60.0, 1.0  # seconds that ffmpeg may take, and more for each frame: far more than it does
 
 
 def check_video_name(path: str | Path) -> None:
@@ -73,28 +76,65 @@ def _encode_mp4(path: Path, frames: Sequence[Image], milliseconds: Sequence[int]
         *("-fflags", "+bitexact", "-flags:v", "+bitexact", *said_of_it),
         *("-movflags", "+faststart", "-f", "mp4", f"file:{path}"),
     ]
+    ticks = sum(map(_ticks_of, milliseconds))
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
         try:
-            assert process.stdin is not None
-            with process.stdin as pipe:
-                for data in _ticks(frames, milliseconds, (width, height)):
-                    pipe.write(data)
-        except BrokenPipeError:
-            pass  # ffmpeg ended; it has said why
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        if process.wait():
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+        except OSError as error:
+            raise WriteError(f"ffmpeg can't be started: {command[0]}: {error.strerror or error}") from error
+        with _killed_after(process, PATIENCE + EACH * ticks) as late:
+            _feed(process, _pixels(frames, milliseconds, (width, height)))
+            code = process.wait()
+        if late.is_set():
+            raise WriteError("ffmpeg made no MP4: it did not end in time and was stopped; name a .webp or .gif file")
+        if code:
             said.seek(0)
             lines = said.read().decode(errors="replace").strip().splitlines()
-            raise WriteError(f"ffmpeg made no MP4: {lines[-1] if lines else f'it ended with {process.returncode}'}")
+            raise WriteError(f"ffmpeg made no MP4: {lines[-1] if lines else f'it ended with {code}'}")
 
 
-def _ticks(frames: Sequence[Image], milliseconds: Sequence[int], size: tuple[int, int]) -> Iterator[bytes]:
+def _feed(process: subprocess.Popen[bytes], frames: Iterator[bytes]) -> None:
+    """Write frames to the program's standard input."""
+    try:
+        assert process.stdin is not None
+        with process.stdin as pipe:
+            for data in frames:
+                pipe.write(data)
+    except BrokenPipeError:
+        pass  # ffmpeg ended; it has said why
+
+
+@contextmanager
+def _killed_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+    """Within, a program that takes longer is killed, and the event says so; one that is left by an error, too."""
+    late = threading.Event()
+
+    def kill() -> None:
+        if process.poll() is None:
+            late.set()
+            process.kill()
+
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    try:
+        yield late
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _pixels(frames: Sequence[Image], milliseconds: Sequence[int], size: tuple[int, int]) -> Iterator[bytes]:
     """The pixels of each frame, as often as it is shown; uint8 [H, W, 3]."""
     for frame, shown in zip(frames, milliseconds, strict=True):
         data = frame.convert("RGB").crop((0, 0, *size)).tobytes()
-        for _ in range(max(1, round(shown / TICK))):
+        for _ in range(_ticks_of(shown)):
             yield data
+
+
+def _ticks_of(shown: float) -> int:
+    """For how many frames of an MP4 a picture is shown that is there for so many milliseconds."""
+    return max(1, round(shown / TICK))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from kinblend.errors import UsageError
 from kinblend.imaging.fonts import check_letters
 from kinblend.imaging.printing import INCH
-from kinblend.pipeline.sheet import write_caption
+from kinblend.imaging.sheet import write_caption
 
 if TYPE_CHECKING:
     from PIL.Image import Image

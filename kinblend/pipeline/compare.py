@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kinblend.errors import UsageError
 from kinblend.files import check_target, checked_path, write_errors
 from kinblend.imaging.encode import write_picture
+from kinblend.imaging.sheet import sheet
 from kinblend.pipeline.result import Result, files_of, folder_of, stale_files
-from kinblend.pipeline.sheet import sheet
 from kinblend.plugins import load_plugins
 
 if TYPE_CHECKING:

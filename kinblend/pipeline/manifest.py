@@ -114,10 +114,11 @@ def describe_plugin(plugin: Plugin, options: BaseModel | None = None) -> dict[st
     options: in the place of its own.
     """
     with wrap_plugin_errors(plugin.title):
-        module = sys.modules[type(plugin).__module__]
-        name = f"{module.__name__}:{type(plugin).__qualname__}"
-        file = getattr(module, "__file__", None)  # a notebook has none
-        record: dict[str, Any] = {"class": name, "sha256": _sources_sha256(file, bool(module.__package__))}
+        module = sys.modules.get(type(plugin).__module__)  # of what runs in a notebook there may be none
+        name = f"{type(plugin).__module__}:{type(plugin).__qualname__}"
+        file = getattr(module, "__file__", None)
+        package = bool(getattr(module, "__package__", None))
+        record: dict[str, Any] = {"class": name, "sha256": _sources_sha256(file, package)}
         if isinstance(plugin, GivenWeights):
             record["weights_sha256"] = plugin.sha256
         given = options or getattr(plugin, "options", None)  # a caller's own class may have none

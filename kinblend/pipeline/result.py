@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kinblend.errors import OutputError, UsageError
 from kinblend.files import atomic_write, check_target, checked_path, write_errors
 from kinblend.imaging.encode import is_picture_name, says_synthetic, write_picture
-from kinblend.pipeline.sheet import sheet
+from kinblend.imaging.sheet import sheet
 from kinblend.storage.latents import save_latent
 from kinblend.types import Latent, WeightMap
 

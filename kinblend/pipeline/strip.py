@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kinblend.errors import UsageError
+from kinblend.imaging.sheet import sheet
 from kinblend.pipeline.manifest import describe_plugin, versions
 from kinblend.pipeline.request import edit_warnings, validate_edits
-from kinblend.pipeline.sheet import sheet
 from kinblend.types import Latent, Target
 
 if TYPE_CHECKING:
@@ -81,19 +81,45 @@ def make_strip(
     wanted = plan_strip(editor, attribute, values, fixed)
     others = validate_edits(editor, fixed or {})
     latents = [engine.edit(person.latent, editor, {**others, attribute: value}) for value in wanted]
-    beyond = [line for value in wanted for line in edit_warnings(editor, {**others, attribute: value})]
-    record = {
+    warnings = strip_warnings(person, editor, attribute, wanted, others)
+    record = strip_record(engine, person, editor, attribute, wanted, others)
+    return Strip(person, attribute, wanted, latents, engine.render(latents), warnings, record)
+
+
+def strip_warnings(
+    person: Parent,
+    editor: Editor,
+    attribute: str,
+    values: Sequence[EditValue],
+    fixed: Mapping[str, EditValue | str] | None = None,
+) -> list[str]:
+    """What is wrong with the photograph, and values beyond what the editor was fitted for, a line each.
+
+    values: as `plan_strip` gives them."""
+    others = validate_edits(editor, fixed or {})
+    beyond = [line for value in values for line in edit_warnings(editor, {**others, attribute: value})]
+    return [*person.warnings, *dict.fromkeys(beyond)]
+
+
+def strip_record(
+    engine: Engine,
+    person: Parent,
+    editor: Editor,
+    attribute: str,
+    values: Sequence[EditValue],
+    fixed: Mapping[str, EditValue | str],
+) -> dict[str, Any]:
+    """How a strip is made, as JSON has it."""
+    return {
         "versions": versions(),
         "backbone": engine.backbone.name,
         "latent_space": engine.backbone.space.sha256,
         "input": dict(person.source or {}),
         "editor": describe_plugin(editor),
         "attribute": attribute,
-        "values": [_text(value) for value in wanted],
-        "with": {name: _text(value) for name, value in others.items()},
+        "values": [_text(value) for value in values],
+        "with": {name: _text(value) for name, value in validate_edits(editor, fixed).items()},
     }
-    pictures = engine.render(latents)
-    return Strip(person, attribute, wanted, latents, pictures, [*person.warnings, *dict.fromkeys(beyond)], record)
 
 
 def _text(value: EditValue) -> str:

@@ -32,7 +32,7 @@ class Upscaled:
 
     def sheet(self) -> Image:
         """All of them in a row, each with its name, cut to a square."""
-        from kinblend.pipeline.sheet import sheet
+        from kinblend.imaging.sheet import sheet
 
         squares = [_square(picture) for picture in self.pictures.values()]
         side = min(max(square.width for square in squares), SIDE)

@@ -20,6 +20,7 @@ class BlenderContract:
     """The laws of a blender; derive from it, name the blender, and pytest does the rest.
 
     name: the registered name.
+    blender: a class that is not registered, in the place of a name, such as one in a notebook; it gets no options.
     options: options to test it under.
     share_options: share → the options that give the father (1.0) and the mother (0.0) whole; leave it empty where
         the strategy has no such options.
@@ -29,14 +30,23 @@ class BlenderContract:
         not count.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str] = ""
+    blender: ClassVar[type[Blender] | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
     share_options: ClassVar[Mapping[float, Mapping[str, Any]]] = {}
     mirror_options: ClassVar[Mapping[str, Any] | None] = None
     sizes: ClassVar[tuple[tuple[int, int], ...]] = ((4, 512), (10, 512), (18, 512))
     backbone: ClassVar[str | Path | None] = None
 
+    @property
+    def _title(self) -> str:
+        return self.name if self.blender is None else self.blender.__qualname__
+
     def test_the_options_survive_a_round_trip(self) -> None:
+        import pytest
+
+        if self.blender is not None:
+            pytest.skip(f"{self._title} is not registered, and has no options")
         spec = load_plugins()["blender"].get(self.name)
         options = spec.parse_options(self.options)
         assert spec.parse_options(options.model_dump(mode="json")) == options
@@ -46,7 +56,7 @@ class BlenderContract:
         import torch
 
         if not self.share_options:
-            pytest.skip(f"{self.name} has no share: `share_options` is empty")
+            pytest.skip(f"{self._title} has no share: `share_options` is empty")
         for share, options in self.share_options.items():
             for father, mother, context in self._parents():
                 child = self._blend(father, mother, context, options).code
@@ -62,7 +72,8 @@ class BlenderContract:
     def test_the_seed_changes_the_child_where_the_class_says_so(self) -> None:
         import torch
 
-        stochastic = load_plugins()["blender"].get(self.name).load().stochastic
+        kind = self.blender or load_plugins()["blender"].get(self.name).load()
+        stochastic = cast("type[Blender]", kind).stochastic
         for father, mother, context in self._parents():
             codes = [self._blend(father, mother, context, self.options, seed=seed).code for seed in range(8)]
             assert stochastic is not all(torch.equal(codes[0], other) for other in codes[1:])
@@ -74,7 +85,7 @@ class BlenderContract:
         for father, mother, context in self._parents():
             blend = self._blend(father, mother, context, self.options)
             if blend.weights is None:
-                pytest.skip(f"{self.name} gives no weighted sum")
+                pytest.skip(f"{self._title} gives no weighted sum")
             between = blend.code if blend.offset is None else blend.code - blend.offset
             slack = 0.0 if blend.offset is None else 1e-5
             assert bool((between >= torch.minimum(father, mother) - slack).all())
@@ -85,7 +96,7 @@ class BlenderContract:
         import torch
 
         if self.mirror_options is None:
-            pytest.skip(f"{self.name} need not mirror: `mirror_options` is None")
+            pytest.skip(f"{self._title} need not mirror: `mirror_options` is None")
         for father, mother, context in self._parents():
             one = self._blend(father, mother, context, self.mirror_options).code
             other = self._blend(mother, father, context, self.mirror_options).code
@@ -103,7 +114,10 @@ class BlenderContract:
     def _blend(
         self, father: Tensor, mother: Tensor, context: Context, options: Mapping[str, Any], seed: int = 0
     ) -> Blend:
-        blender = cast(Blender, make_plugin("blender", self.name, context, dict(options)))
+        if self.blender is not None:
+            blender = self.blender(cast(Any, None), context)
+        else:
+            blender = cast(Blender, make_plugin("blender", self.name, context, dict(options)))
         blend = blender.blend(father, mother, seed)
         assert isinstance(blend, Blend), f"`blend` gives a kinblend.Blend, not a {type(blend).__name__}"
         return blend

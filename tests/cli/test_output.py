@@ -87,6 +87,7 @@ WRITERS = {
     "compare": ["compare", "no.jpg", "no.jpg"],
     "morph": ["morph", "no.jpg", "no.jpg"],
     "card": ["card", "no.json"],
+    "tree": ["tree", "no.toml"],
     "batch": ["batch", "no.csv"],
     "families encode": ["families", "encode", "no.csv"],
     "train backbone": ["train", "backbone", "morphable", "--faces", "no.zip"],
@@ -115,7 +116,7 @@ def test_a_place_where_nothing_can_be_written(name: str, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "render", "demo", "strip", "compare", "batch", "study prepare", "study analyze"]
+    "name", ["run", "render", "demo", "strip", "compare", "tree", "batch", "study prepare", "study analyze"]
 )
 def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()

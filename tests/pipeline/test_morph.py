@@ -125,6 +125,21 @@ def test_an_mp4_shows_each_frame_as_long_as_it_should(tmp_path: Path, monkeypatc
     assert data[::3] == bytes([1]) * (20 * 1024) + bytes([2]) * 1024
 
 
+def test_an_ffmpeg_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(video, "find_ffmpeg", lambda: str(program))
+    monkeypatch.setattr(video, "PATIENCE", 0.3)
+    monkeypatch.setattr(video, "EACH", 0.0)
+    with pytest.raises(WriteError, match="did not end in time and was stopped"):
+        video.write_video(tmp_path / "m.mp4", [Image.new("RGB", (256, 256))] * 20, [400] * 20)
+    program.write_text("no program")
+    with pytest.raises(WriteError, match="ffmpeg can't be started"):
+        video.write_video(tmp_path / "m.mp4", [Image.new("RGB", (32, 32))], [40])
+    assert [path.name for path in tmp_path.iterdir()] == ["ffmpeg"]
+
+
 @pytest.mark.skipif(video.find_ffmpeg() is None, reason="there is no ffmpeg")
 def test_ffmpeg_itself_makes_the_same_film_twice(tmp_path: Path) -> None:
     pictures = [Image.new("RGB", (64, 64), (value, 90, 9)) for value in (1, 200)]

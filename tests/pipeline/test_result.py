@@ -11,8 +11,8 @@ from PIL import Image
 
 from kinblend import Child, Latent, LatentSpace, Result, save_latent
 from kinblend.errors import KinblendError, OutputError, WriteError
+from kinblend.imaging.sheet import sheet
 from kinblend.pipeline import Parent
-from kinblend.pipeline.sheet import sheet
 
 SPACE = LatentSpace("toy", 2, 4, "ab" * 32)
 LATENT = Latent(torch.zeros(2, 4), SPACE)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from kinblend.cli import flags
+from kinblend.cli.command import App
 from kinblend.cli.demo import FATHER, MOTHER
 from kinblend.cli.output import check_file, emit, log
 from kinblend.cli.parsing import parse_sets
@@ -24,6 +26,19 @@ HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU
 OVER = "times its fair share"  # beside other processes
 
 
+class BenchGroup(TyperGroup):
+    """`kinblend bench` without the name of a subcommand times the steps."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = args if args and args[0] in self.commands else ["steps", *args]
+        rest: list[str] = super().parse_args(ctx, named)
+        return rest
+
+
+app = App(cls=BenchGroup, help="Time the steps of a run; with `scale`, what many couples cost.")
+
+
+@app.command("steps")
 def bench(
     backbone: flags.Backbone = None,
     device: flags.Device = None,
@@ -68,7 +83,9 @@ def bench(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Time the steps of a run, at several sizes, batches and precisions."""
+    """Time the steps of a run, at several sizes, batches and precisions.
+
+    `kinblend bench scale` says what many couples cost."""
     for path in (out, plot):
         if path is not None:
             check_file(path)
@@ -95,7 +112,7 @@ def bench(
         settings.memory_budget,
         rounds=rounds,
         beside=beside,
-        people=_parents(father, mother),
+        people=example_parents(father, mother),
         options=parse_sets(sets or [], ("encoder", "projector")),
         **{name: tuple(values) for name, values in wanted.items() if values},  # type: ignore[arg-type]
     )
@@ -119,7 +136,7 @@ def _reference(against: str | None, model: Path | None) -> Reference | None:
     return None if against is None else Reference.from_file(Path(against))
 
 
-def _parents(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:
+def example_parents(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:
     """Whose photographs are used: those given, the example people where they are installed, or nobody's."""
     try:
         return father or example_portrait(FATHER), mother or example_portrait(MOTHER)

@@ -24,10 +24,15 @@ PAUSE = 0.25  # seconds before the second try, doubled each time
 PACKAGES = {"s3": "s3fs: pip install 'kinblend[remote]'", "gs": "gcsfs: pip install gcsfs"}
 MISSING = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 # By the names of classes: the packages that have them are imported nowhere here.
-NO_CREDENTIALS = frozenset(
-    "NoCredentialsError PartialCredentialsError ProfileNotFound TokenRetrievalError SSOTokenLoadError RefreshError "
-    "DefaultCredentialsError".split()
-)
+NO_CREDENTIALS = {
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "ProfileNotFound",
+    "TokenRetrievalError",
+    "SSOTokenLoadError",
+    "RefreshError",
+    "DefaultCredentialsError",
+}
 HOW = {
     "s3": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gs": "run `gcloud auth application-default login`",

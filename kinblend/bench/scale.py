@@ -25,7 +25,7 @@ from kinblend.resources import usable_cores
 from kinblend.workers import LocalWorkers
 
 Job = TypeVar("Job")
-PEOPLE, ROWS = 6, 6  # that each worker does, beside the first of each
+PEOPLE, ROWS = 4, 4  # that each worker does, beside the first of each
 BUSY = 0.1  # of the machine: from here on it counts as busy
 
 
@@ -133,13 +133,12 @@ class _Trial:
             first += self._timed(crew, make_row, self._rows(0, 2 * self.count))
         before, begun = busy_seconds(), time.perf_counter()
         rows = self._timed(crew, make_row, self._rows(2 * self.count, ROWS * self.count))
-        seconds = time.perf_counter() - begun
-        ours = sum(taken.cpu_seconds for taken in rows)
-        others = (
-            None if before is None else ((busy_seconds() or 0.0) - before - ours) / seconds / (os.cpu_count() or 1)
-        )
-        rate = len(rows) * self.children / seconds
-        return encoded, [*first, *rows], rate, None if others is None else max(0.0, others)
+        seconds, after = time.perf_counter() - begun, busy_seconds()
+        others = None
+        if before is not None and after is not None:
+            worked = after - before - sum(taken.cpu_seconds for taken in rows)
+            others = max(0.0, worked / seconds / (os.cpu_count() or 1))
+        return encoded, [*first, *rows], len(rows) * self.children / seconds, others
 
     def _rows(self, after: int, count: int) -> list[RowJob]:
         keys = [job.key for job in self.parents]
@@ -186,12 +185,10 @@ def _worker(encoded: Sequence[Taken], rows: Sequence[Taken], started: float, chi
     """started: seconds until the first photograph was encoded."""
     photograph, row = (_median([taken for taken in some if not taken.first]) for some in (encoded, rows))
     first, first_row = (next(taken for taken in some if taken.first) for some in (encoded, rows))
+    begun_cpu = first.cpu_before + first.cpu_seconds - photograph.cpu_seconds
     return Worker(
         cold=started - photograph.seconds + max(0.0, first_row.seconds - row.seconds),
-        cold_cpu=first.cpu_before
-        + first.cpu_seconds
-        - photograph.cpu_seconds
-        + max(0.0, first_row.cpu_seconds - row.cpu_seconds),
+        cold_cpu=begun_cpu + max(0.0, first_row.cpu_seconds - row.cpu_seconds),
         photograph=photograph.seconds,
         photograph_cpu=photograph.cpu_seconds,
         child=row.seconds / children,

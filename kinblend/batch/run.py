@@ -275,12 +275,15 @@ class _Batch:
 
     def _fetch(self, photographs: Collection[Address]) -> None:
         """Hash photographs of stores, some at a time. What can't be read is left to the rows that name it."""
-        with ThreadPoolExecutor(FETCHING) as pool:
+        pool = ThreadPoolExecutor(FETCHING)
+        try:
             hashed = {pool.submit(self._hash, one) for one in photographs}
             for done, future in enumerate(as_completed(hashed), start=1):
                 with suppress(OSError):
                     future.result()
                 self._tell("photographs", done, len(photographs))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _option_files(self, fields: Mapping[str, Any]) -> dict[str, str]:
         """The SHA-256 of files that options name, such as weights: another content makes other children."""

@@ -60,7 +60,7 @@ def busiest(scaling: Sequence[Scaling]) -> float | None:
 def assumptions(order: Order, workers: int, device: str, size: int, busy: float | None) -> list[str]:
     """All that an estimate rests on."""
     return [
-        f"{order.couples} couples of {order.people} people, encoded once each; children of each couple: {order.children}",
+        f"{order.couples} couples of {order.people} people, encoded once; children of each couple: {order.children}",
         f"photographs of {size} px, one face in each; larger ones take longer to read and to search",
         "children of the default strategy, age and sex; what options add, such as tuning, is not in it",
         f"{workers} workers that start once each; no row is done twice",

@@ -101,6 +101,7 @@ def break_each(proxy: object, table: Address, whole: dict[str, bytes], numbers: 
         proxy.at = 0
         batch(table, out)
         same += tree(out) == whole
+        print(f"request {number}: told {told}, the same objects {same}", file=sys.stderr, flush=True)
     print(f"broken in the middle of a request: {len(numbers)}, told: {told}, the same objects afterwards: {same}")
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-REQUESTS = ("find", "info", "cat_file", "pipe_file", "rm_file")
+REQUESTS = ("find", "ls", "info", "cat_file", "pipe_file", "rm_file")
 
 
 class Breaking:
@@ -80,14 +80,14 @@ class _Handler(BaseHTTPRequestHandler):
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
-        if at and number == at:
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + body[: len(body) // 2])
+        broken = at and number == at
+        if broken and not body:
             return
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in ("connection", "transfer-encoding"):
                 self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[: len(body) // 2] if broken else body)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = forward

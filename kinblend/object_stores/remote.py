@@ -60,8 +60,13 @@ class RemoteStore:
 
     def entries(self) -> Iterator[str]:
         """See `ObjectStore.entries`. The lease is not among them."""
-        found = {name.partition("/")[0] for name in self.sizes()}
-        yield from sorted(found - {lease.FOLDER})
+        try:
+            found = self._try(self.address, lambda files, path: files.ls(path, detail=False))
+        except FileNotFoundError:
+            return
+        begin = f"{self.address.path}/"
+        names = [name.strip("/") for name in found]
+        yield from sorted({name.removeprefix(begin) for name in names if name.startswith(begin)} - {lease.FOLDER})
 
     def sizes(self, under: str = "") -> Mapping[str, int]:
         """See `ObjectStore.sizes`."""

@@ -1,13 +1,10 @@
 """What tests share: a latent space and latents drawn from a seed."""
 
 import contextlib
-import logging
 import os
 import random
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import numpy
 import pytest
@@ -35,23 +32,6 @@ def pytest_runtest_setup() -> None:
     torch.manual_seed(0)
     numpy.random.seed(0)
     random.seed(0)
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """The "host:port" of a server of S3 that this process finds while it is there; skips where moto is missing."""
-    for name in ("s3fs", "moto", "flask", "flask_cors"):
-        pytest.importorskip(name, reason=f"{name} is missing: pip install 's3fs' 'moto[s3]' flask flask-cors")
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    address = "{}:{}".format(*server.get_host_and_port())
-    known = {"AWS_ENDPOINT_URL": f"http://{address}", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    with mock.patch.dict("os.environ", known | {"AWS_DEFAULT_REGION": "us-east-1"}):
-        yield address
-    server.stop()
 
 
 @pytest.fixture

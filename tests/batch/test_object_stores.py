@@ -237,15 +237,15 @@ def undisturbed(
 def test_a_connection_that_breaks_for_good_loses_nothing_and_doubles_nothing(
     undisturbed: tuple[Address, dict[str, bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At every eighth request, done or not: the call says so, and a second one ends as if nothing had been.
+    """At every twelfth request, done or not: the call says so, and a second one ends as if nothing had been.
 
     `benchmarks/broken_stores.py` breaks each.
     """
     table, whole, count = undisturbed
     assert count > 30
-    for number in range(1, count, 8):  # the last one gives back the lease, which else ends by itself
+    for number in range(1, count, 12):  # the last one gives back the lease, which else ends by itself
         out = memory()
-        breaks(monkeypatch, at=number, after=number % 16 == 1)
+        breaks(monkeypatch, at=number, after=number % 24 == 1)
         with pytest.raises(StoreError, match="requests have failed"):
             made(table, out)
         breaks(monkeypatch)
@@ -257,7 +257,7 @@ def test_a_connection_that_breaks_for_a_moment_is_not_noticed(
     undisturbed: tuple[Address, dict[str, bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, whole, count = undisturbed
-    for number in range(2, count, 13):
+    for number in range(2, count, 25):
         out = memory()
         files = breaks(monkeypatch, at=number, after=number % 2 == 0, once=True)
         made(table, out)

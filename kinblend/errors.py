@@ -56,6 +56,14 @@ class WriteError(KinblendError):
     """The system writes nothing there: a full disk, no permission, a file where a folder is needed."""
 
 
+class StoreError(KinblendError):
+    """An object store does not answer, or another call holds it."""
+
+
+class StoreRefusedError(StoreError):
+    """An object store does not allow it, as no further try would change."""
+
+
 class WeightsMissingError(UnsupportedError):
     """This plugin needs trained weights, and neither the backbone's pack nor a file provides them."""
 

@@ -1,6 +1,7 @@
 """Much work of one kind through a Ray cluster (Moritz et al. 2018): the processes of several machines.
 
-All of them have to see the same files under the same paths, and to have kinblend with the same plugins installed.
+All of them have to see the same files under the same paths, unless these lie in an object store, and to have kinblend
+with the same plugins installed.
 """
 
 from __future__ import annotations

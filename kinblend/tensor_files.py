@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeGuard
@@ -19,6 +19,7 @@ from kinblend.file_kinds import HEAD, describe_head
 from kinblend.files import open_plain
 
 MAX_HEADER = 16 * 2**20  # bytes
+BEGIN = 2**16  # bytes that most headers are shorter than
 MAX_SEPARATORS = 2_000_000  # in it; what stands between them takes a hundred times its bytes in memory
 MAX_TENSORS, MAX_DIMS = 100_000, 8
 METADATA = "__metadata__"
@@ -80,7 +81,23 @@ def check_header(path: str | Path) -> None:
         raise CorruptFileError(f"{path} can't be read: {error.strerror or error}") from error
 
 
-def _check(file: IO[bytes], size: int, name: str) -> None:
+def read_metadata(read: Callable[[int], bytes], size: int, name: str) -> dict[str, str]:
+    """What is noted in a file of which only the beginning is read. Its tensors have to lie in it; no more is known.
+
+    read: gives so many bytes from the beginning. size: of the file, in bytes. name: what errors call it.
+    Raises `CorruptFileError`.
+    """
+    import io
+
+    begin = read(min(size, BEGIN))
+    length = struct.unpack("<Q", begin[:8])[0] if len(begin) >= 8 else 0
+    if len(begin) - 8 < length <= min(MAX_HEADER, size - 8):
+        begin = read(8 + length)
+    return _check(io.BytesIO(begin), size, name)
+
+
+def _check(file: IO[bytes], size: int, name: str) -> dict[str, str]:
+    """What is noted in a header that describes tensors of the file. Raises `CorruptFileError`."""
     begin = file.read(8)
     length = struct.unpack("<Q", begin)[0] if len(begin) == 8 else -1
     if not 2 <= length <= min(MAX_HEADER, size - 8):
@@ -101,6 +118,7 @@ def _check(file: IO[bytes], size: int, name: str) -> None:
     for tensor, entry in header.items():
         if problem := _problem(entry, size - 8 - length):
             raise CorruptFileError(f"{name}: its tensor {_shortened(tensor)} {problem}")
+    return notes
 
 
 def _problem(entry: Any, held: int) -> str:

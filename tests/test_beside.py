@@ -13,7 +13,7 @@ from plugin_site import here
 from processes import children, lives, needs_proc
 
 from kinblend.bench.beside import busy_processes, fair_share, over_fair_share
-from kinblend.cli.bench import HEAD
+from kinblend.cli.bench import HEAD, SHARES
 
 
 @needs_proc
@@ -62,5 +62,6 @@ def test_the_report_says_what_was_beside(tmp_path: Path) -> None:
     [case] = report["cases"]
     assert report["beside"] == 2
     assert case["over_fair_share"] == pytest.approx(over_fair_share(case, 2))
-    assert said[0].rstrip("\n").count("\t") == len(HEAD)
+    assert case["fair_share"] == fair_share(2)
+    assert said[0].rstrip("\n").count("\t") == len(HEAD) + len(SHARES) - 1
     assert idle["beside"] == 0 and "over_fair_share" not in idle["cases"][0]

@@ -12,7 +12,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from kinblend.batch.photographs import read_object
 from kinblend.errors import InputError, UsageError
+from kinblend.object_stores import Address, Place, join, nameless_file, open_store, place_of
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX
 from kinblend.pipeline.lineage import person_file
 from kinblend.pipeline.request import ChildRequest
@@ -33,37 +35,39 @@ ALIKE = 0.8  # a column's name this much like a known one is a mistake; see `dif
 class Couple:
     """One row.
 
-    number: of the row, from 1. id: its own name, or the number. father, mother: photographs; None where the row
-    names none. fields: of its request, as they were read. cells: all that the row says, as text. problem: why nothing
-    can be done with it; "" where something can.
+    number: of the row, from 1. id: its own name, or the number. father, mother: photographs, files or addresses; None
+    where the row names none. fields: of its request, as they were read. cells: all that the row says, as text.
+    problem: why nothing can be done with it; "" where something can.
     """
 
     number: int
     id: str
-    father: Path | None
-    mother: Path | None
+    father: Place | None
+    mother: Place | None
     fields: Mapping[str, Any] = field(default_factory=dict)
     cells: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
 
 
-def read_couples(path: str | Path, defaults: Mapping[str, Any] | None = None) -> list[Couple]:
-    """The couples of a `.csv`, `.tsv`, `.parquet`, `.jsonl` or `.ndjson` file, or of a folder with a folder for each.
+def read_couples(path: str | Path | Address, defaults: Mapping[str, Any] | None = None) -> list[Couple]:
+    """The couples of a `.csv`, `.tsv`, `.parquet`, `.jsonl` or `.ndjson` file, or of a folder with a folder for each;
+    any of these also at an address, such as "s3://bucket/couples.csv".
 
     Columns are `father`, `mother`, perhaps `id`, and the fields of `ChildRequest`; `edits.smile` is the value of
-    `smile` within `edits`. Other columns are for `chosen` alone. Paths are relative to the table's folder. A couple's
+    `smile` within `edits`. Other columns are for `chosen` alone. Paths are relative to the table's folder; an address
+    is whole. A couple's
     folder has pictures `father.*` and `mother.*`, and perhaps `request.json` with an object of fields.
 
     defaults: fields for rows that do not have them.
     Raises `InputError` where nothing can be read, and for a column that is spelt nearly as a known one; a row that
-    won't do is a `Couple` with a problem.
+    won't do is a `Couple` with a problem. Raises `StoreError` where an object store does not answer.
     """
-    path = Path(path)
-    rows = list(_folder_rows(path) if path.is_dir() else _table_rows(path))
+    path = place_of(path)
+    rows, base = _rows_of(path)
     if not rows:
         raise InputError(f"{path} has no couples: give a table with the columns father and mother")
     _check_columns(path, rows)
-    base, seen, couples = path if path.is_dir() else path.parent, set[str](), []
+    seen, couples = set[str](), []
     for number, row in enumerate(rows, start=1):
         couple = _couple(number, row, base, defaults or {})
         if not couple.problem and couple.id in seen:
@@ -102,6 +106,20 @@ def request_of(fields: Mapping[str, Any]) -> ChildRequest:
     return request
 
 
+def _rows_of(path: Place) -> tuple[list[dict[str, Any] | None], Place]:
+    """The cells of all rows, and the folder that they are relative to."""
+    if isinstance(path, Path):
+        return (list(_folder_rows(path)), path) if path.is_dir() else (list(_table_rows(path)), path.parent)
+    if path.suffix.lower() not in (*READABLE, *WORKBOOKS, *JSON_SUFFIXES):
+        return list(_prefix_rows(path)), path
+    try:
+        data = read_object(path)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from error
+    with nameless_file(data, path) as copy:
+        return list(_table_rows(copy)), path.parent
+
+
 def _table_rows(path: Path) -> Iterator[dict[str, Any] | None]:
     """The cells of each row; None for a row that can't be read."""
     if path.suffix.lower() in JSON_SUFFIXES:
@@ -132,7 +150,26 @@ def _folder_rows(path: Path) -> Iterator[dict[str, Any] | None]:
         yield asked | row if isinstance(asked, dict) else None
 
 
-def _check_columns(path: Path, rows: Sequence[Mapping[str, Any] | None]) -> None:
+def _prefix_rows(address: Address) -> Iterator[dict[str, Any] | None]:
+    """As `_folder_rows`, of an address with folders below it."""
+    folders: dict[str, list[str]] = {}
+    for name in open_store(address).sizes():
+        folder, _, file = name.partition("/")
+        folders.setdefault(folder, []).append(file)
+    for folder, files in sorted(folders.items()):
+        pictures = {who: [name for name in files if name.startswith(f"{who}.")] for who in PEOPLE}
+        if not any(pictures.values()):
+            continue
+        row: dict[str, Any] = {"id": folder}
+        row |= {who: f"{folder}/{found[0]}" for who, found in pictures.items() if len(found) == 1}
+        try:
+            asked = json.loads(read_object(address / folder / REQUEST)) if REQUEST in files else {}
+        except (OSError, ValueError, RecursionError):
+            asked = None
+        yield asked | row if isinstance(asked, dict) else None
+
+
+def _check_columns(path: Place, rows: Sequence[Mapping[str, Any] | None]) -> None:
     """Raise `InputError` where no row can have photographs, or where a column is misspelt."""
     columns = sorted({name for row in rows for name in row or () if isinstance(name, str)})
     if not set(columns) & set(PEOPLE):
@@ -147,7 +184,7 @@ def _check_columns(path: Path, rows: Sequence[Mapping[str, Any] | None]) -> None
             )
 
 
-def _couple(number: int, row: Mapping[str, Any] | None, base: Path, defaults: Mapping[str, Any]) -> Couple:
+def _couple(number: int, row: Mapping[str, Any] | None, base: Place, defaults: Mapping[str, Any]) -> Couple:
     if row is None:
         return Couple(number, str(number), None, None, problem="the row is no object of fields that can be read")
     known = {name: value for name, value in row.items() if isinstance(name, str) and not _is_empty(value)}
@@ -155,23 +192,33 @@ def _couple(number: int, row: Mapping[str, Any] | None, base: Path, defaults: Ma
         cells = {name: _text(value) for name, value in _flat(known).items()}
     except RecursionError:
         return Couple(number, str(number), None, None, problem="the row has mappings within mappings without end")
-    father, mother = (base / cells[who] if who in cells else None for who in PEOPLE)
-    couple = Couple(number, cells.get("id", str(number)), father, mother, cells=cells)
+    couple = Couple(number, cells.get("id", str(number)), None, None, cells=cells)
+    try:
+        father, mother = (join(base, cells[who]) if who in cells else None for who in PEOPLE)
+    except UsageError as error:
+        return _refused(couple, str(error))
+    couple = replace(couple, father=father, mother=mother)
     if None in row:
         return _refused(couple, "the row has more cells than the table has columns")
     if missing := [who for who in PEOPLE if who not in cells]:
         return _refused(couple, f"the row names no photograph of the {' and the '.join(missing)}")
     try:
         fields = _fields(known, defaults)
-        father, mother = (_person(base / cells[who]) for who in PEOPLE)
+        father, mother = (_person(place) for place in (father, mother) if place is not None)
     except (UsageError, InputError) as error:
         return _refused(couple, str(error))
     return replace(couple, fields=fields, father=father, mother=mother)
 
 
-def _person(path: Path) -> Path:
+def _person(path: Place) -> Place:
     """A photograph, a latent, or that of an earlier child by its manifest. One that is gone stays what it is: it may
-    have been used already."""
+    have been used already. Raises what `person_file` does."""
+    if isinstance(path, Address):
+        if path.suffix.lower() == ".json":
+            raise InputError(
+                f"{path} is a child's manifest, and those are read from files; name the latent beside it"
+            )
+        return path
     try:
         return person_file(path) if path.is_file() else path
     except OSError:  # a name too long to be one, for example: whoever opens it says so

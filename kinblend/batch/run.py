@@ -6,14 +6,17 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from kinblend.batch.couples import Couple, chosen, request_of
 from kinblend.batch.index import write_index
+from kinblend.batch.photographs import photograph_sha256
 from kinblend.batch.store import (
     FAILED,
     Record,
@@ -24,19 +27,22 @@ from kinblend.batch.store import (
 )
 from kinblend.batch.worker import EngineOptions, ParentJob, RowJob, encode_parent, make_row
 from kinblend.errors import UsageError, WorkerLostError
-from kinblend.files import file_sha256, keep_inputs, locked
+from kinblend.files import keep_inputs
+from kinblend.object_stores import MEMORY, Address, Place, open_store, place_of
 from kinblend.pipeline import Engine
 from kinblend.pipeline.manifest import describe_plugin, versions
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
 from kinblend.storage.tables import check_parquet
-from kinblend.workers import LocalWorkers, Lost, Workers, suggested_workers
+from kinblend.workers import LocalWorkers, Lost, ThisProcess, Workers, suggested_workers
 
 LOG = logging.getLogger(__name__)
 LOST = (
     WorkerLostError.__name__,
     "the processes that worked on it were killed, one after the other; out of memory? Try again with fewer workers",
 )
+
+FETCHING = 4  # photographs of a store whose contents are hashed at a time
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -62,11 +68,11 @@ class BatchOptions:
 class Batch:
     """How a batch went.
 
-    index: the table of all children. rows: that were to be done. done, failed: of these, by now. anew: rows that were
-    worked on. encoded: photographs that were encoded anew. failures: rows by the class of their error.
+    index: where the table of all children is. rows: that were to be done. done, failed: of these, by now. anew: rows
+    that were worked on. encoded: photographs that were encoded anew. failures: rows by the class of their error.
     """
 
-    index: Path
+    index: Place
     rows: int
     done: int
     failed: int
@@ -77,7 +83,7 @@ class Batch:
 
 def run_batch(
     couples: Sequence[Couple],
-    out: Path,
+    out: str | Path | Address,
     engine: EngineOptions,
     options: BatchOptions | None = None,
     progress: OnProgress | None = None,
@@ -88,24 +94,47 @@ def run_batch(
     Everybody is encoded once. The same couples and options give the same files, whatever the number of workers, and
     however often the work was ended: each child is what `Engine.run` on one thread gives for its row.
 
-    couples: see `read_couples`. out: a folder; one that a batch has begun is gone on with. progress: called with what
-    is counted ("parents", "couples"), how many are done and how many there are. workers: who does the work; default:
-    processes of this machine.
+    couples: see `read_couples`. out: a folder, or an address such as "s3://bucket/children"; what a batch has begun
+    is gone on with. progress: called with what is counted ("photographs" that are fetched, "parents", "couples"), how
+    many are done and how many there are. workers: who does the work; default: processes of this machine.
     Raises `UsageError` where the folder holds something else, or children of other couples, which only
-    `options.replace` gives up, and `WorkerLostError` where processes can't even begin.
+    `options.replace` gives up, `WorkerLostError` where processes can't even begin, and `StoreError` where an object
+    store does not answer or another call works there.
     """
     options = options or BatchOptions()
     check_parquet()
+    place = place_of(out)
+    objects, alone = open_store(place), _is_alone(place, couples, options, workers)
     selected = chosen(couples, options.where, options.limit)
-    keep_inputs(picture for one in couples for picture in (one.father, one.mother) if picture)
+    keep_inputs(picture for picture in _photographs(couples) if isinstance(picture, Path))
     opened = engine.open()
     made_with, space, count = describe_engine(opened), opened.backbone.space, options.workers or _room(opened)
     with ExitStack() as at_end:
-        at_end.enter_context(locked(out, lambda: LOG.warning("another batch is at work in %s; waiting", out)))
-        store = Store(out, options.format, space)
+        waiting = partial(LOG.warning, "another batch is at work in %s; waiting", place)
+        check = at_end.enter_context(objects.held(waiting))
+        store = Store(objects, options.format, space)
         store.claim(made_with)
-        crew = workers or at_end.enter_context(LocalWorkers(count))
-        return _Batch(store, engine, made_with, crew, progress or (lambda *_: None)).run(couples, selected, options)
+        crew = workers or (ThisProcess() if alone else at_end.enter_context(LocalWorkers(count)))
+        batch = _Batch(store, engine, made_with, crew, progress or (lambda *_: None), check)
+        return batch.run(couples, selected, options)
+
+
+def _photographs(couples: Iterable[Couple]) -> Iterator[Place]:
+    return (picture for one in couples for picture in (one.father, one.mother) if picture)
+
+
+def _is_alone(out: Place, couples: Sequence[Couple], options: BatchOptions, workers: Workers | None) -> bool:
+    """Whether this process has to do the work itself, since no other sees its memory. Raises `UsageError` where
+    others were to do it."""
+    places = (out, *_photographs(couples))
+    if not any(isinstance(place, Address) and place.scheme == MEMORY for place in places):
+        return False
+    if not isinstance(workers, ThisProcess | None) or (options.workers or 1) > 1:
+        raise UsageError(
+            f"what lies at {MEMORY}:// is seen by this process alone: work with one worker here, or name a folder or "
+            "a bucket"
+        )
+    return True
 
 
 def describe_engine(engine: Engine) -> dict[str, Any]:
@@ -153,7 +182,8 @@ class _Row:
 
 
 class _Batch:
-    """One batch at work. known: what became of rows, by their numbers, of those that still count."""
+    """One batch at work. known: what became of rows, by their numbers, of those that still count. check: raises where
+    another call has taken the store."""
 
     def __init__(
         self,
@@ -162,29 +192,33 @@ class _Batch:
         made_with: Mapping[str, Any],
         workers: Workers,
         progress: OnProgress,
+        check: Callable[[], None],
     ) -> None:
         self.store, self.engine, self.made_with = store, engine, made_with
-        self.workers, self.progress = workers, progress
+        self.workers, self.progress, self.check = workers, progress, check
         self.known: dict[int, Record] = {}
-        self._hashes: dict[Path, str] = {}
+        self._hashes: dict[Place, str] = {}
 
     def run(self, couples: Sequence[Couple], selected: Sequence[Couple], options: BatchOptions) -> Batch:
         """Do what is to be done of the selected couples; see `run_batch`."""
-        found, numbers = self.store.records(), {couple.number for couple in selected}
+        sizes = self.store.sizes()
+        found, numbers = self.store.records(sizes), {couple.number for couple in selected}
         asked = [couple for couple in couples if couple.number in numbers or couple.number in found]
+        self._fetch({one for one in _photographs(asked) if isinstance(one, Address)})
         rows = [self._plan(couple, found.get(couple.number, {})) for couple in asked]
         if not options.replace:
             self._check_unchanged(rows, found)
         again = numbers if options.retry_failed else set[int]()
-        self.known = {row.number: found[row.number] for row in rows if self._counts(row, found, again)}
+        self.known = {row.number: found[row.number] for row in rows if self._counts(row, found, again, sizes)}
         self.store.remove_pictures(record for number, record in found.items() if number not in self.known)
         todo = [row for row in rows if row.number in numbers and row.number not in self.known]
         encoded = self._encode([parent for row in todo for parent in row.parents], options.retry_failed)
         self._make(todo)
         for shard in sorted({shard_of(number) for number in {*found, *self.known}}):
             self.store.pack(shard, self.known)
+        self.check()
         index = write_index(self.store, couples, self.known)
-        self.store.end()
+        self.store.end(self.known.values())
         failed = [self.known[number]["error"] for number in numbers if self.known[number]["status"] == FAILED]
         counts = dict(sorted(Counter(failed).items()))
         return Batch(index, len(numbers), len(numbers) - len(failed), len(failed), len(todo), encoded, counts)
@@ -195,15 +229,15 @@ class _Batch:
         changed = sorted(n for n, record in found.items() if record["children"] and record["key"] != keys.get(n))
         if changed:
             raise UsageError(
-                f"{self.store.folder} has children of {len(changed)} couples that are not in this list, or in "
-                f"another row or with another request than before (the first: row {changed[0]}): add rows at the "
+                f"{self.store.objects.place()} has children of {len(changed)} couples that are not in this list, or "
+                f"in another row or with another request than before (the first: row {changed[0]}): add rows at the "
                 "end, choose another folder, or ask for them to be replaced"
             )
 
-    def _counts(self, row: _Row, found: Mapping[int, Record], again: set[int]) -> bool:
-        """Whether what became of a row earlier still holds."""
+    def _counts(self, row: _Row, found: Mapping[int, Record], again: set[int], sizes: Mapping[str, int]) -> bool:
+        """Whether what became of a row earlier still holds. sizes: of what the store has."""
         record = found.get(row.number)
-        if record is None or record["key"] != row.key or not self.store.has_pictures(record):
+        if record is None or record["key"] != row.key or not self.store.has_pictures(record, sizes):
             return False
         return record["status"] != FAILED or row.number not in again
 
@@ -227,18 +261,29 @@ class _Batch:
         key = _digest([hashes, problem, couple.fields, self._option_files(couple.fields)])
         if problem:
             return _Row(couple, key, problem, ())
-        photographs = [path for path in (couple.father, couple.mother) if path is not None]
-        return _Row(couple, key, None, tuple(map(self._parent, photographs, hashes, asked)))
+        return _Row(couple, key, None, tuple(map(self._parent, _photographs([couple]), hashes, asked)))
 
-    def _parent(self, photograph: Path, sha256: str, asked: tuple[int | None, str | None]) -> ParentJob:
+    def _parent(self, photograph: Place, sha256: str, asked: tuple[int | None, str | None]) -> ParentJob:
         """asked: the number of the face and the upscaler, if they were."""
         key = parent_key(self.made_with, sha256, *asked)
         return ParentJob(self.engine, self.store, key, photograph, sha256, *asked)
 
-    def _hash(self, path: Path) -> str:
-        if path not in self._hashes:
-            self._hashes[path] = file_sha256(path)
-        return self._hashes[path]
+    def _hash(self, photograph: Place) -> str:
+        if photograph not in self._hashes:
+            self._hashes[photograph] = photograph_sha256(photograph)
+        return self._hashes[photograph]
+
+    def _fetch(self, photographs: Collection[Address]) -> None:
+        """Hash photographs of stores, some at a time. What can't be read is left to the rows that name it."""
+        pool = ThreadPoolExecutor(FETCHING)
+        try:
+            hashed = {pool.submit(self._hash, one) for one in photographs}
+            for done, future in enumerate(as_completed(hashed), start=1):
+                with suppress(OSError):
+                    future.result()
+                self._tell("photographs", done, len(photographs))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _option_files(self, fields: Mapping[str, Any]) -> dict[str, str]:
         """The SHA-256 of files that options name, such as weights: another content makes other children."""
@@ -253,7 +298,7 @@ class _Batch:
         """Encode whoever is not yet; returns how many were. again: those as well who could not be."""
         wanted = {job.key: job for job in parents if not self.store.has_parent(job.key, failed=not again)}
         for key in wanted:
-            self.store.parent_file(key).unlink(missing_ok=True)
+            self.store.forget_parent(key)
         encoded, jobs = 0, list(wanted.values())
         results = self.workers.survive(encode_parent, jobs)
         self._tell("parents", 0, len(jobs))
@@ -270,6 +315,7 @@ class _Batch:
         left = Counter(shard_of(row.number) for row in todo)
         self._tell("couples", 0, len(todo))
         for done, (number, record) in enumerate(self._results(todo), start=1):
+            self.check()
             self.known[number] = record
             left[shard_of(number)] -= 1
             if not left[shard_of(number)]:

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinblend.batch.couples import request_of
+from kinblend.batch.photographs import as_file
 from kinblend.batch.store import DONE, Record, Store, child_tensors, failure, tensor_name
-from kinblend.errors import ImageError, KinblendError, summarize
-from kinblend.files import atomic_write
+from kinblend.errors import ImageError, KinblendError, StoreError, summarize
 from kinblend.imaging.encode import picture_bytes
+from kinblend.object_stores import Place
 from kinblend.pipeline import Engine
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ParentJob:
     engine: EngineOptions
     store: Store
     key: str
-    photograph: Path
+    photograph: Place
     sha256: str
     face: int | None
     upscaler: str | None
@@ -84,9 +84,12 @@ def encode_parent(job: ParentJob) -> bool:
     if job.store.has_parent(job.key):
         return False
     try:
-        parent = _engine(_hashable(job.engine)).parent(job.photograph, job.face, job.upscaler)
+        with as_file(job.photograph) as path:
+            parent = _engine(_hashable(job.engine)).parent(path, job.face, job.upscaler)
         if parent.source.get("sha256") != job.sha256:
             raise ImageError(f"{job.photograph} was changed while the batch was at work; run it again")
+    except StoreError:  # it says nothing about the photograph
+        raise
     except Exception as error:
         job.store.write_lost_parent(job.key, *_described(error))
         return False
@@ -97,18 +100,22 @@ def encode_parent(job: ParentJob) -> bool:
 def make_row(job: RowJob) -> Record:
     """Put the children of a couple into the store, or why there are none. Returns the row's record."""
     try:
-        for failed in filter(None, map(job.store.parent_failure, job.parents)):
-            return _fail(job, *failed)
-        father, mother = map(job.store.read_parent, job.parents)
+        people = [job.store.read_parent(key) for key in job.parents]
+        for one in people:
+            if isinstance(one, tuple):
+                return _fail(job, *one)
+        father, mother = (one for one in people if not isinstance(one, tuple))
         result = _engine(_hashable(job.engine)).run(father, mother, request_of(job.fields))
         names = [job.store.picture(job.number, number) for number, _ in enumerate(result.children, start=1)]
         files = [picture_bytes(name, child.image) for name, child in zip(names, result.children, strict=True)]
+    except StoreError:
+        raise
     except Exception as error:
         return _fail(job, *_described(error))
     record = _record(job, result)
     tensors: dict[str, Tensor] = {}
     for number, (child, picture, data) in enumerate(zip(result.children, names, files, strict=True), start=1):
-        atomic_write(job.store.folder / picture, data)
+        job.store.objects.write(picture, data)
         record["children"].append(_child_record(result, child, number, picture, data))
         tensors |= child_tensors(tensor_name(job.number, number), child)
     job.store.write_row(job.number, record, tensors)

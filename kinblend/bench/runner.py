@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kinblend.backbone import Backbone, load_backbone
-from kinblend.bench.beside import busy_processes, over_fair_share
+from kinblend.bench.beside import busy_processes, fair_share, over_fair_share
 from kinblend.bench.profile import profile
 from kinblend.bench.timing import Measurement, cold, hardware, measure
 from kinblend.device import DevicePool
@@ -78,6 +78,7 @@ def _measure(plan: Plan, reference: Reference | None, log: Callable[[str], None]
         for step, taken in _Bench(plan, pool, log).cases():
             case = {"step": step, "precision": precision, **taken}
             if plan.beside:
+                case["fair_share"] = fair_share(plan.beside)
                 case["over_fair_share"] = over_fair_share(case, plan.beside)
             log(f"{case['step']} {precision}: {case['seconds']:.3f} s")
             report["cases"].append(case)

@@ -10,6 +10,7 @@ from kinblend.cli import (
     analyze,
     batch,
     bench,
+    bench_scale,
     card,
     compare,
     demo,
@@ -91,7 +92,8 @@ for step in (steps.align, steps.encode, steps.blend, steps.edit, steps.render, s
     app.command(step.__name__, rich_help_panel=STEPS)(step)
 app.command("upscale", rich_help_panel=STEPS)(upscale.upscale)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
-app.command("bench", rich_help_panel=MODELS)(bench.bench)
+bench.app.command("scale")(bench_scale.scale)
+app.add_typer(bench.app, name="bench", rich_help_panel=MODELS)
 app.add_typer(families.app, name="families", rich_help_panel=FAMILIES)
 app.command("prepare", rich_help_panel=FAMILIES)(prepare.prepare)
 app.add_typer(train.app, name="train", rich_help_panel=TRAIN)

@@ -16,6 +16,7 @@ from kinblend.cli.parsing import parse_sets
 from kinblend.cli.progress import bar
 from kinblend.errors import UsageError
 from kinblend.files import keep_inputs
+from kinblend.object_stores import Place, open_store, place_of
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
@@ -43,14 +44,20 @@ Sets = Annotated[
 
 def batch(
     couples: Annotated[
-        Path, typer.Argument(help="A .csv, .parquet or .jsonl file of couples, or a folder with a folder for each.")
+        str,
+        typer.Argument(
+            help="A .csv, .parquet or .jsonl file of couples, or a folder with a folder for each; also at an address "
+            "such as s3://bucket/couples.csv."
+        ),
     ],
     out: Annotated[
-        Path,
+        str,
         typer.Option(
-            metavar="FOLDER", help="Where to write: a new folder, or its own.", rich_help_panel=flags.OUTPUT
+            metavar="FOLDER",
+            help="Where to write: a new folder, or its own; also at an address such as s3://bucket/children.",
+            rich_help_panel=flags.OUTPUT,
         ),
-    ] = Path("batch"),
+    ] = "batch",
     request: Fields = None,
     format: Annotated[
         Literal["png", "jpeg", "webp"], typer.Option(help="Of the pictures.", rich_help_panel=flags.OUTPUT)
@@ -84,7 +91,7 @@ def batch(
     settings = load_settings(
         backbone=backbone, device=device, precision=precision, memory_budget=memory_budget, encoder=encoder
     )
-    check_folder(out)
+    place, table = _checked(out), place_of(couples)
     from kinblend.backbone import choose_backbone
     from kinblend.batch import BatchOptions, EngineOptions, read_couples, run_batch
 
@@ -93,8 +100,9 @@ def batch(
         for name, value in (("blender", settings.blender), ("editor", settings.editor))
         if value is not None and name not in defaults
     }
-    listed = read_couples(couples, defaults)
-    keep_inputs(couples.rglob("*") if couples.is_dir() else [couples])
+    listed = read_couples(table, defaults)
+    if isinstance(table, Path):
+        keep_inputs(table.rglob("*") if table.is_dir() else [table])
     engine = EngineOptions(
         str(choose_backbone(settings.backbone)),
         _device(settings.device, ray, gpus_each),
@@ -108,13 +116,22 @@ def batch(
     try:
         with flags.open_workers(ray, gpus_each, workers) as crew, ExitStack() as shown:
             elsewhere = None if isinstance(crew, int) else crew
-            made = run_batch(listed, out, engine, wanted, _bars(shown, quiet), elsewhere)
+            made = run_batch(listed, place, engine, wanted, _bars(shown, quiet), elsewhere)
     except KeyboardInterrupt:
         log("interrupted: the same command goes on from here")
         raise
     _report(made, as_json, retried=retry_failed)
     if made.failed:
         raise typer.Exit(1)
+
+
+def _checked(out: str) -> Place:
+    """Where to write. Raises where nothing can be, as far as can be told without a request."""
+    place = place_of(out)
+    if isinstance(place, Path):
+        check_folder(place)
+    open_store(place)
+    return place
 
 
 def _device(wanted: str | None, ray: str | None, gpus_each: float) -> str | None:

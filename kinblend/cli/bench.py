@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from kinblend.cli import flags
+from kinblend.cli.command import App
 from kinblend.cli.demo import FATHER, MOTHER
 from kinblend.cli.output import check_file, emit, log
 from kinblend.cli.parsing import parse_sets
@@ -21,9 +23,22 @@ if TYPE_CHECKING:
     from kinblend.bench.reference import Reference
 
 HEAD = ["step", "precision", "px", "batch", "ms", "CPU ms", "MiB", "ratio", "CPU ratio"]
-OVER = "times its fair share"  # beside other processes
+SHARES = ["fair share", "times its fair share"]  # beside other processes
 
 
+class BenchGroup(TyperGroup):
+    """`kinblend bench` without the name of a subcommand times the steps."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = args if args and args[0] in self.commands else ["steps", *args]
+        rest: list[str] = super().parse_args(ctx, named)
+        return rest
+
+
+app = App(cls=BenchGroup, help="Time the steps of a run; with `scale`, what many couples cost.")
+
+
+@app.command("steps")
 def bench(
     backbone: flags.Backbone = None,
     device: flags.Device = None,
@@ -68,7 +83,9 @@ def bench(
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Time the steps of a run, at several sizes, batches and precisions."""
+    """Time the steps of a run, at several sizes, batches and precisions.
+
+    `kinblend bench scale` says what many couples cost."""
     for path in (out, plot):
         if path is not None:
             check_file(path)
@@ -95,7 +112,7 @@ def bench(
         settings.memory_budget,
         rounds=rounds,
         beside=beside,
-        people=_parents(father, mother),
+        people=example_parents(father, mother),
         options=parse_sets(sets or [], ("encoder", "projector")),
         **{name: tuple(values) for name, values in wanted.items() if values},  # type: ignore[arg-type]
     )
@@ -104,7 +121,7 @@ def bench(
         atomic_write(out, (json.dumps(report, indent=2, sort_keys=True) + "\n").encode())
     if plot is not None:
         draw(report, plot)
-    emit(report, as_json=as_json, rows=_rows(report), head=HEAD + [OVER] * bool(beside))
+    emit(report, as_json=as_json, rows=_rows(report), head=HEAD + (SHARES if beside else []))
 
 
 def _reference(against: str | None, model: Path | None) -> Reference | None:
@@ -119,7 +136,7 @@ def _reference(against: str | None, model: Path | None) -> Reference | None:
     return None if against is None else Reference.from_file(Path(against))
 
 
-def _parents(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:
+def example_parents(father: Path | None, mother: Path | None) -> tuple[Path, Path] | None:
     """Whose photographs are used: those given, the example people where they are installed, or nobody's."""
     try:
         return father or example_portrait(FATHER), mother or example_portrait(MOTHER)
@@ -146,7 +163,7 @@ def _rows_of(case: dict[str, Any]) -> list[list[str]]:
         f"{(case.get('peak_device') or case['peak_rss']) / 2**20:.0f}",
         f"{case['ratio']:.2f}" if "ratio" in case else "",
         f"{case['cpu_ratio']:.2f}" if "ratio" in case else "",
-        *([f"{case['over_fair_share']:.2f}"] if "over_fair_share" in case else []),
+        *(f"{case[name]:.2f}" for name in ("fair_share", "over_fair_share") if name in case),
     ]
     parts = case.get("profile", {}).items()
     blank = [""] * (len(whole) - 5)

@@ -31,13 +31,18 @@ _WANTED = {
 
 def write_checksummed(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
     """Write `tensors` and `description` to `path`, all or nothing. Raises `NonFiniteError`."""
+    atomic_write(path, checksummed_bytes(path, tensors, description))
+
+
+def checksummed_bytes(name: object, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> bytes:
+    """The content of a file of `tensors` and `description`. name: what errors call it. Raises `NonFiniteError`."""
     from safetensors.torch import save
 
     contiguous = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
-    _refuse_non_finite(path, contiguous)
+    _refuse_non_finite(name, contiguous)
     header = {"schema": SCHEMA, **description}
     header["sha256"] = _digest(contiguous, header)
-    atomic_write(path, save(contiguous, {KEY: json.dumps(header, sort_keys=True)}))
+    return save(contiguous, {KEY: json.dumps(header, sort_keys=True)})
 
 
 def read_checksummed(path: str | Path, *kinds: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -95,7 +100,7 @@ def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _refuse_non_finite(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
+def _refuse_non_finite(path: object, tensors: Mapping[str, Tensor]) -> None:
     import torch
 
     for name, tensor in tensors.items():

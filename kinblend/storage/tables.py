@@ -79,7 +79,7 @@ def write_table(path: str | Path, columns: Mapping[str, Kind], rows: Sequence[Ma
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path}: a table is a {' or '.join(SUFFIXES)} file")
-    atomic_write(path, _to_parquet(columns, rows) if path.suffix == ".parquet" else _to_csv(columns, rows))
+    atomic_write(path, parquet_bytes(columns, rows) if path.suffix == ".parquet" else _to_csv(columns, rows))
 
 
 def csv_table(data: bytes, name: str) -> Table:
@@ -217,7 +217,8 @@ def _to_csv(columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> b
     return text.getvalue().encode()
 
 
-def _to_parquet(columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> bytes:
+def parquet_bytes(columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The content of a Parquet file; None is an empty cell. Raises `UsageError` where pyarrow is missing."""
     pa = _pyarrow()
     import pyarrow.parquet as pq
 

@@ -103,12 +103,19 @@ WRITERS = {
 SUFFIXES = {"morph": ".webp", "card": ".png"}  # of those that write no other kind
 
 
+def put_inputs(words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that a command is to read are there, in a folder of their own; nobody looks into them before."""
+    inputs = folder / "inputs"
+    (inputs / "tests").mkdir(parents=True)
+    monkeypatch.chdir(inputs)
+    for word in words:
+        if re.fullmatch(r"no\.\w+|[ab]|a\.jpg|x\.safetensors", word):
+            Path(word).touch()
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_place_where_nothing_can_be_written(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for word in WRITERS[name]:
-        if word.startswith("no."):
-            Path(word).touch()  # it is there, and nobody looks into it before
+    put_inputs(WRITERS[name], tmp_path, monkeypatch)
     for why, out in outs(tmp_path).items():
         code, _, error = here(*WRITERS[name], "--out", out.with_suffix(SUFFIXES.get(name, "")))
         assert (code, error.count("\n")) == (1, 1), (why, error)
@@ -118,7 +125,8 @@ def test_a_place_where_nothing_can_be_written(name: str, tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     "name", ["run", "render", "demo", "strip", "compare", "tree", "batch", "study prepare", "study analyze"]
 )
-def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path) -> None:
+def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_inputs(WRITERS[name], tmp_path, monkeypatch)
     (tmp_path / "file").touch()
     assert here(*WRITERS[name], "--out", tmp_path / "file") == (
         1,
@@ -128,7 +136,8 @@ def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["align", "encode", "project", "blend", "edit", "families encode", "train blender"])
-def test_a_folder_where_a_file_is_needed(name: str, tmp_path: Path) -> None:
+def test_a_folder_where_a_file_is_needed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_inputs(WRITERS[name], tmp_path, monkeypatch)
     assert here(*WRITERS[name], "--out", tmp_path) == (1, "", f"kinblend: {tmp_path}: Is a directory\n")
 
 
@@ -162,7 +171,10 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_invalid_usage(words: list[str], code: int, reason: str, tmp_path: Path) -> None:
+def test_invalid_usage(
+    words: list[str], code: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_inputs(words, tmp_path, monkeypatch)
     out = [] if words[0] in ("models", "train") else ["--out", tmp_path / "out"]
     found, _, error = here(*words, *out, KINBLEND_HOME=tmp_path / "home")
     assert found == code, error

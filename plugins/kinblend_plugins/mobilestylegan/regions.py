@@ -33,8 +33,9 @@ class Regions(NamedTuple):
     def mix(self, number: int, levels: int, x: Tensor) -> Tensor:
         """The maps [1 + k, C, H, W] that the level `number` of so many made, the child's first: where regions are,
         the child's are the others'. Where these are needed no more the child's come back alone: [1, C, H, W]."""
-        is_form, is_last = number < (levels + 1) // 2, number >= levels - 2
-        maps = self.maps[:, 0 if is_form else 1]
+        forms = (levels + 1) // 2  # levels in which forms are made
+        end = max(forms, levels - 1) if bool(self.maps[:, 1].any()) else forms
+        is_last, maps = number + 1 >= end, self.maps[:, int(number >= forms)]
         if len(x) == 1 or not bool(maps.any()):
             return x[:1]
         method = "area" if len(x[0, 0]) < maps.shape[-1] else "bilinear"

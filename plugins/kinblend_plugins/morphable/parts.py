@@ -1,8 +1,8 @@
 """Parts of a face that are another person's: their points, and their texture there.
 
 A region is a map over a picture in FFHQ geometry, which is where the mean shape lies, too. Points of the shape move
-as far as the region reaches them. Of the texture the finer bands and the residual come along, the coarsest, which is the
-complexion, only within the region's map of colours.
+as far as the region reaches them. Of the texture the finer bands and the residual come along; the coarsest, which is
+the complexion, only within the region's map of colours.
 """
 
 from __future__ import annotations

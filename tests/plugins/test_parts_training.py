@@ -38,6 +38,6 @@ def test_unknown_parts_and_other_projectors_are_refused_first(tmp_path: Path, e4
     out = tmp_path / "parts.safetensors"
     with pytest.raises(OptionError, match="no part 'ears'; there are: eyes, brows"):
         train(PartsTrainOptions(backbone="morphable", parts=("ears",)), out)
-    with pytest.raises(UnsupportedError, match="stylegan2.* can't draw parts of a face.*BlendsRegions"):
+    with pytest.raises(UnsupportedError, match=r"stylegan2.* can't draw parts of a face.*BlendsRegions"):
         train(PartsTrainOptions(backbone=str(e4e_pack)), out)
     assert not out.exists()

@@ -5,9 +5,7 @@ import os
 import pytest
 from web_page import ORDERS, make_child, open_experts, sent_after, settled
 
-SLOW = pytest.mark.skipif(
-    os.environ.get("SLOW_TESTS") != "1", reason="SLOW_TESTS=1 runs it; it takes a minute or more"
-)
+SLOW = pytest.mark.skipif(os.environ.get("SLOW_TESTS") != "1", reason="SLOW_TESTS=1 runs it: a minute or more")
 FIELD = ".options[data-blender=parts]"
 
 

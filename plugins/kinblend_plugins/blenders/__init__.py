@@ -93,7 +93,7 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             weights="parts.safetensors",
             preferred=3,
             label="You choose",
-            explanation="Eyes, brows, nose, mouth, jaw and hair: each from the parent you choose, or from both.",
+            explanation="Her eyes, his nose: each part from the parent you choose, or from both.",
         )
     )
     register(

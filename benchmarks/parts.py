@@ -35,7 +35,7 @@ PSI = 0.7
 COUPLES = (
     *(("P007", "P004"), ("P005", "P002"), ("P008", "P009"), ("P007", "P010"), ("P005", "P001"), ("P008", "P006")),
 )
-SHARES = (0.005, 0.02, 0.1)  # of all elements
+SHARES = (0.005, 0.05, 0.1)  # of all elements
 PROBES = 4  # random directions in which gradients of a region are taken
 
 Couple = tuple[Latent, Latent]

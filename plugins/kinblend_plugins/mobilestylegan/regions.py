@@ -24,8 +24,10 @@ MOST, LARGEST = 2, 1024  # other people, and px of a map's side
 
 
 class Regions(NamedTuple):
-    """Of one latent. codes: the other people's, float32 [k, L, D]. maps: of shape and colour, float32 [k, 2, S, S] in
-    [0, 1]."""
+    """Of one latent, those with colours first.
+
+    codes: the other people's, float32 [k, L, D]. maps: of shape and colour, float32 [k, 2, S, S] in [0, 1].
+    """
 
     codes: Tensor
     maps: Tensor
@@ -34,15 +36,17 @@ class Regions(NamedTuple):
         """The maps [1 + k, C, H, W] that the level `number` of so many made, the child's first: where regions are,
         the child's are the others'. Where these are needed no more the child's come back alone: [1, C, H, W]."""
         forms = (levels + 1) // 2  # levels in which forms are made
-        end = max(forms, levels - 1) if bool(self.maps[:, 1].any()) else forms
-        is_last, maps = number + 1 >= end, self.maps[:, int(number >= forms)]
-        if len(x) == 1 or not bool(maps.any()):
+        maps = self.maps[: len(x) - 1, int(number >= forms)]
+        if not bool(maps.any()):
             return x[:1]
         method = "area" if len(x[0, 0]) < maps.shape[-1] else "bilinear"
         places = F.interpolate(maps[:, None], size=x.shape[2:], mode=method).to(x)
         places = places / places.sum(0).clamp_min(1)
         child = x[:1] + ((x[1:] - x[:1]) * places).sum(0, keepdim=True)
-        return child if is_last else torch.cat([child, x[1:]])
+        if number + 1 < forms:
+            return torch.cat([child, x[1:]])
+        left = int(self.maps[:, 1].flatten(1).any(1).sum()) if number + 2 < levels else 0
+        return torch.cat([child, x[1 : 1 + left]])
 
 
 def as_detail(people: Sequence[tuple[Latent, Region]]) -> dict[str, Tensor]:
@@ -68,7 +72,8 @@ def regions_of(latent: Latent) -> Regions | None:
     fits = fits and maps.dtype == torch.uint8 and maps.ndim == 4 and tuple(maps.shape[:2]) == (len(codes), 2)
     if not fits or maps.shape[2] != maps.shape[3] or not 0 < maps.shape[3] <= LARGEST:
         raise InputError("the latent's regions of other people do not fit its code; make the child again")
-    return Regions(codes, maps.float() / 255)
+    order = maps[:, 1].flatten(1).any(1).int().argsort(descending=True, stable=True)
+    return Regions(codes[order], maps[order].float() / 255)
 
 
 def moved(detail: Mapping[str, Tensor], change: Tensor) -> dict[str, Tensor]:

@@ -115,7 +115,7 @@ def _by_elements(engine: Engine, couples: Sequence[Couple], names: Sequence[str]
     for share in SHARES:
         rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names if name != "hair"}
         for name, found in rows.items():
-            order = (energies[name] / energies["rest"]).flatten().argsort(descending=True)
+            order = (energies[name] / energies["rest"].clamp_min(1e-12)).flatten().argsort(descending=True)
             chosen = torch.zeros(order.numel())
             chosen[order[: round(share * len(order))]] = 1
             for father, mother in couples:

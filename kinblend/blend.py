@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +27,26 @@ def weighted_sum(father: Tensor, mother: Tensor, weights: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Region:
+    """A part of the picture that is drawn from one parent's code in the place of the child's.
+
+    Args:
+        parent: whose code.
+        shape: where its forms are taken, float32 [S, S] in [0, 1], over a picture in FFHQ geometry.
+        colour: where its colours are taken, too, likewise; nowhere beyond `shape`.
+
+    Example:
+        >>> import torch
+        >>> Region("father", torch.ones(64, 64), torch.zeros(64, 64)).parent
+        'father'
+    """
+
+    parent: Literal["father", "mother"]
+    shape: Tensor
+    colour: Tensor
+
+
+@dataclass(frozen=True)
 class Blend:
     """What a blender gives.
 
@@ -35,6 +55,8 @@ class Blend:
         weights: the weight map, where the blend is a weighted sum.
         share: the father's mean share where it is none, in [0, 1]; the detail is blended by it.
         offset: what of the code is no weighted sum, float32 [L, D]: code = weighted sum + offset; None for nothing.
+        regions: parts of the picture that come from one parent alone; needs a projector that
+            `kinblend.interfaces.BlendsRegions`. One for each parent at most.
 
     Example:
         >>> import torch
@@ -46,3 +68,4 @@ class Blend:
     weights: WeightMap | None = None
     share: float = 0.5
     offset: Tensor | None = None
+    regions: tuple[Region, ...] = ()

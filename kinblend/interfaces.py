@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from kinblend.blend import Blend as Blend
+from kinblend.blend import Region as Region
 from kinblend.blend import weighted_sum as weighted_sum
 from kinblend.errors import LatentError, PluginError, UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
@@ -192,6 +193,15 @@ class Blender(Plugin):
     kind: ClassVar[str] = "blender"
     stochastic: ClassVar[bool] = False
 
+    def warnings(self) -> Sequence[str]:
+        """What its options ask for that may look wrong: a line each, for the manifest and the terminal. By default
+        nothing."""
+        return ()
+
+    def names_for(self, option: str) -> Sequence[str]:
+        """What an option that is a mapping can name on this backbone, for forms and lists. By default unknown."""
+        return ()
+
     def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         """The father's share, float32 [L, D] in [0, 1].
 
@@ -320,8 +330,8 @@ class Projector(Plugin, ABC):
     """Generator: latent → image; `project` is GAN inversion. Implement `synthesize`.
 
     What else a projector can is told by the protocols below, which kinblend looks for: `SamplesLatents`,
-    `HasStyleWeights`, `InvertsImages`, `TunesWeights`, `KeepsDetail`, `AgesDetail`, `HasPrior`, `RemovesLighting` and
-    `HandsDownWhole`.
+    `HasAverage`, `HasStyleWeights`, `InvertsImages`, `TunesWeights`, `KeepsDetail`, `AgesDetail`, `BlendsRegions`,
+    `HasPrior`, `RemovesLighting` and `HandsDownWhole`.
 
     Attributes:
         resolution: side of the square pictures it makes, in pixels.
@@ -417,14 +427,19 @@ def _checked_pictures(projector: Projector, pictures: object, count: int, size: 
 
 
 @runtime_checkable
-class SamplesLatents(Protocol):
+class HasAverage(Protocol):
+    """A projector that knows the code of the mean face."""
+
+    def average(self) -> Tensor:
+        """The latent average, float32 [L, D] on the CPU."""
+
+
+@runtime_checkable
+class SamplesLatents(HasAverage, Protocol):
     """A projector that draws codes of its own: it has a mapping network."""
 
     def map(self, z: Tensor, psi: float = 1.0) -> Tensor:
         """Codes of random vectors: [n, D] from a normal distribution → float32 [n, L, D], truncated by psi."""
-
-    def average(self) -> Tensor:
-        """The latent average, float32 [L, D] on the CPU."""
 
 
 @runtime_checkable
@@ -509,6 +524,19 @@ class AgesDetail(Protocol):
     def detail_at_age(self, latent: Latent, years: float) -> Mapping[str, Tensor]:
         """The detail of a latent whose code an edit has given this age; all of it where there is nothing to leave
         out."""
+
+
+@runtime_checkable
+class BlendsRegions(Protocol):
+    """A projector that can draw a part of a picture from another code than the rest of it."""
+
+    def blend_regions(self, child: Latent, people: Sequence[tuple[Latent, Region]]) -> Latent:
+        """The child's latent with regions of other people: in its code, or as detail that `render` draws.
+
+        child: with its detail blended. people: one or two, neutral as they were blended, each with where the child is
+            to be like them; where two regions overlap their sum may exceed 1. Edits, which come later, must move all
+            of the picture alike.
+        """
 
 
 @runtime_checkable

@@ -22,6 +22,7 @@ WORDS = {
     "mask": "of a picture",
     "nearest": "of several",
     "nvidia": "the publisher",
+    "parts": "of a face, a file, a request",
     "prepared": "of a folder",
     "table": "rows and columns",
     "train": "the command, and a part of a split",

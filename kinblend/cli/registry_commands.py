@@ -100,6 +100,9 @@ def group(kind: str) -> App:
             rows += [
                 [_flag(kind, f"{key}.{_word(name)}"), "0 to 1", "", f"layers {span}"] for name, span in groups.items()
             ]
+        for key in (key for key, field in fields.items() if kind == "blender" and field.get("widget") == "parts"):
+            data["parts"] = _names_for(name, key, backbone)
+            rows += [[_flag(kind, f"{key}.{part}"), "father or mother", "", ""] for part in data["parts"]]
         emit(data, as_json=as_json, rows=rows, head=["option", "values", "default", spec.summary])
 
     return app
@@ -187,6 +190,21 @@ def _groups(backbone: str | None) -> dict[str, Any]:
     return (
         {name: f"{first}-{last}" for name, (first, last) in loaded.projector.layer_groups().items()} if loaded else {}
     )
+
+
+def _names_for(blender: str, option: str, backbone: str | None) -> list[str]:
+    """What an option of a strategy can name on the backbone in use; nothing where it can't be made without
+    options."""
+    from kinblend.backbone import make_plugin
+    from kinblend.interfaces import Blender
+
+    loaded = _backbone(backbone)
+    try:
+        made = make_plugin("blender", blender, loaded.context) if loaded else None
+    except KinblendError as error:
+        log(f"its parts are not known: {error}")
+        return []
+    return list(made.names_for(option)) if isinstance(made, Blender) else []
 
 
 def _backbone(name: str | None) -> Backbone | None:

@@ -13,6 +13,7 @@ from kinblend.cli import flags, parents
 from kinblend.cli.age_and_sex import Age, SexOption, describe_default, parse_request
 from kinblend.cli.output import check_folder, emit, log, warn
 from kinblend.cli.parsing import parse_edits, parse_sets
+from kinblend.cli.parts import From, choose_parts, read_from
 from kinblend.cli.progress import stages
 from kinblend.cli.repeat import read_manifest
 from kinblend.errors import UsageError
@@ -29,14 +30,7 @@ def run(
     face: parents.Face = None,
     father_face: parents.FatherFace = None,
     mother_face: parents.MotherFace = None,
-    again: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="A child.json: the same children again, of the same photographs.",
-            rich_help_panel=parents.PHOTOGRAPHS,
-        ),
-    ] = None,
+    source: From = None,
     age: Age = None,
     sex: SexOption = None,
     children: flags.Children = 1,
@@ -74,12 +68,16 @@ def run(
     father, mother = parents.who_is_who([path for path in (first, second) if path], father, mother)
     given = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
     edits, settings = parse_edits(edit or []), load_settings(blender=blender, editor=editor)
+    again, parts = read_from(source or [])
+    chosen = settings.blender
+    if parts:
+        chosen, given["blender"] = choose_parts(parts, blender, settings.blender, given["blender"])
     from kinblend.pipeline.request import ChildRequest
     from kinblend.pipeline.result import files_of, folder_of, stale_files
 
     wanted = parse_request(age, sex, edits)
     fields = {
-        "blender": settings.blender,
+        "blender": chosen,
         "blender_options": given["blender"],
         "projector_options": given["projector"],
         "editor": settings.editor,

@@ -42,18 +42,18 @@ def masks_of(landmarks: NDArray[Any], size: tuple[int, int]) -> NDArray[np.bool_
     for name, (outlines, margin) in _PARTS.items():
         part = np.zeros_like(free)
         for places in outlines:
-            part |= _filled(landmarks[places], size, margin * apart)
+            part |= filled(landmarks[places], size, margin * apart)
         found[name] = part & free
         free &= ~part
     upward = np.array([0.0, _FOREHEAD * apart])
-    face = _filled(np.concatenate([landmarks[:17], landmarks[26:16:-1] - upward]), size, 0)
+    face = filled(np.concatenate([landmarks[:17], landmarks[26:16:-1] - upward]), size, 0)
     found["skin"] = face & free
     found["hair and background"] = free & ~face
     return np.stack([found[name] for name in REGIONS])
 
 
-def _filled(outline: NDArray[Any], size: tuple[int, int], margin: float) -> NDArray[np.bool_]:
-    """The pixels inside a polygon or within `margin` pixels of its outline: bool [H, W]."""
+def filled(outline: NDArray[Any], size: tuple[int, int], margin: float) -> NDArray[np.bool_]:
+    """The pixels inside a polygon [n, 2] or within `margin` pixels of its outline: bool [H, W]."""
     from PIL import Image as pil
     from PIL import ImageDraw
 

@@ -41,12 +41,17 @@ def as_detail(changes: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def drawn_apart(
-    latents: Sequence[Latent], together: Callable[[list[Latent]], list[Image]], alone: Callable[[Latent], Image]
+    latents: Sequence[Latent],
+    together: Callable[[list[Latent]], list[Image]],
+    alone: Callable[[Latent], Image],
+    is_apart: Callable[[Latent], bool] = lambda latent: bool(weight_changes(latent)),
 ) -> list[Image]:
-    """Pictures of latents, in order. together: draws those without changes. alone: one that has changes."""
-    plain = [latent for latent in latents if not weight_changes(latent)]
+    """Pictures of latents, in order. together: draws those that are like each other. alone: one that is apart, by
+    default for its changes."""
+    apart = [is_apart(latent) for latent in latents]
+    plain = [latent for latent, by_itself in zip(latents, apart, strict=True) if not by_itself]
     shared = iter(together(plain) if plain else [])
-    return [alone(latent) if weight_changes(latent) else next(shared) for latent in latents]
+    return [alone(latent) if by_itself else next(shared) for latent, by_itself in zip(latents, apart, strict=True)]
 
 
 def check_changes(changes: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:

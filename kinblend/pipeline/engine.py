@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from kinblend.backbone import Backbone, load_backbone, make_plugin
 from kinblend.cancellation import check_cancelled
 from kinblend.device import DevicePool
-from kinblend.errors import LatentError, PluginError, UsageError, wrap_plugin_errors
+from kinblend.errors import LatentError, PluginError, UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.faces.upscale import check_upscaler
 from kinblend.identity import face_cosines
 from kinblend.interfaces import (
     AgesDetail,
     Blend,
     Blender,
+    BlendsRegions,
     Editor,
     HasPrior,
     KeepsDetail,
+    Region,
     RemovesLighting,
     network_of,
 )
@@ -28,6 +30,7 @@ from kinblend.pipeline.judge import judge_children
 from kinblend.pipeline.manifest import describe_faces, describe_run, finish
 from kinblend.pipeline.own_blender import own_blender
 from kinblend.pipeline.parents import ParentCache
+from kinblend.pipeline.regions import check_regions
 from kinblend.pipeline.request import (
     ChildRequest,
     RunPlan,
@@ -38,7 +41,7 @@ from kinblend.pipeline.request import (
 )
 from kinblend.pipeline.result import Child, HasLatent, Parent, Result, UnrenderedChild, latent_of
 from kinblend.pipeline.stages import OnStage, Stages
-from kinblend.pipeline.warnings import about_edits, about_parents, about_photographs, about_siblings
+from kinblend.pipeline.warnings import about_blender, about_edits, about_parents, about_photographs, about_siblings
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
 from kinblend.types import Latent, WeightMap
@@ -185,7 +188,7 @@ class Engine:
             children,
             self.projector_options(request.projector_options),
             load_plugins()["analyser"].default().name if request.judge else None,
-            (*about_edits(editor, children), *about_siblings(blender, children)),
+            (*about_blender(blender), *about_edits(editor, children), *about_siblings(blender, children)),
         )
 
     def child_spec(
@@ -354,13 +357,26 @@ class Engine:
             weights = blend.weights and WeightMap(blend.weights.values.clone(), space)
             shares = weights or WeightMap(child.code.new_full(child.code.shape, blend.share), space)
             offset = _size(blend.offset)
+        check_regions(blend.regions, strategy.title)
         with wrap_plugin_errors(projector.title):
             detail = (
                 projector.blend_detail(father.copy(), mother.copy(), WeightMap(shares.values.clone(), space), options)
                 if isinstance(projector, KeepsDetail)
                 else {}
             )
-        return UnrenderedChild(replace(child, detail=detail), weights, seed, clamped, offset)
+            child = replace(child, detail=detail)
+        if blend.regions:
+            child = self._blend_regions(child, {"father": father, "mother": mother}, blend.regions)
+        return UnrenderedChild(child, weights, seed, clamped, offset)
+
+    def _blend_regions(self, child: Latent, parents: Mapping[str, Latent], regions: Sequence[Region]) -> Latent:
+        """The child with parts of its parents' faces. Raises `UnsupportedError` where the projector can't."""
+        projector = self.backbone.projector
+        if not isinstance(projector, BlendsRegions):
+            raise UnsupportedError(f"{projector.title} can't draw parts of a face from one parent alone")
+        people = [(parents[region.parent].copy(), region) for region in regions]
+        with wrap_plugin_errors(projector.title, LatentError):
+            return projector.blend_regions(child, people).copy()
 
     def edit(self, latent: HasLatent, editor: Editor | str | None, edits: Mapping[str, EditValue | str]) -> Latent:
         """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kinblend.errors import KinblendError
+from kinblend.errors import KinblendError, wrap_plugin_errors
 from kinblend.identity import load_identity
 from kinblend.pipeline.request import edit_warnings
 from kinblend.plugins import load_plugins
@@ -21,6 +21,12 @@ def about_edits(editor: Editor | None, children: Sequence[ChildSpec]) -> list[st
     if editor is None:
         return []
     return list(dict.fromkeys(line for child in children for line in edit_warnings(editor, child.all_edits)))
+
+
+def about_blender(blender: Blender) -> list[str]:
+    """What a strategy says of its own options. Raises `PluginError` where it fails."""
+    with wrap_plugin_errors(blender.title):
+        return [str(line) for line in blender.warnings()]
 
 
 def about_siblings(blender: Blender, children: Sequence[ChildSpec]) -> list[str]:

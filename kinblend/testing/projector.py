@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from kinblend.errors import KinblendError, UnsupportedError, UsageError
-from kinblend.interfaces import KeepsDetail, Noise
+from kinblend.interfaces import BlendsRegions, KeepsDetail, Noise, Region
 from kinblend.testing.pack import PackContract
 from kinblend.types import Latent, WeightMap
 
@@ -114,6 +114,24 @@ class ProjectorContract(PackContract):
             pytest.skip(f"{projector.title} keeps no detail")
         assert not projector.blend_detail(first, second, half, projector.options)
         assert not projector.edit_detail(first, first.code)
+
+    def test_a_region_that_is_nowhere_changes_nothing_and_one_of_another_does(self) -> None:
+        import numpy as np
+        import pytest
+        import torch
+
+        backbone = self.opened()
+        if not isinstance(backbone.projector, BlendsRegions):
+            pytest.skip(f"{backbone.projector.title} blends no regions")
+        child, other = (Latent(code, backbone.space) for code in self.codes())
+        nowhere, everywhere = torch.zeros(32, 32), torch.ones(32, 32)
+        regions = [Region("father", places, places) for places in (nowhere, everywhere)]
+        made = [backbone.projector.blend_regions(child.copy(), [(other, region)]) for region in regions]
+        pictures = [np.asarray(one, int) for one in backbone.render([child, *made])]
+        assert np.abs(pictures[1] - pictures[0]).max() <= 2, "grey levels, by rounding"
+        assert np.abs(pictures[2] - pictures[0]).mean() > np.abs(pictures[1] - pictures[0]).mean()
+        own = backbone.projector.blend_regions(child.copy(), [(child, regions[1])])
+        assert np.abs(np.asarray(backbone.render([own])[0], int) - pictures[0]).max() <= 2
 
     def test_project_improves_or_says_that_it_is_unsupported(self) -> None:
         import pytest

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter
@@ -10,9 +12,13 @@ from pydantic import TypeAdapter
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER
 from kinblend.web.engine_service import EngineService
+from kinblend.web.forms import fields_of
 from kinblend.web.problems import ProblemError, documented, problem
 from kinblend.web.schemas import AttributeAnswer, StrategyAnswer
 from kinblend.web.services import Owner, ServicesDep
+
+if TYPE_CHECKING:
+    from kinblend.registry import PluginSpec
 
 router = APIRouter()
 
@@ -21,6 +27,15 @@ router = APIRouter()
 async def strategies(services: ServicesDep) -> Response:
     """All blenders, those of third parties too, and the JSON schema of their options."""
     return Response(_strategies(services.engine_service), media_type="application/json")
+
+
+def _options(engine_service: EngineService, spec: PluginSpec) -> dict[str, Any]:
+    """The JSON schema of a strategy's options, with what a mapping can name on this backbone."""
+    schema = copy.deepcopy(dict(spec.options_schema()))
+    for control in fields_of(spec):
+        if control.kind == "parts" and (names := engine_service.names_for(spec, control.name)):
+            schema["properties"][control.name]["propertyNames"] = {"enum": names}
+    return schema
 
 
 @lru_cache(maxsize=4)  # an app has one
@@ -35,7 +50,7 @@ def _strategies(engine_service: EngineService) -> bytes:
             stochastic=engine_service.is_stochastic(spec),
             available=not engine_service.lacking[spec.name],
             note=engine_service.lacking[spec.name] or None,
-            options=spec.options_schema(),
+            options=_options(engine_service, spec),
         )
         for spec in plugins["blender"]
     ]

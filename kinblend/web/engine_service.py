@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kinblend.errors import KinblendError, PluginError, SeveralFacesError
+from kinblend.errors import KinblendError, OptionError, PluginError, SeveralFacesError
 from kinblend.faces.detect import detect
 from kinblend.faces.select import foreground
 from kinblend.faces.upright import STRAIGHT
@@ -19,7 +19,7 @@ from kinblend.pipeline.age_and_sex import ATTRIBUTES
 from kinblend.plugins import load_plugins
 from kinblend.settings import Settings
 from kinblend.web.cost import check_cost
-from kinblend.web.forms import refuse_files
+from kinblend.web.forms import fields_of, refuse_files
 from kinblend.web.limits import Limits
 from kinblend.web.records import FaceCandidate, Family, Photo
 from kinblend.web.schemas import PreviewRequest, WebOptions
@@ -64,6 +64,7 @@ class EngineService:
         self.labels = dict(self.editor.labels())
         backbone = self.engine.backbone
         self.lacking = {spec.name: backbone.lacks(spec) for spec in load_plugins()["blender"]}
+        self._names: dict[tuple[str, str], list[str]] = {}
         self.ready = False
 
     def check(self, request: WebOptions, children: int = 1) -> None:
@@ -78,6 +79,7 @@ class EngineService:
             spec = load_plugins()[kind].get(name)
             told.append(spec.parse_options(options))
             refuse_files(spec, told[-1])
+        self._check_names(load_plugins()["blender"].get(blender), request.blender_options)
         check_cost(self.limits, told, children, self.engine.backbone.pack.resolution)
         if self.lacking.get(blender):
             self.engine.blender(blender, request.blender_options)  # some options do without weights
@@ -187,6 +189,24 @@ class EngineService:
         except KinblendError:
             return False
         return True
+
+    def names_for(self, spec: PluginSpec, option: str) -> list[str]:
+        """What an option of a strategy can name here; nothing where it can't be made."""
+        key = (spec.name, option)
+        if key not in self._names:
+            try:
+                self._names[key] = list(self.engine.blender(spec.name).names_for(option))
+            except KinblendError:
+                self._names[key] = []
+        return self._names[key]
+
+    def _check_names(self, spec: PluginSpec, options: Mapping[str, Any]) -> None:
+        """Raise `OptionError` where a mapping names what this backbone does not have."""
+        for name in (one.name for one in fields_of(spec) if one.kind == "parts" and one.name in options):
+            known = self.names_for(spec, name)
+            if known and (unknown := sorted(set(options[name]) - set(known))):
+                here, there = self.engine.backbone.name, ", ".join(known)
+                raise OptionError(f"{name}: {here} has no {', '.join(unknown)}; it has: {there}")
 
     @staticmethod
     def is_stochastic(spec: PluginSpec) -> bool:

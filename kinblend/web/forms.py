@@ -2,8 +2,10 @@
 
 A field's `title` is its label. Its `json_schema_extra` may say more than its type does: `{"ends": ["mother",
 "father"]}` is what the two ends of a slider mean, `{"widget": "layers"}` makes a mapping of layers to shares a slider
-for each group of layers, and `{"starts": [0.75, 0.25]}` says where these begin, in turn. `{"labels": {"a": "Words"}}`
-names choices for people, `{"help": "…"}` takes the place of the description, `{"form": False}` leaves a field out.
+for each group of layers, and `{"starts": [0.75, 0.25]}` says where these begin, in turn; `{"widget": "parts"}` makes
+a mapping of parts of the face to parents a drawn face, whose parts the plugin's `names_for` names. `{"labels": {"a":
+"Words"}}` names choices for people, `{"help": "…"}` takes the place of the description, `{"form": False}` leaves a
+field out.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from kinblend.errors import OptionError
 from kinblend.registry import PluginSpec
 
 HINTS = ("widget", "ends", "starts", "labels", "help", "repeats")
-Kind = Literal["slider", "number", "switch", "choice", "text", "layers", "json"]
+Kind = Literal["slider", "number", "switch", "choice", "text", "layers", "parts", "json"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,9 @@ class Field:
     """One control.
 
     name: the option. kind: what it looks like. label, help: its words. default: as JSON text. low, high, step: of
-    numbers, where they have bounds. ends: what these mean. choices: what can be picked, with its label. starts: where
-    the sliders of layers begin, in turn. repeats: whether pictures are made so often.
+    numbers, where they have bounds. ends: what these mean. choices: what can be picked, with its label; of parts, the
+    labels that are known. starts: where the sliders of layers begin, in turn. repeats: whether pictures are made so
+    often.
     """
 
     name: str
@@ -104,7 +107,7 @@ def _field(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any])
         shape.get("maximum", shape.get("exclusiveMaximum")),
         _step(shape),
         tuple(shape["ends"]) if "ends" in shape else None,
-        {str(choice): str(labels.get(choice, choice)) for choice in shape.get("enum", ())},
+        labels if kind == "parts" else {str(one): str(labels.get(one, one)) for one in shape.get("enum", ())},
         tuple(shape.get("starts", (0.5,))),
         bool(shape.get("repeats")),
     )
@@ -113,6 +116,8 @@ def _field(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any])
 def _kind(shape: Mapping[str, Any]) -> Kind:
     if shape.get("widget") == "layers":
         return "layers"
+    if shape.get("widget") == "parts":
+        return "parts"
     if "enum" in shape:
         return "choice"
     kind = shape.get("type")

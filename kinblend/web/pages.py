@@ -161,6 +161,10 @@ def _offered(engine_service: EngineService, spec: PluginSpec, control: Field) ->
         return None
     if control.repeats and control.high is not None:
         return replace(control, high=min(control.high, engine_service.limits.steps))
+    if control.kind == "parts":
+        names = engine_service.names_for(spec, control.name)
+        labels = {name: control.choices.get(name, name.replace("-", " ").capitalize()) for name in names}
+        return replace(control, choices=labels) if names else None
     if control.kind not in ("choice", "switch"):
         return control
     values = list(control.choices) if control.kind == "choice" else [True, False]

@@ -188,7 +188,10 @@ def test_strategies_that_lack_weights_on_a_backbone_say_so(tmp_path: Path) -> No
     write_description(tmp_path, known, ["generator.safetensors"])
     code, out, _ = here("blenders", "list", "--backbone", tmp_path, "--json")
     lists = {one["name"]: one["note"] for one in json.loads(out) if not one["available"]}
-    assert (code, lists) == (0, {name: f"bare has no weights for {name} yet" for name in ("learned", "likeness")})
+    assert (code, lists) == (
+        0,
+        {name: f"bare has no weights for {name} yet" for name in ("learned", "likeness", "parts")},
+    )
     assert "not available" not in here("blenders", "list", "--backbone", "morphable")[1]
 
 

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from kinblend import Context, LatentSpace, load_backbone
 from kinblend.backbone import make_plugin
-from kinblend.errors import OptionError
+from kinblend.errors import OptionError, UnsupportedError
 from kinblend.testing import BlenderContract
 
 SPACE = Context(LatentSpace("test", 18, 512, "0" * 64))
 HALF = {"share": 0.5}
+MORPHABLE = load_backbone("morphable").context
 
 
 class TestAverage(BlenderContract):
@@ -185,3 +186,32 @@ def test_shares_and_masks_are_taken_as_tensors_too() -> None:
 def test_options_that_will_not_do(name: str, options: dict) -> None:
     with pytest.raises(OptionError):
         weights(name, options)
+
+
+def influenced(father: float = 1.0, mother: float = 1.0, share: float = 0.5):
+    options = {"father_influence": father, "mother_influence": mother, "share": share}
+    return make_plugin("blender", "average", MORPHABLE, options)
+
+
+@given(st.floats(0, 1.5), st.floats(0, 1.5), st.floats(0, 1))
+@settings(max_examples=10, deadline=None)
+def test_an_influence_counts_what_differs_from_the_mean_face(father: float, mother: float, share: float) -> None:
+    codes = torch.randn(2, 4, 512, generator=torch.Generator().manual_seed(3))
+    made = influenced(father, mother, share).blend(*codes, 0)
+    expected = share * father * codes[0] + (1 - share) * mother * codes[1]  # the mean face is zero there
+    torch.testing.assert_close(made.code, expected, atol=1e-5, rtol=1e-5)
+    assert made.weights is not None and float(made.weights.values.mean()) == pytest.approx(share, abs=1e-6)
+
+
+def test_influences_beyond_one_are_warned_of_and_beyond_the_bound_refused() -> None:
+    assert influenced().warnings() == [] and influenced(0.5, 1.0).warnings() == []
+    [line] = influenced(1.25).warnings()
+    assert "the father's influence of 1.25" in line and "caricature" in line
+    for value in (-0.1, 1.6):
+        with pytest.raises(OptionError, match="influence"):
+            influenced(value)
+
+
+def test_an_influence_needs_a_mean_face() -> None:
+    with pytest.raises(UnsupportedError, match="knows no mean face"):
+        make_plugin("blender", "average", SPACE, {"father_influence": 1.2})

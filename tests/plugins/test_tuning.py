@@ -1,6 +1,7 @@
 """Pivotal tuning: pictures come nearer to a photograph, other latents draw as before, children have a share of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,8 @@ def test_a_child_has_no_grown_skin(mobile: Path, monkeypatch: pytest.MonkeyPatch
     assert set(left("4y")) == set(left("12y")) == set(fine)
     for name, change in left("16y").items():
         torch.testing.assert_close(change.float(), person.detail[name].float() * (1 if name in fine else 0.5))
+    mixed = replace(person, detail={**person.detail, "other": torch.ones(2)})
+    assert "other" in engine.edit(mixed, editor, {"age": "4y"}).detail
     for grown in ("20y", "60y", -0.5):
         assert all(torch.equal(change, person.detail[name]) for name, change in left(grown).items())
         assert set(left(grown)) == names

@@ -204,6 +204,28 @@ def test_a_preview_is_the_child_in_small(client: TestClient, parents: dict[str, 
     assert difference(small, Image.open(io.BytesIO(older.content))) > 2
 
 
+def test_parts_of_the_face_come_from_the_parent_that_is_named(client: TestClient, parents: dict[str, str]) -> None:
+    [strategy] = [one for one in client.get("/api/v1/strategies").json() if one["name"] == "parts"]
+    known = strategy["options"]["properties"]["parts"]["propertyNames"]["enum"]
+    assert known == ["eyes", "brows", "nose", "mouth", "jaw"]
+    pictures = {}
+    for parent in ("father", "mother"):
+        order = parents | {"blender": "parts", "blender_options": {"parts": {"mouth": parent}}}
+        order |= {"age": None, "sex": None}  # how far an edit goes depends on the face
+        answer = client.post("/api/v1/previews", json=order)
+        pictures[parent] = Image.open(io.BytesIO(answer.content))
+    places = ((90, 160, 166, 200), (0, 0, 256, 100))
+    low, high = (difference(*(one.crop(place) for one in pictures.values())) for place in places)
+    assert low > 3 * high
+
+
+@pytest.mark.parametrize("parts", [{"ears": "father"}, {"eyes": "uncle"}, {"eyes": None}, ["eyes"], "eyes"])
+def test_parts_that_are_none_are_refused(client: TestClient, parents: dict[str, str], parts: object) -> None:
+    order = parents | {"blender": "parts", "blender_options": {"parts": parts}}
+    for address in ("/api/v1/children", "/api/v1/previews"):
+        assert client.post(address, json=order).status_code == 422
+
+
 def test_a_child_of_eight_unless_asked_otherwise(client: TestClient, parents: dict[str, str], family: dict) -> None:
     [edited] = family["children"]
     assert (edited["age"], edited["sex"] in ("girl", "boy")) == (None, True), "an edit of age beats the default"

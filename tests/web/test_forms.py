@@ -63,10 +63,12 @@ def test_every_shape_has_its_control_and_files_have_none() -> None:
 
 def test_the_forms_of_our_own_strategies() -> None:
     shown = {spec.name: [(f.name, f.kind) for f in fields_of(spec)] for spec in load_plugins()["blender"]}
-    assert shown["average"] == [("share", "slider")]
+    influences = [(f"{parent}_influence", "slider") for parent in ("father", "mother")]
+    assert shown["average"] == [("share", "slider"), *influences]
+    assert shown["parts"] == [("parts", "parts"), ("share", "slider")]
     assert shown["layer"] == [("shares", "layers"), ("dimensions", "json")]
     assert shown["learned"] == [("share", "slider"), ("symmetric", "switch"), ("edits", "switch")]
-    [share] = fields_of(load_plugins()["blender"].get("average"))
+    share, *_ = fields_of(load_plugins()["blender"].get("average"))
     assert share.ends == ("mother", "father")
     shares, _ = fields_of(load_plugins()["blender"].get("layer"))
     assert shares.starts == (0.75, 0.25)

@@ -12,7 +12,7 @@ def engine_service(
     blender: str = "average", lacks: tuple[str, ...] = ("learned", "likeness"), **units: list[str]
 ) -> SimpleNamespace:
     """On a backbone without weights for `learned` and `likeness`."""
-    names = ("average", "dimension", "layer", "mask", "learned", "likeness", "slerp")
+    names = ("average", "dimension", "layer", "mask", "learned", "likeness", "slerp", "parts")
     lacking = {name: "no weights yet" if name in lacks else "" for name in names}
     return SimpleNamespace(
         units=units,
@@ -20,6 +20,7 @@ def engine_service(
         settings=SimpleNamespace(blender=blender),
         limits=Limits(),
         can=lambda spec, **options: True,
+        names_for=lambda spec, option: ["nose", "left-ear"],
         is_stochastic=EngineService.is_stochastic,
     )
 
@@ -50,3 +51,13 @@ def test_choices_that_need_what_is_not_installed_are_left_out() -> None:
     assert "identity" not in fields(set()), "one choice alone is none"
     assert list(fields({"facenet"})["identity"].choices) == ["dlib", "facenet"]
     assert fields(set())["steps"].high == Limits().steps, "no more than the server allows"
+
+
+def test_parts_of_the_face_are_those_of_the_backbone_and_none_are_offered_where_it_has_none() -> None:
+    service = engine_service()
+    [parts] = [one for one in _strategies(service) if one.name == "parts"]
+    [field] = [one for one in parts.fields if one.kind == "parts"]
+    assert field.choices == {"nose": "Nose", "left-ear": "Left ear"} and field.value == {}
+    service.names_for = lambda spec, option: []
+    [parts] = [one for one in _strategies(service) if one.name == "parts"]
+    assert [one.kind for one in parts.fields] == ["slider"]

@@ -1,6 +1,7 @@
 // How features are passed on: the strategy and its options, and those of the generator. What stands at its default is
 // not sent.
 
+import * as parts from "./parts.js";
 import { mark, put, untouched } from "./sliders.js";
 
 const play = document.getElementById("play");
@@ -70,6 +71,7 @@ function writeOptions(place, options) {
     field.classList.toggle("moved", name in options);
     const value = name in options ? options[name] : JSON.parse(field.dataset.default);
     if (kind === "layers") writeShares(field, value);
+    else if (kind === "parts") parts.write(field, value);
     else if (kind === "switch") controlIn(field).checked = value;
     else if (kind === "choice") field.querySelectorAll("input").forEach((radio) => { radio.checked = radio.value === String(value); });
     else put(controlIn(field), value ?? controlIn(field).defaultValue);
@@ -84,6 +86,7 @@ function valueOf(field) {
     case "switch": return control.checked;
     case "choice": return field.querySelector("input:checked")?.value;
     case "layers": return readShares(field);
+    case "parts": return parts.read(field);
     default: return control.value === "" ? undefined : control.value;
   }
 }

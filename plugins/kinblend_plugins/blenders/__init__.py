@@ -86,6 +86,17 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
     )
     register(
         kinblend.PluginSpec(
+            "parts",
+            "parts of the face from one parent each, all else by a share",
+            f"{_HERE}.parts:PartsBlender",
+            f"{_OPTIONS}:PartsOptions",
+            weights="parts.safetensors",
+            label="You choose",
+            explanation="Her eyes, his nose: each part from the parent you choose, or from both.",
+        )
+    )
+    register(
+        kinblend.PluginSpec(
             "slerp",
             "spherical interpolation, layer by layer",
             f"{_HERE}.slerp:SlerpBlender",
@@ -114,6 +125,15 @@ def kinblend_register_trainers(register: Callable[[kinblend.PluginSpec], None]) 
             "the heredity of the blender `likeness`, from families: which child to expect of two face embeddings",
             f"{_TRAINING}.heredity:train",
             f"{_TRAINING}.options:HeredityOptions",
+            trains="blender",
+        )
+    )
+    register(
+        kinblend.PluginSpec(
+            "parts",
+            "the maps of the blender `parts`: where the parts of a face are in a backbone's pictures",
+            f"{_TRAINING}.parts:train",
+            f"{_TRAINING}.options:PartsTrainOptions",
             trains="blender",
         )
     )

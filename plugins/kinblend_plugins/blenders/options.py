@@ -13,6 +13,8 @@ GROUP_SHARES = (0.75, 0.25)
 # a slider for each group of layers and where these begin, in turn, choices and fields in words for people. "repeats"
 # says that pictures are made so often: the web app keeps that within limits.
 Share = Annotated[float, Field(ge=0, le=1, json_schema_extra={"ends": ["mother", "father"]})]
+STRONGEST = 1.5  # influence of a parent
+Influence = Annotated[float, Field(ge=0, le=STRONGEST, json_schema_extra={"ends": ["weaker", "stronger"]})]
 NO_HELP: dict[str, Any] = {"help": ""}  # the title and the ends of the slider say it all
 TRAITS = {
     "group": "a trait of one part",
@@ -59,17 +61,45 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AverageOptions(_Options):
-    """Options of `average`."""
+class SlerpOptions(_Options):
+    """Options of `slerp`."""
 
     share: Share = Field(0.5, title="Who it takes after", description="the father's share", json_schema_extra=NO_HELP)
 
 
-class SlerpOptions(AverageOptions):
-    """Options of `slerp`."""
+class AverageOptions(SlerpOptions):
+    """Options of `average`."""
+
+    father_influence: Influence = Field(
+        1.0,
+        title="How strongly he comes through",
+        description="what of the father differs from the mean face counts so many times; beyond 1 it is exaggerated",
+        json_schema_extra=NO_HELP,
+    )
+    mother_influence: Influence = Field(
+        1.0, title="How strongly she comes through", description="the same of the mother", json_schema_extra=NO_HELP
+    )
 
 
-class LikenessOptions(AverageOptions):
+class PartsOptions(_Options):
+    """Options of `parts`."""
+
+    parts: dict[str, Literal["father", "mother"]] = Field(
+        {},
+        title="From whom",
+        description="part → the parent whom it comes from, {eyes: mother, nose: father}; the others by the share",
+        json_schema_extra={"widget": "parts", "help": "Click a part: father, mother, or mixed."},
+    )
+    share: Share = Field(
+        0.5,
+        title="Everything else",
+        description="the father's share of all that is not named",
+        json_schema_extra=NO_HELP,
+    )
+    weights: Path | None = Field(None, description="maps of the parts, .safetensors; default: the pack's own")
+
+
+class LikenessOptions(SlerpOptions):
     """Options of `likeness`."""
 
     steps: int = Field(

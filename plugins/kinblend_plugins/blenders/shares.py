@@ -7,15 +7,20 @@ StyleGAN are those of Karras et al. 2019, section 3 (coarse 4–8 px, middle 16�
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from kinblend import Blender
-from kinblend.errors import OptionError
+from kinblend import Blend, Blender, Context
+from kinblend.errors import OptionError, UnsupportedError
+from kinblend.interfaces import HasAverage
 from kinblend.layers import layer_range
 from kinblend_plugins.blenders.files import read_shares
 from kinblend_plugins.blenders.options import GROUP_SHARES
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 Shares = dict[int, float] | list[float] | Path
 
@@ -23,10 +28,48 @@ HALF = 0.5  # the share of what is not named, where anything is
 
 
 class AverageBlender(Blender):
-    """One share everywhere."""
+    """One share everywhere; and what sets a parent apart from the mean face counts less or more, by an influence.
+
+    child = mean + share · a · (father − mean) + (1 − share) · b · (mother − mean) for influences a and b; with both
+    at 1 the mean cancels out. An average of two people lies nearer to the mean face than either: influences beyond 1
+    make up for it, and exaggerate, as caricatures do (Brennan 1985).
+
+    Raises `UnsupportedError` for an influence where the projector knows no mean face.
+    """
+
+    def __init__(self, options: BaseModel, context: Context) -> None:
+        super().__init__(options, context)
+        projector = context.projector() if context.projector and self._is_influenced else None
+        if self._is_influenced and not isinstance(projector, HasAverage):
+            who = projector.title if projector else "no backbone"
+            raise UnsupportedError(
+                f"{who} knows no mean face, from which a parent could differ more: leave out influences"
+            )
+        self._mean = projector.average() if isinstance(projector, HasAverage) else None
+
+    def warnings(self) -> list[str]:
+        chosen = {name: getattr(self.options, f"{name}_influence") for name in ("father", "mother")}
+        return [
+            f"the {name}'s influence of {value:g} goes beyond what the {name} is: it may look like a caricature"
+            for name, value in chosen.items()
+            if value > 1
+        ]
 
     def weights(self, father: Tensor, mother: Tensor, seed: int) -> Tensor:
         return torch.full_like(father, self.options.share)
+
+    def blend(self, father: Tensor, mother: Tensor, seed: int) -> Blend:
+        blend = super().blend(father, mother, seed)
+        if self._mean is None:
+            return blend
+        share, options = self.options.share, self.options
+        offset = share * (options.father_influence - 1) * (father - self._mean)
+        offset = offset + (1 - share) * (options.mother_influence - 1) * (mother - self._mean)
+        return Blend(blend.code + offset, blend.weights, offset=offset)
+
+    @property
+    def _is_influenced(self) -> bool:
+        return (self.options.father_influence, self.options.mother_influence) != (1, 1)
 
 
 class DimensionBlender(Blender):

@@ -16,6 +16,7 @@ from kinblend.errors import CheckpointError
 from kinblend_plugins.mobilestylegan import tiled
 from kinblend_plugins.mobilestylegan.heads import Head
 from kinblend_plugins.mobilestylegan.layers import SMALLEST, Convolution, Level, Mapping, Modulation, ToPicture
+from kinblend_plugins.mobilestylegan.regions import Regions
 
 
 class Generator(nn.Module):
@@ -59,12 +60,25 @@ class Generator(nn.Module):
 
     def layered(self, codes: Tensor, noise: bool = True, size: int | None = None) -> Tensor:
         """As `forward`, layer by layer: what gradients go through."""
-        head = self.head(size)
-        x = self.first(self.constant.expand(len(codes), -1, -1, -1), codes[:, 0], noise)
-        for number, level in enumerate(self.levels[: self.level_count(size)]):
-            x = level(x, codes[:, 3 * number + 1 : 3 * number + 4], noise)
-        result: Tensor = self.picture(x, codes[:, -1]) if head is None else head(self, x, codes)
+        result: Tensor = self.picture(self._maps(codes, noise, size), codes[:, -1], self.head(size))
         return result
+
+    def with_regions(self, codes: Tensor, regions: Regions, noise: bool = True, size: int | None = None) -> Tensor:
+        """As `forward`, of one code [1, L, D], with regions of other people's pictures."""
+        together = torch.cat([codes, regions.codes.to(codes)])
+        result: Tensor = self.picture(self._maps(together, noise, size, regions), codes[:, -1], self.head(size))
+        return result
+
+    def _maps(self, codes: Tensor, noise: bool, size: int | None, regions: Regions | None = None) -> Tensor:
+        """The last feature maps before the picture, [n, C, H, H]; with regions, the first code's alone."""
+        head, count = self.head(size), len(self.levels)
+        x: Tensor = self.first(self.constant.expand(len(codes), -1, -1, -1), codes[:, 0], noise)
+        for number, level in enumerate(self.levels):
+            own = None if head is None or number < head.start else head.levels[number - head.start]
+            x = level(x, codes[: len(x), 3 * number + 1 : 3 * number + 4], noise and own is None, own)
+            if regions is not None:
+                x = regions.mix(number, count, x)
+        return x if regions is None else x[:1]
 
     def modulations(self) -> list[Modulation]:
         """What turns codes into styles, layer by layer."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from kinblend import Context, Latent, Projector, WeightMap
 from kinblend.errors import LatentShapeError, PackError
 from kinblend.imaging import to_pictures
-from kinblend.interfaces import Noise, ProjectionProgress
+from kinblend.interfaces import Noise, ProjectionProgress, Region
 from kinblend.inversion import (
     InversionNearW,
     as_detail,
@@ -30,6 +31,7 @@ from kinblend.inversion import (
 from kinblend.tensor_files import SafetensorError, safe_open
 from kinblend_plugins.mobilestylegan.generator import Generator, build
 from kinblend_plugins.mobilestylegan.layers import SMALLEST
+from kinblend_plugins.mobilestylegan.regions import moved, region_detail, regions_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -130,25 +132,30 @@ class MobileStyleGANProjector(Projector):
     def render(
         self, latents: Sequence[Latent], *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> list[Image]:
-        """Pictures of latents, each drawn with its own changes of the weights where it has any.
+        """Pictures of latents, each drawn with its own changes of the weights and regions where it has any.
 
-        Raises `InputError` for changes that do not fit this generator.
+        Raises `InputError` for changes and regions that do not fit this generator.
         """
         return drawn_apart(
             latents,
             lambda plain: super(MobileStyleGANProjector, self).render(plain, noise=noise, seed=seed, size=size),
             lambda latent: to_pictures(self.synthesize_latent(latent, noise=noise, size=size))[0],
+            lambda latent: bool(weight_changes(latent)) or regions_of(latent) is not None,
         )
 
     @torch.inference_mode()
     def synthesize_latent(
         self, latent: Latent, *, noise: Noise | None = None, seed: int = 0, size: int | None = None
     ) -> Tensor:
-        """As the interface says. Raises `InputError` for changes that do not fit this generator."""
-        changes = weight_changes(latent)
+        """As the interface says. Raises `InputError` for changes and regions that do not fit this generator."""
+        changes, regions = weight_changes(latent), regions_of(latent)
         check_changes(changes, self.changeable_weights())
+        code, has_noise = self._send(latent.code[None]), self.choose_noise(noise) == "const"
         with changed(self.generator, self._with_heads(changes, size)) as generator:
-            drawn: Tensor = generator(self._send(latent.code[None]), self.choose_noise(noise) == "const", size)
+            if regions is None:
+                drawn: Tensor = generator(code, has_noise, size)
+            else:
+                drawn = generator.with_regions(code, regions, has_noise, size)
         return drawn.float().cpu()
 
     def tune(
@@ -178,8 +185,12 @@ class MobileStyleGANProjector(Projector):
         return blend_changes(father, mother, lambda name: float(shares[_layer(name, len(shares))]))
 
     def edit_detail(self, latent: Latent, code: Tensor) -> Mapping[str, Tensor]:
-        """Changes of the weights stay as they are."""
-        return latent.detail
+        """Changes of the weights stay as they are; people who lent regions are edited like the child."""
+        return moved(latent.detail, code - latent.code)
+
+    def blend_regions(self, child: Latent, people: Sequence[tuple[Latent, Region]]) -> Latent:
+        """As `kinblend.interfaces.BlendsRegions` says: as detail, which `render` draws."""
+        return replace(child, detail={**child.detail, **region_detail(people)})
 
     def detail_at_age(self, latent: Latent, years: float) -> Mapping[str, Tensor]:
         """Changes of the largest maps alone for a child; a growing share of the others from 12 to 20 years.
@@ -188,13 +199,14 @@ class MobileStyleGANProjector(Projector):
         stubble.
         """
         share = min(max((years - CHILD) / (GROWN - CHILD), 0.0), 1.0)
-        return as_detail(
-            {
-                name: change if self._is_of_any_age(name) else change * share
-                for name, change in weight_changes(latent).items()
-                if share or self._is_of_any_age(name)
-            }
-        )
+        changes = weight_changes(latent)
+        left = {
+            name: change if self._is_of_any_age(name) else change * share
+            for name, change in changes.items()
+            if share or self._is_of_any_age(name)
+        }
+        others = {name: value for name, value in latent.detail.items() if name not in as_detail(changes)}
+        return {**others, **as_detail(left)}
 
     def _is_of_any_age(self, name: str) -> bool:
         level = re.fullmatch(_POINTWISE, name)

@@ -14,11 +14,12 @@ from kinblend import Context, Latent, Projector, WeightMap
 from kinblend.cancellation import check_cancelled
 from kinblend.errors import LatentShapeError, UsageError
 from kinblend.imaging import to_pictures
-from kinblend.interfaces import Noise
+from kinblend.interfaces import Noise, Region
 from kinblend_plugins.morphable import background, detail, geometry
 from kinblend_plugins.morphable.edited import EditedTexture
 from kinblend_plugins.morphable.model import DETAIL, LAYERS, Morphable, resize
 from kinblend_plugins.morphable.options import ProjectorOptions
+from kinblend_plugins.morphable.parts import borrowed
 from kinblend_plugins.morphable.residual_gain import ResidualGain
 
 if TYPE_CHECKING:
@@ -115,6 +116,14 @@ class MorphableProjector(Projector):
         beard = float(latent.detail["beard"][1]) if "beard" in latent.detail else 0.0
         residual = self._edited.residual(latent.detail["residual"].float(), latent.code, code, beard)
         return {**latent.detail, "residual": residual.half()}
+
+    def average(self) -> Tensor:
+        """The code of the mean face, zeros [L, D]."""
+        return torch.zeros(self.space.layers, self.space.dim)
+
+    def blend_regions(self, child: Latent, people: Sequence[tuple[Latent, Region]]) -> Latent:
+        """As `kinblend.interfaces.BlendsRegions` says: in the code, and what that can't hold in the residual."""
+        return borrowed(self.model, child, people)
 
     def project_to_prior(self, codes: Tensor, reference: Tensor) -> Tensor:
         """No dimension more than MAX_SD deviations from the mean, no layer more than RADIUS of them in root mean

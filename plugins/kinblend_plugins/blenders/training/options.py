@@ -19,6 +19,20 @@ Paths = Annotated[tuple[Path, ...], BeforeValidator(_several)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
+class PartsTrainOptions(BaseModel):
+    """Options of the trainer `parts`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str = Field("", description="the pack whose pictures are looked at; default: as for `run`")
+    people: int = Field(64, ge=1, le=10_000, description="who are drawn and looked at")
+    parts: Names = Field((), description="the parts that get maps, a comma between them; default: all")
+    seed: int = Field(0, ge=0, description="of what is drawn")
+    device: str | None = Field(None, description="auto, cpu, cuda or cuda:N")
+    precision: str | None = Field(None, description="auto, fp32, bf16 or fp16")
+    memory_budget: str | None = Field(None, description="device memory to stay within, such as 2GiB")
+
+
 class HeredityOptions(BaseModel):
     """Options of the trainer `likeness`."""
 

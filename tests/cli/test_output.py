@@ -85,6 +85,7 @@ WRITERS = {
     "demo": ["demo"],
     "strip": ["strip", "no.jpg"],
     "compare": ["compare", "no.jpg", "no.jpg"],
+    "partner": ["partner", "no.jpg", "no.jpg"],
     "morph": ["morph", "no.jpg", "no.jpg"],
     "card": ["card", "no.json"],
     "batch": ["batch", "no.csv"],
@@ -111,7 +112,7 @@ def test_a_place_where_nothing_can_be_written(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "render", "demo", "strip", "compare", "batch", "study prepare", "study analyze"]
+    "name", ["run", "render", "demo", "strip", "compare", "partner", "batch", "study prepare", "study analyze"]
 )
 def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()

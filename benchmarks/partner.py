@@ -1,0 +1,166 @@
+"""Is the predicted other parent more like the true one than most strangers of the same sex are?
+
+kinblend families encode trios.csv --out trios.safetensors --identity dlib+mobilefacenet
+python benchmarks/partner.py TRAIN.safetensors TEST.safetensors --shares 2,-1 --shares 0.9,0
+
+One trio of each family; in every other family the father is looked for, in the rest the mother. Candidates are the
+parents of that sex of all these families, known by their photographs; the means of both, which hold what all
+renderings and all men have in common, are taken off. "nearer" is the share of families in which the
+true parent is nearer to the predicted face than the median candidate is, "AUC" the share of candidates that are
+farther. Beside the predictions: the child's and the known parent's own embeddings, and a ridge regression from both
+to the other parent's, fitted on TRAIN, which draws nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kinblend import Engine, IdentityNetwork, Latent
+from kinblend.evaluation.bootstrap import over_families
+from kinblend.evaluation.retrieval import auc
+from kinblend.families.trios import Trios, load_trios
+from kinblend.identity import load_identity
+from kinblend.identity.joint import JointIdentity
+from kinblend.pipeline.partner import CHILD_SHARE, PARENT_SHARE, PartnerSex, partner_latent, plan_partner
+
+SIDE, BATCH = 256, 4
+RIDGE = 0.3  # of the mean square of a column
+SEXES: dict[str, PartnerSex] = {"father": "male", "mother": "female"}
+
+
+@dataclass(frozen=True)
+class People:
+    """Embeddings of a network, [n, E] each, those of a parent less the mean of their sex. families, wanted: of each
+    row, its family and the parent who is looked for."""
+
+    child: Tensor
+    known: Tensor
+    other: Tensor
+    families: Sequence[str]
+    wanted: Sequence[str]
+
+    def others(self) -> Tensor:
+        """Who else it might have been, bool [n, n]."""
+        pairs = list(zip(self.families, self.wanted, strict=True))
+        return torch.tensor([[a != b and one == two for b, two in pairs] for a, one in pairs])
+
+
+def main() -> None:
+    words = _words()
+    engine = Engine(words.backbone)
+    train, test = (load_trios(path, engine.backbone.space) for path in (words.train, words.test))
+    joint = load_identity(test.identity)
+    judges = list(joint.networks) if isinstance(joint, JointIdentity) else [joint]
+    cases = list(_cases(test))[: words.families]
+    print(f"{len(cases)} families; the ridge is fitted on {len(list(_cases(train)))}")
+    print("what\tjudge\tnearer\tAUC")
+    for judge in judges:
+        people, learned = _people(test, cases, judge), _people(train, list(_cases(train, both=True)), judge)
+        _report("the child", judge, people, people.child)
+        _report("the known parent", judge, people, people.known)
+        _report("ridge of embeddings", judge, people, _ridge(learned, people))
+    for shares in words.shares:
+        seen = joint.embed_faces(_pictures(engine, test, cases, shares))
+        for judge in judges:
+            found = _chosen(joint, judge, seen)
+            _report(
+                f"shares {shares[0]:g}, {shares[1]:g}", judge, _people(test, cases, judge), _centred(found, cases)
+            )
+
+
+def _cases(trios: Trios, *, both: bool = False) -> Iterator[tuple[int, str]]:
+    """The first trio of each family, and the parent who is looked for: in turn, or both."""
+    first = {family: row for row, family in reversed(list(enumerate(trios.families)))}
+    for place, row in enumerate(sorted(first.values())):
+        yield from ((row, one) for one in SEXES if both or one == list(SEXES)[place % 2])
+
+
+def _people(trios: Trios, cases: Sequence[tuple[int, str]], judge: IdentityNetwork) -> People:
+    joint = load_identity(trios.identity)
+    child = torch.stack([trios.embedding[row] for row, _ in cases])
+    parents = {"father": trios.father_embedding, "mother": trios.mother_embedding}
+    other = torch.stack([parents[one][row] for row, one in cases])  # type: ignore[index]
+    known = torch.stack([parents[_known(one)][row] for row, one in cases])  # type: ignore[index]
+    turned = [(row, _known(one)) for row, one in cases]
+    child, known, other = (_chosen(joint, judge, one) for one in (child, known, other))
+    return People(
+        _centred(child, cases),
+        _centred(known, turned),
+        _centred(other, cases),
+        [trios.families[row] for row, _ in cases],
+        [one for _, one in cases],
+    )
+
+
+def _known(wanted: str) -> str:
+    return "mother" if wanted == "father" else "father"
+
+
+def _chosen(joint: IdentityNetwork, judge: IdentityNetwork, embeddings: Tensor) -> Tensor:
+    found = joint.select(embeddings, judge) if isinstance(joint, JointIdentity) else embeddings
+    return F.normalize(found, dim=1)
+
+
+def _centred(embeddings: Tensor, cases: Sequence[tuple[int, str]]) -> Tensor:
+    """Less the mean of those rows in which the same parent is looked for: sex and the look of renderings drop out."""
+    found = embeddings.clone()
+    for wanted in SEXES:
+        rows = torch.tensor([one == wanted for _, one in cases])
+        found[rows] -= embeddings[rows].mean(0)
+    return found
+
+
+def _ridge(train: People, test: People) -> Tensor:
+    """The other parent's embedding by linear regression from the child's and the known parent's: [n, E]."""
+    seen, asked = (torch.cat([people.child, people.known], 1) for people in (train, test))
+    square = seen.T @ seen + RIDGE * seen.square().mean() * len(seen) * torch.eye(seen.shape[1])
+    return asked @ torch.linalg.solve(square, seen.T @ train.other)
+
+
+def _pictures(
+    engine: Engine, trios: Trios, cases: Sequence[tuple[int, str]], shares: tuple[float, float]
+) -> list[object]:
+    editor, space, latents = engine.editor(), engine.backbone.space, []
+    codes = {"father": trios.father, "mother": trios.mother}
+    for row, wanted in cases:
+        child, parent = (Latent(one[row], space) for one in (trios.child, codes[_known(wanted)]))
+        edits = plan_partner(editor, None, SEXES[wanted])
+        latents.append(partner_latent(engine, child, parent, editor, edits, shares))
+    batches = (latents[start : start + BATCH] for start in range(0, len(latents), BATCH))
+    return [picture for batch in batches for picture in engine.render(batch, size=SIDE)]
+
+
+def _report(name: str, judge: IdentityNetwork, people: People, found: Tensor) -> None:
+    cosines = F.normalize(found, dim=1) @ F.normalize(people.other, dim=1).T
+    farther = auc(cosines.diagonal(), cosines, people.others())
+    nearer = over_families((farther > 0.5).float(), people.families)
+    told = over_families(farther, people.families)
+    print("\t".join([name, judge.name, str(nearer), str(told)]), flush=True)
+
+
+def _words() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("--backbone", default="ffhq-mobile")
+    parser.add_argument("--families", type=int, default=300)
+    parser.add_argument("--shares", action="append", type=_pair, help="of child and parent: 2,-1; repeatable")
+    words = parser.parse_args()
+    words.shares = words.shares or [(CHILD_SHARE, PARENT_SHARE)]
+    return words
+
+
+def _pair(text: str) -> tuple[float, float]:
+    child, parent = map(float, text.split(","))
+    return child, parent
+
+
+if __name__ == "__main__":
+    main()

@@ -4,10 +4,10 @@ kinblend families encode trios.csv --out trios.safetensors --identity dlib+mobil
 python benchmarks/partner.py TRAIN.safetensors TEST.safetensors --shares 2,-1 --shares 0.9,0
 
 One trio of each family; in every other family the father is looked for, in the rest the mother. Candidates are the
-parents of that sex of all these families, known by their photographs; the means of both, which hold what all
-renderings and all men have in common, are taken off. "nearer" is the share of families in which the
+parents of that sex of all these families, known by their photographs. "nearer" is the share of families in which the
 true parent is nearer to the predicted face than the median candidate is, "AUC" the share of candidates that are
-farther. Beside the predictions: the child's and the known parent's own embeddings, and a ridge regression from both
+farther; "centred": the same where the means of predictions and of candidates, which hold what all renderings and all
+men have in common, are taken off. Beside the predictions: the child's and the known parent's own embeddings, and a ridge regression from both
 to the other parent's, fitted on TRAIN, which draws nothing.
 """
 
@@ -37,14 +37,22 @@ SEXES: dict[str, PartnerSex] = {"father": "male", "mother": "female"}
 
 @dataclass(frozen=True)
 class People:
-    """Embeddings of a network, [n, E] each, those of a parent less the mean of their sex. families, wanted: of each
-    row, its family and the parent who is looked for."""
+    """Unit embeddings by a network, [n, E] each. families, wanted: of each row, its family and the parent who is
+    looked for."""
 
     child: Tensor
     known: Tensor
     other: Tensor
     families: Sequence[str]
     wanted: Sequence[str]
+
+    def centred(self, embeddings: Tensor) -> Tensor:
+        """Less the mean of those rows in which the same parent is looked for."""
+        found = embeddings.clone()
+        for wanted in SEXES:
+            rows = torch.tensor([one == wanted for one in self.wanted])
+            found[rows] -= embeddings[rows].mean(0)
+        return found
 
     def others(self) -> Tensor:
         """Who else it might have been, bool [n, n]."""
@@ -60,7 +68,7 @@ def main() -> None:
     judges = list(joint.networks) if isinstance(joint, JointIdentity) else [joint]
     cases = list(_cases(test))[: words.families]
     print(f"{len(cases)} families; the ridge is fitted on {len(list(_cases(train)))}")
-    print("what\tjudge\tnearer\tAUC")
+    print("what\tjudge\tnearer\tAUC\tnearer, centred\tAUC, centred")
     for judge in judges:
         people, learned = _people(test, cases, judge), _people(train, list(_cases(train, both=True)), judge)
         _report("the child", judge, people, people.child)
@@ -69,10 +77,8 @@ def main() -> None:
     for shares in words.shares:
         seen = joint.embed_faces(_pictures(engine, test, cases, shares))
         for judge in judges:
-            found = _chosen(joint, judge, seen)
-            _report(
-                f"shares {shares[0]:g}, {shares[1]:g}", judge, _people(test, cases, judge), _centred(found, cases)
-            )
+            name, people = f"shares {shares[0]:g}, {shares[1]:g}", _people(test, cases, judge)
+            _report(name, judge, people, _chosen(joint, judge, seen))
 
 
 def _cases(trios: Trios, *, both: bool = False) -> Iterator[tuple[int, str]]:
@@ -88,15 +94,8 @@ def _people(trios: Trios, cases: Sequence[tuple[int, str]], judge: IdentityNetwo
     parents = {"father": trios.father_embedding, "mother": trios.mother_embedding}
     other = torch.stack([parents[one][row] for row, one in cases])  # type: ignore[index]
     known = torch.stack([parents[_known(one)][row] for row, one in cases])  # type: ignore[index]
-    turned = [(row, _known(one)) for row, one in cases]
     child, known, other = (_chosen(joint, judge, one) for one in (child, known, other))
-    return People(
-        _centred(child, cases),
-        _centred(known, turned),
-        _centred(other, cases),
-        [trios.families[row] for row, _ in cases],
-        [one for _, one in cases],
-    )
+    return People(child, known, other, [trios.families[row] for row, _ in cases], [one for _, one in cases])
 
 
 def _known(wanted: str) -> str:
@@ -108,20 +107,15 @@ def _chosen(joint: IdentityNetwork, judge: IdentityNetwork, embeddings: Tensor) 
     return F.normalize(found, dim=1)
 
 
-def _centred(embeddings: Tensor, cases: Sequence[tuple[int, str]]) -> Tensor:
-    """Less the mean of those rows in which the same parent is looked for: sex and the look of renderings drop out."""
-    found = embeddings.clone()
-    for wanted in SEXES:
-        rows = torch.tensor([one == wanted for _, one in cases])
-        found[rows] -= embeddings[rows].mean(0)
-    return found
-
-
 def _ridge(train: People, test: People) -> Tensor:
     """The other parent's embedding by linear regression from the child's and the known parent's: [n, E]."""
-    seen, asked = (torch.cat([people.child, people.known], 1) for people in (train, test))
+    seen, asked = (
+        torch.cat([people.centred(people.child), people.centred(people.known)], 1) for people in (train, test)
+    )
     square = seen.T @ seen + RIDGE * seen.square().mean() * len(seen) * torch.eye(seen.shape[1])
-    return asked @ torch.linalg.solve(square, seen.T @ train.other)
+    mean = train.other - train.centred(train.other)
+    found = asked @ torch.linalg.solve(square, seen.T @ train.centred(train.other))
+    return found + torch.stack([mean[train.wanted.index(wanted)] for wanted in test.wanted])
 
 
 def _pictures(
@@ -138,11 +132,12 @@ def _pictures(
 
 
 def _report(name: str, judge: IdentityNetwork, people: People, found: Tensor) -> None:
-    cosines = F.normalize(found, dim=1) @ F.normalize(people.other, dim=1).T
-    farther = auc(cosines.diagonal(), cosines, people.others())
-    nearer = over_families((farther > 0.5).float(), people.families)
-    told = over_families(farther, people.families)
-    print("\t".join([name, judge.name, str(nearer), str(told)]), flush=True)
+    told = []
+    for mine, theirs in ((found, people.other), (people.centred(found), people.centred(people.other))):
+        cosines = F.normalize(mine, dim=1) @ F.normalize(theirs, dim=1).T
+        farther = auc(cosines.diagonal(), cosines, people.others())
+        told += [over_families((farther > 0.5).float(), people.families), over_families(farther, people.families)]
+    print("\t".join([name, judge.name, *map(str, told)]), flush=True)
 
 
 def _words() -> argparse.Namespace:

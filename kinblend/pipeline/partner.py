@@ -107,7 +107,7 @@ def partner_latent(
     edits: Mapping[str, EditValue],
     shares: tuple[float, float] = (CHILD_SHARE, PARENT_SHARE),
 ) -> Latent:
-    """The other parent's latent. edits: their age and sex. shares: of child and parent, as `expected_code` takes them.
+    """The other parent's latent. edits: their age and sex. shares: of child and parent, as for `expected_code`.
 
     Both people get a neutral expression and the other parent's age and sex before they are compared, so that what a
     child and a man differ in is not taken for what runs in the family.

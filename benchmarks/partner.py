@@ -1,20 +1,21 @@
 """Is the predicted other parent more like the true one than most strangers of the same sex are?
 
 kinblend families encode trios.csv --out trios.safetensors --identity dlib+mobilefacenet
-python benchmarks/partner.py TRAIN.safetensors TEST.safetensors --shares 2,-1 --shares 0.9,0
+python benchmarks/partner.py trios.safetensors --inverse 0,0.5,1
 
 One trio of each family; in every other family the father is looked for, in the rest the mother. Candidates are the
 parents of that sex of all these families, known by their photographs. "nearer" is the share of families in which the
 true parent is nearer to the predicted face than the median candidate is, "AUC" the share of candidates that are
 farther; "centred": the same where the means of predictions and of candidates, which hold what all renderings and all
-men have in common, are taken off. Beside the predictions: the child's and the known parent's own embeddings, and a ridge regression from both
-to the other parent's, fitted on TRAIN, which draws nothing.
+men have in common, are taken off. Beside the predictions: the child's and the known parent's own embeddings, and a
+ridge regression from both to the other parent's, fitted on four fifths of the families and asked of the rest, which
+draws nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,10 @@ from kinblend.evaluation.retrieval import auc
 from kinblend.families.trios import Trios, load_trios
 from kinblend.identity import load_identity
 from kinblend.identity.joint import JointIdentity
-from kinblend.pipeline.partner import CHILD_SHARE, PARENT_SHARE, PartnerSex, partner_latent, plan_partner
+from kinblend.pipeline.partner import PartnerSex, partner_latent, plan_partner
 
-SIDE, BATCH = 256, 4
-RIDGE = 0.3  # of the mean square of a column
+SIDE, BATCH, FOLDS = 256, 4, 5
+RIDGE = 3.0  # of the mean square of a column
 SEXES: dict[str, PartnerSex] = {"father": "male", "mother": "female"}
 
 
@@ -63,29 +64,27 @@ class People:
 def main() -> None:
     words = _words()
     engine = Engine(words.backbone)
-    train, test = (load_trios(path, engine.backbone.space) for path in (words.train, words.test))
-    joint = load_identity(test.identity)
+    trios = load_trios(words.trios, engine.backbone.space).seen_by(words.identity)
+    joint = load_identity(trios.identity)
     judges = list(joint.networks) if isinstance(joint, JointIdentity) else [joint]
-    cases = list(_cases(test))[: words.families]
-    print(f"{len(cases)} families; the ridge is fitted on {len(list(_cases(train)))}")
+    cases = _cases(trios)[: words.families]
+    people = {judge.name: _people(trios, cases, judge) for judge in judges}
+    print(f"{len(cases)} families")
     print("what\tjudge\tnearer\tAUC\tnearer, centred\tAUC, centred")
     for judge in judges:
-        people, learned = _people(test, cases, judge), _people(train, list(_cases(train, both=True)), judge)
-        _report("the child", judge, people, people.child)
-        _report("the known parent", judge, people, people.known)
-        _report("ridge of embeddings", judge, people, _ridge(learned, people))
-    for shares in words.shares:
-        seen = joint.embed_faces(_pictures(engine, test, cases, shares))
+        seen = people[judge.name]
+        for name, found in (("child", seen.child), ("known parent", seen.known), ("ridge", _ridge(seen))):
+            _report(f"embedding: {name}", judge, seen, found)
+    for inverse in words.inverse:
+        embeddings = joint.embed_faces(_pictures(engine, trios, cases, inverse))
         for judge in judges:
-            name, people = f"shares {shares[0]:g}, {shares[1]:g}", _people(test, cases, judge)
-            _report(name, judge, people, _chosen(joint, judge, seen))
+            _report(f"inverse {inverse:g}", judge, people[judge.name], _chosen(joint, judge, embeddings))
 
 
-def _cases(trios: Trios, *, both: bool = False) -> Iterator[tuple[int, str]]:
-    """The first trio of each family, and the parent who is looked for: in turn, or both."""
+def _cases(trios: Trios) -> list[tuple[int, str]]:
+    """The first trio of each family, and the parent who is looked for, in turn."""
     first = {family: row for row, family in reversed(list(enumerate(trios.families)))}
-    for place, row in enumerate(sorted(first.values())):
-        yield from ((row, one) for one in SEXES if both or one == list(SEXES)[place % 2])
+    return [(row, list(SEXES)[place % 2]) for place, row in enumerate(sorted(first.values()))]
 
 
 def _people(trios: Trios, cases: Sequence[tuple[int, str]], judge: IdentityNetwork) -> People:
@@ -107,26 +106,27 @@ def _chosen(joint: IdentityNetwork, judge: IdentityNetwork, embeddings: Tensor) 
     return F.normalize(found, dim=1)
 
 
-def _ridge(train: People, test: People) -> Tensor:
-    """The other parent's embedding by linear regression from the child's and the known parent's: [n, E]."""
-    seen, asked = (
-        torch.cat([people.centred(people.child), people.centred(people.known)], 1) for people in (train, test)
-    )
-    square = seen.T @ seen + RIDGE * seen.square().mean() * len(seen) * torch.eye(seen.shape[1])
-    mean = train.other - train.centred(train.other)
-    found = asked @ torch.linalg.solve(square, seen.T @ train.centred(train.other))
-    return found + torch.stack([mean[train.wanted.index(wanted)] for wanted in test.wanted])
+def _ridge(people: People) -> Tensor:
+    """The other parent's embedding by linear regression from the child's and the known parent's: [n, E].
+
+    What is asked of a family was fitted without it.
+    """
+    seen = torch.cat([people.centred(people.child), people.centred(people.known)], 1)
+    wanted, found = people.centred(people.other), people.other - people.centred(people.other)
+    for fold in range(FOLDS):
+        here = torch.arange(len(seen)) // 2 % FOLDS == fold
+        square = seen[~here].T @ seen[~here] + RIDGE * seen.square().mean() * len(seen) * torch.eye(seen.shape[1])
+        found[here] += seen[here] @ torch.linalg.solve(square, seen[~here].T @ wanted[~here])
+    return found
 
 
-def _pictures(
-    engine: Engine, trios: Trios, cases: Sequence[tuple[int, str]], shares: tuple[float, float]
-) -> list[object]:
+def _pictures(engine: Engine, trios: Trios, cases: Sequence[tuple[int, str]], inverse: float) -> list[object]:
     editor, space, latents = engine.editor(), engine.backbone.space, []
     codes = {"father": trios.father, "mother": trios.mother}
     for row, wanted in cases:
         child, parent = (Latent(one[row], space) for one in (trios.child, codes[_known(wanted)]))
         edits = plan_partner(editor, None, SEXES[wanted])
-        latents.append(partner_latent(engine, child, parent, editor, edits, shares))
+        latents.append(partner_latent(engine, child, parent, editor, edits, inverse))
     batches = (latents[start : start + BATCH] for start in range(0, len(latents), BATCH))
     return [picture for batch in batches for picture in engine.render(batch, size=SIDE)]
 
@@ -142,19 +142,14 @@ def _report(name: str, judge: IdentityNetwork, people: People, found: Tensor) ->
 
 def _words() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("train", type=Path)
-    parser.add_argument("test", type=Path)
+    parser.add_argument("trios", type=Path)
+    parser.add_argument("--identity", help="some of the networks that the file was encoded with")
     parser.add_argument("--backbone", default="ffhq-mobile")
     parser.add_argument("--families", type=int, default=300)
-    parser.add_argument("--shares", action="append", type=_pair, help="of child and parent: 2,-1; repeatable")
-    words = parser.parse_args()
-    words.shares = words.shares or [(CHILD_SHARE, PARENT_SHARE)]
-    return words
-
-
-def _pair(text: str) -> tuple[float, float]:
-    child, parent = map(float, text.split(","))
-    return child, parent
+    parser.add_argument(
+        "--inverse", type=lambda text: [float(word) for word in text.split(",")], default=[0.0, 0.5, 1.0]
+    )
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ SEXES = {"m": "male", "f": "female"}
 def main() -> None:
     words = _words()
     engine = Engine(words.backbone)
-    trios = load_trios(words.trios, engine.backbone.space)
+    trios = load_trios(words.trios, engine.backbone.space).seen_by(words.identity)
     couples = list(_couples(trios))[: words.couples]
     first = [rows[0] for rows in couples]
     print(f"{len(couples)} couples, {words.blender}, {words.age:g} years")
@@ -117,6 +117,7 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--blender", default="average")
     parser.add_argument("--couples", type=int, default=40)
     parser.add_argument("--age", type=float, default=30.0)
+    parser.add_argument("--identity", help="some of the networks that the file was encoded with")
     parser.add_argument("--mutation", type=float, default=0.0)
     parser.add_argument(
         "--siblings", type=lambda text: [float(word) for word in text.split(",")], default=[0.0, 0.5, 1.0, 1.5]

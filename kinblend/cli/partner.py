@@ -36,6 +36,16 @@ def partner(
             rich_help_panel=flags.CHILD,
         ),
     ] = None,
+    inverse: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="X",
+            help="How far from the known parent, beyond the child, 0 to 1; 1: as if the child were their average.",
+            rich_help_panel=flags.CHILD,
+        ),
+    ] = 0.0,
     child_face: Annotated[int | None, typer.Option(min=1, help="Which face of the child's photograph.")] = None,
     parent_face: Annotated[int | None, typer.Option(min=1, help="Which face of the parent's photograph.")] = None,
     upscale: flags.Upscale = None,
@@ -68,7 +78,7 @@ def partner(
     from kinblend.settings import load_settings
 
     mover = engine.editor(load_settings(editor=editor).editor, options["editor"])
-    plan_partner(mover, age, sex)
+    plan_partner(mover, age, sex, inverse)
     picture, latent, record_file = (out / f"partner{suffix}" for suffix in (".png", ".safetensors", ".json"))
     for path in (picture, latent, record_file):
         check_target(path)
@@ -79,7 +89,7 @@ def partner(
             known.append(engine.parent(path, face, upscale))
     log("predict and render …")
     with engine.pool:
-        made = predict_partner(engine, known[0], known[1], mover, age=age, sex=sex, seed=seed)
+        made = predict_partner(engine, known[0], known[1], mover, age=age, sex=sex, inverse=inverse, seed=seed)
     say_replaced([picture, latent, record_file])
     write_picture(picture, made.picture)
     save_latent(latent, made.latent)

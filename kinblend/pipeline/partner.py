@@ -1,9 +1,9 @@
 """The other parent's likely face: a blend, turned round.
 
-If a child is the average of its parents, the other parent is twice the child less the known one. Real children are no
-averages, so this is shrunk towards the average person, as families let one expect. Source of the task: StyleDiT (Chiu
-et al. 2024, "StyleDiT: A Unified Framework for Diverse Child and Partner Faces Synthesis"); the method is a linear
-regression with one coefficient for each of the two people.
+If a child is the average of its parents, the other parent is the child, and as far again from the known one. Real
+children are no averages, and on families every step away from the known parent made the prediction worse
+(docs/partner.md); so how much of that step is made is a number, 0 by default. Source of the task: StyleDiT (Chiu et
+al. 2024, "StyleDiT: A Unified Framework for Diverse Child and Partner Faces Synthesis"); the method is another.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kinblend.errors import UsageError
-from kinblend.interfaces import SamplesLatents
 from kinblend.pipeline.manifest import describe_plugin, versions
 from kinblend.pipeline.request import edit_warnings, resolve_strengths, validate_edits
 from kinblend.types import Latent, Target
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 PartnerSex = Literal["female", "male"]
 OTHER: Mapping[PartnerSex, PartnerSex] = {"female": "male", "male": "female"}
 ADULT = 35.0  # years that the other parent has where nobody says
-# How much of what sets the child and the known parent apart from the average person the other parent is expected to
-# have: benchmarks/partner.py fits them to families. An exact inverse of an average would be 2 and −1.
-CHILD_SHARE, PARENT_SHARE = 0.9, 0.0
 
 
 @dataclass(frozen=True)
@@ -51,25 +47,16 @@ class Partner:
     record: Mapping[str, Any]
 
 
-def expected_code(
-    child: Tensor,
-    parent: Tensor,
-    average: Tensor,
-    child_share: float = CHILD_SHARE,
-    parent_share: float = PARENT_SHARE,
-) -> Tensor:
-    """The other parent's code: average + child_share·(child − average) + parent_share·(parent − average).
-
-    All float32 [L, D]. With shares of 2 and −1 it is exactly whose average with the parent is the child.
+def expected_code(child: Tensor, parent: Tensor, inverse: float = 0.0) -> Tensor:
+    """The other parent's code: child + inverse·(child − parent), all float32 [L, D].
 
     Example:
         >>> import torch
-        >>> father, mother, average = torch.ones(4, 512), torch.zeros(4, 512), torch.full((4, 512), 0.3)
-        >>> found = expected_code((father + mother) / 2, father, average, 2, -1)
-        >>> bool(torch.allclose(found, mother, atol=1e-6))
+        >>> father, mother = torch.ones(4, 512), torch.zeros(4, 512)
+        >>> bool((expected_code((father + mother) / 2, father, 1) == mother).all())
         True
     """
-    return average + child_share * (child - average) + parent_share * (parent - average)
+    return child + inverse * (child - parent)
 
 
 def likely_sex(editor: Editor, code: Tensor) -> PartnerSex | None:
@@ -82,13 +69,17 @@ def likely_sex(editor: Editor, code: Tensor) -> PartnerSex | None:
     return cast("PartnerSex", min(away, key=lambda word: away[word]))
 
 
-def plan_partner(editor: Editor, age: float | None, sex: PartnerSex | None) -> dict[str, EditValue]:
+def plan_partner(
+    editor: Editor, age: float | None, sex: PartnerSex | None, inverse: float = 0.0
+) -> dict[str, EditValue]:
     """The edits that give everybody one age and, if it is named, one sex.
 
     age: None for ADULT, where the editor can set ages. Raises `UsageError` for what the editor can't do.
     """
     if sex is not None and sex not in OTHER:
         raise UsageError(f"sex {sex!r}: use female or male")
+    if not 0 <= inverse <= 1:
+        raise UsageError(f"inverse {inverse!r}: use 0 to 1")
     wanted: dict[str, Any] = {}
     if age is None and "years" in editor.targets().get("age", ()):
         age = ADULT
@@ -105,15 +96,15 @@ def partner_latent(
     parent: Latent,
     editor: Editor,
     edits: Mapping[str, EditValue],
-    shares: tuple[float, float] = (CHILD_SHARE, PARENT_SHARE),
+    inverse: float = 0.0,
 ) -> Latent:
-    """The other parent's latent. edits: their age and sex. shares: of child and parent, as for `expected_code`.
+    """The other parent's latent. edits: their age and sex. inverse: as for `expected_code`.
 
     Both people get a neutral expression and the other parent's age and sex before they are compared, so that what a
     child and a man differ in is not taken for what runs in the family.
     """
     people = [engine.edit(engine.neutral(one, editor), editor, edits) for one in (child, parent)]
-    code = expected_code(people[0].code, people[1].code, _average(engine, people[0].code), *shares)
+    code = expected_code(people[0].code, people[1].code, inverse)
     return engine.edit(replace(people[0], code=code), editor, edits)
 
 
@@ -125,20 +116,22 @@ def predict_partner(
     *,
     age: float | None = None,
     sex: PartnerSex | None = None,
+    inverse: float = 0.0,
     seed: int = 0,
 ) -> Partner:
     """Who the other parent of a child may be.
 
     child, parent: people whom `Engine.parent` found. age: of the other parent in years; None: 35, where the backbone
-        can set ages. sex: theirs; None: the other one than the known parent seems to have. seed: of noise, where the
-        projector draws any.
-    Raises `UsageError` for an age or a sex that the backbone can't be asked for.
+        can set ages. sex: theirs; None: the other one than the known parent seems to have. inverse: how far from the
+        known parent, beyond the child: 0 for the child's own face, grown up, 1 for the other parent of whom the child
+        is the exact average. seed: of noise, where the projector draws any.
+    Raises `UsageError` for an age or a sex that the backbone can't be asked for, and for an inverse out of range.
     """
     mover = editor or engine.editor()
-    plan_partner(mover, age, sex)
+    plan_partner(mover, age, sex, inverse)
     chosen = sex or _opposite(likely_sex(mover, parent.latent.code))
     edits = plan_partner(mover, age, chosen)
-    latent = partner_latent(engine, child.latent, parent.latent, mover, edits)
+    latent = partner_latent(engine, child.latent, parent.latent, mover, edits, inverse)
     goal = edits.get("age")
     years = float(goal.value) if isinstance(goal, Target) else None
     record = {
@@ -147,7 +140,7 @@ def predict_partner(
         "latent_space": engine.backbone.space.sha256,
         "inputs": {"child": dict(child.source or {}), "parent": dict(parent.source or {})},
         "editor": describe_plugin(mover),
-        "shares": {"child": CHILD_SHARE, "parent": PARENT_SHARE},
+        "inverse": inverse,
         "age": years,
         "sex": chosen,
         "sex_from": "option" if sex else "the known parent's",
@@ -159,9 +152,3 @@ def predict_partner(
 
 def _opposite(sex: PartnerSex | None) -> PartnerSex | None:
     return None if sex is None else OTHER[sex]
-
-
-def _average(engine: Engine, like: Tensor) -> Tensor:
-    """The average person's code; zero where the backbone draws nobody, as codes of such are about zero."""
-    projector = engine.backbone.projector
-    return projector.average() if isinstance(projector, SamplesLatents) else like.new_zeros(like.shape)

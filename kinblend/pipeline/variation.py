@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST_SIBLINGS, MOST_MUTATION = 1.5, 0.5
 # The unit of `siblings`: at 1, brothers and sisters are as far apart as real ones, by dlib (docs/siblings.md).
-SEGREGATION, HIDDEN = 1.4, 0.5
+SEGREGATION, HIDDEN = 1.5, 0.54
 SAMPLES = 4096  # codes whose principal directions are taken
 STRANGER_PSI = 0.7  # how far drawn people may be from the latent average
 

@@ -33,10 +33,19 @@ def people(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 def test_an_exact_inverse_of_an_average_is_the_other_parent() -> None:
-    father, mother, average = torch.randn(3, 4, 512)
-    found = expected_code((father + mother) / 2, father, average, 2, -1)
-    assert torch.allclose(found, mother, atol=1e-5)
-    assert torch.equal(expected_code(father, mother, average, 0, 0), average)
+    father, mother = torch.randn(2, 4, 512)
+    assert torch.allclose(expected_code((father + mother) / 2, father, 1.0), mother, atol=1e-5)
+    assert torch.equal(expected_code(father, mother), father)
+
+
+def test_the_inverse_of_our_own_child_leads_to_its_other_parent(engine: Engine, people: dict[str, Path]) -> None:
+    child, known = (engine.parent(people[who]) for who in ("child", "father"))
+    mother = engine.neutral(load_latent(people["mother"]), engine.editor()).code
+    away = [
+        float((predict_partner(engine, child, known, inverse=inverse).latent.code - mother).norm())
+        for inverse in (0.0, 1.0)
+    ]
+    assert away[1] < 0.8 * away[0]
 
 
 def test_the_sex_that_somebody_seems_to_have(engine: Engine, people: dict[str, Path]) -> None:
@@ -91,3 +100,6 @@ def test_what_the_backbone_cannot_set(engine: Engine) -> None:
     for age, sex in ((90, None), (-1, None), (35, "boy")):
         with pytest.raises(UsageError):
             plan_partner(engine.editor(), age, sex)
+    for inverse in (-0.1, 1.1, float("nan")):
+        with pytest.raises(UsageError, match="inverse"):
+            plan_partner(engine.editor(), None, None, inverse)

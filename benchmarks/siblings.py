@@ -83,7 +83,7 @@ def _embeddings(
         sex = Target(SEXES.get(trios.groups["sex"][rows[place]], "female"))
         edits = {"age": Target(words.age, "years"), "gender": sex}
         child = engine.blend(*pair, strategy, 2 * number + place)
-        child = engine.vary(child, *pair, siblings=amount, mutation=words.mutation, editor=editor, edits=edits)
+        child = engine.vary(child, *pair, siblings=amount, mutation=words.mutation, editor=editor)
         latents.append(engine.edit(child, editor, edits))
     pictures = [
         picture

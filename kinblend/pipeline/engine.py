@@ -37,7 +37,7 @@ from kinblend.pipeline.request import (
 )
 from kinblend.pipeline.result import Child, HasLatent, Parent, Result, UnrenderedChild, latent_of
 from kinblend.pipeline.stages import OnStage, Stages
-from kinblend.pipeline.variation import Variation
+from kinblend.pipeline.variation import Variation, nearest
 from kinblend.pipeline.warnings import about_edits, about_parents, about_photographs, about_siblings
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
@@ -244,8 +244,8 @@ class Engine:
             ]
             asked, calm = plan.request, plan.editor if plan.request.neutral else None
             children = [
-                self._vary(child, (father, mother), asked.siblings, asked.mutation, plan.editor, spec.all_edits, calm)
-                for child, spec in zip(children, plan.children, strict=True)
+                self._vary(child, (father, mother), asked.siblings, asked.mutation, plan.editor, calm)
+                for child in children
             ]
         with stages("edit"):
             pairs = zip(children, plan.children, strict=True)
@@ -384,22 +384,20 @@ class Engine:
         siblings: float = 0.0,
         mutation: float = 0.0,
         editor: Editor | None = None,
-        edits: Mapping[str, EditValue | str] | None = None,
         neutral: bool = True,
     ) -> UnrenderedChild:
         """A child of `blend` as one of several brothers and sisters; drawn from its own seed.
 
         father, mother: of whom `blend` made it. siblings: how different children of one couple are, 0 to 1.5; at 1
         as real brothers and sisters. mutation: the share of its genes that come from somebody else, 0 to 0.5.
-        editor, edits: what will be asked of the child, and so of that somebody. neutral: give the child a neutral
-        expression, a head turned ahead and even light again, with the editor.
+        editor: reads age and sex, so that somebody is found who is like the child in these. neutral: give the child
+        a neutral expression, a head turned ahead and even light again, with the editor.
         Raises `UsageError` for a value out of range, and `UnsupportedError` for mutation where the backbone's
         generator draws nobody.
         """
         self._variation.check(siblings, mutation)
-        wanted = validate_edits(editor, edits) if editor and edits else {}
         parents = latent_of(father), latent_of(mother)
-        return self._vary(child, parents, siblings, mutation, editor, wanted, editor if neutral else None)
+        return self._vary(child, parents, siblings, mutation, editor, editor if neutral else None)
 
     def _vary(
         self,
@@ -408,7 +406,6 @@ class Engine:
         siblings: float,
         mutation: float,
         editor: Editor | None,
-        edits: Mapping[str, EditValue],
         calm: Editor | None,
     ) -> UnrenderedChild:
         """calm: the editor that makes the result neutral again, if that is asked for."""
@@ -421,9 +418,9 @@ class Engine:
         if siblings:
             code = code + self._variation.siblings(father, mother, siblings, child.seed)
         if mutation:
-            stranger = Latent(self._variation.stranger(child.seed), self.backbone.space)
+            people = self._variation.strangers(child.seed)
+            stranger = Latent(nearest(editor, code, people), self.backbone.space)
             stranger = self.neutral(stranger, calm) if calm else stranger
-            stranger = self._edit(stranger, editor, edits)[0] if editor and edits else stranger
             code = self._variation.mutate(code, stranger.code, mutation, child.seed)
         moved, clamped = self._project_to_prior(code, torch.stack([father, mother, child.latent.code]))
         moved = self._with_detail(child.latent, moved)

@@ -1,9 +1,10 @@
 """The other parent's likely face: a blend, turned round.
 
 If a child is the average of its parents, the other parent is the child, and as far again from the known one. Real
-children are no averages, and on families every step away from the known parent made the prediction worse
-(docs/partner.md); so how much of that step is made is a number, 0 by default. Source of the task: StyleDiT (Chiu et
-al. 2024, "StyleDiT: A Unified Framework for Diverse Child and Partner Faces Synthesis"); the method is another.
+children are no averages, and on families that step made the prediction worse (docs/partner.md); so how much of it is
+made is a number, 0 by default, and what is found is shrunk towards the average person. Source of the task: StyleDiT
+(Chiu et al. 2024, "StyleDiT: A Unified Framework for Diverse Child and Partner Faces Synthesis"); the method is
+another.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kinblend.errors import UsageError
+from kinblend.interfaces import SamplesLatents
 from kinblend.pipeline.manifest import describe_plugin, versions
 from kinblend.pipeline.request import edit_warnings, resolve_strengths, validate_edits
 from kinblend.types import Latent, Target
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 PartnerSex = Literal["female", "male"]
 OTHER: Mapping[PartnerSex, PartnerSex] = {"female": "male", "male": "female"}
 ADULT = 35.0  # years that the other parent has where nobody says
+# What is left of what sets the other parent apart from the average person: with all of it, faces that were aged by
+# decades come out withered.
+KEPT = 0.7
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,19 @@ class Partner:
     record: Mapping[str, Any]
 
 
-def expected_code(child: Tensor, parent: Tensor, inverse: float = 0.0) -> Tensor:
-    """The other parent's code: child + inverse·(child − parent), all float32 [L, D].
+def expected_code(child: Tensor, parent: Tensor, typical: Tensor, inverse: float = 0.0, kept: float = KEPT) -> Tensor:
+    """The other parent's code: typical + kept·(child + inverse·(child − parent) − typical), all float32 [L, D].
+
+    typical: of an average person of the other parent's age and sex.
 
     Example:
         >>> import torch
         >>> father, mother = torch.ones(4, 512), torch.zeros(4, 512)
-        >>> bool((expected_code((father + mother) / 2, father, 1) == mother).all())
+        >>> found = expected_code((father + mother) / 2, father, father, inverse=1, kept=1)
+        >>> bool((found == mother).all())
         True
     """
-    return child + inverse * (child - parent)
+    return typical + kept * (child + inverse * (child - parent) - typical)
 
 
 def likely_sex(editor: Editor, code: Tensor) -> PartnerSex | None:
@@ -103,9 +111,10 @@ def partner_latent(
     Both people get a neutral expression and the other parent's age and sex before they are compared, so that what a
     child and a man differ in is not taken for what runs in the family.
     """
-    people = [engine.edit(engine.neutral(one, editor), editor, edits) for one in (child, parent)]
-    code = expected_code(people[0].code, people[1].code, inverse)
-    return engine.edit(replace(people[0], code=code), editor, edits)
+    average = Latent(_average(engine), engine.backbone.space)
+    calm = [engine.neutral(one, editor) for one in (child, parent)]
+    one, other, typical = (engine.edit(person, editor, edits) for person in (*calm, average))
+    return replace(one, code=expected_code(one.code, other.code, typical.code, inverse))
 
 
 def predict_partner(
@@ -123,8 +132,8 @@ def predict_partner(
 
     child, parent: people whom `Engine.parent` found. age: of the other parent in years; None: 35, where the backbone
         can set ages. sex: theirs; None: the other one than the known parent seems to have. inverse: how far from the
-        known parent, beyond the child: 0 for the child's own face, grown up, 1 for the other parent of whom the child
-        is the exact average. seed: of noise, where the projector draws any.
+        known parent, beyond the child: 0 for the child's own face, grown up, 1 as if the child were the exact average
+        of both. seed: of noise, where the projector draws any.
     Raises `UsageError` for an age or a sex that the backbone can't be asked for, and for an inverse out of range.
     """
     mover = editor or engine.editor()
@@ -152,3 +161,13 @@ def predict_partner(
 
 def _opposite(sex: PartnerSex | None) -> PartnerSex | None:
     return None if sex is None else OTHER[sex]
+
+
+def _average(engine: Engine) -> Tensor:
+    """The average person's code, float32 [L, D]; zero where the generator draws nobody."""
+    import torch
+
+    projector, space = engine.backbone.projector, engine.backbone.space
+    if isinstance(projector, SamplesLatents):
+        return projector.average().clone()
+    return torch.zeros(space.layers, space.dim)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kinblend.errors import LatentError, UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.interfaces import HandsDownWhole, SamplesLatents, network_of
+from kinblend.types import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from kinblend.backbone import Backbone
-    from kinblend.interfaces import Projector
+    from kinblend.interfaces import Editor, Projector
 
 MOST_SIBLINGS, MOST_MUTATION = 1.5, 0.5
 # The unit of `siblings`: at 1, brothers and sisters are as far apart as real ones, by dlib (docs/siblings.md).
 SEGREGATION, HIDDEN = 1.5, 0.54
+READ = {"age": Target(30.0, "years"), "gender": Target("male")}  # how far from these somebody is
 SAMPLES = 4096  # codes whose principal directions are taken
-STRANGER_PSI = 0.7  # how far drawn people may be from the latent average
+STRANGER_PSI = 0.5  # how far strangers may be from the latent average
+CANDIDATES = 16  # strangers of whom the one most like the child in age and sex is taken
 
 
 class Variation:
@@ -73,9 +76,12 @@ class Variation:
                 offset[rows] += amount * HIDDEN * person[rows]
         return offset
 
-    def stranger(self, seed: int) -> Tensor:
-        """The code of a person drawn for one child's mutation, float32 [L, D]."""
-        return self._draw(_generator("stranger", seed), STRANGER_PSI)
+    def strangers(self, seed: int) -> Tensor:
+        """Codes of people drawn for one child's mutation, float32 [n, L, D]."""
+        import torch
+
+        z = torch.randn(CANDIDATES, self._projector.space.dim, generator=_generator("stranger", seed))
+        return self._map(z, STRANGER_PSI)
 
     def mutate(self, child: Tensor, stranger: Tensor, share: float, seed: int) -> Tensor:
         """A child's code with that share of its genes from a stranger, float32 [L, D]; at 0 the child itself.
@@ -143,6 +149,20 @@ class Variation:
     def _mixed(self) -> Iterator[slice]:
         """The groups of layers whose genes are handed down one by one."""
         return (rows for name, rows in self._groups() if name not in self._whole)
+
+
+def nearest(editor: Editor | None, child: Tensor, people: Tensor) -> Tensor:
+    """The person, float32 [L, D], whose age and sex are most like a child's, as far as an editor can read them.
+
+    child: a code, [L, D]. people: [n, L, D]; the first of them where nothing can be read.
+    """
+    known = editor.targets() if editor else {}
+    goals = {name: goal for name, goal in READ.items() if (goal.unit or goal.value) in known.get(name, ())}
+    if editor is None or not goals:
+        return people[0]
+    with wrap_plugin_errors(editor.title):
+        own, *others = (editor.strengths_for_targets(code.clone(), goals) for code in (child, *people))
+    return people[min(range(len(people)), key=lambda one: sum(abs(others[one][name] - own[name]) for name in goals))]
 
 
 def _generator(purpose: str, seed: int) -> Generator:

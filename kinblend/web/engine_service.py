@@ -162,14 +162,12 @@ class EngineService:
     ) -> UnrenderedChild:
         if not request.siblings and not request.mutation:
             return child
-        asked = self.engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
         return self.engine.vary(
             child,
             *self._parents_of(father, mother, request),
             siblings=request.siblings,
             mutation=request.mutation,
             editor=self.editor,
-            edits=asked.all_edits,
             neutral=request.neutral,
         )
 

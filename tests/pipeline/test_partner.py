@@ -33,9 +33,11 @@ def people(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 def test_an_exact_inverse_of_an_average_is_the_other_parent() -> None:
-    father, mother = torch.randn(2, 4, 512)
-    assert torch.allclose(expected_code((father + mother) / 2, father, 1.0), mother, atol=1e-5)
-    assert torch.equal(expected_code(father, mother), father)
+    father, mother, typical = torch.randn(3, 4, 512)
+    child = (father + mother) / 2
+    assert torch.allclose(expected_code(child, father, typical, inverse=1.0, kept=1.0), mother, atol=1e-5)
+    assert torch.allclose(expected_code(child, father, typical, kept=1.0), child, atol=1e-5)
+    assert torch.equal(expected_code(child, father, typical, inverse=1.0, kept=0.0), typical)
 
 
 def test_the_inverse_of_our_own_child_leads_to_its_other_parent(engine: Engine, people: dict[str, Path]) -> None:

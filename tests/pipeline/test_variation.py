@@ -8,11 +8,11 @@ import torch
 from portraits import portrait
 from published_checkpoints import write_nvidia
 
-from kinblend import Engine, Latent
+from kinblend import Editor, Engine, Latent
 from kinblend.errors import UnsupportedError, UsageError
 from kinblend.pack_import import import_pack
 from kinblend.pipeline import ChildRequest
-from kinblend.pipeline.variation import Variation
+from kinblend.pipeline.variation import Variation, nearest
 
 COUPLE = ("P007", "P004")
 
@@ -102,19 +102,37 @@ def test_mutation_brings_somebody_else_in(drawing: Engine, couple: list[Latent])
     assert 0 < little.varied < much.varied
     assert torch.equal(much.latent.code, drawing.vary(child, *couple, mutation=0.5).latent.code)
     draws = Variation(drawing.backbone)
-    stranger = draws.stranger(child.seed)
+    stranger = draws.strangers(child.seed)[0]
     assert apart(much.latent.code, stranger) < apart(child.latent.code, stranger)
-    assert not torch.equal(stranger, draws.stranger(child.seed + 1))
+    assert not torch.equal(stranger, draws.strangers(child.seed + 1)[0])
     whole = draws.mutate(child.latent.code, stranger, 1.0, child.seed)
     same = (whole - child.latent.code).abs().amax(1) < 1e-5
     from_stranger = (whole - stranger).abs().amax(1) < 1e-4
     assert bool((same | from_stranger).all())
 
 
-def test_a_stranger_has_the_childs_edits(engine: Engine, drawing: Engine, couple: list[Latent]) -> None:
-    child = drawing.blend(*couple, "average", seed=2)
-    with pytest.raises(UsageError):  # the editor of this backbone has no such attribute: it was asked
-        drawing.vary(child, *couple, mutation=0.2, editor=drawing.editor(), edits={"age": 1.0})
+class Means(Editor):
+    """Reads an age off the mean of a code."""
+
+    def attributes(self) -> dict[str, str]:
+        return {"age": "older"}
+
+    def edit(self, codes: torch.Tensor, strengths: dict[str, float]) -> torch.Tensor:
+        return codes
+
+    def targets(self) -> dict[str, tuple[str, ...]]:
+        return {"age": ("years",)}
+
+    def strength_for_target(self, code: torch.Tensor, attribute: str, value: float, unit: str) -> float:
+        return value - float(code.mean())
+
+
+def test_the_stranger_is_of_the_childs_age(drawing: Engine) -> None:
+    people = torch.stack([torch.full((4, 8), age) for age in (60.0, 9.0, 31.0)])
+    editor = Means(None, drawing.backbone.context)  # type: ignore[arg-type]
+    for age, expected in ((7.0, 9.0), (35.0, 31.0), (80.0, 60.0)):
+        assert float(nearest(editor, torch.full((4, 8), age), people).mean()) == expected
+    assert torch.equal(nearest(None, people[1], people), people[0])
 
 
 @pytest.mark.parametrize(

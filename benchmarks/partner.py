@@ -7,9 +7,9 @@ One trio of each family; in every other family the father is looked for, in the 
 parents of that sex of all these families, known by their photographs. "nearer" is the share of families in which the
 true parent is nearer to the predicted face than the median candidate is, "AUC" the share of candidates that are
 farther; "centred": the same where the means of predictions and of candidates, which hold what all renderings and all
-men have in common, are taken off. Beside the predictions: the child's and the known parent's own embeddings, and a
-ridge regression from both to the other parent's, fitted on four fifths of the families and asked of the rest, which
-draws nothing.
+men have in common, are taken off. Beside the predictions: the child's and the known parent's own embeddings, an
+inverse made of these, and a ridge regression from both to the other parent's, fitted on four fifths of the families
+and asked of the rest, which draws nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from kinblend.evaluation.retrieval import auc
 from kinblend.families.trios import Trios, load_trios
 from kinblend.identity import load_identity
 from kinblend.identity.joint import JointIdentity
-from kinblend.pipeline.partner import PartnerSex, partner_latent, plan_partner
+from kinblend.pipeline.partner import KEPT, PartnerSex, partner_latent, plan_partner
 
 SIDE, BATCH, FOLDS = 256, 4, 5
 RIDGE = 3.0  # of the mean square of a column
@@ -73,7 +73,11 @@ def main() -> None:
     print("what\tjudge\tnearer\tAUC\tnearer, centred\tAUC, centred")
     for judge in judges:
         seen = people[judge.name]
-        for name, found in (("child", seen.child), ("known parent", seen.known), ("ridge", _ridge(seen))):
+        mean = seen.other - seen.centred(seen.other)
+        child, known = seen.centred(seen.child), seen.centred(seen.known)
+        turned = mean + KEPT * (child + (child - known))
+        rows = {"child": seen.child, "known parent": seen.known, "inverse 1": turned, "ridge": _ridge(seen)}
+        for name, found in rows.items():
             _report(f"embedding: {name}", judge, seen, found)
     for inverse in words.inverse:
         embeddings = joint.embed_faces(_pictures(engine, trios, cases, inverse))
@@ -147,7 +151,7 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--backbone", default="ffhq-mobile")
     parser.add_argument("--families", type=int, default=300)
     parser.add_argument(
-        "--inverse", type=lambda text: [float(word) for word in text.split(",")], default=[0.0, 0.5, 1.0]
+        "--inverse", type=lambda text: [float(word) for word in text.split(",") if word], default=[0.0, 0.5, 1.0]
     )
     return parser.parse_args()
 

@@ -20,6 +20,7 @@ from kinblend.cli import (
     families,
     models,
     morph,
+    partner,
     plugins,
     prepare,
     registry_commands,
@@ -66,6 +67,10 @@ TREE_EXAMPLES = """kinblend tree family.toml
 
 kinblend tree family.toml --blender mask --seed 3 --out smiths"""
 
+PARTNER_EXAMPLES = """kinblend partner child.jpg mother.jpg
+
+kinblend partner out/child.json mother.jpg --age 60 --sex male"""
+
 CARD_EXAMPLES = """kinblend card out --father father.jpg --mother mother.jpg --title "Who will it be?" --out card.pdf
 
 kinblend card out/child.json --size 4x6 --frame round"""
@@ -83,6 +88,7 @@ app.command("run", rich_help_panel=MAKE, epilog=f"Examples:\n\n{RUN_EXAMPLES}")(
 app.command("compare", rich_help_panel=MAKE, epilog=f"Examples:\n\n{COMPARE_EXAMPLES}")(compare.compare)
 app.command("batch", rich_help_panel=MAKE)(batch.batch)
 app.command("strip", rich_help_panel=MAKE, epilog=f"Examples:\n\n{STRIP_EXAMPLES}")(strip.strip)
+app.command("partner", rich_help_panel=MAKE, epilog=f"Examples:\n\n{PARTNER_EXAMPLES}")(partner.partner)
 app.command("morph", rich_help_panel=MAKE, epilog=f"Examples:\n\n{MORPH_EXAMPLES}")(morph.morph)
 app.command("tree", rich_help_panel=MAKE, epilog=f"Examples:\n\n{TREE_EXAMPLES}")(tree.tree)
 app.command("card", rich_help_panel=MAKE, epilog=f"Examples:\n\n{CARD_EXAMPLES}")(card.card)

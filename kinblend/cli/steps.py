@@ -101,6 +101,7 @@ def blend(
     father: Annotated[Path, typer.Argument(help="The father's latent.", callback=existing)],
     mother: Annotated[Path, typer.Argument(help="The mother's latent.", callback=existing)],
     blender: flags.Blender = None,
+    siblings: flags.Siblings = 0.0,
     sets: flags.ChildSets = None,
     seed: flags.ChildSeed = 0,
     neutral: flags.Neutral = True,
@@ -123,10 +124,11 @@ def blend(
     same = latent_sha256(parents[0]) == latent_sha256(parents[1])
     engine = flags.open_engine(backbone or parents[0].space.backbone, device, None, memory_budget, options)
     strategy = engine.blender(settings.blender, options["blender"])
-    if neutral:
-        mover = engine.editor(settings.editor, options["editor"])
+    mover = engine.editor(settings.editor, options["editor"]) if neutral else None
+    if mover:
         parents = [engine.neutral(parent, mover) for parent in parents]
     child = engine.blend(parents[0], parents[1], strategy, seed)
+    child = engine.vary(child, parents[0], parents[1], siblings=siblings, editor=mover)
     save_latent(out, child.latent, child.weight_map)
     if same:
         log("note: father and mother are the same latent: the child is of one person")

@@ -41,6 +41,7 @@ from kinblend.pipeline.request import (
 )
 from kinblend.pipeline.result import Child, HasLatent, Parent, Result, UnrenderedChild, latent_of
 from kinblend.pipeline.stages import OnStage, Stages
+from kinblend.pipeline.variation import Variation, nearest
 from kinblend.pipeline.warnings import about_blender, about_edits, about_parents, about_photographs, about_siblings
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
@@ -109,6 +110,7 @@ class Engine:
             projector_options=projector_options,
         )
         self._parents = ParentCache(self.backbone, cached_parents)
+        self._variation = Variation(self.backbone)
 
     def __repr__(self) -> str:
         return f"<Engine of {self.backbone.space}, {self.pool.device}, {self.pool.precision}>"
@@ -143,6 +145,7 @@ class Engine:
             children, seed: how many; each has a seed of its own, seed, seed + 1, … A strategy that is not stochastic
             gives the same child every time.
             projector_options: in the place of the constructor's: whose background, for example.
+            siblings, mutation: how far each child is from the strategy's, as `vary` takes them.
             upscaler: enlarges faces of less than 256 pixels.
             judge: let an independent network say which age and sex it sees; its answer goes into the manifest. The
             first time takes about a second.
@@ -172,9 +175,10 @@ class Engine:
             raise UsageError("a blender of your own has its options already; leave out blender_options")
         wanted = request.age_and_sex
         check_upscaler(request.upscaler)
+        self._variation.check(request.siblings, request.mutation)
         needed = bool(request.edits or wanted.named) or request.neutral
         editor = self._make_editor(request.editor, request.editor_options, needed)
-        seeds = child_seeds(request.seed, request.children)
+        seeds, varied = child_seeds(request.seed, request.children), bool(request.siblings or request.mutation)
         edits = validate_edits(editor, request.edits) if editor and request.edits else {}
         blender = own or self.blender(request.blender, request.blender_options)
         children = tuple(self.child_spec(wanted, editor, edits, seed) for seed in seeds)
@@ -188,7 +192,11 @@ class Engine:
             children,
             self.projector_options(request.projector_options),
             load_plugins()["analyser"].default().name if request.judge else None,
-            (*about_blender(blender), *about_edits(editor, children), *about_siblings(blender, children)),
+            (
+                *about_blender(blender),
+                *about_edits(editor, children),
+                *about_siblings(blender, children, varied=varied),
+            ),
         )
 
     def child_spec(
@@ -241,6 +249,11 @@ class Engine:
                 father, mother = (self.neutral(parent, plan.editor) for parent in (father, mother))
             children = [
                 self._blend(father, mother, plan.blender, seed, plan.projector_options) for seed in plan.seeds
+            ]
+            asked, calm = plan.request, plan.editor if plan.request.neutral else None
+            children = [
+                self._vary(child, (father, mother), asked.siblings, asked.mutation, plan.editor, calm)
+                for child in children
             ]
         with stages("edit"):
             pairs = zip(children, plan.children, strict=True)
@@ -378,6 +391,64 @@ class Engine:
         with wrap_plugin_errors(projector.title, LatentError):
             return projector.blend_regions(child, people).copy()
 
+    def check_variation(self, siblings: float, mutation: float) -> None:
+        """Raise `UsageError` for a value that `vary` does not take, `UnsupportedError` for mutation where this
+        backbone's generator draws nobody."""
+        self._variation.check(siblings, mutation)
+
+    def vary(
+        self,
+        child: UnrenderedChild,
+        father: HasLatent,
+        mother: HasLatent,
+        *,
+        siblings: float = 0.0,
+        mutation: float = 0.0,
+        editor: Editor | None = None,
+        neutral: bool = True,
+    ) -> UnrenderedChild:
+        """A child of `blend` as one of several brothers and sisters; drawn from its own seed.
+
+        father, mother: of whom `blend` made it. siblings: how different children of one couple are, 0 to 1.5; at 1
+        as real brothers and sisters. mutation: the share of its genes that come from somebody else, 0 to 0.5.
+        editor: reads age and sex, so that somebody is found who is like the child in these. neutral: give the child
+        a neutral expression, a head turned ahead and even light again, with the editor.
+        Raises `UsageError` for a value out of range, and `UnsupportedError` for mutation where the backbone's
+        generator draws nobody.
+        """
+        self._variation.check(siblings, mutation)
+        parents = latent_of(father), latent_of(mother)
+        return self._vary(child, parents, siblings, mutation, editor, editor if neutral else None)
+
+    def _vary(
+        self,
+        child: UnrenderedChild,
+        parents: tuple[Latent, Latent],
+        siblings: float,
+        mutation: float,
+        editor: Editor | None,
+        calm: Editor | None,
+    ) -> UnrenderedChild:
+        """calm: the editor that makes the result neutral again, if that is asked for."""
+        import torch
+
+        if not siblings and not mutation:
+            return child
+        father, mother = (parent.code for parent in parents)
+        code = child.latent.code
+        if siblings:
+            code = code + self._variation.siblings(father, mother, siblings, child.seed)
+        if mutation:
+            people = self._variation.strangers(child.seed)
+            stranger = Latent(nearest(editor, code, people), self.backbone.space)
+            stranger = self.neutral(stranger, calm) if calm else stranger
+            code = self._variation.mutate(code, stranger.code, mutation, child.seed)
+        moved, clamped = self._project_to_prior(code, torch.stack([father, mother, child.latent.code]))
+        moved = self._with_detail(child.latent, moved)
+        moved = self.neutral(moved, calm) if calm else moved
+        size = _size(moved.code - child.latent.code)
+        return replace(child, latent=moved, clamped=max(child.clamped, clamped), varied=size)
+
     def edit(self, latent: HasLatent, editor: Editor | str | None, edits: Mapping[str, EditValue | str]) -> Latent:
         """The latent moved along the named attributes, its detail with it. No editor: the latent as it is.
 
@@ -407,21 +478,23 @@ class Engine:
         """The edited latent, and how far its code was brought back."""
         check_cancelled()
         self.backbone.space.require(latent.space)
-        projector = self.backbone.projector
         with self.pool.lease(network_of(editor), "editor"), wrap_plugin_errors(editor.title, LatentError):
             strengths = resolve_strengths(editor, latent.code.clone(), edits)
             edited = editor.edit(latent.code[None].clone(), strengths)[0]
             moved, clamped = self._project_to_prior(edited, latent.code[None])
-        with wrap_plugin_errors(projector.title):
-            detail = (
-                projector.edit_detail(latent.copy(), moved.code.clone())
-                if isinstance(projector, KeepsDetail)
-                else latent.detail
-            )
-            moved, years = replace(moved, detail=detail), years_of(edits)
-            if isinstance(projector, AgesDetail) and years is not None:
+        moved, years, projector = self._with_detail(latent, moved), years_of(edits), self.backbone.projector
+        if isinstance(projector, AgesDetail) and years is not None:
+            with wrap_plugin_errors(projector.title):
                 moved = replace(moved, detail=projector.detail_at_age(moved.copy(), years))
         return moved, clamped
+
+    def _with_detail(self, before: Latent, moved: Latent) -> Latent:
+        """The moved code with the detail that `before` has, as far as the projector lets it follow."""
+        projector = self.backbone.projector
+        if not isinstance(projector, KeepsDetail):
+            return replace(moved, detail=before.detail)
+        with wrap_plugin_errors(projector.title):
+            return replace(moved, detail=projector.edit_detail(before.copy(), moved.code.clone()))
 
     def _project_to_prior(self, code: Tensor, reference: Tensor) -> tuple[Latent, float]:
         """A code, checked and brought back to where faces are; and how far that moved it."""

@@ -101,7 +101,7 @@ def finish(
         "leases": leases,
     }
     similarity = [{"father": round(father, 4), "mother": round(mother, 4)} for father, mother in similarities]
-    moved = {name: [round(getattr(child, name), 4) for child in children] for name in ("clamped", "offset")}
+    moved = {name: [round(getattr(child, name), 4) for child in children] for name in ("clamped", "offset", "varied")}
     judge = load_identity()
     scale = asdict(judge.scale) if judge.scale else None
     network = {"identity_network": judge.name, "similarity_scale": scale}

@@ -16,6 +16,7 @@ from kinblend.errors import UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.imaging import to_picture
 from kinblend.interfaces import Blender, Editor
 from kinblend.pipeline.age_and_sex import OLDEST, YOUNGEST, AgeAndSex, ChildSpec, SexChoice
+from kinblend.pipeline.variation import MOST_MUTATION, MOST_SIBLINGS
 from kinblend.types import Latent, LatentSpace, Target
 from kinblend.validation import explain, shortened
 
@@ -69,6 +70,18 @@ class ChildOptions(BaseModel):
         description="attribute → strength, or a target; one of age or gender takes the place of age or sex",
     )
     neutral: bool = Field(default=True, description="neutral expressions and heads turned ahead first")
+    siblings: float = Field(
+        default=0.0,
+        ge=0,
+        le=MOST_SIBLINGS,
+        description="how different children of one couple are; 1: as real brothers and sisters",
+    )
+    mutation: float = Field(
+        default=0.0,
+        ge=0,
+        le=MOST_MUTATION,
+        description="the share of a child's genes that come from somebody else of its age and sex",
+    )
     seed: int = Field(default=0, description="everything random is drawn from it")
 
 

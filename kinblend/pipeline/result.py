@@ -62,13 +62,14 @@ class UnrenderedChild:
     seed: int
     clamped: float = 0.0
     offset: float = 0.0
+    varied: float = 0.0
 
     def __repr__(self) -> str:
         return f"<UnrenderedChild of {self.latent.space.backbone}, seed {self.seed}>"
 
     def rendered(self, image: Image) -> Child:
         """The child with its picture."""
-        return Child(image, self.latent, self.weight_map, self.seed, self.clamped, self.offset)
+        return Child(image, self.latent, self.weight_map, self.seed, self.clamped, self.offset, self.varied)
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Child:
             square over its dimensions; 0 where they had not.
         offset: what the strategy added to the weighted sum of both parents, root mean square over the dimensions; 0
             where the child lies between them.
+        varied: how far siblings and mutation moved it from there, likewise; 0 where neither was asked for.
 
     Example:
         >>> import torch
@@ -100,6 +102,7 @@ class Child:
     seed: int
     clamped: float = 0.0
     offset: float = 0.0
+    varied: float = 0.0
 
     def __repr__(self) -> str:
         return f"<Child of {self.image.width} px, {self.latent.space.backbone}, seed {self.seed}>"

@@ -29,14 +29,14 @@ def about_blender(blender: Blender) -> list[str]:
         return [str(line) for line in blender.warnings()]
 
 
-def about_siblings(blender: Blender, children: Sequence[ChildSpec]) -> list[str]:
-    """Several children by a strategy that does not look at the seed."""
-    if len(children) < 2 or blender.stochastic:
+def about_siblings(blender: Blender, children: Sequence[ChildSpec], *, varied: bool = False) -> list[str]:
+    """Several children by a strategy that does not look at the seed. varied: siblings or mutations were asked for."""
+    if len(children) < 2 or blender.stochastic or varied:
         return []
     differ = len({child.sex for child in children}) > 1
     said = f"{blender.title} makes the same child of every seed: these {len(children)} "
     others = " or ".join(f"'{name}'" for name in _stochastic_blenders())
-    offer = f"; for others use {others}" if others else ""
+    offer = f"; for others use {others}, or ask for siblings" if others else "; for others ask for siblings"
     return [said + ("differ in sex alone" if differ else "are all the same") + offer]
 
 

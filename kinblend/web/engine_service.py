@@ -18,6 +18,7 @@ from kinblend.pipeline import ChildRequest, Engine, Parent, Result, UnrenderedCh
 from kinblend.pipeline.age_and_sex import ATTRIBUTES
 from kinblend.plugins import load_plugins
 from kinblend.settings import Settings
+from kinblend.types import Latent
 from kinblend.web.cost import check_cost
 from kinblend.web.forms import fields_of, refuse_files
 from kinblend.web.limits import Limits
@@ -84,6 +85,7 @@ class EngineService:
         if self.lacking.get(blender):
             self.engine.blender(blender, request.blender_options)  # some options do without weights
         self.engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
+        self.engine.check_variation(request.siblings, request.mutation)
 
     def blender(self, request: WebOptions) -> str:
         """The strategy that a request names; else that of the settings, else the one that plugins prefer."""
@@ -127,8 +129,8 @@ class EngineService:
         """A child as a small JPEG, from latents alone."""
         engine = self.engine
         asked = engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
-        blended = self._blended(father, mother, request).latent
-        latent = engine.edit(blended, self.editor, asked.all_edits)
+        blended = self._blended(father, mother, request)
+        latent = engine.edit(self._varied(blended, father, mother, request).latent, self.editor, asked.all_edits)
         [picture] = engine.backbone.render([latent], seed=request.seed, size=PREVIEW)
         engine.pool.records.clear()
         return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
@@ -172,15 +174,33 @@ class EngineService:
         return replace(photo.parent, latent=photo.neutral_latent)
 
     def _blended(self, father: Photo, mother: Photo, request: PreviewRequest) -> UnrenderedChild:
-        made_by = request.model_dump(exclude={"edits", "age", "sex"})
+        made_by = request.model_dump(exclude={"edits", "age", "sex", "siblings", "mutation"})
         key = json.dumps([made_by, mother.face], sort_keys=True)
         if key not in father.blends:
-            assert father.parent is not None and mother.parent is not None
-            parents = [self.neutral_parent(who) if request.neutral else who.parent for who in (father, mother)]
-            ours, theirs = (parent.latent for parent in parents if parent)
+            ours, theirs = self._parents_of(father, mother, request)
             strategy = self.engine.blender(self.blender(request), request.blender_options)
             father.remember(key, self.engine.blend(ours, theirs, strategy, request.seed, request.projector_options))
         return father.blends[key]
+
+    def _varied(
+        self, child: UnrenderedChild, father: Photo, mother: Photo, request: PreviewRequest
+    ) -> UnrenderedChild:
+        if not request.siblings and not request.mutation:
+            return child
+        return self.engine.vary(
+            child,
+            *self._parents_of(father, mother, request),
+            siblings=request.siblings,
+            mutation=request.mutation,
+            editor=self.editor,
+            neutral=request.neutral,
+        )
+
+    def _parents_of(self, father: Photo, mother: Photo, request: PreviewRequest) -> tuple[Latent, Latent]:
+        assert father.parent is not None and mother.parent is not None
+        if request.neutral:
+            return self.neutral_parent(father).latent, self.neutral_parent(mother).latent
+        return father.parent.latent, mother.parent.latent
 
     def can(self, spec: PluginSpec, **options: object) -> bool:
         """Whether a strategy can be made with these options here: what it needs for them may not be installed."""

@@ -161,3 +161,12 @@ def test_defaults_are_for_rows_without_the_field_and_are_not_shared(tmp_path: Pa
     assert (first.fields["age"], first.fields["edits"]) == (5, {"smile": 2})
     assert (second.fields["age"], second.fields["edits"]) == ("20", {"smile": 1})
     assert defaults["edits"] == {"smile": 1}
+
+
+def test_siblings_and_mutation_are_columns(tmp_path: Path) -> None:
+    (tmp_path / "couples.csv").write_text("father,mother,siblings,mutation\nf.jpg,m.jpg,0.5,\nf.jpg,m.jpg,2,\n")
+    first, second = read_couples(tmp_path / "couples.csv")
+    asked = request_of(first.fields)
+    assert (asked.siblings, asked.mutation) == (0.5, 0.0)
+    with pytest.raises(UsageError, match="siblings"):
+        request_of(second.fields)

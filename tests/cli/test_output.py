@@ -85,6 +85,7 @@ WRITERS = {
     "demo": ["demo"],
     "strip": ["strip", "no.jpg"],
     "compare": ["compare", "no.jpg", "no.jpg"],
+    "partner": ["partner", "no.jpg", "no.jpg"],
     "morph": ["morph", "no.jpg", "no.jpg"],
     "card": ["card", "no.json"],
     "tree": ["tree", "no.toml"],
@@ -123,7 +124,8 @@ def test_a_place_where_nothing_can_be_written(name: str, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "render", "demo", "strip", "compare", "tree", "batch", "study prepare", "study analyze"]
+    "name",
+    ["run", "render", "demo", "strip", "compare", "partner", "tree", "batch", "study prepare", "study analyze"],
 )
 def test_a_file_where_a_folder_is_needed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_inputs(WRITERS[name], tmp_path, monkeypatch)

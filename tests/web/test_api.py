@@ -194,6 +194,16 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     return float(np.abs(np.asarray(one, dtype=float) - np.asarray(other, dtype=float)).mean())
 
 
+def test_siblings_are_ordered_and_previewed(client: TestClient, parents: dict[str, str]) -> None:
+    asked = [{}, {"siblings": 1}, {"siblings": 1, "seed": 1}]
+    pictures = [client.post("/api/v1/previews", json=parents | {"sex": "girl"} | words) for words in asked]
+    assert [one.status_code for one in pictures] == [200] * 3
+    assert len({one.content for one in pictures}) == 3
+    for words in ({"siblings": 2}, {"siblings": "1"}, {"mutation": 0.6}, {"mutation": 0.1}):
+        for place in ("previews", "children"):
+            assert client.post(f"/api/v1/{place}", json=parents | words).status_code == 422, words
+
+
 def test_a_preview_is_the_child_in_small(client: TestClient, parents: dict[str, str], family: dict) -> None:
     preview = client.post("/api/v1/previews", json=parents | {"edits": {"age": -1}})
     small = Image.open(io.BytesIO(preview.content))

@@ -121,7 +121,7 @@ def _by_elements(engine: Engine, couples: Sequence[Couple], names: Sequence[str]
             for father, mother in couples:
                 weights = chosen.view_as(father.code)
                 code = father.code * weights + mother.code * (1 - weights)
-                pictures = [_picture(engine, one) for one in (mother, Latent(code, mother.space))]
+                pictures = [_picture(engine, one) for one in (mother, Latent(code, mother.space, mother.detail))]
                 masks, face = _places(pictures[0])
                 inside, outside = change(*pictures, masks[name], face)
                 found.append((inside, outside, inside / max(outside, 1e-9)))

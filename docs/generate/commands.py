@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer
-from generate.pieces import code, fenced, prose, table
 
+from generate.pieces import code, fenced, prose, table
 from kinblend.cli import registry_commands
 from kinblend.cli.app import FAMILIES, MAKE, MODELS, PLUGINS, STEPS, TRAIN, app
 from kinblend.cli.plugin_commands import Later, command_of
@@ -54,7 +54,10 @@ def section(words: tuple[str, ...], command: Any) -> str:
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     options = [param for param in command.params if param not in arguments and not set(param.opts) & set(GENERAL)]
     names = [param.metavar or str(param.name).upper() for param in arguments]
-    called = [*words, *(name if param.required else f"[{name}]" for name, param in zip(names, arguments, strict=True))]
+    called = [
+        *words,
+        *(name if param.required else f"[{name}]" for name, param in zip(names, arguments, strict=True)),
+    ]
     lines = [f"## {' '.join(words)}\n", *map(prose, str(command.help or "").split("\n\n")), ""]
     lines += [fenced(" ".join([*called, *(["[FLAGS]"] if options else [])]), "text")]
     rows = [[code(name), prose(param.help or "")] for name, param in zip(names, arguments, strict=True)]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from generate.pieces import code, fenced, prose, table
-
 from kinblend import errors, hookspecs
 from kinblend.cli.allowed import allowed_values, default_value
 from kinblend.errors import KinblendError
@@ -41,8 +40,9 @@ CHILD = {
     "precision": "of the networks",
     "memory_budget": "bytes; null without one",
     "threads": "how many PyTorch used: sums in another order round otherwise",
-    "judge": "the analyser that looked at the children, or why none did",
-    "seen": "for each child the age and sex that the judge sees",
+    "judge": "the analyser that looked at the children; null where none was asked",
+    "judge_note": "why it saw nothing",
+    "seen": "for each child the age and sex that the judge sees, and how sure it is of the sex",
     "identity_network": "whose cosines `similarity` holds",
     "similarity_scale": "mean cosines of strangers, siblings and one person, by that network",
     "similarity": "for each child the cosine to father and mother",
@@ -84,12 +84,12 @@ def formats() -> str:
     request = field_table()
     return f"""# Files
 
-All are written whole or not at all. Numbers are little-endian, as safetensors has them. Lists of couples and of trios are described
-where they are used: [batch.md](../batch.md), [families.md](../families.md).
+All are written whole or not at all. Numbers are little-endian, as safetensors has them. Lists of couples and of trios
+are described where they are used: [batch.md](../batch.md), [families.md](../families.md).
 
 ## Latents
-`child.safetensors` and every file that `kinblend encode` writes: [safetensors](https://github.com/huggingface/safetensors), with a
-SHA-256 of the tensors in the metadata. `kinblend.load_latent` reads it.
+`child.safetensors` and every file that `kinblend encode` writes:
+[safetensors](https://github.com/huggingface/safetensors), with a SHA-256 of the tensors in the metadata. `kinblend.load_latent` reads it.
 {rows_of("tensor", LATENT)}
 The metadata of one with four layers:
 {fenced(latent_example(), "json")}
@@ -100,8 +100,8 @@ A folder with `pack.json` and the files that it names. `kinblend.packs.write_des
 `kinblend models verify` checks it.
 {rows_of("key of `pack.json`", PACK)}
 ## child.json
-The manifest of a run: what was asked, what was used, what came out. The same inputs give the same record, but for `cost`. It names no
-photograph.
+The manifest of a run: what was asked, what was used, what came out. The same inputs give the same record, but for
+`cost`. It names no photograph.
 {rows_of("key", CHILD)}
 ### request
 The fields of `kinblend.ChildRequest`. Python, the web app and the tables of `kinblend batch` have them too.
@@ -144,8 +144,11 @@ def exit_codes() -> str:
         if inspect.isclass(error) and issubclass(error, KinblendError):
             found.setdefault(error.exit_code, []).append(error)
     about = {1: "the work failed", 2: "invalid usage", 3: "an input was refused", 4: "a model is missing or damaged"}
-    lines = ["# Exit codes\n", "0: done. Others come with one line on stderr that says what to do. In Python the same "
-             "errors are raised; all derive from `kinblend.KinblendError`.\n"]
+    lines = [
+        "# Exit codes\n",
+        "0: done. Others come with one line on stderr that says what to do. In Python the same "
+        "errors are raised; all derive from `kinblend.KinblendError`.\n",
+    ]
     for number, kinds in sorted(found.items()):
         rows = [[code(one.__name__), prose(first_line(one))] for one in kinds]
         lines.append(f"## {number}: {about[number]}\n{table(['error of `kinblend.errors`', 'when'], rows)}")
@@ -155,8 +158,11 @@ def exit_codes() -> str:
 
 def hooks() -> str:
     """Each hook with its parameters and its docstring."""
-    lines = ["# Hooks\n", "A plugin is a module with some of these functions, each marked `@kinblend.hookimpl`. "
-             "[Writing a plugin](../plugins.md) shows whole ones.\n"]
+    lines = [
+        "# Hooks\n",
+        "A plugin is a module with some of these functions, each marked `@kinblend.hookimpl`. "
+        "[Writing a plugin](../plugins.md) shows whole ones.\n",
+    ]
     for name, hook in vars(hookspecs).items():
         if name.startswith("kinblend_"):
             parameters = ", ".join(inspect.signature(hook).parameters)
@@ -195,8 +201,8 @@ def settings() -> str:
         for value in [defaults[name]]
     ]
     return (
-        "# Settings\n\nFlags beat variables of the environment, which beat `kinblend.toml` in the current directory. An "
-        "unknown key is an error, an unknown variable a warning.\n"
+        "# Settings\n\nFlags beat variables of the environment, which beat `kinblend.toml` in the current directory. "
+        "An unknown key is an error, an unknown variable a warning.\n"
         + table(["key of `kinblend.toml`", "variable", "default", "meaning"], rows)
         + fenced('backbone = "morphable"\ndevice = "cpu"\nmemory_budget = "2GiB"', "toml")
         + "\nThe lines above are a `kinblend.toml`. `kinblend doctor` prints where `home` is.\n"

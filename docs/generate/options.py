@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from generate.pieces import code, prose, table
-
 from kinblend.cli.allowed import allowed_values, default_value
 from kinblend.cli.registry_commands import ABOUT, COMMANDS
 from kinblend.plugins import load_plugins
@@ -28,8 +27,11 @@ def page(kind: str, specs: list[PluginSpec]) -> str:
     if not specs:
         return ""
     title = f"{kind.replace('-', ' ').capitalize()}s"
-    lines = [f"# {title}\n", f"{prose(ABOUT[kind].capitalize())}. The most preferred comes first; `kinblend {kind}s "
-             "list` prints those of your machine.\n"]
+    lines = [
+        f"# {title}\n",
+        f"{prose(ABOUT[kind].capitalize())}. The most preferred comes first; `kinblend {kind}s "
+        "list` prints those of your machine.\n",
+    ]
     if kind in SET:
         lines += [f"Options are given by `--set {kind}.KEY=VALUE`, in Python and in JSON as a mapping.\n"]
     return "\n".join([*lines, *(section(kind, spec) for spec in specs)])
@@ -73,8 +75,8 @@ def packs() -> str:
         "# Packs\n\nA pack is a backbone on disk. `kinblend models list` says which are installed.\n"
         + table(["pack", "what it is", "terms", "how it comes"], rows)
         + "\nThose that are embedded carry what follows; what another can move and which groups its layers have is "
-        "told by `kinblend editors show EDITOR --backbone PACK` and `kinblend blenders show layer --backbone PACK`.\n\n"
-        + "".join(embedded(name) for name, source in load_plugins().packs.items() if source.folder)
+        "told by `kinblend editors show EDITOR --backbone PACK` and `kinblend blenders show layer --backbone "
+        "PACK`.\n\n" + "".join(embedded(name) for name, source in load_plugins().packs.items() if source.folder)
     )
 
 

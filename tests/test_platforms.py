@@ -26,71 +26,22 @@ def test_kinblend_is_imported_where_a_module_of_unix_is_missing(name: str) -> No
 # What Python has on Linux and lacks there.
 MISSING = {
     "win32": {
-        "modules": [*UNIX, "readline", "syslog", "tty", "pty", "spwd", "crypt", "nis"],
-        "os": [
-            "fork",
-            "forkpty",
-            "getuid",
-            "geteuid",
-            "getgid",
-            "getgroups",
-            "getloadavg",
-            "getpgid",
-            "killpg",
-            "mkfifo",
-            "nice",
-            "O_CLOEXEC",
-            "O_DIRECTORY",
-            "O_NOFOLLOW",
-            "O_NONBLOCK",
-            "openpty",
-            "pread",
-            "register_at_fork",
-            "posix_fadvise",
-            "sched_getaffinity",
-            "sched_setaffinity",
-            "setsid",
-            "statvfs",
-            "sysconf",
-            "uname",
-            "wait4",
-        ],
-        "signal": [
-            "SIGALRM",
-            "SIGCHLD",
-            "SIGHUP",
-            "SIGKILL",
-            "SIGQUIT",
-            "SIGSTOP",
-            "SIGUSR1",
-            "alarm",
-            "pthread_sigmask",
-        ],
-        "socket": ["AF_UNIX", "recv_fds", "send_fds"],
-        "select": ["poll", "epoll"],
-        "time": ["tzset"],
+        "modules": "resource fcntl termios pwd grp readline syslog tty pty spwd crypt nis",
+        "os": "fork forkpty getuid geteuid getgid getgroups getloadavg getpgid killpg mkfifo nice openpty pread "
+        "setsid register_at_fork posix_fadvise sched_getaffinity sched_setaffinity statvfs sysconf uname wait4 "
+        "O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK",
+        "signal": "SIGALRM SIGCHLD SIGHUP SIGKILL SIGQUIT SIGSTOP SIGUSR1 alarm pthread_sigmask",
+        "socket": "AF_UNIX recv_fds send_fds",
+        "select": "poll epoll",
+        "time": "tzset",
     },
     "darwin": {
-        "modules": ["spwd", "crypt", "ossaudiodev"],
-        "os": [
-            "sched_getaffinity",
-            "sched_setaffinity",
-            "posix_fadvise",
-            "posix_fallocate",
-            "memfd_create",
-            "pidfd_open",
-            "copy_file_range",
-            "getrandom",
-            "O_TMPFILE",
-            "O_DIRECT",
-            "splice",
-            "eventfd",
-            "setns",
-            "unshare",
-        ],
-        "signal": ["SIGSTKFLT", "SIGPWR", "SIGRTMIN", "SIGRTMAX", "sigtimedwait", "sigwaitinfo"],
-        "select": ["epoll"],
-        "socket": ["AF_PACKET", "AF_NETLINK", "SO_PEERCRED"],
+        "modules": "spwd crypt ossaudiodev",
+        "os": "sched_getaffinity sched_setaffinity posix_fadvise posix_fallocate memfd_create pidfd_open splice "
+        "copy_file_range getrandom eventfd setns unshare O_TMPFILE O_DIRECT",
+        "signal": "SIGSTKFLT SIGPWR SIGRTMIN SIGRTMAX sigtimedwait sigwaitinfo",
+        "select": "epoll",
+        "socket": "AF_PACKET AF_NETLINK SO_PEERCRED",
     },
 }
 EVERYTHING = """
@@ -118,9 +69,9 @@ for name in [name for name in sys.modules if name.split(".")[0] in ("kinblend", 
     del sys.modules[name]
 for name, attributes in missing.items():
     if name == "modules":
-        sys.modules.update(dict.fromkeys(attributes))
+        sys.modules.update(dict.fromkeys(attributes.split()))
     else:
-        for attribute in attributes:
+        for attribute in attributes.split():
             vars(importlib.import_module(name)).pop(attribute, None)
 sys.platform = platform
 print(json.dumps([before, everything()]))

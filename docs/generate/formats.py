@@ -89,7 +89,8 @@ are described where they are used: [batch.md](../batch.md), [families.md](../fam
 
 ## Latents
 `child.safetensors` and every file that `kinblend encode` writes:
-[safetensors](https://github.com/huggingface/safetensors), with a SHA-256 of the tensors in the metadata. `kinblend.load_latent` reads it.
+[safetensors](https://github.com/huggingface/safetensors), with a SHA-256 of the tensors in the
+metadata. `kinblend.load_latent` reads it.
 {rows_of("tensor", LATENT)}
 The metadata of one with four layers:
 {fenced(latent_example(), "json")}

@@ -76,7 +76,7 @@ def flag(param: Any) -> list[str]:
     said = str(param.help or "")
     if shown and "default" not in said.lower():
         said += f" Default: {'on' if default is True else default}."
-    if param.multiple:
+    if param.multiple and "repeatable" not in said:
         said += " May be given several times."
     if param.required:
         said += " Required."

@@ -40,7 +40,7 @@ def page(kind: str, specs: list[PluginSpec]) -> str:
 def section(kind: str, spec: PluginSpec) -> str:
     """A plugin: what it is, what it needs, and a table of its options."""
     notes = [f"{prose(spec.summary[:1].upper() + spec.summary[1:])}."]
-    notes += [f"For people outside the field: {prose(spec.label)}: {prose(spec.explanation)}"] if spec.label else []
+    notes += [f"On the web page: *{prose(spec.label)}*. {prose(spec.explanation)}"] if spec.label else []
     notes += [f"Needs {code(spec.weights)} in the backbone's pack."] if spec.weights else []
     notes += [f"Needs the package {', '.join(map(code, spec.requires))}."] if spec.requires else []
     schema = spec.options_schema()

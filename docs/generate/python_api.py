@@ -1,5 +1,7 @@
 """The reference of Python: a page for each public module, filled by mkdocstrings."""
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
@@ -17,7 +19,17 @@ def modules() -> list[str]:
 
 def pages() -> dict[str, str]:
     """Path → Markdown, `reference/python/kinblend.md` and so on."""
-    return {path(name): f"# {name}\n\n::: {name}\n" for name in modules()} | {"reference/python.md": index()}
+    return {path(name): page(name) for name in modules()} | {"reference/python.md": index()}
+
+
+def page(name: str) -> str:
+    """A module; of a package without names of its own, each module in it."""
+    module = importlib.import_module(name)
+    lines = [f"# {name}", f"::: {name}"]
+    if hasattr(module, "__path__") and not hasattr(module, "__all__"):
+        inner = sorted(found.name for found in pkgutil.iter_modules(module.__path__) if found.name[0] != "_")
+        lines += [f"## {name}.{one}\n\n::: {name}.{one}\n    options:\n      heading_level: 3" for one in inner]
+    return "\n\n".join(lines) + "\n"
 
 
 def path(module: str) -> str:
@@ -25,8 +37,6 @@ def path(module: str) -> str:
 
 
 def index() -> str:
-    import importlib
-
     rows = []
     for name in modules():
         first = (importlib.import_module(name).__doc__ or "").strip().split("\n\n")[0]

@@ -1,4 +1,4 @@
-"""What the docstrings of this project mean, told to mkdocstrings: examples, and lines `name: text` about parameters."""
+"""What this project's docstrings mean, told to mkdocstrings: examples, and lines `name: text` about parameters."""
 
 import re
 from typing import Any

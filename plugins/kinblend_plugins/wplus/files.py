@@ -71,14 +71,13 @@ def write_parts(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> list[
 
 
 def narrowed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Floats as float16; a matrix [m, n] of over two million as int8, with `NAME.scale`, float16 [m, 1]."""
+    """Floats as float16; a matrix [m, n] of over two million as int8, with `NAME.scale`, float32 [m, 1]."""
     small: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.ndim == 2 and tensor.numel() > WIDE:
             whole = tensor.detach().float()
-            # Rounded before it is used, so that no row has a number beyond 127 steps.
-            scale = (whole.abs().amax(1, keepdim=True) / 126).clamp_min(1e-7).to(torch.float16)
-            small[key] = (whole / scale.float()).round().to(torch.int8)
+            scale = (whole.abs().amax(1, keepdim=True) / 127).clamp_min(1e-12)
+            small[key] = (whole / scale).round().to(torch.int8)
             small[key + SCALE] = scale
         else:
             small[key] = tensor.to(torch.float16) if tensor.is_floating_point() else tensor

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACK := ffhq-mobile
 
-.PHONY: demo test coverage trust clean
+.PHONY: demo test coverage trust docs wheel clean
 
 # Without the network the pull fails in one line, and the demo shows children of the embedded backbone.
 demo: .venv/demo
@@ -28,6 +28,18 @@ trust: .venv/trust
 	-$(BIN)/pip-audit --skip-editable --progress-spinner off
 	$(BIN)/python tests/fuzz/run.py --write SECURITY.md
 
+# The site: open site/index.html.
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo site/index.html
+
+# A wheel, checked, installed into an environment of its own, and used from a folder without the checkout.
+wheel: .venv/wheel
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tests/wheel.py dist/*.whl
+
 # torch==2.13.0 is the version the recorded outputs were made with; any torch in pyproject's range works.
 .venv/base:
 	$(PYTHON) -m venv .venv
@@ -42,9 +54,17 @@ trust: .venv/trust
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
+.venv/docs: .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,docs]"
+	touch $@
+
+.venv/wheel: .venv/base pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[demo,wheel]"
+	touch $@
+
 .venv/trust: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,trust]"
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site dist

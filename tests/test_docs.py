@@ -16,7 +16,9 @@ from kinblend.plugins import load_plugins
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMAND = re.compile(r"(?:\$ |`)kinblend ([^`\n#]*)")
+SET = re.compile(r"--set (blender|editor|encoder|projector)\.(\w+)")
+MADE_UP = {("blender", "half"), ("blender", "first"), ("blender", "key")}  # by pages
+COMMAND = re.compile(r"(?:\$ (?:[A-Z_]+=\S+ )*(?:nice -n \d+ )?|`)kinblend ([^`\n#]*)")
 
 
 @cache
@@ -77,6 +79,15 @@ def test_commands_in_the_docs_have_the_flags_they_are_given(page: Path) -> None:
         if not re.search(rf"(?<!\S){flag}(?![a-z-])", help_for(line.split()))
     }
     assert strange == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_options_in_the_docs_are_those_of_some_plugin(page: Path) -> None:
+    named = set(SET.findall(page.read_text("utf-8"))) - MADE_UP
+    registries = load_plugins()
+    specs = [(kind, spec) for kind in {kind for kind, _ in named} for spec in registries[kind]]
+    known = {(kind, key) for kind, spec in specs for key in spec.options_model().model_fields}
+    assert named - known == set()
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "SECURITY.md"], ids=lambda page: str(page.relative_to(ROOT)))

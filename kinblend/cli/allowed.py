@@ -41,8 +41,13 @@ def either(words: Sequence[str]) -> str:
 def span(low: float | None, high: float | None) -> str:
     """A range of numbers: "0 to 1", "at least 1"; empty without bounds."""
     if low is None:
-        return "" if high is None else f"at most {high:.3g}"
-    return f"at least {low:.3g}" if high is None else f"{low:.3g} to {high:.3g}"
+        return "" if high is None else f"at most {_number(high)}"
+    return f"at least {_number(low)}" if high is None else f"{_number(low)} to {_number(high)}"
+
+
+def _number(value: float) -> str:
+    """A bound in three digits; a whole number as it is: 1000, not 1e+03."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.3g}"
 
 
 def variants(field: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from kinblend.imaging import to_pictures
 from kinblend.pack_import import import_pack
 from kinblend.packs import write_description
 from kinblend.testing import EncoderContract
-from kinblend_plugins.wplus.files import LIMIT, read_parts, write_parts
+from kinblend_plugins.wplus.files import LIMIT, WIDE, narrowed, read_parts, widened, write_parts
 from kinblend_plugins.wplus.training.augment import augment
 from kinblend_plugins.wplus.training.options import TrainOptions
 from kinblend_plugins.wplus.training.samples import draw_codes
@@ -231,3 +231,20 @@ def test_flags_may_come_before_or_without_the_trainers_name(generator: Path, tmp
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, result.output
         assert list((tmp_path / "out").glob("encoder-*.safetensors"))
+
+
+def test_wide_matrices_are_kept_in_int8_within_half_a_step() -> None:
+    wide = torch.randn(1000, WIDE // 1000 + 1) * torch.logspace(-6, 2, 1000)[:, None]
+    wide[7] = 0
+    given = {"wide": wide, "narrow": torch.randn(1000, WIDE // 1000), "kernel": torch.randn(150, 150, 10, 10)}
+    small = narrowed(given)
+    assert {name: tensor.dtype for name, tensor in small.items()} == {
+        "wide": torch.int8,
+        "wide.scale": torch.float32,
+        "narrow": torch.float16,
+        "kernel": torch.float16,
+    }
+    found = widened(small)
+    assert set(found) == set(given)
+    assert ((found["wide"] - wide).abs() <= small["wide.scale"] * 0.501).all()
+    assert found["narrow"].equal(given["narrow"].half())

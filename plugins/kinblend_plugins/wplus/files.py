@@ -18,6 +18,8 @@ from kinblend.tensor_files import SafetensorError, safe_open
 
 WRITTEN = "written"  # key of the metadata: the SHA-256 of the whole that a part is of
 LIMIT = 15 << 20  # bytes of a part
+WIDE = 2_000_000  # numbers from which on a matrix is kept as int8
+SCALE = ".scale"  # beside such a matrix: what its rows are multiplied by
 
 
 def read_parts(context: Context, name: str) -> dict[str, Tensor]:
@@ -38,19 +40,20 @@ def read_parts(context: Context, name: str) -> dict[str, Tensor]:
             raise PackError(f"{path} can't be read: {error}; pull or import its pack again") from error
     if len(written) > 1:
         raise PackError(f"{files[0].parent} holds parts of two different {name}s: write or import them again")
-    return tensors
+    return widened(tensors)
 
 
 def write_parts(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> list[Path]:
-    """Write tensors as float16 to `NAME-00.safetensors` …, each below 16 MiB; returns the files.
+    """Write tensors as float16, wide matrices as int8, to `NAME-00.safetensors` …, each below 16 MiB; returns the
+    files.
 
     They take the place of those that are there, one after the other: ended in between, `read_parts` refuses them.
     Small integers (counters) stay as they are. No single tensor may exceed the limit.
     """
     parts: list[dict[str, Tensor]] = [{}]
     room = LIMIT
-    for key, tensor in sorted(tensors.items()):
-        small = tensor.detach().cpu().to(torch.float16) if tensor.is_floating_point() else tensor.detach().cpu()
+    for key, tensor in sorted(narrowed(tensors).items()):
+        small = tensor.detach().cpu()
         size = small.numel() * small.element_size()
         if size > room and parts[-1]:
             parts.append({})
@@ -65,6 +68,29 @@ def write_parts(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> list[
     for old in set(folder.glob(f"{name}-[0-9][0-9].safetensors")) - set(files):
         old.unlink()
     return files
+
+
+def narrowed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Floats as float16; a matrix [m, n] of over two million as int8, with `NAME.scale`, float32 [m, 1]."""
+    small: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.ndim == 2 and tensor.numel() > WIDE:
+            whole = tensor.detach().float()
+            scale = (whole.abs().amax(1, keepdim=True) / 127).clamp_min(1e-12)
+            small[key] = (whole / scale).round().to(torch.int8)
+            small[key + SCALE] = scale
+        else:
+            small[key] = tensor.to(torch.float16) if tensor.is_floating_point() else tensor
+    return small
+
+
+def widened(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What `narrowed` was given, matrices of int8 as float32, within half a step."""
+    return {
+        key: tensor.float() * tensors[key + SCALE].float() if key + SCALE in tensors else tensor
+        for key, tensor in tensors.items()
+        if not key.endswith(SCALE)
+    }
 
 
 def _digest(parts: Sequence[Mapping[str, Tensor]]) -> str:

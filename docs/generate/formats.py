@@ -47,6 +47,7 @@ CHILD = {
     "similarity_scale": "mean cosines of strangers, siblings and one person, by that network",
     "similarity": "for each child the cosine to father and mother",
     "clamped": "for each child how far its code was brought back to what codes of faces are like",
+    "varied": "for each child how far siblings and mutation moved its code",
     "offset": "for each child how much of its code is no weighted sum of its parents",
     "warnings": "what will hardly be what was meant",
     "cost": "seconds of each stage, peak memory, each lease of the device: all that differs from run to run",

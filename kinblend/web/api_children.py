@@ -188,7 +188,7 @@ async def _ages(order: str, number: int, request: Request, services: Services, o
     """A child's strip of ages, made once."""
     family = services.children(owner, order, number)
     if not services.engine_service.knows_ages:
-        raise ProblemError(409, "no-ages", "This backbone has no directions for age in years; pull ffhq-mobile")
+        raise ProblemError(409, "no-ages", "This backbone has no directions for age in years; serve another one")
     if number not in family.ages:
         job = services.worker.submit(
             "ages", lambda job: pictures.ages(services.engine_service, family, number, job.check), owner=owner

@@ -140,7 +140,8 @@ class EngineService:
         assert family.result is not None
         engine, order = self.engine, family.order
         request = order.model_copy(update={"seed": family.result.children[number - 1].seed})
-        blended = self._blended(family.father, family.mother, request).latent
+        people = family.father, family.mother
+        blended = self._varied(self._blended(*people, request), *people, request).latent
         edits = {name: value for name, value in order.edits.items() if name != ATTRIBUTES["age"]}
         pictures = []
         for age in ages:

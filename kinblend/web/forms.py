@@ -11,6 +11,7 @@ field out.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,10 +103,10 @@ def _field(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any])
         kind,
         str(schema.get("title", name)).replace("_", " "),
         str(shape.get("help", schema.get("description", ""))),
-        json.dumps(default),
+        _json(default),
         shape.get("minimum", shape.get("exclusiveMinimum")),
         shape.get("maximum", shape.get("exclusiveMaximum")),
-        _step(shape),
+        _step(shape, default),
         tuple(shape["ends"]) if "ends" in shape else None,
         labels if kind == "parts" else {str(one): str(labels.get(one, one)) for one in shape.get("enum", ())},
         tuple(shape.get("starts", (0.5,))),
@@ -127,12 +128,27 @@ def _kind(shape: Mapping[str, Any]) -> Kind:
     return plain.get(kind, "json")
 
 
-def _step(shape: Mapping[str, Any]) -> str:
+def _json(default: Any) -> str:
+    """As a browser writes it: 1.0 is "1"."""
+    whole = isinstance(default, float) and default.is_integer()
+    return json.dumps(int(default) if whole else default)
+
+
+def _step(shape: Mapping[str, Any], default: Any) -> str:
+    """A hundredth of the range or less, round, and so that a browser, which takes multiples, has the default."""
     if shape.get("type") == "integer":
         return "1"
-    if "minimum" in shape and "maximum" in shape:
-        return f"{(shape['maximum'] - shape['minimum']) / 100:g}"
-    return "any"
+    if "minimum" not in shape or "maximum" not in shape:
+        return "any"
+    low, hundredth = shape["minimum"], (shape["maximum"] - shape["minimum"]) / 100
+    tens = 10.0 ** math.floor(math.log10(hundredth))
+    steps = [tens * digit for digit in (5, 2, 1, 0.5, 0.2, 0.1, 0.01) if tens * digit <= hundredth * (1 + 1e-9)]
+    from_low = 0.0 if default is None else default - low
+    return next((f"{step:g}" for step in steps if _is_whole(from_low / step)), "any")
+
+
+def _is_whole(number: float) -> bool:
+    return abs(number - round(number)) < 1e-6
 
 
 def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -123,7 +123,7 @@ def test_the_strip_runs_from_father_over_child_to_mother(client: TestClient, fam
 
 def test_a_child_through_the_years(client: TestClient, parents: dict[str, str]) -> None:
     """As it is made at each age, whatever its own is."""
-    order = parents | {"blender": "mask", "children": 2, "seed": 3, "sex": "girl"}
+    order = parents | {"blender": "mask", "siblings": 1, "children": 2, "seed": 3, "sex": "girl"}
     family = finished(client, client.post("/api/v1/children", json=order | {"age": 12}).json())
     grown = finished(client, client.post("/api/v1/children", json=order | {"age": 60}).json())
     answer = client.get(family["children"][1]["ages"])

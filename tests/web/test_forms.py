@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from kinblend.errors import OptionError
 from kinblend.plugins import load_plugins
@@ -36,6 +36,24 @@ class Odd(BaseModel):
 
 
 ODD = PluginSpec("odd", "", "x:y", Odd)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "default", "step"),
+    [
+        (0, 1.5, 1.0, "0.01"),
+        (0, 1, 0.125, "0.005"),
+        (-3, 3, 0.0, "0.05"),
+        (0, 1, 0.123, "0.001"),
+        (0, 1, 1 / 3, "any"),
+    ],
+)
+def test_a_slider_can_stand_where_it_begins(low: float, high: float, default: float, step: str) -> None:
+    """A browser takes the nearest multiple of the step, which would be another order than nobody asked for."""
+    model = create_model("Made", value=(float, Field(default, ge=low, le=high)))
+    [field] = fields_of(PluginSpec("made", "", "x:y", model))
+    assert field.step == step
+    assert field.default == f"{default:.16g}", "as a browser writes it, so that it is known for the default"
 
 
 def test_every_shape_has_its_control_and_files_have_none() -> None:

@@ -33,7 +33,7 @@ CHANGES = {
 
 
 def recipe(order: dict) -> tuple:
-    return order["blender"], order["blender_options"], order["seed"]
+    return order["blender"], order["blender_options"], order["seed"], order.get("siblings")
 
 
 def test_a_sibling_stays_the_one_it_was_whatever_is_moved(page) -> None:
@@ -42,7 +42,7 @@ def test_a_sibling_stays_the_one_it_was_whatever_is_moved(page) -> None:
     orders, before = [], thumbnails(page)
     for change in CHANGES.values():
         orders.append(sent_after(page, lambda change=change: change(page)))
-    assert {repr(recipe(order)) for order in orders} == {"('mask', {}, 1)"}
+    assert {repr(recipe(order)) for order in orders} == {"('average', {}, 1, 1)"}
     last = orders[-1]
     assert (last["age"], last["sex"], last["edits"]) == (None, "girl", {"smile": 1}), "changes add up"
     after = thumbnails(page)
@@ -60,10 +60,9 @@ def test_controls_show_how_the_chosen_child_was_made(page) -> None:
     assert page.input_value("#age") == "8"
     page.click("#siblings .face >> nth=1")
     settled(page)
-    assert page.locator("[name=blender]:checked").input_value() == "mask"
     assert page.input_value("#age") == "40" and page.get_attribute("#age", "aria-valuetext") == "40 years"
     order = sent_after(page, lambda: page.click("[data-years='30']"))
-    assert recipe(order) == ("mask", {}, 1)
+    assert recipe(order) == ("average", {}, 1, 1)
 
 
 def test_options_of_a_strategy_stay_with_the_child(page) -> None:
@@ -89,9 +88,9 @@ def test_another_parent_changes_nothing_else(page) -> None:
     page.wait_for_selector("#siblings .late")
     settled(page)
     assert sorted(map(recipe, orders), key=lambda found: found[2]) == [
-        ("average", {}, 0),
-        ("mask", {}, 1),
-        ("mask", {}, 2),
+        ("average", {}, 0, None),
+        ("average", {}, 1, 1),
+        ("average", {}, 2, 1),
     ]
     assert len({order["mother"] for order in orders}) == 1 and names(page) == before
     assert page.locator("#siblings .face[aria-pressed=true]").get_attribute("aria-label") == "Show Child 2"
@@ -141,16 +140,22 @@ def test_siblings_have_names_and_can_be_removed_and_had_back(page) -> None:
     assert names(page)[-1] == "Child 4", "a name and a seed are given once"
 
 
-def test_whoever_is_made_by_another_strategy_is_told(page) -> None:
+def test_how_different_brothers_and_sisters_are(page) -> None:
     make_child(page)
+    assert page.inner_text("#sibling-note") == ""
+    assert page.get_attribute("#different", "aria-valuetext") == "as real ones"
+    page.fill("#different", "0.5")
+    assert page.get_attribute("#different", "aria-valuetext") == "50 % of real ones"
+    assert recipe(sent_after(page, lambda: page.click("#make"))) == ("average", {}, 1, 0.5)
+    sent_after(page, lambda: page.click("[data-years='16']"))
+    page.fill("#different", "0")
     assert page.inner_text("#sibling-note") == (
         "“Even mix” gives every child the same face. New brothers and sisters are made by “By chance”."
     )
+    assert recipe(sent_after(page, lambda: page.click("#make")))[:3] == ("mask", {}, 2)
+    assert page.is_disabled("#different")
+    assert page.inner_text("#sibling-note") == "“By chance” gives every child another face."
     open_experts(page)
     page.check("[name=blender][value=slerp]")
     assert page.inner_text("#sibling-note").startswith("“Curved mix” gives")
-    page.check("[name=blender][value=mask]")
-    assert page.inner_text("#sibling-note") == ""
     settled(page)
-    order = sent_after(page, lambda: page.click("#make"))
-    assert (order["blender"], order["seed"]) == ("mask", 1)

@@ -5,6 +5,7 @@ import { call, finished, place, send } from "./api.js";
 import * as choices from "./choices.js";
 import * as morph from "./morph.js";
 import { complain, hush, say } from "./notices.js";
+import { mark } from "./sliders.js";
 import { ParentCard } from "./parents.js";
 import * as session from "./session.js";
 import * as siblings from "./siblings.js";
@@ -17,6 +18,7 @@ const SETTLED = 600; // ms without a change until the picture is made in full
 const byId = (id) => document.getElementById(id);
 const make = byId("make");
 const count = byId("count");
+const different = byId("different");
 const progress = byId("progress");
 const parents = [new ParentCard("father", changedParent), new ParentCard("mother", changedParent)];
 const [father, mother] = parents;
@@ -136,7 +138,8 @@ function changed(control) {
   describeSiblings();
   if (!shown) return;
   cause = control;
-  shown.recipe = { ...choices.read(), seed: shown.recipe.seed };
+  const { seed, siblings: apart } = shown.recipe;
+  shown.recipe = { ...choices.read(), seed, siblings: apart };
   shown.late = true;
   controller?.abort();
   morph.rest();
@@ -183,16 +186,22 @@ function add(number) {
   return work();
 }
 
-// The first child is made as chosen; of brothers and sisters each is to have a face of its own.
+// The first child is made as chosen; of brothers and sisters each is to have a face of its own. A strategy that draws
+// lots gives them that by itself.
 function recipeOfNext() {
   const recipe = choices.read();
   if (!children.length || strategies.chosen().stochastic) return recipe;
-  return { ...recipe, blender: strategies.byChance().name, blender_options: {} };
+  const apart = Number(different.value);
+  return apart ? { ...recipe, siblings: apart } : { ...recipe, blender: strategies.byChance().name, blender_options: {} };
 }
 
 function describeSiblings() {
+  if (!different) return;
   const [now, other] = [strategies.chosen(), strategies.byChance()];
-  const note = now.stochastic || !other ? "" : `“${now.label}” gives every child the same face. New brothers and sisters are made by “${other.label}”.`;
+  different.disabled = now.stochastic;
+  let note = "";
+  if (now.stochastic) note = `“${now.label}” gives every child another face.`;
+  else if (Number(different.value) === 0) note = `“${now.label}” gives every child the same face. New brothers and sisters are made by “${other.label}”.`;
   byId("sibling-note").textContent = note;
 }
 
@@ -362,7 +371,8 @@ byId("forget-not").addEventListener("click", () => byId("sure").close());
 make.addEventListener("click", () => add(1));
 byId("get-card").addEventListener("click", printCard);
 byId("sibling").addEventListener("click", () => { const number = wanted(); if (number) add(number); });
-count.addEventListener("input", wanted);
+count?.addEventListener("input", wanted);
+different?.addEventListener("input", () => { mark(different); describeSiblings(); });
 couples.forEach((couple) => couple.addEventListener("click", () => example(couple)));
 document.addEventListener("paste", paste);
 // A file dropped beside a tile must not replace the page.

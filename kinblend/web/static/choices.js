@@ -6,12 +6,13 @@ import { mark } from "./sliders.js";
 import * as strategies from "./strategies.js";
 
 const play = document.getElementById("play");
+const different = document.getElementById("different");
 
 // changed: called with the control that was moved.
 export function listen(changed) {
   play.addEventListener("submit", (event) => event.preventDefault());
   play.addEventListener("input", ({ target }) => {
-    if (target.id === "count") return;
+    if (target.id === "count" || target === different) return; // these are about children to come
     if (!target.checkValidity()) {
       complain(target.validationMessage, target);
       return;

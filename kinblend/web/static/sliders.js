@@ -18,6 +18,7 @@ function wordsFor(control, slider) {
   const { low, high } = control.dataset;
   if (untouched(control.closest(".field"))) return "automatic";
   if ("age" in slider.dataset) return years(value);
+  if ("siblings" in slider.dataset) return value === 1 ? "as real ones" : `${Math.round(100 * value)} % of real ones`;
   if (low === "mother" && high === "father") return shares(value);
   if ("edit" in slider.dataset) return value === 0 ? "unchanged" : `${value > 0 ? high : low} ${Math.abs(value).toFixed(1)}`;
   if (/\D/.test(high)) return `${Math.round(100 * value / control.max)} %`;

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kinblend.backbone import make_plugin
-from kinblend.errors import InputError, UsageError, WeightsMissingError
+from kinblend.errors import InputError, UnsupportedError, UsageError
 from kinblend.evaluation.attributes import SIDE, Dominance, TrueChildren, dominances, measure, one_row_each
 from kinblend.evaluation.bootstrap import Estimate, over_families
 from kinblend.evaluation.retrieval import Scores, candidates, scores, siblings
@@ -57,7 +57,8 @@ def default_strategies(
     """Every registered strategy and its variants (`PluginSpec.variants`), and those that are added.
 
     added: name → strategy and options. only: names of the registered ones to take; default: all. A strategy that the
-    pack has no weights for is left out; progress is told so. Raises `UsageError` for a name that there is not.
+    pack has no weights for, or that its projector can't draw, is left out; progress is told so. Raises `UsageError` for
+    a name that there is not.
     """
     known: dict[str, Strategy] = {}
     for spec in load_plugins()["blender"]:
@@ -73,7 +74,7 @@ def default_strategies(
             continue
         try:
             make_plugin("blender", strategy, backbone.context, options)
-        except WeightsMissingError as error:
+        except UnsupportedError as error:
             if progress is not None:
                 progress(f"left out: {error}")
             continue

@@ -68,6 +68,8 @@ def test_a_child_with_his_eyes_is_made_and_made_again(tmp_path: Path) -> None:
 
 
 def test_an_unknown_part_is_invalid_usage_before_any_photograph_is_read(tmp_path: Path) -> None:
+    for name in ("f.jpg", "m.jpg"):
+        (tmp_path / name).touch()
     words = ["run", tmp_path / "f.jpg", tmp_path / "m.jpg", "--backbone", "morphable", "--from", "father=ears"]
     code, out, error = here(*words)
     assert (code, out) == (2, "") and "has no part 'ears'; it has: eyes, brows, nose, mouth, jaw" in error

@@ -179,7 +179,7 @@ def test_completion_can_be_shown(tmp_path: Path) -> None:
         (["run", "--children", "0"], "--children: use at least 1"),
         (["run", "--seed", "-1"], "--seed: use 0 to"),
         (["run", "a.jpg", "b.jpg", "c.jpg"], "unexpected extra argument"),
-        (["run", "a.jpg"], "give both photographs: kinblend run FATHER MOTHER"),
+        (["run", str(example(FATHER))], "give both photographs: kinblend run FATHER MOTHER"),
         (["run", "a.jpg", "--father", "b.jpg", "--mother", "c.jpg"], "a child has two parents"),
         (["runn"], "no such command 'runn'"),
         (["render"], "missing argument 'LATENTS'"),
@@ -234,6 +234,7 @@ def test_children_are_made_again_beside_the_folder_that_their_manifest_lies_in(s
 def test_children_of_others_are_seen_before_the_work(site: Site) -> None:
     (site.folder / "theirs").mkdir()
     (site.folder / "theirs" / "child-2.png").write_text("mine")
+    (site.folder / "no.jpg").touch()
     done = site.kinblend("run", "no.jpg", "no.jpg", "--out", "theirs")
     assert (done.returncode, "theirs/child-2.png is of no run" in done.stderr) == (2, True), done.stderr
 

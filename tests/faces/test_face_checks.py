@@ -246,7 +246,9 @@ def test_the_engine_names_a_strangers_plugin(tmp_path: Path) -> None:
 def test_the_option_of_a_strategy_lists_and_refuses_identity_networks(tmp_path: Path) -> None:
     code, out, _ = here("blenders", "show", "likeness")
     assert (code, "dlib, facenet" in out) == (0, True)
-    words = ("run", "--father", "a.jpg", "--mother", "b.jpg", "--blender", "likeness", "--out", tmp_path)
+    (tmp_path / "a.jpg").touch()
+    people = ("--father", tmp_path / "a.jpg", "--mother", tmp_path / "a.jpg")
+    words = ("run", *people, "--blender", "likeness", "--out", tmp_path / "out")
     code, _, error = here(*words, "--set", "blender.identity=nobody", KINBLEND_HOME=tmp_path)
     assert (code, error.count("\n")) == (2, 1)
     assert "there is no identity-network 'nobody'; there are: dlib, facenet" in error

@@ -13,7 +13,7 @@ let controller = null;
 show?.addEventListener("click", load);
 for (const button of row?.querySelectorAll("button") ?? []) {
   button.addEventListener("click", () => {
-    age.value = button.dataset.years;
+    age.value = button.dataset.at;
     age.dispatchEvent(new Event("input", { bubbles: true }));
   });
 }

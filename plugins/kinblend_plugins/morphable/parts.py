@@ -34,13 +34,13 @@ def borrowed(model: Morphable, child: Latent, people: Sequence[tuple[Latent, Reg
         ),
         torch.zeros_like(points),
     )
-    made[:, 0] = model.project(wanted.flatten(1), 0)
+    made[:, 0] += model.project(wanted.flatten(1), 0) - model.project(points.flatten(1), 0)
     textures = []
     for layer in range(1, LAYERS):
         maps = colours if layer == 1 else shapes
         bands = [model.decode(one, layer) for one in (code, *codes)]
         textures.append(_mixed(model, bands, maps))
-        made[:, layer] = model.project(textures[-1], layer)
+        made[:, layer] += model.project(textures[-1], layer) - model.project(bands[0], layer)
     moved = replace(child, code=made[0].cpu())
     residuals = [latent.detail.get("residual") for latent in (child, *(person for person, _ in people))]
     if any(residual is None for residual in residuals):

@@ -57,8 +57,8 @@ def default_strategies(
     """Every registered strategy and its variants (`PluginSpec.variants`), and those that are added.
 
     added: name → strategy and options. only: names of the registered ones to take; default: all. A strategy that the
-    pack has no weights for, or that its projector can't draw, is left out; progress is told so. Raises `UsageError` for
-    a name that there is not.
+    pack has no weights for, or that its projector can't draw, is left out; progress is told so. Raises `UsageError`
+    for a name that there is not.
     """
     known: dict[str, Strategy] = {}
     for spec in load_plugins()["blender"]:

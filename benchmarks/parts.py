@@ -25,8 +25,8 @@ from kinblend.faces import landmarks_in_crop, part_masks
 from kinblend.faces.face_regions import REGIONS, masks_of
 from kinblend.imaging import to_batch
 from kinblend.imaging.encode import write_picture
+from kinblend.imaging.sheet import sheet
 from kinblend.interfaces import SamplesLatents
-from kinblend.pipeline.sheet import sheet
 
 SIDE = 256  # px of the pictures that are compared
 LAW = 5.0

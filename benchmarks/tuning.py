@@ -39,7 +39,7 @@ def main() -> None:
     assert isinstance(projector, TunesWeights), "its projector can't be tuned"
     rows: list[dict[str, float]] = []
     people: list[tuple[Latent, Latent]] = []
-    for face in read_faces(words.faces)[: words.people]:
+    for face in read_faces(words.faces)[words.first :: words.every][: words.people]:
         begun = time.process_time()
         [refined] = engine.backbone.encode([face])
         encoded = time.process_time()
@@ -103,6 +103,8 @@ def _words() -> argparse.Namespace:
     parser.add_argument("faces", help="a zip of aligned faces, one person each")
     parser.add_argument("--backbone", default="ffhq-mobile")
     parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--first", type=int, default=0, help="the first of them, from 0")
+    parser.add_argument("--every", type=int, default=1, help="take one of so many")
     parser.add_argument("--ages", help="of children of the first and the second, the third and the fourth … of them")
     parser.add_argument("--analyser", default="face-api", help="what tells the age of a face")
     parser.add_argument("--second", default="mobilefacenet", help="an identity network that nothing is tuned through")

@@ -8,7 +8,7 @@
 import argparse
 
 import kinblend
-from kinblend.family_tree import grow, tree_of
+from kinblend.family_tree import predict_tree, tree_of
 from kinblend.package_data import example_portrait
 
 
@@ -34,16 +34,16 @@ def main() -> None:
             {"name": "Grandson", "father": "Son-in-law", "mother": "Daughter", "age": 4, "sex": "male"},
         ],
     }
-    grown = grow(
+    predicted = predict_tree(
         kinblend.Engine(),
         tree_of(family),
         arguments.out,
         side=arguments.side,
         progress=lambda name, done, total: print(f"{done + 1} of {total}: {name} …"),
     )
-    for line in grown.warnings:
+    for line in predicted.warnings:
         print(f"note: {line}")
-    print(grown.files[0])
+    print(predicted.files[0])
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def tree(
     it goes on when it is called again; who is finished is kept."""
     check_folder(out)
     options = parse_sets(sets or [], ("blender", "editor", "encoder", "projector"))
-    from kinblend.family_tree import grow, planned_files, read_tree
+    from kinblend.family_tree import planned_files, predict_tree, read_tree
     from kinblend.family_tree.draw import check_names, check_size
     from kinblend.pipeline.request import ChildRequest
 
@@ -79,11 +79,11 @@ def tree(
                 say_replaced([path for path in files if path.suffix == ".png"])
             show(done, name, total)
 
-        grown = grow(engine, read, out, request, side=side, font=font, progress=follow)
-    log(f"made with backbone {engine.backbone.name}: {', '.join(grown.made) or 'nobody'}")
-    if grown.kept:
-        log(f"kept of before: {', '.join(grown.kept)}")
-    warn(grown.warnings)
-    written = [str(path) for path in grown.files]
-    data = {**grown.record, "made": grown.made, "kept": grown.kept, "files": written}
+        predicted = predict_tree(engine, read, out, request, side=side, font=font, progress=follow)
+    log(f"made with backbone {engine.backbone.name}: {', '.join(predicted.made) or 'nobody'}")
+    if predicted.kept:
+        log(f"kept of before: {', '.join(predicted.kept)}")
+    warn(predicted.warnings)
+    written = [str(path) for path in predicted.files]
+    data = {**predicted.record, "made": predicted.made, "kept": predicted.kept, "files": written}
     emit(data, as_json=as_json, rows=[[path] for path in written], head=["file"])

@@ -1,4 +1,4 @@
-"""What growing a tree will make, checked before any work: a request for each predicted person, and names of files."""
+"""What a tree is to have, checked before any work: a request for each predicted person, and names of files."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class Prediction:
     key: str
 
     @property
-    def grown(self) -> ChildSpec:
+    def as_parent(self) -> ChildSpec:
         """What is asked of this person as a parent: to be as old as the parents."""
         edits = {name: edit for name, edit in self.spec.edits.items() if name != "age"}
         return replace(self.spec, age=None, edits=edits)
 
     @property
-    def shown_grown(self) -> bool:
+    def shown_as_parent(self) -> bool:
         """Whether the person is shown as old as a parent."""
-        return self.spec.all_edits == self.grown.all_edits
+        return self.spec.all_edits == self.as_parent.all_edits
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Plan:
 
 
 def plan_tree(engine: Engine, tree: FamilyTree, request: ChildRequest | None = None) -> Plan:
-    """The plan of a tree, checked. request: as `grow` takes it.
+    """The plan of a tree, checked. request: as `predict_tree` takes it.
 
     Raises `UsageError` and `OptionError`, which name the person."""
     asked = request or ChildRequest()

@@ -1,4 +1,4 @@
-"""The folder of a grown tree: what is finished there, told by the key of all that it depends on."""
+"""The folder of a predicted tree: what is finished there, told by the key of all that it depends on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tree grows generation by generation; what is finished is kept; the command says what it does."""
+"""A tree is predicted generation by generation; what is finished is kept; the command says what it does."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from plugin_site import here
 
 from kinblend import ChildRequest, Engine, Latent, load_backbone, load_latent, save_latent
 from kinblend.errors import InputError, UsageError
-from kinblend.family_tree import GrownTree, grow, read_tree, tree_of
+from kinblend.family_tree import PredictedTree, predict_tree, read_tree, tree_of
 from kinblend.family_tree.plan import file_stems, plan_tree
 
 FAMILY = """title = "Three generations"
@@ -72,14 +72,14 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def grown(engine: Engine, family: Path) -> GrownTree:
-    return grow(engine, read_tree(family), family.parent / "out", side=64)
+def predicted(engine: Engine, family: Path) -> PredictedTree:
+    return predict_tree(engine, read_tree(family), family.parent / "out", side=64)
 
 
 @pytest.fixture
-def folder(grown: GrownTree, tmp_path: Path) -> Path:
-    """A copy of the grown tree."""
-    shutil.copytree(grown.files[0].parent, tmp_path / "out")
+def folder(predicted: PredictedTree, tmp_path: Path) -> Path:
+    """A copy of the predicted tree."""
+    shutil.copytree(predicted.files[0].parent, tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -96,10 +96,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_everyone_without_a_photograph_is_made_parents_first(grown: GrownTree) -> None:
-    out = grown.files[0].parent
-    assert (grown.made, grown.kept) == (("Zoë B.", "Tim", "Ida"), ())
-    assert {path.relative_to(out) for path in grown.files} == {
+def test_everyone_without_a_photograph_is_made_parents_first(predicted: PredictedTree) -> None:
+    out = predicted.files[0].parent
+    assert (predicted.made, predicted.kept) == (("Zoë B.", "Tim", "Ida"), ())
+    assert {path.relative_to(out) for path in predicted.files} == {
         p.relative_to(out) for p in out.rglob("*") if p.is_file()
     }
     record = json.loads((out / "tree.json").read_text("utf-8"))
@@ -109,63 +109,63 @@ def test_everyone_without_a_photograph_is_made_parents_first(grown: GrownTree) -
     assert (people["Tim"]["seed"], people["Ida"]["seed"], people["Tim"]["blender"]) == (5, 1, "mask")
     assert people["Grandpa"]["source"].keys() == {"sha256"} and people["Zoë B."]["files"][0] == "Zoë B.png"
     with Image.open(out / "tree.png") as picture:
-        assert picture.size == grown.picture.size and picture.text["Description"].startswith("Synthetic image")
+        assert picture.size == predicted.picture.size and picture.text["Description"].startswith("Synthetic image")
 
 
-def test_a_predicted_parent_is_grown_for_it_and_shown_at_the_own_age(grown: GrownTree, engine: Engine) -> None:
-    out = grown.files[0].parent
+def test_a_predicted_parent_is_grown_up_and_shown_at_the_own_age(predicted: PredictedTree, engine: Engine) -> None:
+    out = predicted.files[0].parent
     shown, parent = load_latent(out / "Zoë B.safetensors"), load_latent(out / "parents" / "Zoë B.safetensors")
-    people = [grown.tree.photos[name] for name in ("Grandpa", "Grandma")]
+    people = [predicted.tree.photos[name] for name in ("Grandpa", "Grandma")]
     as_old = engine.run(*people, ChildRequest(blender="mask", sex="girl", seed=0)).children[0].latent
     young = engine.run(*people, ChildRequest(blender="mask", sex="girl", age=12, seed=0)).children[0].latent
     assert torch.equal(parent.code, as_old.code) and torch.equal(shown.code, young.code)
     assert not torch.equal(parent.code, shown.code)
 
 
-def test_a_grandchild_is_what_a_run_makes_of_the_same_files(grown: GrownTree, tmp_path: Path) -> None:
-    out = grown.files[0].parent
-    parents = ["--father", grown.tree.photos["Otto"], "--mother", out / "parents" / "Zoë B.safetensors"]
+def test_a_grandchild_is_what_a_run_makes_of_the_same_files(predicted: PredictedTree, tmp_path: Path) -> None:
+    out = predicted.files[0].parent
+    parents = ["--father", predicted.tree.photos["Otto"], "--mother", out / "parents" / "Zoë B.safetensors"]
     code, _, error = here("run", "--from", out / "Tim.json", *parents, "--out", tmp_path / "tim.png", "--quiet")
     assert (code, error) == (0, "")
     for suffix in (".png", ".safetensors"):
         assert (tmp_path / f"tim{suffix}").read_bytes() == (out / f"Tim{suffix}").read_bytes()
 
 
-def test_nothing_is_made_twice(engine: Engine, grown: GrownTree, folder: Path, runs: mock.Mock) -> None:
+def test_nothing_is_made_twice(engine: Engine, predicted: PredictedTree, folder: Path, runs: mock.Mock) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    again = grow(engine, grown.tree, folder, side=64)
-    assert (again.made, again.kept, runs.call_count) == ((), grown.made, 0)
+    again = predict_tree(engine, predicted.tree, folder, side=64)
+    assert (again.made, again.kept, runs.call_count) == ((), predicted.made, 0)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-    assert again.record == grown.record and again.picture.tobytes() == grown.picture.tobytes()
+    assert again.record == predicted.record and again.picture.tobytes() == predicted.picture.tobytes()
 
 
 def test_an_interrupted_tree_goes_on_and_ends_the_same(
-    engine: Engine, grown: GrownTree, tmp_path: Path, runs: mock.Mock
+    engine: Engine, predicted: PredictedTree, tmp_path: Path, runs: mock.Mock
 ) -> None:
     def interrupt(name: str, done: int, total: int) -> None:
         if name == "Ida":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        grow(engine, grown.tree, tmp_path, side=64, progress=interrupt)
+        predict_tree(engine, predicted.tree, tmp_path, side=64, progress=interrupt)
     assert (tmp_path / "Tim.json").is_file() and not (tmp_path / "tree.png").exists()
-    done = grow(engine, grown.tree, tmp_path, side=64)
+    done = predict_tree(engine, predicted.tree, tmp_path, side=64)
     assert (done.made, done.kept, runs.call_count) == (("Ida",), ("Zoë B.", "Tim"), 3)
-    assert contents(tmp_path) == contents(grown.files[0].parent) and done.record == grown.record
+    assert contents(tmp_path) == contents(predicted.files[0].parent) and done.record == predicted.record
 
 
 @pytest.mark.parametrize(
     ("damage", "made"), [("Tim.png", ("Tim",)), ("Tim.safetensors", ("Tim",)), ("tree.png", ()), ("tree.json", ())]
 )
 def test_what_is_damaged_or_gone_is_made_again(
-    damage: str, made: tuple[str, ...], engine: Engine, grown: GrownTree, folder: Path
+    damage: str, made: tuple[str, ...], engine: Engine, predicted: PredictedTree, folder: Path
 ) -> None:
     if made:
         (folder / damage).write_bytes((folder / damage).read_bytes()[:100])
     else:
         (folder / damage).unlink()
-    assert grow(engine, grown.tree, folder, side=64).made == made
-    assert contents(folder) == contents(grown.files[0].parent)
+    assert predict_tree(engine, predicted.tree, folder, side=64).made == made
+    assert contents(folder) == contents(predicted.files[0].parent)
 
 
 def test_a_title_and_an_age_of_a_photograph_change_the_picture_alone(
@@ -174,7 +174,7 @@ def test_a_title_and_an_age_of_a_photograph_change_the_picture_alone(
     other = family.with_name("other.toml")
     other.write_text(FAMILY.replace("Three", "Two or three").replace("age = 70", "age = 71"), "utf-8")
     before = (folder / "tree.png").read_bytes()
-    assert grow(engine, read_tree(other), folder, side=64).made == ()
+    assert predict_tree(engine, read_tree(other), folder, side=64).made == ()
     assert (folder / "tree.png").read_bytes() != before
 
 
@@ -229,7 +229,7 @@ def test_strategies_are_checked_before_any_work(
     other = family.with_name("wrong.toml")
     other.write_text(FAMILY.replace('blender = "mask"', text), "utf-8")
     with pytest.raises(UsageError, match=said):
-        grow(engine, read_tree(other), tmp_path / "out")
+        predict_tree(engine, read_tree(other), tmp_path / "out")
     assert not (tmp_path / "out").exists() and not runs.called
 
 
@@ -237,16 +237,16 @@ def test_edits_and_defaults_are_checked_too(engine: Engine, family: Path, tmp_pa
     other = family.with_name("wrong.toml")
     other.write_text(FAMILY.replace("smile", "height"), "utf-8")
     with pytest.raises(UsageError, match=r"Ida: .* can't move 'height'"):
-        grow(engine, read_tree(other), tmp_path)
+        predict_tree(engine, read_tree(other), tmp_path)
     with pytest.raises(UsageError, match="age is asked for in the tree"):
-        grow(engine, read_tree(family), tmp_path, ChildRequest(age=8))
+        predict_tree(engine, read_tree(family), tmp_path, ChildRequest(age=8))
 
 
 def test_brothers_and_sisters_of_one_face_are_told_of(engine: Engine, family: Path, tmp_path: Path) -> None:
     people = [{"name": name, "photo": str(family.with_name(f"{name}.safetensors"))} for name in "12"]
     people += [{"name": name, "father": "1", "mother": "2", "age": 9, "sex": "girl"} for name in "AB"]
-    grown = grow(engine, tree_of({"person": people}), tmp_path, ChildRequest(blender="average"), side=64)
-    assert any("A and B have one face" in line for line in grown.warnings)
+    predicted = predict_tree(engine, tree_of({"person": people}), tmp_path, ChildRequest(blender="average"), side=64)
+    assert any("A and B have one face" in line for line in predicted.warnings)
     assert (tmp_path / "A.png").read_bytes() == (tmp_path / "B.png").read_bytes()
 
 
@@ -255,7 +255,7 @@ def test_a_photograph_without_a_face_is_refused_before_anybody_is_encoded(engine
     people = [{"name": name, "photo": "grey.png"} for name in ("F", "M")]
     tree = tree_of({"person": [*people, {"name": "C", "father": "F", "mother": "M"}]}, tmp_path)
     with pytest.raises(InputError, match=r"F: .*grey\.png"):
-        grow(engine, tree, tmp_path / "out")
+        predict_tree(engine, tree, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -36,8 +36,8 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class GrownTree:
-    """tree: what was grown. picture: of the whole, RGB. made, kept: who was predicted now, and who was finished
+class PredictedTree:
+    """tree: what was predicted. picture: of the whole, RGB. made, kept: who was predicted now, and who was finished
     already. files: all of the tree, its picture first. record: what `tree.json` holds. warnings: what may not be as
     it was meant, a line each."""
 
@@ -53,12 +53,15 @@ class GrownTree:
 def planned_files(
     engine: Engine, tree: FamilyTree, out: str | Path, request: ChildRequest | None = None
 ) -> list[Path]:
-    """What `grow` writes. Raises `UsageError` for what can't be made, `OutputError` for what may not be written."""
+    """What `predict_tree` writes.
+
+    Raises `UsageError` for what can't be made, `OutputError` for what may not be written.
+    """
     plan = plan_tree(engine, tree, request)
     return _files(_store(engine, plan, out), tree, plan)
 
 
-def grow(
+def predict_tree(
     engine: Engine,
     tree: FamilyTree,
     out: str | Path,
@@ -67,10 +70,10 @@ def grow(
     side: int = SIDE,
     font: Path | None = None,
     progress: Progress = lambda name, done, total: None,
-) -> GrownTree:
+) -> PredictedTree:
     """Predict everyone who has no photograph, and draw the tree.
 
-    Parents that are predicted themselves are grown for it, as old as their own parents, and shown at their own age.
+    Parents that are predicted themselves are as old as their own parents for it, and shown at their own age.
     Everybody is encoded once. Whoever is finished in `out`, made of the same photographs by the same request and
     models, is kept: an interrupted tree goes on, and a finished one is not made again.
 
@@ -85,12 +88,12 @@ def grow(
     """
     check_names(list(tree.people), tree.title, font)
     check_size(list(tree.people), tree.couples, side)
-    growing = _Growing(
+    predicting = _Predicting(
         engine, tree, plan_tree(engine, tree, request), checked_path(out, "a folder"), request, progress
     )
     with write_errors(out):
-        growing.make()
-        return growing.finish(side, font)
+        predicting.make()
+        return predicting.finish(side, font)
 
 
 def _store(engine: Engine, plan: Plan, out: str | Path) -> Store:
@@ -103,8 +106,8 @@ def _files(store: Store, tree: FamilyTree, plan: Plan) -> list[Path]:
     return files
 
 
-class _Growing:
-    """One call of `grow`."""
+class _Predicting:
+    """One call of `predict_tree`."""
 
     def __init__(
         self,
@@ -182,33 +185,33 @@ class _Growing:
         return Parent(face.image, latent, face.landmarks, source=source, face=person.face, quality=cut.quality)
 
     def _parent(self, name: str) -> Parent:
-        """Somebody as a parent: photographed, or predicted and grown."""
+        """Somebody as a parent: photographed, or predicted, as old as the own parents."""
         if name not in self._known:
             self._known[name] = self.engine.parent(self.store.parent(name))
         return self._known[name]
 
     def _predict(self, prediction: Prediction) -> None:
-        """Make one person, and grow those who have children."""
+        """Make one person, and those who have children as parents, too."""
         name = prediction.person.name
         father, mother = (self._parent(parent) for parent in self._parents(name))
         result = self.engine.run(father, mother, prediction.request)
         if name in self.tree.parents:
             child = result.children[0].latent
-            latent = child if prediction.shown_grown else self._grown(prediction, father, mother)
+            latent = child if prediction.shown_as_parent else self._as_parent(prediction, father, mother)
             self.store.save_latent(name, prediction.key, latent)
         self.store.save(name, prediction.key, result)
         self.manifests[name] = result.manifest
 
-    def _grown(self, prediction: Prediction, father: Parent, mother: Parent) -> Latent:
+    def _as_parent(self, prediction: Prediction, father: Parent, mother: Parent) -> Latent:
         """A predicted person as old as the parents: what `Engine.run` makes where no age is asked for."""
         engine, request, editor = self.engine, prediction.request, prediction.editor
         his, hers = father.latent, mother.latent
         if request.neutral and editor:
             his, hers = engine.neutral(his, editor), engine.neutral(hers, editor)
         child = engine.blend(his, hers, prediction.blender, request.seed, request.projector_options)
-        return engine.edit(child, editor, prediction.grown.all_edits)
+        return engine.edit(child, editor, prediction.as_parent.all_edits)
 
-    def finish(self, side: int, font: Path | None) -> GrownTree:
+    def finish(self, side: int, font: Path | None) -> PredictedTree:
         """Draw the tree, unless the same is there already, and write what it is of."""
         record = self._record(side, font)
         before = dict(self.store.record())
@@ -225,7 +228,7 @@ class _Growing:
             self.store.save_record(record)
         there = [path for path in self.files if path.is_file()]
         warnings = list(record["warnings"])
-        return GrownTree(self.tree, picture, tuple(self.waiting), tuple(self.kept), there, record, warnings)
+        return PredictedTree(self.tree, picture, tuple(self.waiting), tuple(self.kept), there, record, warnings)
 
     def _portrait(self, name: str) -> Portrait:
         person = self.tree.people[name]

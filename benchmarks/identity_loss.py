@@ -27,7 +27,7 @@ from kinblend.errors import InputError
 from kinblend.evaluation.bootstrap import over_families
 from kinblend.evaluation.retrieval import scores
 from kinblend.faces import find_face
-from kinblend.families.encode import SMALLEST, edges_held_out
+from kinblend.families.encode import MIN_SIDE, pad_edges
 from kinblend.families.trio_list import TrioFiles, read_trio_list
 from kinblend.identity import embed_faces, identity_network
 from kinblend.imaging import read_image, to_batch
@@ -92,10 +92,10 @@ def look(engine: Engine, trio: TrioFiles) -> dict[str, Tensor] | None:
 def person(engine: Engine, path: Path) -> tuple[Latent, Tensor]:
     """The latent, and the embeddings in three ways."""
     picture = read_image(path)
-    scale = max(1.0, SMALLEST / min(picture.size))
+    scale = max(1.0, MIN_SIDE / min(picture.size))
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
     pixels = np.asarray(picture.convert("RGB"))
-    as_it_is, held_out = engine.parent(picture), engine.parent(edges_held_out(picture))
+    as_it_is, held_out = engine.parent(picture), engine.parent(pad_edges(picture))
     straight = identity_network()(to_batch([Image.fromarray(chip(pixels, find_face(picture).landmarks))]))
     embeddings = torch.cat([straight, embed_faces([as_it_is.crop, held_out.crop])])
     return held_out.latent, F.normalize(embeddings, dim=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,6 +14,7 @@ from kinblend.errors import InputError
 from kinblend.pipeline import Result
 from kinblend.web import pictures
 from kinblend.web.api_photos import form_of, picture
+from kinblend.web.engine_service import EngineService
 from kinblend.web.multipart import read_form
 from kinblend.web.paths import without_paths
 from kinblend.web.problems import ProblemError, documented, explain
@@ -153,14 +154,9 @@ async def download_morph(order: Id, number: int, request: Request, services: Ser
 
 
 async def _strip(order: str, number: int, request: Request, services: Services, owner: str) -> bytes:
-    """A child's strip, made once."""
+    """A child's strip, from the father over the child to the mother."""
     family = services.children(owner, order, number)
-    if number not in family.morphs:
-        job = services.worker.submit(
-            "morph", lambda job: pictures.morph(services.engine_service, family, number, job.check), owner=owner
-        )
-        family.morphs[number] = await services.result_of(job, request)
-    return family.morphs[number]
+    return await _made_once("morph", pictures.morph, family.morphs, family, number, request, services, owner)
 
 
 @router.get(
@@ -185,16 +181,30 @@ async def download_ages(order: Id, number: int, request: Request, services: Serv
 
 
 async def _ages(order: str, number: int, request: Request, services: Services, owner: str) -> bytes:
-    """A child's strip of ages, made once."""
+    """A child's strip of ages."""
     family = services.children(owner, order, number)
     if not services.engine_service.knows_ages:
         raise ProblemError(409, "no-ages", "This backbone has no directions for age in years; serve another one")
-    if number not in family.ages:
+    return await _made_once("ages", pictures.ages, family.ages, family, number, request, services, owner)
+
+
+async def _made_once(
+    what: str,
+    make: Callable[[EngineService, Family, int, Callable[[], None]], bytes],
+    kept: dict[int, bytes],
+    family: Family,
+    number: int,
+    request: Request,
+    services: Services,
+    owner: str,
+) -> bytes:
+    """A strip of a child's pictures, by `make` in the worker's thread; kept in the family from then on."""
+    if number not in kept:
         job = services.worker.submit(
-            "ages", lambda job: pictures.ages(services.engine_service, family, number, job.check), owner=owner
+            what, lambda job: make(services.engine_service, family, number, job.check), owner=owner
         )
-        family.ages[number] = await services.result_of(job, request)
-    return family.ages[number]
+        kept[number] = await services.result_of(job, request)
+    return kept[number]
 
 
 @router.get(

@@ -127,31 +127,30 @@ class EngineService:
 
     def preview(self, father: Photo, mother: Photo, request: PreviewRequest) -> bytes:
         """A child as a small JPEG, from latents alone."""
-        engine = self.engine
-        asked = engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
-        blended = self._blended(father, mother, request)
-        latent = engine.edit(self._varied(blended, father, mother, request).latent, self.editor, asked.all_edits)
-        [picture] = engine.backbone.render([latent], seed=request.seed, size=PREVIEW)
-        engine.pool.records.clear()
+        picture = self._small(father, mother, request)
+        self.engine.pool.records.clear()
         return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
 
     def at_ages(self, family: Family, number: int, ages: Sequence[float], check: Callable[[], None]) -> list[Image]:
         """A finished child at other ages, small, from latents alone. check: called between pictures."""
         assert family.result is not None
-        engine, order = self.engine, family.order
-        request = order.model_copy(update={"seed": family.result.children[number - 1].seed})
-        people = family.father, family.mother
-        blended = self._varied(self._blended(*people, request), *people, request).latent
+        order = family.order
         edits = {name: value for name, value in order.edits.items() if name != ATTRIBUTES["age"]}
+        same = {"seed": family.result.children[number - 1].seed, "edits": edits}
         pictures = []
         for age in ages:
             check()
-            asked = engine.child_spec(replace(order.age_and_sex, age=age), self.editor, edits, request.seed)
-            latent = engine.edit(blended, self.editor, asked.all_edits)
-            [picture] = engine.backbone.render([latent], seed=request.seed, size=PREVIEW)
-            pictures.append(picture.resize((PREVIEW, PREVIEW)))
-        engine.pool.records.clear()
+            request = order.model_copy(update=same | {"age": age})
+            pictures.append(self._small(family.father, family.mother, request).resize((PREVIEW, PREVIEW)))
+        self.engine.pool.records.clear()
         return pictures
+
+    def _small(self, father: Photo, mother: Photo, request: PreviewRequest) -> Image:
+        asked = self.engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
+        child = self._varied(self._blended(father, mother, request), father, mother, request)
+        latent = self.engine.edit(child.latent, self.editor, asked.all_edits)
+        [picture] = self.engine.backbone.render([latent], seed=request.seed, size=PREVIEW)
+        return picture
 
     @property
     def knows_ages(self) -> bool:

@@ -183,5 +183,5 @@ def _first_strategy(engine_service: EngineService) -> str:
 
 def _ages(engine_service: EngineService) -> dict[str, float] | None:
     """The ages that can be asked for, in years; None where this backbone has no directions for them."""
-    known = "years" in engine_service.units.get("age", ())
-    return {"youngest": YOUNGEST, "oldest": OLDEST, "usual": DEFAULT_AGE} if known else None
+    ages = {"youngest": YOUNGEST, "oldest": OLDEST, "usual": DEFAULT_AGE}
+    return ages if engine_service.knows_ages else None

@@ -16,6 +16,7 @@ def engine_service(
     lacking = {name: "no weights yet" if name in lacks else "" for name in names}
     return SimpleNamespace(
         units=units,
+        knows_ages="years" in units.get("age", ()),
         lacking=lacking,
         settings=SimpleNamespace(blender=blender),
         limits=Limits(),

@@ -1,6 +1,6 @@
-"""Brothers and sisters: one strategy that draws by chance, and a seed for each child.
+"""Brothers and sisters, as different from each other as real ones, or more or less.
 
-    python examples/siblings.py father.jpg mother.jpg --children 4 --out siblings.webp
+    python examples/siblings.py father.jpg mother.jpg --children 4 --different 0.7 --out siblings.webp
 
 The same seed gives the same child again, byte for byte.
 """
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("mother", nargs="?", default=example_portrait("P004"))
     parser.add_argument("--out", default="siblings.webp")
     parser.add_argument("--children", type=int, default=6)
+    parser.add_argument("--different", type=float, default=0.5, help="0: alike; 1: as real ones; at most 1.5")
     parser.add_argument("--seed", type=int, default=0, help="of the first child; the others have those after it")
     parser.add_argument("--side", type=int, default=256, help="pixels of each picture")
     arguments = parser.parse_args()
@@ -27,7 +28,7 @@ def main() -> None:
     result = engine.run(
         arguments.father,
         arguments.mother,
-        blender="mask",  # each stretch of the code comes from one parent, drawn by the seed
+        siblings=arguments.different,  # drawn for each child by its seed, whatever the strategy
         children=arguments.children,
         seed=arguments.seed,
         age=10,

@@ -274,7 +274,7 @@ def test_it_holds_with_another_backbone_too(page, other_backbone: Server) -> Non
     make_family(page, 1)
     open_experts(page)
     order = sent_after(page, lambda: page.click("[data-years='16']"))
-    assert (order["blender"], order["seed"], order["age"], order["siblings"]) == ("average", 1, 16, 1)
+    assert (order["blender"], order["seed"], order["age"], order["siblings"]) == ("average", 1, 16, 0.5)
     order = sent_after(page, lambda: page.fill("#edit-hair_length", "1"))
     assert order["edits"] == {"hair_length": 1}
     page.check("[name=blender][value=layer]")

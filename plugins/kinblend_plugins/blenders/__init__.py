@@ -91,7 +91,7 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             f"{_HERE}.parts:PartsBlender",
             f"{_OPTIONS}:PartsOptions",
             weights="parts.safetensors",
-            label="You choose",
+            label="Eyes, nose, mouth",
             explanation="Her eyes, his nose: each part from the parent you choose, or from both.",
         )
     )

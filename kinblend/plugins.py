@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -236,8 +236,14 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
     """Name and version of the distribution that brings a plugin; "?" where it does not say."""
     with suppress(Exception):
         if point.dist is not None:
-            return str(point.dist.name or "?"), str(point.dist.version or "?")
+            return _name_and_version(point.dist)
     return "?", "?"
+
+
+@cache
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    """Parsed once: each look at a distribution's name or version parses all of its metadata, the README too."""
+    return str(distribution.name or "?"), str(distribution.version or "?")
 
 
 def _load_order(point: EntryPoint) -> tuple[bool, str, str]:

@@ -37,6 +37,12 @@ def pytest_runtest_setup() -> None:
     random.seed(0)
 
 
+def pytest_collection_finish() -> None:
+    """Modules and collected tests live to the end: Python need not look for cycles among a million objects again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def freed_memory() -> Iterator[None]:
     """A module's networks leave the process with it: glibc keeps their pages else, gigabytes of them."""

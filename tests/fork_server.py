@@ -1,4 +1,6 @@
-"""Runs commands each in a process of its own, forked from one that has imported torch: that saves seconds each.
+"""Runs commands each in a process of its own, forked from one that has imported torch and read dlib's landmarker.
+
+That saves seconds each. What is kinblend's own each process imports itself.
 
 `run` and `run_code` take what `subprocess.run` does, `start` what `subprocess.Popen` does. As a script it is the
 process that is forked.
@@ -21,10 +23,17 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-IMPORTED = ("numpy", "PIL.Image", "safetensors.torch", "pydantic", "torch", "typer", "rich.progress", "dlib")
+IMPORTED = (
+    "numpy", "numpy.ctypeslib", "numpy.ma", "PIL.ImageDraw", "PIL.ImageFilter", "PIL.ImageFont", "PIL.ImageSequence",
+    "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "safetensors.torch", "pydantic.json_schema", "pydantic.main",
+    "pydantic.type_adapter", "torch", "torch.utils.serialization.config", "pluggy", "tomllib", "typer",
+    "rich.progress", "rich.table", "xml.parsers.expat", "zoneinfo",
+)  # fmt: skip
+LANDMARKER = "shape_predictor_68_face_landmarks.dat"
 # What Python, the C library and torch look at before a command could; such a command gets a process from scratch.
 EARLY = ("PYTHON", "LC_", "LANG", "OMP_", "GOMP_", "KMP_", "MKL_", "MALLOC_", "GLIBC_", "LD_")
 COMMAND = "from kinblend.cli import main\nmain()"  # what `python -m kinblend.cli` does
@@ -43,10 +52,20 @@ def run_code(code: str, words: Sequence[str], env: Mapping[str, str], cwd: Path)
     return subprocess.CompletedProcess(["kinblend", *words], code_of_exit, *said)
 
 
-def start(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.Popen | Forked:
-    """`python -m kinblend.cli WORDS` with that environment, in that folder, started; nobody hears what it says."""
+def start(
+    words: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    code: str = COMMAND,
+    out: IO | None = None,
+    error: IO | None = None,
+) -> subprocess.Popen | Forked:
+    """`python -m kinblend.cli WORDS` with that environment, in that folder, started.
+
+    code: what to run in its place. out, error: files for what it says; None for nobody.
+    """
     with Path(os.devnull).open("wb") as nobody:
-        return _started(COMMAND, words, env, cwd, nobody, nobody)
+        return _started(code, words, env, cwd, out or nobody, error or nobody)
 
 
 class Forked:
@@ -72,8 +91,11 @@ class Forked:
             self.wait()
         return self.returncode
 
-    def wait(self) -> int:
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, negative for a signal. Raises `subprocess.TimeoutExpired` after so many seconds."""
         if self.returncode is None:
+            if not select.select([self._said], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("kinblend", timeout or 0)
             self.returncode = int(self._said.read())
             self._said.close()
         return self.returncode
@@ -82,6 +104,9 @@ class Forked:
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
@@ -129,6 +154,7 @@ def serve(address: str) -> None:
     """Answer until whoever started it is gone."""
     for name in IMPORTED:
         importlib.import_module(name)
+    keep_landmarker()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
@@ -142,6 +168,21 @@ def serve(address: str) -> None:
         if os.fork() == 0:
             _answer(connection)
         connection.close()
+
+
+def keep_landmarker() -> None:
+    """dlib reads its landmarker, a hundred megabytes, for most of a second: whoever asks for that file gets this one.
+
+    Without dlib or the file there is nothing to keep.
+    """
+    with suppress(ImportError, RuntimeError):
+        import dlib
+
+        found = find_spec("face_recognition_models")
+        [folder] = (found and found.submodule_search_locations) or [""]
+        path, read = str(Path(folder) / "models" / LANDMARKER), dlib.shape_predictor
+        kept = read(path)
+        dlib.shape_predictor = lambda file: kept if file == path else read(file)
 
 
 def _answer(connection: socket.socket) -> None:

@@ -38,6 +38,12 @@ class Site:
         """`kinblend` with these words."""
         return fork_server.run([*map(str, words)], self.environ | environ, self.folder)
 
+    def here(self, *words: object, **environ: str) -> subprocess.CompletedProcess:
+        """`kinblend` with these words in this process, which sees no added distribution: quicker by seconds."""
+        with contextlib.chdir(self.folder):
+            code, out, error = here(*words, **(self.environ | environ))
+        return subprocess.CompletedProcess(["kinblend", *map(str, words)], code, out, error)
+
     def start(self, *words: object) -> subprocess.Popen | fork_server.Forked:
         """`kinblend` with these words, started; nobody hears what it says."""
         return fork_server.start([*map(str, words)], self.environ, self.folder)

@@ -3,12 +3,12 @@
 import io
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
+import fork_server
 import httpx2
 from PIL import Image
 
@@ -18,6 +18,7 @@ HERE = "http://127.0.0.1:8765"
 WAIT = 60.0  # seconds for an engine that shares its cores
 
 
+@cache
 def photograph(person: str = FATHER, side: int = 640) -> bytes:
     """A portrait of an example person, small: less to detect in, and no less a face."""
     picture = Image.open(example(person)).convert("RGB")
@@ -31,6 +32,7 @@ def as_file(picture: Image.Image, kind: str = "JPEG", **extra: object) -> bytes:
     return file.getvalue()
 
 
+@cache
 def couple() -> bytes:
     """Two people in one photograph, the father on the left."""
     people = [Image.open(io.BytesIO(photograph(person, 480))) for person in (FATHER, MOTHER)]
@@ -40,6 +42,7 @@ def couple() -> bytes:
     return as_file(picture)
 
 
+@cache
 def nobody() -> bytes:
     return as_file(Image.new("RGB", (400, 300), "steelblue"))
 
@@ -54,12 +57,14 @@ class Server:
     """`kinblend serve`, or another command that serves, in a process of its own."""
 
     def __init__(self, *words: str, code: str = "", serve: Sequence[str] = ("serve",), **environ: str) -> None:
-        start = ["-c", code] if code else ["-m", "kinblend.cli"]
-        command = [sys.executable, *start, *serve, "--port", "0", "--json", *words]
+        given = [*serve, "--port", "0", "--json", *words]
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the server)
-        streams = {"stdout": subprocess.PIPE, "stderr": self.log}
-        self.process = subprocess.Popen(command, text=True, env=os.environ | environ, **streams)
-        lines = [self.process.stdout.readline() for _ in range(3)]
+        read, write = os.pipe()
+        self.out = os.fdopen(read)
+        with os.fdopen(write, "wb") as out:
+            code = code or fork_server.COMMAND
+            self.process = fork_server.start(given, os.environ | environ, Path.cwd(), code, out, self.log)
+        lines = [self.out.readline() for _ in range(3)]
         self.address = json.loads("".join(lines))["address"]
 
     def __enter__(self) -> "Server":
@@ -73,7 +78,7 @@ class Server:
         """Wait for its end."""
         self.process.wait(30)
         self.words = self.said()
-        self.process.stdout.close()
+        self.out.close()
         self.log.close()
 
     def said(self) -> str:

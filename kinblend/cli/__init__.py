@@ -12,14 +12,14 @@ def main() -> None:
     from kinblend.cli.streams import prepare_streams, silence
 
     prepare_streams()
-    from kinblend.cli.app import app
+    from kinblend.cli.app import command
     from kinblend.cli.output import print_error, print_usage_error
     from kinblend.errors import KinblendError, own_interrupts
 
     configure_process()
     try:
         with own_interrupts():
-            code = app(prog_name="kinblend", standalone_mode=False)
+            code = command()(prog_name="kinblend", standalone_mode=False)
             sys.stdout.flush()
     except BrokenPipeError:
         silence(sys.stdout)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
+import typer.main
 
 from kinblend.cli import (
     analyze,
@@ -141,3 +143,9 @@ def _root(
 ) -> None:
     """Predict how a child of two people might look."""
     tell_more(verbose)
+
+
+@cache
+def command() -> Any:
+    """The whole command line, built once in a process: that takes a tenth of a second."""
+    return typer.main.get_command(app)

@@ -91,9 +91,7 @@ def test_a_row_gives_the_bytes_that_run_gives(whole: Path, people: Path, tmp_pat
         "projector.background=mother",
     ]
     site = Site(tmp_path)
-    done = site.kinblend(
-        "run", "--father", people / "copy.png", *words, "--backbone", "morphable", OMP_NUM_THREADS="1"
-    )
+    done = site.here("run", "--father", people / "copy.png", *words, "--backbone", "morphable", OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
     assert (whole / "pictures/00000/000002.png").read_bytes() == (tmp_path / "out/child.png").read_bytes()
     latent, weights = load_child(whole, "2")
@@ -266,24 +264,24 @@ def test_another_encoder_has_a_folder_of_its_own(whole: Path, folder: Path) -> N
     assert tree(out) == tree(whole)
 
 
-def command(folder: Path, *words: object) -> list[object]:
+def command(folder: Path, *words: object, workers: int = 2) -> list[object]:
     more = ["--out", "out", "--backbone", "morphable", "--device", "cpu", "--set", "projector.background=mother"]
-    return ["batch", folder / "couples.csv", *more, "--workers", 2, "--quiet", *words]
+    return ["batch", folder / "couples.csv", *more, "--workers", workers, "--quiet", *words]
 
 
 def test_a_killed_batch_goes_on_and_ends_with_the_same_bytes(whole: Path, folder: Path) -> None:
-    """Killed when parents, a row, more rows are there."""
+    """Killed when parents are there, and when rows are, by one process and by several."""
     site, out = Site(folder.parent), folder.parent / "out"
     table(folder, ROWS)
-    marks = (("parents/*/*.safetensors", 2), ("rows/*.safetensors", 2))
-    for pattern, count in marks:
-        process = site.start(*command(folder))
+    marks = (("parents/*/*.safetensors", 2, 1), ("rows/*.safetensors", 2, 2))
+    for pattern, count, workers in marks:
+        process = site.start(*command(folder, workers=workers))
         while len(list(out.glob(pattern))) < count and process.poll() is None:
             time.sleep(0.005)
         time.sleep(random.Random(str(pattern)).uniform(0, 0.1))
         process.kill()
         process.wait()
-    done = site.kinblend(*command(folder, "--json"))
+    done = site.here(*command(folder, "--json", workers=1))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["done"] == 4
     assert tree(out) == tree(whole)

@@ -40,11 +40,11 @@ def test_trios_of_a_folder_go_straight_into_encode(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     for person, name in (("P005", "F"), ("P001", "M"), ("P007", "S"), ("P008", "D")):
         shutil.copy(portrait(person), tmp_path / "set" / f"FMSD-1-{name}.jpg")
-    done = site.kinblend("families", "trios", "set", "--split", "0/1/0", "--out", "trios.parquet")
+    done = site.here("families", "trios", "set", "--split", "0/1/0", "--out", "trios.parquet")
     assert done.returncode == 0, done.stderr
     assert "tskinface: 2 triples of 2 trios in 1 families" in done.stderr
     assert done.stdout.splitlines()[0] == "trios.parquet"
-    done = site.kinblend("families", "encode", "trios.parquet", "--out", "trios.safetensors", "--workers", "1")
+    done = site.here("families", "encode", "trios.parquet", "--out", "trios.safetensors", "--workers", "1")
     assert done.returncode == 0, done.stderr
     encoded = load_trios(tmp_path / "trios.safetensors")
     assert encoded.splits == ["val", "val"]
@@ -55,6 +55,6 @@ def test_trios_of_a_folder_go_straight_into_encode(tmp_path: Path) -> None:
 def test_a_list_without_a_usable_trio_ends_with_code_3(text: str, tmp_path: Path) -> None:
     site = Site(tmp_path)
     (tmp_path / "list.csv").write_text(text)
-    done = site.kinblend("families", "encode", "list.csv", "--quiet", "--workers", "1")
+    done = site.here("families", "encode", "list.csv", "--quiet", "--workers", "1")
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
     assert not (tmp_path / "trios.safetensors").exists()

@@ -22,7 +22,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """With both parents encoded."""
     site = Site(tmp_path_factory.mktemp("steps"))
     for name, person in (("father", FATHER), ("mother", MOTHER)):
-        done = site.kinblend("encode", portrait(person), "--out", f"{name}.safetensors")
+        done = site.here("encode", portrait(person), "--out", f"{name}.safetensors")
         assert (done.returncode, done.stdout) == (0, f"{name}.safetensors\n"), done.stderr
     return site
 
@@ -57,7 +57,7 @@ def test_the_steps_one_by_one_give_what_run_gives(site: Site) -> None:
 def test_a_sheet_shows_everyone_once_with_a_caption(site: Site) -> None:
     parents = ["--father", portrait(FATHER), "--mother", portrait(MOTHER), "--quiet"]
     parents = parents[:-1]
-    done = site.kinblend("run", *parents, "--children", 3, "--blender", "mask", "--sheet", "--out", "three")
+    done = site.here("run", *parents, "--children", 3, "--blender", "mask", "--sheet", "--out", "three")
     assert done.returncode == 0, done.stderr
     [said] = [line for line in done.stderr.splitlines() if "--age N" in line]
     assert "of 8 years" in said and "girl" in said and "boy" in said
@@ -67,12 +67,12 @@ def test_a_sheet_shows_everyone_once_with_a_caption(site: Site) -> None:
 
 
 def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) -> None:
-    done = site.kinblend("align", portrait(FATHER), "--out", "crop.png", "--size", 512)
+    done = site.here("align", portrait(FATHER), "--out", "crop.png", "--size", 512)
     assert done.returncode == 0, done.stderr
     picture = opened(site.folder / "crop.png")
     assert picture.size == (512, 512)
     assert "Description" not in picture.text  # a photograph's crop is not called synthetic
-    done = site.kinblend("encode", "crop.png", "--aligned", "--out", "again.safetensors")
+    done = site.here("encode", "crop.png", "--aligned", "--out", "again.safetensors")
     assert done.returncode == 0, done.stderr
     import torch
 
@@ -103,7 +103,7 @@ def test_align_cuts_a_square_that_encodes_to_nearly_the_same_latent(site: Site) 
 def test_wrong_words_and_inputs_get_one_line_and_their_exit_code(
     words: list, code: int, reason: str, site: Site
 ) -> None:
-    done = site.kinblend(*words)
+    done = site.here(*words)
     assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
     assert reason in done.stderr
 
@@ -111,7 +111,7 @@ def test_wrong_words_and_inputs_get_one_line_and_their_exit_code(
 def test_a_latent_of_another_backbone_is_refused_by_name(site: Site) -> None:
     ours = (site.folder / "father.safetensors").read_bytes()
     (site.folder / "altered.safetensors").write_bytes(ours[:-1] + bytes([ours[-1] ^ 1]))
-    done = site.kinblend("render", "altered.safetensors")
+    done = site.here("render", "altered.safetensors")
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
     assert "SHA-256" in done.stderr
 
@@ -125,30 +125,27 @@ def imported(site: Site, e4e_pack: Path) -> str:
 
 def test_an_imported_backbone_runs_end_to_end(imported: str, site: Site) -> None:
     parents = ["--father", portrait(FATHER), "--mother", portrait(MOTHER), "--backbone", imported]
-    for out in ("gan-a", "gan-b"):
-        done = site.kinblend(
-            "run", *parents, "--blender", "layer", "--set", 'blender.shares={"coarse":1}', "--out", out
-        )
-        assert done.returncode == 0, done.stderr
-    for name in ("child.png", "child.safetensors"):
-        first, second = ((site.folder / out / name).read_bytes() for out in ("gan-a", "gan-b"))
-        assert first == second
-    assert opened(site.folder / "gan-a" / "child.png").size == (256, 256)
+    done = site.here("run", *parents, "--blender", "layer", "--set", 'blender.shares={"coarse":1}', "--out", "gan")
+    assert done.returncode == 0, done.stderr
+    again = site.here("render", "gan/child.safetensors", "--backbone", imported, "--out", "again")
+    assert again.returncode == 0, again.stderr
+    first, second = (opened(site.folder / name) for name in ("gan/child.png", "again/child.png"))
+    assert first.size == (256, 256) and first.tobytes() == second.tobytes()
     assert "no directions for age: the child has its parents' age" in done.stderr
-    refused = site.kinblend("run", *parents, "--age", 8)
+    refused = site.here("run", *parents, "--age", 8)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "no directions for age" in refused.stderr
-    refused = site.kinblend("run", *parents, "--blender", "learned")
+    refused = site.here("run", *parents, "--blender", "learned")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert f"{imported} has no weights for learned yet" in refused.stderr
-    mixed = site.kinblend("blend", "gan-a/child.safetensors", "father.safetensors")
+    mixed = site.here("blend", "gan/child.safetensors", "father.safetensors")
     assert mixed.returncode == 3
     assert "encode the photograph again" in mixed.stderr
 
 
 def test_projection_can_be_interrupted_and_gone_on_with(site: Site) -> None:
     write_nvidia(site.folder / "small.pkl", in_nvidias_names(toy(32)))
-    assert site.kinblend("models", "import", "small.pkl", "--name", "small").returncode == 0
+    assert site.here("models", "import", "small.pkl", "--name", "small").returncode == 0
     crop = site.folder / "target.png"
     opened(portrait(FATHER)).resize((256, 256)).save(crop)
     words = ["project", str(crop), "--aligned", "--backbone", "small"]
@@ -161,7 +158,7 @@ def test_projection_can_be_interrupted_and_gone_on_with(site: Site) -> None:
         said = process.stderr.read()
     assert process.returncode == 0
     assert "go on with --start first.safetensors" in said
-    done = site.kinblend(*words, "--steps", 2, "--start", "first.safetensors", "--out", "second.safetensors")
+    done = site.here(*words, "--steps", 2, "--start", "first.safetensors", "--out", "second.safetensors")
     assert done.returncode == 0, done.stderr
-    rendered = site.kinblend("render", "second.safetensors", "--backbone", "small")
+    rendered = site.here("render", "second.safetensors", "--backbone", "small")
     assert rendered.returncode == 0, rendered.stderr

@@ -71,7 +71,7 @@ def test_parents_after_children_begin_a_house_of_their_own(tmp_path: Path) -> No
 def test_the_command_says_the_same_and_writes_a_page(tmp_path: Path) -> None:
     site = Site(tmp_path)
     planted = plant(tmp_path / "José’s set", 3, 12, frozenset(QUIRKS))
-    done = site.kinblend("families", "stats", "José’s set", "--format", "family101", "--json", "--out", "r.html")
+    done = site.here("families", "stats", "José’s set", "--format", "family101", "--json", "--out", "r.html")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert {key: figures[key] for key in planted.figures()} == planted.figures()

@@ -60,7 +60,7 @@ def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path
     both.save(folder / "FMSD-2-D.jpg")
     tiny = Image.open(folder / "FMSD-2-F.jpg").resize((24, 24))
     tiny.resize((128, 128)).save(folder / "FMSD-2-F.jpg", quality=98)
-    done = site.kinblend("prepare", folder, *WORDS, "--size", 256, "--size", 512, "--workers", 1, "--json")
+    done = site.here("prepare", folder, *WORDS, "--size", 256, "--size", 512, "--workers", 1, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert {(one["stage"], one["kind"]): one["count"] for one in report["rejected"]} == {
@@ -85,7 +85,7 @@ def test_damaged_and_unfit_pictures_are_told_apart_and_the_rest_is_done(tmp_path
     assert set(rejected) == {"FMSD-1-F.jpg", "FMSD-2-D.jpg", "FMSD-2-F.jpg", "FMSD-2-S.jpg"}
     with Image.open(out / "rejected-001.png") as sheet:
         assert sheet.size == (1200, 148)
-    counts = json.loads(site.kinblend("families", "stats", "out", "--json").stdout)
+    counts = json.loads(site.here("families", "stats", "out", "--json").stdout)
     assert (counts["format"], counts["images"], counts["individuals_without_images"]) == ("prepared", 2, 5)
 
 

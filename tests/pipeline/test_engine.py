@@ -1,6 +1,7 @@
 """The main job on example people: real pictures, the embedded backbone, the command line in its own process."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -8,10 +9,12 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import fork_server
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from plugin_site import here
 from pydantic import BaseModel
 
 import kinblend
@@ -32,16 +35,14 @@ def engine() -> Engine:
     return Engine()
 
 
-def run(out: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "kinblend.cli", "run", "--mother", str(example(MOTHER)), "--out", str(out)]
-    command += words if "--father" in words else ["--father", str(example(FATHER)), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
-    for name in "ab":
-        done = run(tmp_path / name, "--blender", "mask", "--seed", "5", "--edit", "age=-1")
-        assert done.returncode == 0, done.stderr
+    """They hash words differently, too."""
+    people = ["--father", str(example(FATHER)), "--mother", str(example(MOTHER))]
+    words = ["run", *people, "--blender", "mask", "--seed", "5", "--edit", "age=-1", "--out"]
+    fresh = [sys.executable, "-m", "kinblend.cli", *words, str(tmp_path / "a")]
+    first = subprocess.run(fresh, capture_output=True, text=True, check=False)
+    second = fork_server.run([*words, str(tmp_path / "b")], os.environ, tmp_path)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     for name in ("child.png", "child.safetensors"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     manifests = [json.loads((tmp_path / name / "child.json").read_text()) for name in "ab"]
@@ -129,8 +130,8 @@ def test_a_picture_that_is_none_ends_with_code_3(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(InputError, match=r"text\.jpg"):
         Engine().run(tmp_path / "text.jpg", example(MOTHER))
-    done = run(tmp_path / "out", "--father", str(tmp_path / "text.jpg"))
-    assert done.returncode == 3
+    words = ("--mother", example(MOTHER), "--out", tmp_path / "out")
+    assert here("run", "--father", tmp_path / "text.jpg", *words)[0] == 3
     assert not (tmp_path / "out").exists()
 
 

@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
             archive.writestr(f"{i}.png", file.getvalue())
     with (site.folder / "ratings.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("stimulus", "age"), *((i, 35 + 15 * float(age)) for i, age in enumerate(ages))])
-    done = site.kinblend("train", "backbone", "morphable", "--faces", "faces.zip", "--out", "pack", "--workers", "1")
+    done = site.here("train", "backbone", "morphable", "--faces", "faces.zip", "--out", "pack", "--workers", "1")
     assert done.returncode == 0, done.stderr
     return site
 
@@ -61,14 +61,14 @@ def test_the_pack_it_makes_encodes_and_renders(site: Site) -> None:
 
 def test_directions_read_what_was_planted_and_fit_into_the_pack(site: Site) -> None:
     words = ["--backbone", "./pack", "--faces", "faces.zip", "--ratings", "ratings.csv", "--json", "--quiet"]
-    done = site.kinblend("train", "directions", *words)
+    done = site.here("train", "directions", *words)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"files": ["directions.safetensors"]}
     with safe_open(site.folder / "directions.safetensors", framework="pt") as file:
         assert json.loads(file.metadata()["attributes"])["age"]["r2"] > 0.5
     assert not (site.folder / "directions.part.safetensors").exists()
-    assert site.kinblend("models", "add", "./pack", "directions.safetensors").returncode == 0
-    shown = site.kinblend("editors", "show", "interfacegan", "--json")
+    assert site.here("models", "add", "./pack", "directions.safetensors").returncode == 0
+    shown = site.here("editors", "show", "interfacegan", "--json")
     assert shown.returncode == 0
     backbone = kinblend.load_backbone(site.folder / "pack")
     editor = kinblend.Engine(site.folder / "pack").editor()
@@ -80,7 +80,7 @@ def test_directions_read_what_was_planted_and_fit_into_the_pack(site: Site) -> N
 
 def test_an_archive_that_is_none_is_refused(site: Site) -> None:
     (site.folder / "text.zip").write_text("no zip")
-    done = site.kinblend("train", "backbone", "morphable", "--faces", "text.zip", "--out", "nowhere")
+    done = site.here("train", "backbone", "morphable", "--faces", "text.zip", "--out", "nowhere")
     assert done.returncode == 3
     assert "text.zip can't be read as a zip" in done.stderr
     assert not (site.folder / "nowhere").exists()

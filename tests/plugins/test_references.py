@@ -80,7 +80,7 @@ def test_encoder4editing_at_larger_sizes(size: int, tmp_path: Path) -> None:
     assert_same(backbone.projector.map(inputs(name, "z", [2, 512]))[:, 0], case["mapped_w"], MAPPING)
 
 
-@pytest.mark.slow  # 30 million weights are made, imported and run, twice
+@pytest.mark.slow  # 30 million weights are made, imported and run
 @pytest.mark.parametrize("size", SIZES)
 @torch.inference_mode()
 def test_nvidia_at_larger_sizes(size: int, tmp_path: Path) -> None:
@@ -91,7 +91,8 @@ def test_nvidia_at_larger_sizes(size: int, tmp_path: Path) -> None:
     z, codes = inputs(name, "z", [2, 512]), inputs(name, "w_plus", [1, projector.space.layers, 512])
     assert_same(projector.map(z), case["ws"], MAPPING)
     assert_same(projector.map(z, 0.7), case["ws_psi07"], MAPPING)
-    for noise in ("const", "none"):
+    noises = ("const", "none") if "SLOW_TESTS" in os.environ else ("const",)  # at 64 px both are shown
+    for noise in noises:
         for part, found in kept(projector.synthesize(codes, noise=noise)).items():
             assert_same(found, case[f"image_{noise}_{part}"], IMAGE)
 

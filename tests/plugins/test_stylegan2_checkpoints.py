@@ -10,10 +10,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+import fork_server
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -25,6 +25,8 @@ from kinblend_plugins.stylegan2.training.run import train
 from kinblend_plugins.stylegan2.training.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
+# `python -m kinblend_plugins.stylegan2.training`
+TRAINING = "import runpy\nrunpy.run_module('kinblend_plugins.stylegan2.training', run_name='__main__')"
 FLAGS = {
     "resolution": 16, "width": 12, "taper": 192, "depth": 1, "dim": 16, "batch": 4, "identity": "off",
     "device": "cpu", "checkpoint-minutes": 0, "sheet-minutes": 100,
@@ -120,18 +122,11 @@ def test_another_architecture_is_refused(tmp_path: Path) -> None:
         load(session(width=16), tmp_path)
 
 
-def start(faces: Path, out: Path, **flags: object) -> subprocess.Popen[str]:
-    words = [f"--{name}={value}" for name, value in (FLAGS | flags).items()]
-    command = [
-        sys.executable,
-        "-m",
-        "kinblend_plugins.stylegan2.training",
-        "train",
-        f"--faces={faces}",
-        f"--out={out}",
-    ]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*command, *words], stdout=-1, stderr=-1, text=True, env=environment)
+def start(faces: Path, out: Path, **flags: object) -> subprocess.Popen | fork_server.Forked:
+    words = ["train", f"--faces={faces}", f"--out={out}"]
+    words += [f"--{name}={value}" for name, value in (FLAGS | flags).items()]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
+    return fork_server.start(words, environment, faces.parent, TRAINING)
 
 
 def log(out: Path, event: str) -> list[dict]:
@@ -141,9 +136,9 @@ def log(out: Path, event: str) -> list[dict]:
     return [entry for entry in entries if entry["event"] == event]
 
 
-def until_saved(process: subprocess.Popen[str], out: Path, times: int) -> None:
+def until_saved(process: subprocess.Popen | fork_server.Forked, out: Path, times: int) -> None:
     while len(log(out, "saved")) < times:
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None
         time.sleep(0.02)
 
 
@@ -152,7 +147,7 @@ def test_whoever_is_killed_loses_no_more_than_the_last_interval(tmp_path: Path) 
     process = start(faces, out)
     until_saved(process, out, 4)
     process.kill()
-    process.communicate()
+    process.wait()
     told = log(out, "saved")[-1]["step"]
     resumed = session(faces=12)
     assert load(resumed, out / "training")
@@ -172,7 +167,6 @@ def test_ctrl_c_leaves_a_checkpoint_of_the_last_step_and_no_pack(kind: signal.Si
     until_saved(process, out, 2)
     process.send_signal(kind)
     assert process.wait() == 130
-    process.communicate()
     assert not (out / "pack.json").exists()
     resumed = session(faces=12)
     assert load(resumed, out / "training")

@@ -130,14 +130,14 @@ def test_the_options_are_those_of_the_recipe() -> None:
 def test_from_faces_to_a_picture_by_kinblends_commands(tmp_path: Path) -> None:
     site = Site(tmp_path)
     write_faces(tmp_path / "faces.zip", 12, 4, 64)
-    done = site.kinblend("pack-faces", "faces.zip", "small.zip", "--size", 16)
+    done = site.here("pack-faces", "faces.zip", "small.zip", "--size", 16)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("faces\t16\n")
     assert (tmp_path / "small.zip").stat().st_size < (tmp_path / "faces.zip").stat().st_size
     assert read(tmp_path / "small.zip", "val", 16).shape == (4, 3, 16, 16)
     sizes = ["--resolution", 16, "--width", 12, "--taper", 192, "--depth", 1, "--dim", 16, "--batch", 4]
     words = ["--images", 24, "--identity", "off", "--device", "cpu", "--out", "pack"]
-    done = site.kinblend("train", "backbone", "stylegan2", "--faces", "small.zip", *sizes, *words)
+    done = site.here("train", "backbone", "stylegan2", "--faces", "small.zip", *sizes, *words)
     assert (done.returncode, done.stdout) == (0, "pack\n"), done.stderr
     entries = [json.loads(line) for line in (tmp_path / "pack/training/log.jsonl").read_text().splitlines()]
     assert [entry["event"] for entry in entries] == ["started", "measured", "saved", "measured"]
@@ -145,7 +145,7 @@ def test_from_faces_to_a_picture_by_kinblends_commands(tmp_path: Path) -> None:
     assert len(list((tmp_path / "pack/training/sheets").glob("*.png"))) == 2
     picture(1, 64).save(tmp_path / "face.png")
     for words in (["encode", "face.png", "--aligned"], ["render", "face.safetensors", "--out", "out"]):
-        done = site.kinblend(*words, "--backbone", "./pack")
+        done = site.here(*words, "--backbone", "./pack")
         assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "out" / "face.png") as again:
         assert again.size == (16, 16)

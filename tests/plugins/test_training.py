@@ -142,7 +142,13 @@ def test_an_interrupted_training_goes_on(tmp_path: Path) -> None:
     save_trios(tmp_path / "trios.safetensors", trios(space))
     spec = load_plugins()["trainer"].get("learned")
     options = spec.parse_options(
-        {"trios": str(tmp_path / "trios.safetensors"), "bridge": "projection", "batch": 8, "epochs": 3}
+        {
+            "trios": str(tmp_path / "trios.safetensors"),
+            "bridge": "projection",
+            "batch": 8,
+            "epochs": 3,
+            "head": "low-rank",  # of few weights
+        }
     )
     out = tmp_path / "w.safetensors"
 
@@ -195,7 +201,7 @@ def test_the_auc_of_a_training_is_the_one_that_evaluation_computes() -> None:
 
 
 def test_other_options_do_not_go_on_from_a_checkpoint(tmp_path: Path) -> None:
-    usual = {"bridge": "projection", "epochs": 1}
+    usual = {"bridge": "projection", "epochs": 1, "head": "low-rank"}  # of few weights
     save_trios(tmp_path / "trios.safetensors", trios(load_backbone("morphable").space))
 
     def interrupted(text: str) -> None:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kinblend.errors import OutputError
 from kinblend.files import atomic_write, open_plain
@@ -33,8 +33,9 @@ def png_bytes(image: Image, *, synthetic: bool = True, dpi: int | None = None) -
     if synthetic:
         texts.add_text("Description", statement())
     file = io.BytesIO()
-    given: dict[str, Any] = {"pnginfo": texts, "compress_level": COMPRESSION, "icc_profile": None, "exif": b"", **_density(dpi)}
-    image.convert("RGB").save(file, format="PNG", **given)
+    image.convert("RGB").save(
+        file, "PNG", pnginfo=texts, compress_level=COMPRESSION, icc_profile=None, exif=b"", **_density(dpi)
+    )
     return file.getvalue()
 
 

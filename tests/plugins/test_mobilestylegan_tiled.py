@@ -1,5 +1,7 @@
 """Pictures made in strips are those of the plain network, and smaller ones those of the heads."""
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -37,8 +39,8 @@ def generator(tensors: dict[str, Tensor]) -> Generator:
     return build(tensors | _heads(build(tensors)))
 
 
-def _heads(generator: Generator) -> dict[str, Tensor]:
-    heads = {size: narrowed(generator, start, size).state_dict() for size, start in HEADS.items()}
+def _heads(generator: Generator, starts: Mapping[int, int] = HEADS) -> dict[str, Tensor]:
+    heads = {size: narrowed(generator, start, size).state_dict() for size, start in starts.items()}
     return {f"heads.{size}.{name}": tensor for size, head in heads.items() for name, tensor in head.items()}
 
 
@@ -135,6 +137,19 @@ def test_a_head_makes_the_smallest_picture_that_will_do(generator: Generator) ->
     for size, (made, levels) in wanted.items():
         assert (generator.picture_size(size), generator.level_count(size)) == (made, levels)
         assert generator(_codes(generator, 1), size=size).shape == (1, 3, made, made)
+
+
+def test_a_head_grows_after_its_first_level(tensors: dict[str, Tensor]) -> None:
+    starts = {32: 2, 64: 2, 128: 3}
+    generator = build(tensors | _heads(build(tensors), starts))
+    grown = {size: [level.grows for level in generator.heads[str(size)].levels] for size in starts}
+    assert grown == {32: [False, False, False], 64: [False, True, False], 128: [False, True]}
+    codes = _codes(generator, 1)
+    with torch.no_grad():
+        for size in starts:
+            plain = generator.layered(codes, size=size)
+            assert plain.shape == (1, 3, size, size)
+            torch.testing.assert_close(generator(codes, size=size), plain, atol=1e-4, rtol=0)
 
 
 def test_half_the_size_is_the_picture_averaged(generator: Generator) -> None:

@@ -24,16 +24,21 @@ if TYPE_CHECKING:
 class Head(nn.Module):
     """Pictures of `size` px from the map of the generator's level `start`, counted from 1.
 
-    widths: the generator's. Of the levels that are left and the last wavelet only the last few grow.
+    widths: the generator's. The last wavelet grows, and where that is not enough, so do levels from the second of
+    those that are left: the first is the widest and, were it to grow, would take longer than all others.
     """
 
     def __init__(self, widths: Sequence[int], start: int, size: int) -> None:
         super().__init__()
         self.start = start
         rest = list(pairwise(widths))[start:]
-        still = len(rest) + 1 - (size // (SMALLEST * 2**start)).bit_length() + 1
-        self.levels = nn.ModuleList(HeadLevel(*pair, grows=number >= still) for number, pair in enumerate(rest))
-        self.grows = len(rest) >= still
+        doublings = (size // (SMALLEST * 2**start)).bit_length() - 1
+        self.grows = doublings > 0
+        growing = max(doublings - 1, 0)  # levels
+        first = min(1, len(rest) - growing)
+        self.levels = nn.ModuleList(
+            HeadLevel(*pair, grows=first <= number < first + growing) for number, pair in enumerate(rest)
+        )
         colours = 3 * (BANDS if self.grows else 1)
         self.weight = nn.Parameter(torch.empty(colours, widths[-1], 1, 1))
         self.bias = nn.Parameter(torch.empty(colours))

@@ -1,7 +1,5 @@
 """Pictures made in strips are those of the plain network, and smaller ones those of the heads."""
 
-from collections.abc import Mapping
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,7 +9,7 @@ from kinblend import DevicePool
 from kinblend.cancellation import cancellable
 from kinblend_plugins.mobilestylegan import fit, tiled
 from kinblend_plugins.mobilestylegan.generator import Generator, build
-from kinblend_plugins.mobilestylegan.heads import narrowed
+from kinblend_plugins.mobilestylegan.heads import Head, narrowed
 
 WIDTHS = [16, 16, 16, 16, 16, 8]  # 4 to 128 px, and pictures of 256 px
 ROW = 16 * 64 * 4  # bytes of one at 64 px
@@ -39,8 +37,8 @@ def generator(tensors: dict[str, Tensor]) -> Generator:
     return build(tensors | _heads(build(tensors)))
 
 
-def _heads(generator: Generator, starts: Mapping[int, int] = HEADS) -> dict[str, Tensor]:
-    heads = {size: narrowed(generator, start, size).state_dict() for size, start in starts.items()}
+def _heads(generator: Generator) -> dict[str, Tensor]:
+    heads = {size: narrowed(generator, start, size).state_dict() for size, start in HEADS.items()}
     return {f"heads.{size}.{name}": tensor for size, head in heads.items() for name, tensor in head.items()}
 
 
@@ -139,17 +137,24 @@ def test_a_head_makes_the_smallest_picture_that_will_do(generator: Generator) ->
         assert generator(_codes(generator, 1), size=size).shape == (1, 3, made, made)
 
 
-def test_a_head_grows_after_its_first_level(tensors: dict[str, Tensor]) -> None:
-    starts = {32: 2, 64: 2, 128: 3}
-    generator = build(tensors | _heads(build(tensors), starts))
-    grown = {size: [level.grows for level in generator.heads[str(size)].levels] for size in starts}
-    assert grown == {32: [False, False, False], 64: [False, True, False], 128: [False, True]}
-    codes = _codes(generator, 1)
-    with torch.no_grad():
-        for size in starts:
-            plain = generator.layered(codes, size=size)
-            assert plain.shape == (1, 3, size, size)
-            torch.testing.assert_close(generator(codes, size=size), plain, atol=1e-4, rtol=0)
+def test_what_a_head_does_not_read_is_not_made(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The map before a level that does not grow has its average band alone; pictures and gradients are the same."""
+    heads = [generator.head(64), generator.head(128)]
+    read = [[head.channels(number) for number in range(5)] for head in heads if head is not None]
+    assert read == [[None, None, 4, 4, None], [None] * 5]
+    codes = _codes(generator, 2).requires_grad_()
+    weight = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+
+    def drawn() -> list[Tensor]:
+        picture = generator(codes, size=64)
+        (slope,) = torch.autograd.grad((picture * weight).sum(), codes)
+        with torch.no_grad():
+            return [generator(codes, size=64), picture.detach(), slope]
+
+    found = drawn()
+    monkeypatch.setattr(Head, "channels", lambda *_: None)
+    for one, whole in zip(found, drawn(), strict=True):
+        torch.testing.assert_close(one, whole, atol=1e-5 * float(whole.abs().max()), rtol=0)
 
 
 def test_half_the_size_is_the_picture_averaged(generator: Generator) -> None:

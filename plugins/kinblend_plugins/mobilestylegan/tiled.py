@@ -98,30 +98,35 @@ def _stages(generator: Generator, code: Tensor, noise: bool, size: int | None) -
     head, stages = generator.head(size), []
     for number, level in enumerate(generator.levels):
         codes = code[3 * number + 1 : 3 * number + 4]
+        channels = None if head is None else head.channels(number)
         if head is None or number < head.start:
-            stages.append(_stage(cast("Level", level), cast("Level", level), codes, noise))
+            stages.append(_stage(cast("Level", level), cast("Level", level), codes, noise, channels))
         else:
             own = cast("HeadLevel", head.levels[number - head.start])
-            stages.append(_stage(cast("Level", level), own, codes, False))
+            stages.append(_stage(cast("Level", level), own, codes, False, channels))
     return stages
 
 
-def _stage(level: Level, own: Level | HeadLevel, codes: Tensor, noise: bool) -> Stage:
-    """The level's styles, with weights of its own or of a head."""
+def _stage(level: Level, own: Level | HeadLevel, codes: Tensor, noise: bool, channels: int | None) -> Stage:
+    """The level's styles, with weights of its own or of a head. channels: that its map has; None: all."""
     style = _style(level.modulation, codes[0]) * 0.5
     return Stage(
         style if own.grows else style[: len(style) // BANDS],
         own.grows,
         _separable(level.first, own.first, codes[1], noise),
-        _separable(level.second, own.second, codes[2], noise),
+        _separable(level.second, own.second, codes[2], noise, channels),
     )
 
 
 def _separable(
-    like: SeparableConvolution, own: SeparableConvolution | HeadConvolution, w: Tensor, noise: bool
+    like: SeparableConvolution,
+    own: SeparableConvolution | HeadConvolution,
+    w: Tensor,
+    noise: bool,
+    channels: int | None = None,
 ) -> Separable:
-    pointwise = own.pointwise.flatten(1) * _style(like.modulation, w)
-    return Separable(own.depthwise, pointwise.T, own.bias, like.noise[..., None] if noise else None)
+    pointwise = own.pointwise[:channels].flatten(1) * _style(like.modulation, w)
+    return Separable(own.depthwise, pointwise.T, own.bias[:channels], like.noise[..., None] if noise else None)
 
 
 def _colours(generator: Generator, w: Tensor, size: int | None) -> Colours:

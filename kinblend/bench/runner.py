@@ -138,8 +138,12 @@ class _Bench:
         yield self._one(partial(engine.blend, father, mother, engine.blender()))
 
     def _synthesize(self) -> Iterator[dict[str, Any]]:
-        for size in self._sizes():
-            yield self._one(partial(self.backbone.render, self._latents(1), size=size), size=size, batch=1)
+        """All sizes in turn, so that their ratios hold on a busy machine, too."""
+        sizes, latents = self._sizes(), self._latents(1)
+        works = [partial(self.backbone.render, latents, size=size) for size in sizes]
+        with self.pool:
+            taken = measure(works, self.plan.rounds, self.pool.memory)
+        yield from ({"size": size, "batch": 1} | asdict(one) for size, one in zip(sizes, taken, strict=True))
 
     def _batch(self) -> Iterator[dict[str, Any]]:
         for size in self._sizes() if self.plan.sizes is not None else [self.backbone.projector.resolution]:

@@ -67,7 +67,7 @@ def main() -> None:
     for age in words.ages:
         for sex in SEXES:
             edits = {"age": f"{age}y", "gender": sex}
-            shown[age, sex] = [engine.backbone.render([engine.edit(child, editor, edits)])[0] for child in born]
+            shown[age, sex] = engine.render([engine.edit(child, editor, edits) for child in born])
             report["asked"].append(_row(age, sex, shown[age, sex], judges, parents, pairs))
             print(json.dumps(report["asked"][-1]), flush=True)
     print(table(report["asked"], list(judges)))

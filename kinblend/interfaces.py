@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 from kinblend.blend import Blend as Blend
 from kinblend.blend import Region as Region
 from kinblend.blend import weighted_sum as weighted_sum
+from kinblend.cancellation import check_cancelled
 from kinblend.errors import LatentError, PluginError, UnsupportedError, UsageError, wrap_plugin_errors
 from kinblend.types import AlignedFace, Latent, LatentSpace, Target, WeightMap
 
@@ -336,6 +337,7 @@ class Projector(Plugin, ABC):
     Attributes:
         resolution: side of the square pictures it makes, in pixels.
         noise_kinds: what it takes as `noise`, the default first. `choose_noise` refuses the others.
+        together: how many pictures `render` makes at once, so that the memory of a picture bounds that of many.
 
     Example:
         >>> import torch
@@ -354,6 +356,7 @@ class Projector(Plugin, ABC):
     kind: ClassVar[str] = "projector"
     resolution: int
     noise_kinds: ClassVar[tuple[Noise, ...]] = ("const", "none", "random")
+    together: ClassVar[int] = 8
 
     @abstractmethod
     def synthesize(
@@ -391,16 +394,20 @@ class Projector(Plugin, ABC):
     ) -> list[Image]:
         """Pictures of latents, detail included: RGB, uint8, R × R. Override where there is detail.
 
-        noise, size: as `synthesize` takes them.
+        noise, size: as `synthesize` takes them. Makes `together` at a time, and can be cancelled in between.
         """
         import torch
 
         from kinblend.imaging import to_pictures
 
-        codes = torch.stack([latent.code for latent in latents])
+        found, kind = [], self.choose_noise(noise)
         with torch.inference_mode():
-            pictures = self.synthesize(codes, noise=self.choose_noise(noise), seed=seed, size=size)
-            return to_pictures(_checked_pictures(self, pictures, len(codes), size))
+            for first in range(0, len(latents), self.together):
+                check_cancelled()
+                codes = torch.stack([latent.code for latent in latents[first : first + self.together]])
+                pictures = self.synthesize(codes, noise=kind, seed=seed, size=size)
+                found += to_pictures(_checked_pictures(self, pictures, len(codes), size))
+        return found
 
     def layer_groups(self) -> Mapping[str, tuple[int, int]]:
         """What groups of layers are about, in words for people, with the first and last layer of each, in order.

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kinblend import Blend, Blender, Context, Latent, LatentSpace, Projector, load_backbone
+from kinblend.cancellation import cancellable
 from kinblend.errors import PluginError, UnsupportedError, UsageError
 from kinblend.interfaces import (
     AgesDetail,
@@ -116,3 +117,38 @@ def test_backbones_refuse_noise_that_their_projector_does_not_take() -> None:
 def test_the_embedded_backbone_has_its_own_names() -> None:
     parts = load_backbone("morphable").projector.layer_groups()
     assert parts == {"shape": (0, 0), "complexion": (1, 1), "features": (2, 2), "detail": (3, 3)}
+
+
+class Counting(Strict):
+    """Remembers how many pictures it was asked for at once."""
+
+    together = 3
+
+    def __init__(self, space: LatentSpace) -> None:
+        super().__init__(None, Context(space))
+        self.asked: list[int] = []
+
+    def synthesize(self, codes, *, noise, seed=0, size=None):
+        self.asked.append(len(codes))
+        return codes[:, :1, :1, None].expand(-1, 3, 8, 8).contiguous()
+
+
+def test_many_pictures_are_made_some_at_a_time() -> None:
+    space = LatentSpace("counting", 5, 8, "0" * 64)
+    projector, codes = Counting(space), torch.linspace(-1, 1, 7)[:, None, None].expand(-1, 5, 8)
+    pictures = projector.render([Latent(code.clone(), space) for code in codes])
+    assert projector.asked == [3, 3, 1]
+    assert [picture.getpixel((0, 0))[0] for picture in pictures] == [0, 43, 85, 128, 170, 213, 255]
+
+
+def test_work_is_given_up_between_some_pictures_and_the_next() -> None:
+    space = LatentSpace("counting", 5, 8, "0" * 64)
+    projector = Counting(space)
+
+    def check() -> None:
+        if projector.asked:
+            raise KeyboardInterrupt
+
+    with cancellable(check), pytest.raises(KeyboardInterrupt):
+        projector.render([Latent(torch.zeros(5, 8), space)] * 7)
+    assert projector.asked == [3]

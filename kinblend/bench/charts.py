@@ -30,11 +30,12 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
     rows = figure.subplots(2, len(steps), squeeze=False)
     for column, step in enumerate(steps):
         axes, across = rows[:, column], DRAWN[step]
-        for precision in dict.fromkeys(case["precision"] for case in report["cases"]):
-            cases = [case for case in report["cases"] if (case["step"], case["precision"]) == (step, precision)]
+        drawn = [case for case in report["cases"] if case["step"] == step]
+        for label in dict.fromkeys(map(_label, drawn)):
+            cases = [case for case in drawn if _label(case) == label]
             x = [case[across] for case in cases]
-            axes[0].plot(x, [1000 * case[seconds] for case in cases], "o-", label=precision)
-            axes[1].plot(x, [_peak(case) / 2**20 for case in cases], "o-", label=precision)
+            axes[0].plot(x, [1000 * case[seconds] for case in cases], "o-", label=label)
+            axes[1].plot(x, [_peak(case) / 2**20 for case in cases], "o-", label=label)
         axes[0].set(ylabel=unit, xlabel=f"{across}, {'px' if across == 'size' else 'pictures'}", yscale="log")
         axes[1].set(ylabel="peak memory, MiB", xlabel=axes[0].get_xlabel())
         for axis in axes:
@@ -45,6 +46,11 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
         f"{Path(report['backbone']).name}, {report['hardware']['processor']}, {report['hardware']['device']}"
     )
     save_figure(figure, path)
+
+
+def _label(case: Mapping[str, Any]) -> str:
+    """What a line is of: batches of one size and precision, or pictures of one precision."""
+    return f"{case['precision']}, {case['size']} px" if case["step"] == "batch" else str(case["precision"])
 
 
 def _peak(case: Mapping[str, Any]) -> float:

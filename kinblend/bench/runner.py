@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kinblend.types import Latent
 
 BUILT_IN = ("load", "encode", "blend", "synthesize", "batch", "project", "run", "cold")
+SIZES = (64, 128, 256, 512, 1024)  # px
 PROJECTED = 2  # steps of a projection that are timed
 
 
@@ -37,7 +38,8 @@ def known_steps() -> tuple[str, ...]:
 class Plan:
     """What to measure.
 
-    backbone: a pack's name or folder. sizes: of pictures, in pixels; those the pack can't make are left out.
+    backbone: a pack's name or folder. sizes: of pictures, in pixels; those the pack can't make are left out, the
+        largest it can make comes always. None: `SIZES` for one picture, the largest alone for batches.
     batches: how many pictures at a time; what plugins bring takes the most of them.
     people: photographs of a father and a mother, for encode, run and cold.
     steps: of `known_steps()`. rounds: of which the median is taken.
@@ -47,7 +49,7 @@ class Plan:
     backbone: str
     device: str = "auto"
     memory_budget: str | None = None
-    sizes: Sequence[int] = (64, 128, 256, 512, 1024)
+    sizes: Sequence[int] | None = None
     batches: Sequence[int] = (1, 2, 4, 8)
     precisions: Sequence[str] = ("fp32", "bf16")
     steps: Sequence[str] = field(default_factory=known_steps)
@@ -136,13 +138,18 @@ class _Bench:
         yield self._one(partial(engine.blend, father, mother, engine.blender()))
 
     def _synthesize(self) -> Iterator[dict[str, Any]]:
-        for size in self._sizes():
-            yield self._one(partial(self.backbone.render, self._latents(1), size=size), size=size, batch=1)
+        """All sizes in turn, so that their ratios hold on a busy machine, too."""
+        sizes, latents = self._sizes(), self._latents(1)
+        works = [partial(self.backbone.render, latents, size=size) for size in sizes]
+        with self.pool:
+            taken = measure(works, self.plan.rounds, self.pool.memory)
+        yield from ({"size": size, "batch": 1} | asdict(one) for size, one in zip(sizes, taken, strict=True))
 
     def _batch(self) -> Iterator[dict[str, Any]]:
-        for count in self.plan.batches:
-            taken = self._one(partial(self.backbone.render, self._latents(count)), batch=count)
-            yield taken | {"size": self.backbone.projector.resolution, "each": taken["seconds"] / count}
+        for size in self._sizes() if self.plan.sizes is not None else [self.backbone.projector.resolution]:
+            for count in self.plan.batches:
+                taken = self._one(partial(self.backbone.render, self._latents(count), size=size), batch=count)
+                yield taken | {"size": size, "each": taken["seconds"] / count}
 
     def _project(self) -> Iterator[dict[str, Any]]:
         """One step of it: what `PROJECTED` steps take more than none."""
@@ -224,7 +231,7 @@ class _Bench:
 
     def _sizes(self) -> list[int]:
         most = self.backbone.projector.resolution
-        return [size for size in self.plan.sizes if size < most] + [most]
+        return [size for size in self.plan.sizes or SIZES if size < most] + [most]
 
     def _latents(self, count: int) -> list[Latent]:
         """Children of the two."""

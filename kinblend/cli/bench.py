@@ -47,7 +47,10 @@ def bench(
     ] = None,
     memory_budget: flags.Budget = None,
     size: Annotated[
-        list[int] | None, typer.Option("--size", min=4, help="Of pictures, in px; repeatable. Default: 64 to all.")
+        list[int] | None,
+        typer.Option(
+            "--size", min=4, help="Of pictures, in px; repeatable. Default: 64 and up; batches: the largest."
+        ),
     ] = None,
     batch: Annotated[
         list[int] | None, typer.Option("--batch", min=1, help="Pictures at a time; repeatable. Default: 1, 2, 4, 8.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -42,11 +43,12 @@ def release_pages(tensors: Iterable[Tensor], *, files: bool = False) -> int:
 
 def _around(spans: Iterable[Range]) -> list[Range]:
     """The mappings of files that hold the spans."""
-    starts, found = [start for start, _ in spans], []
+    starts, found = sorted(start for start, _ in spans), []
     for line in Path("/proc/self/maps").read_text().splitlines():
         ends, *_, name = line.split(maxsplit=5)
         low, high = (int(end, 16) for end in ends.split("-"))
-        if name.startswith("/") and any(low <= start < high for start in starts):
+        first = bisect_left(starts, low)  # a process has a thousand mappings, a network hundreds of tensors
+        if name.startswith("/") and first < len(starts) and starts[first] < high:
             found.append((low, high))
     return found
 

@@ -107,7 +107,7 @@ def evaluate(
 
 def reconstruction(engine: Engine, people: People, latents: Sequence[Latent]) -> dict[str, float]:
     """Reconstruction quality: identity distance, rank 1, detection rate, PSNR, MS-SSIM, sharpness and contrast."""
-    pictures = [engine.backbone.render([latent])[0] for latent in latents]
+    pictures = engine.backbone.render(latents)
     distances = torch.cdist(embed_faces(pictures), people.embeddings)
     own = distances.diagonal()
     ours, theirs = (to_batch(list(images), SIZE) / 2 + 0.5 for images in (pictures, people.faces))
@@ -151,10 +151,12 @@ def _whitened(engine: Engine, latents: Sequence[Latent]) -> dict[str, float]:
 
 def children(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], strategy: Blender) -> dict[str, float]:
     """Children of one strategy: faces, and between their parents?"""
-    pictures = [
-        engine.backbone.render([engine.blend(people.latents[f], people.latents[m], strategy, seed).latent])[0]
-        for seed, (f, m) in enumerate(pairs)
-    ]
+    pictures = engine.backbone.render(
+        [
+            engine.blend(people.latents[f], people.latents[m], strategy, seed).latent
+            for seed, (f, m) in enumerate(pairs)
+        ]
+    )
     distances = torch.cdist(embed_faces(pictures), people.embeddings)
     strangers = distances.median(1).values
     rows = torch.arange(len(pairs))
@@ -180,7 +182,7 @@ def siblings(engine: Engine, people: People, pairs: Sequence[tuple[int, int]], s
     distances = []
     for f, m in pairs:
         children = [engine.blend(people.latents[f], people.latents[m], strategy, seed).latent for seed in (0, 1)]
-        one, other = embed_faces([engine.backbone.render([child])[0] for child in children])
+        one, other = embed_faces(engine.backbone.render(children))
         distances.append(float((one - other).norm()))
     return {
         "distance_median": _rounded(statistics.median(distances)),
@@ -194,7 +196,7 @@ def edits(
     """Edited children of the default strategy: is it still one face, and how far from the child before?"""
     editor, strategy = engine.editor(), engine.blender()
     children = [engine.blend(people.latents[f], people.latents[m], strategy).latent for f, m in pairs]
-    before = embed_faces([engine.backbone.render([child])[0] for child in children])
+    before = embed_faces(engine.backbone.render(children))
     report = {}
     for attribute in editor.attributes():
         log(f"edits of {attribute}")
@@ -206,7 +208,7 @@ def edits(
 def _edited(
     engine: Engine, editor: Editor, children: Sequence[Latent], before: Tensor, strengths: Mapping[str, float]
 ) -> dict[str, float]:
-    pictures = [engine.backbone.render([engine.edit(child, editor, dict(strengths))])[0] for child in children]
+    pictures = engine.backbone.render([engine.edit(child, editor, dict(strengths)) for child in children])
     moved = (embed_faces(pictures) - before).norm(dim=1)
     return {
         "detection_rate": _share(len(faces_in(picture)) == 1 for picture in pictures),

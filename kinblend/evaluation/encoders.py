@@ -212,11 +212,7 @@ def _encoded(engine: Engine, faces: Sequence[Image]) -> tuple[list[Latent], Tens
 
 def _rendered(engine: Engine, latents: Sequence[Latent], detail: bool = False) -> list[Image]:
     """Pictures of codes, and where it is asked for of the detail that these can't carry."""
-    found = []
-    for latent in latents:
-        check_cancelled()
-        found += engine.backbone.render([latent if detail else replace(latent, detail={})])
-    return found
+    return engine.backbone.render([latent if detail else replace(latent, detail={}) for latent in latents])
 
 
 def _reconstruction(people: People, pictures: Sequence[Image]) -> dict[str, Tensor]:

@@ -211,11 +211,11 @@ def difference(ends: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def _pictures(backbone: Backbone, codes: Tensor) -> Tensor:
-    """float32 [n, 3, S, S] in [−1, 1], one at a time: as large as `SIDE`, or as the generator makes them."""
+    """float32 [n, 3, S, S] in [−1, 1]: as large as `SIDE`, or as the generator makes them."""
     projector = backbone.projector
     with backbone.pool.lease(network_of(projector), "projector"), wrap_plugin_errors(projector.title):
         found = []
-        for code in codes:
+        for some in torch.split(codes, projector.together):
             check_cancelled()
-            found.append(projector.synthesize(code[None], size=SIDE)[0].clamp(-1, 1))
-        return torch.stack(found)
+            found.append(projector.synthesize(some, size=SIDE).clamp(-1, 1))
+        return torch.cat(found)

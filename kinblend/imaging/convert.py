@@ -31,8 +31,14 @@ def to_batch(images: Sequence[Image], size: int | None = None) -> Tensor:
 
 def to_pictures(images: Tensor) -> list[Image]:
     """Float [n, 3, H, W], RGB about [−1, 1] → RGB pictures, rounded to uint8: clamp(x·127.5 + 128), as NVIDIA's."""
-    import torch
     from PIL import Image as pil
 
-    pixels = (images.detach().float().cpu() * 127.5 + 128).clamp(0, 255).to(torch.uint8)
-    return [pil.fromarray(picture.numpy()) for picture in pixels.permute(0, 2, 3, 1).contiguous()]
+    return [pil.fromarray(_pixels(image).numpy()) for image in images.detach()]
+
+
+def _pixels(image: Tensor) -> Tensor:
+    """[3, H, W] → uint8 [H, W, 3] on the CPU. One at a time: its copies stay in the cache."""
+    import torch
+
+    values = (image.float().cpu() * 127.5).add_(128).clamp_(0, 255)
+    return values.to(torch.uint8).permute(1, 2, 0).contiguous()

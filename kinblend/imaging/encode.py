@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION, SOFTWARE = 0x010E, 0x0131  # EXIF's tags
 KINDS = (".png", ".jpg", ".jpeg", ".webp")
+COMPRESSION = 4  # of PNGs; zlib's own 6 takes nearly three times as long for faces of 1024 px, and saves a hundredth
 SIDES = {".webp": 16_383, ".jpg": 65_535, ".jpeg": 65_535}  # px, the longest that the format knows
 
 
@@ -32,7 +33,9 @@ def png_bytes(image: Image, *, synthetic: bool = True, dpi: int | None = None) -
     if synthetic:
         texts.add_text("Description", statement())
     file = io.BytesIO()
-    image.convert("RGB").save(file, format="PNG", pnginfo=texts, icc_profile=None, exif=b"", **_density(dpi))
+    image.convert("RGB").save(
+        file, "PNG", pnginfo=texts, compress_level=COMPRESSION, icc_profile=None, exif=b"", **_density(dpi)
+    )
     return file.getvalue()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,13 +180,21 @@ class Result:
         return files
 
     def _write(self, files: Sequence[Path], with_sheet: bool) -> None:
-        for child, picture, latent in zip(self.children, files[::2], files[1::2], strict=False):
-            write_picture(picture, child.image)
-            save_latent(latent, child.latent, child.weight_map)
+        import torch
+
+        count = len(self.children)
+        # Each thread compresses a picture: Pillow lets go of Python's lock meanwhile.
+        with ThreadPoolExecutor(min(count, torch.get_num_threads()) or 1) as threads:
+            list(threads.map(_write_child, self.children, files[: 2 * count : 2], files[1 : 2 * count : 2]))
         manifest = (json.dumps(self.manifest, indent=2, sort_keys=True) + "\n").encode()
-        atomic_write(files[2 * len(self.children)], manifest)
+        atomic_write(files[2 * count], manifest)
         if with_sheet:
             write_picture(files[-1], self.sheet())
+
+
+def _write_child(child: Child, picture: Path, latent: Path) -> None:
+    write_picture(picture, child.image)
+    save_latent(latent, child.latent, child.weight_map)
 
 
 def latent_of(given: HasLatent) -> Latent:

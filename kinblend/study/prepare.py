@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -276,7 +276,7 @@ class _Maker:
             )
         people = source.people(number)
         mark_file.unlink(missing_ok=True)
-        predicted = list(self._predict(people, couple.sex, number))
+        predicted = self._predict(people, couple.sex, number)
         photographs = [people.pictures[role] for role in PHOTOGRAPHS]
         pictures = [*photographs, scramble(predicted[0], number), *predicted]
         for place, (path, picture) in enumerate(zip(paths, pictures, strict=True)):
@@ -285,16 +285,18 @@ class _Maker:
         atomic_write(mark_file, mark.encode())
         return couple
 
-    def _predict(self, people: People, sex: str, seed: int) -> Iterator[Image]:
+    def _predict(self, people: People, sex: str, seed: int) -> list[Image]:
         """A child by every strategy, the parents' expressions made neutral first, as a run does."""
         engine, editor = self.engine, self.editor
         wanted = AgeAndSex(self.age, SEXES.get(sex), frozenset({"sex"}))
         edits = engine.child_spec(wanted, editor, {}, seed).all_edits
         father, mother = (engine.neutral(parent, editor) for parent in (people.father, people.mother))
-        for blender in self.blenders:
-            child = replace(engine.blend(father, mother, blender, seed).latent, detail={})
-            child = engine.edit(child, editor, edits) if edits else child
-            yield engine.backbone.render([child], seed=seed)[0]
+        children = [
+            replace(engine.blend(father, mother, blender, seed).latent, detail={}) for blender in self.blenders
+        ]
+        if edits:
+            children = [engine.edit(child, editor, edits) for child in children]
+        return engine.render(children, seed=seed)
 
 
 def _known_sex(text: str) -> str:

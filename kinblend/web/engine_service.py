@@ -127,30 +127,30 @@ class EngineService:
 
     def preview(self, father: Photo, mother: Photo, request: PreviewRequest) -> bytes:
         """A child as a small JPEG, from latents alone."""
-        picture = self._small(father, mother, request)
+        child = self._child(father, mother, request)
+        picture = self.engine.render(child, seed=request.seed, size=PREVIEW)
         self.engine.pool.records.clear()
         return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
 
     def at_ages(self, family: Family, number: int, ages: Sequence[float], check: Callable[[], None]) -> list[Image]:
-        """A finished child at other ages, small, from latents alone. check: called between pictures."""
+        """A finished child at other ages, small, from latents alone. check: called between them."""
         assert family.result is not None
         order = family.order
         edits = {name: value for name, value in order.edits.items() if name != ATTRIBUTES["age"]}
-        same = {"seed": family.result.children[number - 1].seed, "edits": edits}
-        pictures = []
+        seed, latents = family.result.children[number - 1].seed, []
         for age in ages:
             check()
-            request = order.model_copy(update=same | {"age": age})
-            pictures.append(self._small(family.father, family.mother, request).resize((PREVIEW, PREVIEW)))
+            request = order.model_copy(update={"seed": seed, "edits": edits, "age": age})
+            latents.append(self._child(family.father, family.mother, request))
+        check()
+        pictures = self.engine.render(latents, seed=seed, size=PREVIEW)
         self.engine.pool.records.clear()
-        return pictures
+        return [picture.resize((PREVIEW, PREVIEW)) for picture in pictures]
 
-    def _small(self, father: Photo, mother: Photo, request: PreviewRequest) -> Image:
+    def _child(self, father: Photo, mother: Photo, request: PreviewRequest) -> Latent:
         asked = self.engine.child_spec(request.age_and_sex, self.editor, request.edits, request.seed)
         child = self._varied(self._blended(father, mother, request), father, mother, request)
-        latent = self.engine.edit(child.latent, self.editor, asked.all_edits)
-        [picture] = self.engine.backbone.render([latent], seed=request.seed, size=PREVIEW)
-        return picture
+        return self.engine.edit(child.latent, self.editor, asked.all_edits)
 
     @property
     def knows_ages(self) -> bool:

@@ -56,7 +56,8 @@ def test_every_step_that_a_pack_allows_is_timed(pack: Path, tmp_path: Path) -> N
     assert json.loads((tmp_path / "r.json").read_text()) == report
     made = [(case["step"], case.get("size"), case.get("batch")) for case in report["cases"]]
     half = [("load", None, None), ("blend", None, None), ("synthesize", 8, 1), ("synthesize", 16, 1)]
-    half += [("batch", 16, 2), ("batch", 16, 3), ("project", None, None), ("train", None, 3)]
+    half += [("batch", side, count) for side in (8, 16) for count in (2, 3)]
+    half += [("project", None, None), ("train", None, 3)]
     assert made == 2 * half
     assert {case["precision"] for case in report["cases"]} == {"fp32", "bf16"}
     assert all(case["peak_rss"] > 1 << 20 for case in report["cases"])

@@ -6,13 +6,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kinblend import DevicePool
+from kinblend.cancellation import cancellable
 from kinblend_plugins.mobilestylegan import fit, tiled
 from kinblend_plugins.mobilestylegan.generator import Generator, build
-from kinblend_plugins.mobilestylegan.heads import narrowed
+from kinblend_plugins.mobilestylegan.heads import Head, narrowed
 
 WIDTHS = [16, 16, 16, 16, 16, 8]  # 4 to 128 px, and pictures of 256 px
 ROW = 16 * 64 * 4  # bytes of one at 64 px
 HEADS = {64: 3, 128: 5}
+
+
+class GivenUp(Exception):
+    """Nobody waits for the pictures any more."""
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +65,37 @@ def test_strips_are_the_plain_picture(
         torch.set_num_threads(before)
 
 
-def test_the_neighbours_in_a_batch_change_nothing(generator: Generator) -> None:
-    codes = _codes(generator, 3)
-    with torch.no_grad():
-        torch.testing.assert_close(generator(codes)[1:2], generator(codes[1:2]), atol=1e-5, rtol=0)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("size", [None, 128])
+def test_pictures_are_the_same_alone_and_together(generator: Generator, threads: int, size: int | None) -> None:
+    """Whether each thread makes one of them, as with the first ones, or they share its rows, as with the last."""
+    codes, before = _codes(generator, 2 * threads + 1), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.no_grad():
+            alone = torch.cat([generator(code[None], size=size) for code in codes])
+            assert torch.equal(generator(codes, size=size), alone)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_pictures_are_given_up_after_one_of_them(generator: Generator, threads: int) -> None:
+    asked: list[int] = []
+
+    def check() -> None:
+        asked.append(0)
+        if len(asked) > 1:
+            raise GivenUp
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with pytest.raises(GivenUp), torch.no_grad(), cancellable(check):
+            tiled.draw(generator, _codes(generator, 8), noise=True)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_gradients_take_the_layers(generator: Generator) -> None:
@@ -103,6 +135,26 @@ def test_a_head_makes_the_smallest_picture_that_will_do(generator: Generator) ->
     for size, (made, levels) in wanted.items():
         assert (generator.picture_size(size), generator.level_count(size)) == (made, levels)
         assert generator(_codes(generator, 1), size=size).shape == (1, 3, made, made)
+
+
+def test_what_a_head_does_not_read_is_not_made(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The map before a level that does not grow has its average band alone; pictures and gradients are the same."""
+    heads = [generator.head(64), generator.head(128)]
+    read = [[head.channels(number) for number in range(5)] for head in heads if head is not None]
+    assert read == [[None, None, 4, 4, None], [None] * 5]
+    codes = _codes(generator, 2).requires_grad_()
+    weight = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+
+    def drawn() -> list[Tensor]:
+        picture = generator(codes, size=64)
+        (slope,) = torch.autograd.grad((picture * weight).sum(), codes)
+        with torch.no_grad():
+            return [generator(codes, size=64), picture.detach(), slope]
+
+    found = drawn()
+    monkeypatch.setattr(Head, "channels", lambda *_: None)
+    for one, whole in zip(found, drawn(), strict=True):
+        torch.testing.assert_close(one, whole, atol=1e-5 * float(whole.abs().max()), rtol=0)
 
 
 def test_half_the_size_is_the_picture_averaged(generator: Generator) -> None:

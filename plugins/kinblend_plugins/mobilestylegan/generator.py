@@ -75,7 +75,8 @@ class Generator(nn.Module):
         x: Tensor = self.first(self.constant.expand(len(codes), -1, -1, -1), codes[:, 0], noise)
         for number, level in enumerate(self.levels):
             own = None if head is None or number < head.start else head.levels[number - head.start]
-            x = level(x, codes[: len(x), 3 * number + 1 : 3 * number + 4], noise and own is None, own)
+            channels = None if head is None else head.channels(number)
+            x = level(x, codes[: len(x), 3 * number + 1 : 3 * number + 4], noise and own is None, own, channels)
             if regions is not None:
                 x = regions.mix(number, count, x)
         return x if regions is None else x[:1]

@@ -1,15 +1,16 @@
 """Smaller pictures from the maps of earlier levels, by what the later levels do to them.
 
 A smaller picture averages away most of what the later levels draw. So they need not grow: they see the average band
-of their wavelets alone, at the size it has, and their convolutions are narrowed to match. Styles stay the
-generator's own. The noise of those levels is left away; a smaller picture does not show it.
+of their wavelets alone, at the size it has, and their convolutions are narrowed to match. The other bands are not
+made for them, which spares the level before three quarters of its last convolution. Styles stay the generator's own.
+The noise of those levels is left away; a smaller picture does not show it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,9 +42,20 @@ class Head(nn.Module):
     def forward(self, generator: Generator, x: Tensor, codes: Tensor) -> Tensor:
         """x: [n, C, H, H], the map of the level `start`. codes: [n, L, D]. Returns float32 [n, 3, size, size]."""
         for number, level in enumerate(self.levels, start=self.start):
-            x = generator.levels[number](x, codes[:, 3 * number + 1 : 3 * number + 4], False, level)
+            w = codes[:, 3 * number + 1 : 3 * number + 4]
+            x = generator.levels[number](x, w, False, level, self.channels(number))
         picture: Tensor = generator.picture(x, codes[:, -1], self)
         return picture
+
+    def channels(self, number: int) -> int | None:
+        """How many channels of the map of a level, counted from 0, are read by the next one; None: all.
+
+        One that does not grow reads the average band alone, the first quarter.
+        """
+        following = number + 1 - self.start
+        if not 0 <= following < len(self.levels) or self.levels[following].grows:
+            return None
+        return len(cast("HeadLevel", self.levels[following]).first.depthwise)
 
 
 class HeadLevel(nn.Module):

@@ -93,17 +93,24 @@ class Level(nn.Module):
         self.first = SeparableConvolution(inputs // BANDS, outputs, dim, size)
         self.second = SeparableConvolution(outputs, outputs, dim, size)
 
-    def forward(self, x: Tensor, codes: Tensor, noise: bool, own: HeadLevel | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, codes: Tensor, noise: bool, own: HeadLevel | None = None, channels: int | None = None
+    ) -> Tensor:
         """x: [n, inputs, H, H]. codes: [n, 3, D]. Returns [n, outputs, 2 H, 2 H].
 
-        own: weights to take instead, of a head. Where it does not grow the result is [n, outputs, H, H].
+        own: weights to take instead, of a head. Where it does not grow x may be the average band alone, and the
+        result is [n, outputs, H, H]. channels: so many of the result's, the first, are enough.
         """
         own_weights: HeadLevel | Level = own or self
         style = self.modulation(codes[:, 0])[:, :, None, None]
-        x = inverse_haar(x * style) if own_weights.grows else average_band(x) * average_band(style) * 0.5
+        if own_weights.grows:
+            x = inverse_haar(x * style)
+        else:
+            style = average_band(style)
+            x = x[:, : style.shape[1]] * style * 0.5
         x = separable(own_weights.first, x, self.first.modulation(codes[:, 1]), self.first.noise if noise else None)
         return separable(
-            own_weights.second, x, self.second.modulation(codes[:, 2]), self.second.noise if noise else None
+            own_weights.second, x, self.second.modulation(codes[:, 2]), self.second.noise if noise else None, channels
         )
 
 
@@ -135,12 +142,17 @@ class Separable(Protocol):
     def bias(self) -> Tensor: ...
 
 
-def separable(weights: Separable, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
-    """Depthwise, modulated pointwise, noise [H, W], bias, leaky ReLU of maps [n, C, H, W]. style: [n, C]."""
+def separable(
+    weights: Separable, x: Tensor, style: Tensor, noise: Tensor | None, channels: int | None = None
+) -> Tensor:
+    """Depthwise, modulated pointwise, noise [H, W], bias, leaky ReLU of maps [n, C, H, W]. style: [n, C].
+
+    channels: so many of those that come out, the first; None: all.
+    """
     x = F.conv2d(x, weights.depthwise, padding=1, groups=len(weights.depthwise))
-    weight = modulated(weights.pointwise, style)
+    weight = modulated(weights.pointwise[:channels], style)
     noise = None if noise is None else noise.reshape(-1, 1)
-    return as_maps(pointwise(as_pixels(x), weight, weights.bias, noise), *x.shape[2:])
+    return as_maps(pointwise(as_pixels(x), weight, weights.bias[:channels], noise), *x.shape[2:])
 
 
 class Coloured(Protocol):

@@ -58,6 +58,7 @@ class MobileStyleGANProjector(Projector):
     """
 
     noise_kinds = ("const", "none")
+    together = 16
 
     def __init__(self, options: BaseModel, context: Context) -> None:
         super().__init__(options, context)

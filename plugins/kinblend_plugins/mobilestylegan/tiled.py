@@ -3,6 +3,7 @@
 - A level is made in strips of rows that stay in the cache. Rows that the next depthwise convolution needs again are
   kept, so hardly any is made twice. The last level's map, the largest, is never held whole.
 - Each thread makes a part of the rows on its own, and waits for the others once a level instead of once an operation.
+  Of several pictures each thread makes one by itself, part by part as all would together: the same bytes either way.
 - Feature maps are [H, W, C]: a pointwise convolution is one matrix product into a buffer that is used again.
 - Styles multiply weights instead of maps wherever a convolution follows, and the last wavelet is part of its weights.
 """
@@ -17,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kinblend.cancellation import check_cancelled
 from kinblend_plugins.mobilestylegan.layers import BANDS, SLOPE, inverse_haar
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20  # bytes of a feature map that a thread makes at once
 LEAST = 6  # rows of a strip: two convolutions leave two of them
 SPLIT = 32  # px of a feature map from which on threads share its rows
+
+Rows = Callable[[int, int], None]  # makes the rows from the first to before the second
+Share = Callable[[Rows, int], None]  # has all rows of a map of that side made
 
 
 class Separable(NamedTuple):
@@ -59,16 +64,23 @@ class Colours(NamedTuple):
 
 
 def draw(generator: Generator, codes: Tensor, noise: bool, size: int | None = None) -> Tensor:
-    """Pictures float32 [n, 3, R, R], one after the other; arguments as `Generator.forward` takes them."""
+    """Pictures float32 [n, 3, R, R]; arguments as `Generator.forward` takes them.
+
+    Each is what it would be alone, to the last bit, on as many threads.
+    """
     resolution = generator.picture_size(size)
     pictures = codes.new_empty(len(codes), 3, resolution, resolution, dtype=torch.float32)
+
+    def make(number: int, share: Share) -> None:
+        code = codes[number]
+        *stages, last = _stages(generator, code, noise, size)
+        x = _first(generator.first, generator.constant, code[0], noise)
+        for stage in stages:
+            x = _whole(stage, x, share)
+        _paint(last, _colours(generator, code[-1], size), x, pictures[number], share)
+
     with _Threads() as threads:
-        for code, picture in zip(codes, pictures, strict=True):
-            *stages, last = _stages(generator, code, noise, size)
-            x = _first(generator.first, generator.constant, code[0], noise)
-            for stage in stages:
-                x = _whole(stage, x, threads)
-            _paint(last, _colours(generator, code[-1], size), x, picture, threads)
+        threads.each(make, len(codes))
     return pictures
 
 
@@ -77,7 +89,7 @@ def feature_map(generator: Generator, code: Tensor, count: int) -> Tensor:
     x = _first(generator.first, generator.constant, code[0], noise=True)
     with _Threads() as threads:
         for stage in _stages(generator, code, noise=True, size=None)[:count]:
-            x = _whole(stage, x, threads)
+            x = _whole(stage, x, threads.share)
     return x.permute(2, 0, 1)
 
 
@@ -86,30 +98,35 @@ def _stages(generator: Generator, code: Tensor, noise: bool, size: int | None) -
     head, stages = generator.head(size), []
     for number, level in enumerate(generator.levels):
         codes = code[3 * number + 1 : 3 * number + 4]
+        channels = None if head is None else head.channels(number)
         if head is None or number < head.start:
-            stages.append(_stage(cast("Level", level), cast("Level", level), codes, noise))
+            stages.append(_stage(cast("Level", level), cast("Level", level), codes, noise, channels))
         else:
             own = cast("HeadLevel", head.levels[number - head.start])
-            stages.append(_stage(cast("Level", level), own, codes, False))
+            stages.append(_stage(cast("Level", level), own, codes, False, channels))
     return stages
 
 
-def _stage(level: Level, own: Level | HeadLevel, codes: Tensor, noise: bool) -> Stage:
-    """The level's styles, with weights of its own or of a head."""
+def _stage(level: Level, own: Level | HeadLevel, codes: Tensor, noise: bool, channels: int | None) -> Stage:
+    """The level's styles, with weights of its own or of a head. channels: that its map has; None: all."""
     style = _style(level.modulation, codes[0]) * 0.5
     return Stage(
         style if own.grows else style[: len(style) // BANDS],
         own.grows,
         _separable(level.first, own.first, codes[1], noise),
-        _separable(level.second, own.second, codes[2], noise),
+        _separable(level.second, own.second, codes[2], noise, channels),
     )
 
 
 def _separable(
-    like: SeparableConvolution, own: SeparableConvolution | HeadConvolution, w: Tensor, noise: bool
+    like: SeparableConvolution,
+    own: SeparableConvolution | HeadConvolution,
+    w: Tensor,
+    noise: bool,
+    channels: int | None = None,
 ) -> Separable:
-    pointwise = own.pointwise.flatten(1) * _style(like.modulation, w)
-    return Separable(own.depthwise, pointwise.T, own.bias, like.noise[..., None] if noise else None)
+    pointwise = own.pointwise[:channels].flatten(1) * _style(like.modulation, w)
+    return Separable(own.depthwise, pointwise.T, own.bias[:channels], like.noise[..., None] if noise else None)
 
 
 def _colours(generator: Generator, w: Tensor, size: int | None) -> Colours:
@@ -129,7 +146,7 @@ def _first(layer: Convolution, constant: Tensor, w: Tensor, noise: bool) -> Tens
     return _activate(x, layer.bias, layer.noise[..., None] if noise else None)
 
 
-def _whole(stage: Stage, x: Tensor, threads: _Threads) -> Tensor:
+def _whole(stage: Stage, x: Tensor, share: Share) -> Tensor:
     """The level's map [H, W, C], from that of the level before."""
     size = len(x) * (1 + stage.grows)
     whole = x.new_empty(size, size, len(stage.second.bias))
@@ -138,11 +155,11 @@ def _whole(stage: Stage, x: Tensor, threads: _Threads) -> Tensor:
         for _ in _Strips(stage, x, top, bottom, whole):
             pass
 
-    threads.share(make, size)
+    share(make, size)
     return whole
 
 
-def _paint(stage: Stage, colours: Colours, x: Tensor, picture: Tensor, threads: _Threads) -> None:
+def _paint(stage: Stage, colours: Colours, x: Tensor, picture: Tensor, share: Share) -> None:
     """Paint the picture [3, R, R] from the map before the last level."""
     side = colours.side
     size = len(picture[0]) // side
@@ -154,7 +171,7 @@ def _paint(stage: Stage, colours: Colours, x: Tensor, picture: Tensor, threads: 
             pixels = pixels.view(3, side, side, len(rows), size)
             blocks[:, row : row + len(rows)] = pixels.permute(0, 3, 1, 4, 2)
 
-    threads.share(make, size)
+    share(make, size)
 
 
 class _Threads:
@@ -167,22 +184,42 @@ class _Threads:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.pool.shutdown()
+        self.pool.shutdown(cancel_futures=True)
         torch.set_num_threads(self.count)
 
-    def share(self, work: Callable[[int, int], None], size: int) -> None:
-        """Call `work(top, bottom)` for all rows of a map, in parts where that pays."""
-        if self.count == 1 or size < SPLIT:
+    def each(self, make: Callable[[int, Share], None], count: int) -> None:
+        """Call `make(number, share)` for so many pictures: one on each thread as long as there is one for each of
+        them, then one after the other, whose rows they share."""
+        apart = count // self.count * self.count if self.count > 1 else 0
+        for done in [self.pool.submit(self._run, make, number, self.alone) for number in range(apart)]:
+            done.result()
+            check_cancelled()
+        for number in range(apart, count):
+            make(number, self.share)
+
+    def share(self, work: Rows, size: int) -> None:
+        """Call `work(top, bottom)` for all rows of a map, in parts where that pays, each on a thread."""
+        parts = self._parts(size)
+        if len(parts) == 1:
             work(0, size)
             return
-        share = -(-size // self.count // 2) * 2
-        parts = [(top, min(top + share, size)) for top in range(0, size, share)]
         for done in [self.pool.submit(self._run, work, *part) for part in parts]:
             done.result()
 
-    def _run(self, work: Callable[[int, int], None], top: int, bottom: int) -> None:
+    def alone(self, work: Rows, size: int) -> None:
+        """As `share`, in the same parts, which decide how sums round, on this thread."""
+        for part in self._parts(size):
+            work(*part)
+
+    def _parts(self, size: int) -> list[tuple[int, int]]:
+        if self.count == 1 or size < SPLIT:
+            return [(0, size)]
+        rows = -(-size // self.count // 2) * 2
+        return [(top, min(top + rows, size)) for top in range(0, size, rows)]
+
+    def _run(self, work: Callable[..., None], *arguments: object) -> None:
         with torch.inference_mode(self.inference), torch.no_grad():  # a mode is a thread's own
-            work(top, bottom)
+            work(*arguments)
 
 
 class _Strips:

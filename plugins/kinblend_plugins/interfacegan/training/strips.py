@@ -24,9 +24,8 @@ def write_strips(backbone: Backbone, names: Sequence[str], move: Move, codes: Te
     for name in names:
         strip = Image.new("RGB", (SIDE * len(STRENGTHS), SIDE * len(codes)))
         for row, code in enumerate(codes):
-            for column, strength in enumerate(STRENGTHS):
-                moved = Latent(move(name, code, strength).clone(), backbone.space)
-                [picture] = backbone.render([moved], size=SIDE)
+            moved = [Latent(move(name, code, strength).clone(), backbone.space) for strength in STRENGTHS]
+            for column, picture in enumerate(backbone.render(moved, size=SIDE)):
                 strip.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (column * SIDE, row * SIDE))
         paths.append(folder / f"{name}.png")
         with replacing(paths[-1]) as part:

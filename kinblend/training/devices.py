@@ -174,10 +174,10 @@ class _Group:
         except (EOFError, OSError):
             rank = self.pipes[pipe]
             self.processes[rank].join(GRACE_SECONDS)
-            code = self.processes[rank].exitcode
+            who = f"process {rank + 1} of {len(self.devices)}, on {self.devices[rank]}"
+            cause = _cause(self.processes[rank].exitcode)
             raise WorkerLostError(
-                f"process {rank + 1} of {len(self.devices)}, on {self.devices[rank]}, was ended ({_cause(code)}), and so "
-                f"were the others; out of memory? {_GO_ON}"
+                f"{who}, was ended ({cause}), and so were the others; out of memory? {_GO_ON}"
             ) from None
         return kind, value
 

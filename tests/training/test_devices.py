@@ -94,27 +94,24 @@ def test_a_killed_process_ends_the_others_and_the_last_checkpoint_stays(tmp_path
     assert Checkpoints(tmp_path, {}).load().state == {"steps": 3, "one": 1.0}
 
 
-def test_ctrl_c_saves_and_one_process_goes_on_where_two_were(tmp_path: Path) -> None:
-    def interrupt(text: str) -> None:
-        said.append(text)
-        if text == "saved 2":
-            signal.raise_signal(signal.SIGINT)
+def test_ctrl_c_saves_and_another_number_of_processes_goes_on(tmp_path: Path) -> None:
+    """One process, then two, then one: each begins where the last one stopped, and saves the step it was in."""
+    before = 0
+    for devices in ("1", "2", "1"):
+        said: list[str] = []
 
-    said: list[str] = []
-    with pytest.raises(Interrupted):
-        on_devices(shared_work.train, -1, tmp_path, interrupt, devices="2", device="cpu", rows=2)
-    steps = Checkpoints(tmp_path, {}).load().state["steps"]
-    assert said[-1] == f"saved {steps}"
-    with pytest.raises(Interrupted):
-        on_devices(shared_work.train, -1, tmp_path, stop_at_once, devices="1", device="cpu", rows=2)
-    assert Checkpoints(tmp_path, {}).load().state["steps"] == steps + 2  # the step that it was in is finished
+        def interrupt(text: str, said: list[str] = said) -> None:
+            said.append(text)
+            if len(said) == 2:
+                signal.raise_signal(signal.SIGINT)
 
-
-def stop_at_once(text: str) -> None:
-    if text.startswith("from"):
-        assert text != "from 0"
-    else:
-        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Interrupted):
+            on_devices(shared_work.train, -1, tmp_path, interrupt, devices=devices, device="cpu", rows=2)
+        steps = Checkpoints(tmp_path, {}).load().state["steps"]
+        assert said[:2] == [f"from {before}", f"saved {before + 1}"]
+        assert said[-1] == f"saved {steps}"
+        assert steps > before
+        before = steps
 
 
 def test_a_share_alone_is_the_batch_itself() -> None:

@@ -15,7 +15,7 @@ from kinblend.files import file_sha256, locked
 from kinblend.plugins import load_plugins
 from kinblend.registry import PluginSpec, check_name
 from kinblend.storage.checkpoint_reader import describe_file, summarize_checkpoint
-from kinblend.storage.packs import Pack, annotate, open_pack
+from kinblend.storage.packs import Pack, annotate, open_pack, renew
 
 _TEMPORARY = re.compile(r"\.[^.]+\.[a-z0-9_]{8}")  # as `tempfile.mkdtemp` names them here
 
@@ -29,8 +29,11 @@ def import_pack(
     importer: str = "",
     origin: Mapping[str, Any] | None = None,
     licence: str = "",
+    again: bool = False,
 ) -> Pack:
     """The pack `home/name`, made of a checkpoint by the importer of that name, or by the first that knows the file.
+
+    again: whether a pack that is there already is brought up to date, or mended; what was added to it stays.
 
     Its encoder and projector are built once, so that a pack that is there can be used. Its description gets the
     checkpoint's SHA-256 with what is known of its origin, and its licence.
@@ -40,7 +43,7 @@ def import_pack(
     checkpoint, out = Path(checkpoint), Path(home) / _free_name(name)
     if not checkpoint.is_file():
         raise CheckpointError(f"{checkpoint} {'is a folder' if checkpoint.is_dir() else 'does not exist'}")
-    if out.exists():
+    if out.exists() and not again:
         raise UsageError(f"{out} exists already; remove it or choose another name")
     importers = load_plugins()["importer"]
     specs = [importers.get(importer)] if importer else list(importers)
@@ -49,7 +52,7 @@ def import_pack(
         raise CheckpointError(f"{checkpoint} is not what its publisher gave: its SHA-256 differs; fetch it again")
     with locked(out.parent):
         _remove_strays(out.parent)
-        if out.exists():
+        if out.exists() and not again:
             raise UsageError(f"{out} exists already; remove it or choose another name")
         folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
         try:
@@ -58,6 +61,8 @@ def import_pack(
             sha256 = expected or file_sha256(checkpoint)
             notes: dict[str, Any] = {"name": name, "checkpoint": {"sha256": sha256, **(origin or {})}}
             _try(annotate(open_pack(made), notes | ({"licence": licence} if licence else {})))
+            if out.exists():
+                return renew(out, open_pack(made))
             made.rename(out)
             return open_pack(out)
         finally:

@@ -37,9 +37,10 @@ class LatentSpace:
     def require(self, other: LatentSpace, what: str = "latent") -> None:
         """Raise `LatentSpaceError` unless `other` is this very space."""
         if self != other:
+            way = f"take the backbone '{other.backbone}', or " if other.backbone != self.backbone else ""
             raise LatentSpaceError(
                 f"this {what} belongs to {other}, but {self} is needed; "
-                "encode the photograph again with the backbone in use"
+                f"{way}encode the photograph again with the backbone in use"
             )
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from kinblend.cli import flags
 from kinblend.cli.command import App
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.progress import bar
-from kinblend.errors import DownloadError, OfflineError, OutputError, UsageError
+from kinblend.errors import DownloadError, OfflineError, OutputError, PackError, UsageError
 from kinblend.files import inputs_kept, locked
 from kinblend.settings import load_settings
 
@@ -68,6 +68,12 @@ def verify(name: PackName, as_json: flags.Json = False, quiet: flags.Quiet = Fal
 @app.command("pull")
 def pull(
     name: Annotated[str, typer.Argument(help="A pack that `kinblend models list` shows.")],
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Bring a pack that is installed up to date with this kinblend; added files stay."
+        ),
+    ] = False,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -82,7 +88,9 @@ def pull(
     settings = load_settings()
     source, importer = find_download(name, load_plugins().packs)
     folder = settings.home / "downloads" / name
-    if name in installed(settings.packs):
+    there = name in installed(settings.packs)
+    again = again or (there and not _whole(settings.packs / name))
+    if there and not again:
         return _tell_installed(name, folder, as_json)
     if settings.offline:
         raise OfflineError(
@@ -93,12 +101,12 @@ def pull(
         if place.is_symlink():
             raise OutputError(f"{place} is a link, which is not followed; remove it")
     with locked(folder, lambda: log(f"another process is pulling {name}; waiting for it …")):
-        if name in installed(settings.packs):
+        if name in installed(settings.packs) and not again:
             return _tell_installed(name, folder, as_json)
         checkpoint = _download(source, folder, quiet)
         log(f"importing {checkpoint.name} …")
         origin = source.downloads[0].origin
-        pack = import_pack(checkpoint, settings.packs, name, importer, origin, licence=source.licence)
+        pack = import_pack(checkpoint, settings.packs, name, importer, origin, source.licence, again)
         shutil.rmtree(folder)
     _remove_empty(folder.parent)
     if source.licence:
@@ -106,11 +114,23 @@ def pull(
     return _tell(pack, as_json)
 
 
+def _whole(folder: Path) -> bool:
+    """Whether an installed pack has all its files. If not, says what is wrong, and pulling goes on."""
+    from kinblend.storage.packs import open_pack
+
+    try:
+        open_pack(folder)
+    except PackError as error:
+        log(str(error))
+        return False
+    return True
+
+
 def _tell_installed(name: str, folder: Path, as_json: bool) -> None:
     from kinblend.pack_import import remove_strays
 
     pack = _find(name)
-    log(f"{name} is installed already; to import it anew with this kinblend, remove {pack.folder} and pull again")
+    log(f"{name} is installed already; --again brings it up to date with this kinblend")
     remove_strays(load_settings().packs)
     if folder.is_dir() and not folder.is_symlink():  # of a process that was killed after the import
         shutil.rmtree(folder, ignore_errors=True)

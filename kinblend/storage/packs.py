@@ -92,6 +92,13 @@ def is_encoders(file: str) -> bool:
 
 def open_pack(folder: str | Path) -> Pack:
     """Open the pack in `folder`. Raises `PackNotFoundError` and `PackError`."""
+    pack = _described(folder)
+    pack.check_sizes()
+    return pack
+
+
+def _described(folder: str | Path) -> Pack:
+    """The pack as its description has it, whatever its files are like."""
     path = Path(folder) / DESCRIPTION
     try:
         text = path.read_text("utf-8")
@@ -110,9 +117,7 @@ def open_pack(folder: str | Path) -> Pack:
             f"{path} was altered: its SHA-256 differs; pull or import the pack again, or, where it is yours, seal it "
             "with write_description"
         )
-    pack = Pack(Path(folder), description)
-    pack.check_sizes()
-    return pack
+    return Pack(Path(folder), description)
 
 
 def _text(description: Mapping[str, Any]) -> str:
@@ -159,8 +164,8 @@ def add_files(
     """Copy `.safetensors` files into a pack under these names ("blender.safetensors"), in the place of those it has.
 
     without: names of files that no longer belong to the pack. notes: what else its description says from now on.
-    Raises `UsageError` for the generator, which defines the latent space, and `PackError` for a file that can't be
-    read or holds NaN.
+    The description names them under `added`, so that `renew` keeps them. Raises `UsageError` for the generator, which
+    defines the latent space, and `PackError` for a file that can't be read or holds NaN.
     """
     for name, file in files.items():
         if name == pack.description["generator"]:
@@ -171,12 +176,39 @@ def add_files(
             raise UsageError(f"{name!r} is not the plain name of a .safetensors file")
         check_tensors(file)
     with locked(pack.folder):
-        return _add(open_pack(pack.folder), files, without, notes or {})
+        pack = open_pack(pack.folder)
+        added = sorted({*pack.description.get("added", ()), *files} - set(without))
+        return _add(pack, files, without, {**(notes or {}), "added": added})
+
+
+def renew(folder: Path, made: Pack) -> Pack:
+    """Let the pack in `folder` have the files and the description of `made`, a newer import of the same.
+
+    What was added to it stays; an added encoder stays in the place of the newer one. Files of it that are missing or
+    altered are mended. Raises `PackError` where its description can't be read, or where an added file is altered.
+    """
+    with locked(folder):
+        pack = _described(folder)
+        kept = set(pack.description.get("added", ())) & set(pack.files)
+        own_encoder = any(is_encoders(name) for name in kept)
+        coming = {name for name in made.files if name not in kept and not (own_encoder and is_encoders(name))}
+        notes = {key: value for key, value in made.description.items() if key not in ("files", "sha256")}
+        notes["added"] = sorted(kept)
+        if own_encoder:
+            notes["encoder"] = pack.description["encoder"]
+        newer = {name: made.files[name] for name in coming if not _same(pack, name, made)}
+        return _add(pack, newer, set(pack.files) - coming - kept, notes)
+
+
+def _same(pack: Pack, name: str, made: Pack) -> bool:
+    own, other = (each.description["files"].get(name) for each in (pack, made))
+    return own == other and pack.files[name].is_file() and file_sha256(pack.files[name]) == own["sha256"]
 
 
 def _add(pack: Pack, files: Mapping[str, Path], without: Iterable[str], notes: Mapping[str, Any]) -> Pack:
     """Ended anywhere in it, the pack is the old or the new one: its description is the one thing that decides."""
-    pack = _settled(pack)
+    _settle(pack)
+    pack = _described(pack.folder)
     about: dict[str, Any] = {name: own for name, own in pack.description["files"].items() if name not in set(without)}
     for name, file in files.items():
         data, target = file.read_bytes(), pack.folder / name
@@ -186,18 +218,18 @@ def _add(pack: Pack, files: Mapping[str, Path], without: Iterable[str], notes: M
             atomic_write(_added(pack.folder, name, about[name]["sha256"]), data, durable=True)
     text = _text({**pack.description, **notes, "files": dict(sorted(about.items()))})
     atomic_write(pack.folder / DESCRIPTION, text.encode(), durable=True)
-    return _settled(open_pack(pack.folder))
+    _settle(_described(pack.folder))
+    return open_pack(pack.folder)
 
 
-def _settled(pack: Pack) -> Pack:
-    """The pack with its files under their own names: what an addition has left to do, or left behind, is done."""
+def _settle(pack: Pack) -> None:
+    """Give its files their own names: what an addition has left to do, or left behind, is done."""
     waiting = {path: pack.folder / name for name, path in pack.files.items() if path.name.endswith(_ADDED)}
     for left in pack.folder.glob(f".*{_ADDED}"):
         if left in waiting:
             left.replace(waiting[left])
         else:
             left.unlink()
-    return open_pack(pack.folder)
 
 
 def _added(folder: Path, name: str, sha256: str) -> Path:

@@ -326,6 +326,16 @@ def test_models_pull_fetches_imports_and_verifies(server: Server, tmp_path: Path
     asked = len(server.ranges)
     assert "installed already" in site.kinblend("models", "pull", "tiny").stderr
     assert len(server.ranges) == asked
+    pack = site.folder / "home/packs/tiny"
+    before = sorted(path.name for path in pack.iterdir())
+    (pack / next(name for name in before if name.endswith(".safetensors"))).unlink()
+    for flags in [], ["--again"]:  # first it is mended
+        again = site.kinblend("models", "pull", "tiny", *flags)
+        assert again.returncode == 0, again.stderr
+        assert "importing" in again.stderr
+    assert sorted(path.name for path in pack.iterdir()) == before
+    assert site.kinblend("models", "verify", "tiny").returncode == 0
+    assert [path.name for path in (site.folder / "home").iterdir()] == ["packs"]
 
 
 @pytest.fixture

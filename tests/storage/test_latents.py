@@ -73,8 +73,11 @@ def test_a_truncated_file_is_refused(tmp_path: Path, latent: Latent, cut: int) -
 
 def test_another_latent_space_is_refused(tmp_path: Path, latent: Latent) -> None:
     save_latent(tmp_path / "a.safetensors", latent)
-    with pytest.raises(LatentSpaceError, match="encode the photograph again"):
+    with pytest.raises(LatentSpaceError, match="; encode the photograph again"):
         load_latent(tmp_path / "a.safetensors", replace(latent.space, sha256="cd" * 32))
+    other = replace(latent.space, backbone="another", sha256="cd" * 32)
+    with pytest.raises(LatentSpaceError, match=f"take the backbone '{latent.space.backbone}', or encode"):
+        load_latent(tmp_path / "a.safetensors", other)
 
 
 def test_a_weight_map_is_no_latent(tmp_path: Path, space: LatentSpace) -> None:

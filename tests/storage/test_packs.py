@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from plugin_site import here
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from kinblend import load_backbone
 from kinblend.errors import PackError, PackNotFoundError, UsageError
 from kinblend.packs import open_pack, write_description
 from kinblend.storage import verify_cache
-from kinblend.storage.packs import Pack, add_files
+from kinblend.storage.packs import Pack, add_files, renew
 
 
 @pytest.fixture
@@ -35,6 +35,78 @@ def test_an_added_file_is_sealed_and_the_space_stays(pack: Pack, tmp_path: Path)
     (pack.folder / "blender.safetensors").write_bytes((tmp_path / "generator.safetensors").read_bytes())
     with pytest.raises(PackError, match=r"blender\.safetensors"):
         open_pack(pack.folder).verify()
+
+
+def test_a_newer_import_brings_its_files_and_leaves_what_was_added(pack: Pack, tmp_path: Path) -> None:
+    """A file of the earlier import that the newer one has no more goes; so does the earlier encoder."""
+    earlier = {
+        "encoder-00.safetensors": 1,
+        "encoder-01.safetensors": 2,
+        "directions.safetensors": 3,
+        "blender.safetensors": 4,
+    }
+    own = {"directions.safetensors": 5, "mine.safetensors": 6}
+    newer = {"encoder.safetensors": 7, "directions.safetensors": 8, "parts.safetensors": 9, "blender.safetensors": 4}
+    pack = _imported(pack.folder, "wplus", earlier)
+    for name, value in own.items():
+        save_file({"v": torch.full((2,), float(value))}, tmp_path / "own.safetensors")
+        pack = add_files(pack, {name: tmp_path / "own.safetensors"})
+    (tmp_path / "newer").mkdir()
+    save_file({"w": torch.ones(3)}, tmp_path / "newer/generator.safetensors")
+    renewed = renew(pack.folder, _imported(tmp_path / "newer", "psp", newer))
+    renewed.verify()
+    assert renewed.space == pack.space and renewed.description["encoder"] == "psp"
+    assert _values(renewed) == {**newer, **own}
+    assert renew(pack.folder, open_pack(tmp_path / "newer")) == renewed
+
+
+def test_a_damaged_pack_is_mended_but_nothing_that_was_added_is_guessed(pack: Pack, tmp_path: Path) -> None:
+    pack = _imported(pack.folder, "psp", {"encoder.safetensors": 7, "parts.safetensors": 9})
+    (tmp_path / "newer").mkdir()
+    save_file({"w": torch.ones(3)}, tmp_path / "newer/generator.safetensors")
+    newer = _imported(tmp_path / "newer", "psp", {"encoder.safetensors": 7, "parts.safetensors": 9})
+    pack.files["parts.safetensors"].unlink()
+    altered = bytearray(pack.files["encoder.safetensors"].read_bytes())
+    altered[-1] ^= 1
+    pack.files["encoder.safetensors"].write_bytes(altered)
+    renew(pack.folder, newer).verify()
+    (pack.folder / "pack.json").write_text("{}")
+    with pytest.raises(PackError, match=r"pack\.json"):
+        renew(pack.folder, newer)
+
+
+def test_an_encoder_that_was_added_stays(pack: Pack, tmp_path: Path) -> None:
+    save_file({"v": torch.ones(2)}, tmp_path / "encoder-00.safetensors")
+    pack = add_files(pack, {"encoder-00.safetensors": tmp_path / "encoder-00.safetensors"}, notes={"encoder": "mine"})
+    (tmp_path / "newer").mkdir()
+    save_file({"w": torch.ones(3)}, tmp_path / "newer/generator.safetensors")
+    renewed = renew(
+        pack.folder, _imported(tmp_path / "newer", "psp", {"encoder.safetensors": 7, "parts.safetensors": 9})
+    )
+    assert renewed.description["encoder"] == "mine"
+    assert _values(renewed) == {"encoder-00.safetensors": 1, "parts.safetensors": 9}
+
+
+def _imported(folder: Path, encoder: str, files: dict[str, int]) -> Pack:
+    """A pack with these files, each of one value."""
+    for name, value in files.items():
+        save_file({"v": torch.full((2,), float(value))}, folder / name)
+    description = {
+        "name": "p",
+        "encoder": encoder,
+        "projector": "stylegan2",
+        "layers": 4,
+        "dim": 512,
+        "resolution": 64,
+    }
+    return write_description(
+        folder, description | {"generator": "generator.safetensors"}, ["generator.safetensors", *files]
+    )
+
+
+def _values(pack: Pack) -> dict[str, int]:
+    files = {name: path for name, path in pack.files.items() if name != "generator.safetensors"}
+    return {name: int(load_file(path)["v"][0]) for name, path in files.items()}
 
 
 @pytest.mark.parametrize("name", ["generator.safetensors", "../out.safetensors", "weights.pt"])

@@ -43,7 +43,7 @@ class ChildModel(nn.Module):
         return {name: tensor.cpu().clone() for name, tensor in (self.weights.state_dict() | edits).items()}
 
 
-def directions(backbone: str, names: tuple[str, ...]) -> dict[str, Tensor]:
+def directions(backbone: str | None, names: tuple[str, ...]) -> dict[str, Tensor]:
     """How the mean code changes with one standard deviation of each attribute, by the editor in use: [L, D] each.
 
     Raises `UsageError` for an attribute that it doesn't know.

@@ -49,7 +49,7 @@ class Batch:
 
 def read_trios(options: TrainOptions) -> tuple[Trios, Trios | None]:
     """All trios, and the mirrored ones or None. Raises `InputError`."""
-    space = load_backbone(options.backbone).space
+    space = load_backbone(options.backbone or None).space
 
     def read(paths: Sequence[Path]) -> Trios:
         return join_trios([load_trios(path, space).seen_by(options.identity) for path in paths], options.seed)

@@ -58,7 +58,7 @@ class TrainOptions(BaseModel):
         None, description="some of the networks that the trios were encoded with, such as dlib; default: all of them"
     )
     mirrored: Paths = Field((), description="the same in the same order, encoded mirrored: seen half of the time")
-    backbone: str = Field("morphable", description="the model pack the trios were encoded with")
+    backbone: str = Field("", description="the pack the trios were encoded with; default: as for `run`")
     bridge: Literal["render", "proxy", "projection"] = Field(
         "render", description="what stands between latent and embedding"
     )

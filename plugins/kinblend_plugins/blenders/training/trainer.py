@@ -55,7 +55,7 @@ def _train(options: TrainOptions, out: Path, progress: Log | None, ranks: Ranks)
     out.parent.mkdir(parents=True, exist_ok=True)
     trios, mirrored = read_trios(options)
     bridge, known = make_bridge(options, trios, out, log, ranks)
-    steps = directions(options.backbone, options.edits)
+    steps = directions(options.backbone or None, options.edits)
     if options.ablate:
         return ablate(options, trios, bridge, mirrored, steps, out.with_suffix(".ablation.csv"), log, ranks)
     drawn = _drawn(options, trios, log, ranks)
@@ -132,13 +132,13 @@ def _drawn(options: TrainOptions, trios: Trios, log: Log, ranks: Ranks) -> Peopl
     """People from the generator, the same ones for the same seed, each time anew: pictures need no gradient here."""
     if not options.drawn:
         return None
-    projector = load_backbone(options.backbone).projector
+    projector = load_backbone(options.backbone or None).projector
     return draw_people(projector, _render(options, trios.identity, ranks), options.drawn, options.seed, log)
 
 
 def _render(options: TrainOptions, identity: str, ranks: Ranks) -> Render:
     precision: Literal["fp32", "bf16"] = "bf16" if options.mixed else "fp32"
-    backbone = load_backbone(options.backbone)
+    backbone = load_backbone(options.backbone or None)
     return Render(backbone, identity, precision, options.checkpointing, options.picture_size, ranks.device)
 
 

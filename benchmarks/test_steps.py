@@ -17,6 +17,7 @@ from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from kinblend import Backbone, load_backbone
+from kinblend.training.ranks import Ranks
 from kinblend_plugins.stylegan2 import tiled
 from kinblend_plugins.stylegan2.generator import Generator, build
 from kinblend_plugins.stylegan2.optimize import project
@@ -46,7 +47,9 @@ def test_step_of_a_projection(benchmark: BenchmarkFixture, generator: Generator)
 
 def test_step_of_a_training(benchmark: BenchmarkFixture) -> None:
     recipe = Recipe(Path("none"), resolution=SIZE, batch=8, identity="off", device="cpu", precision="fp32")
-    session = Session(recipe, torch.randint(0, 256, (16, 3, SIZE, SIZE), dtype=torch.uint8), torch.device("cpu"))
+    session = Session(
+        recipe, torch.randint(0, 256, (16, 3, SIZE, SIZE), dtype=torch.uint8), Ranks(torch.device("cpu"))
+    )
     benchmark.pedantic(session.step, rounds=3)
     assert session.progress.seen > 0
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from kinblend.training.ranks import Ranks
 from kinblend_plugins.stylegan2.training.recipe import Recipe
 from kinblend_plugins.stylegan2.training.session import Session
 
@@ -57,4 +58,4 @@ def tiny(**changes: object) -> Recipe:
 
 def session(faces: int = 16, **changes: object) -> Session:
     """A training of the tiny recipe."""
-    return Session(tiny(**changes), pixels(faces), torch.device("cpu"))
+    return Session(tiny(**changes), pixels(faces), Ranks(torch.device("cpu")))

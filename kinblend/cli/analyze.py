@@ -33,6 +33,9 @@ def analyze(
     seed: flags.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for report, pictures and tables.")] = Path("analysis"),
     backbone: flags.Backbone = None,
+    device: flags.Device = None,
+    precision: flags.Precision = None,
+    memory_budget: flags.Budget = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -44,7 +47,7 @@ def analyze(
     from kinblend.evaluation.weight_correlations import correlate
     from kinblend.evaluation.weight_report import FIGURES, figures_of, write_analysis
 
-    loaded, together = load_encoded(trios, backbone, seed)
+    loaded, together = load_encoded(trios, backbone, seed, machine=(device, precision, memory_budget))
     rows, used = together.split_rows(seed)[split][:limit], work.used_elements(together)
     summaries, correlations = {}, {}
     groups = loaded.projector.layer_groups()

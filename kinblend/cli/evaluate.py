@@ -77,6 +77,9 @@ def blender(
     seed: flags.Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("evaluation"),
     backbone: flags.Backbone = None,
+    device: flags.Device = None,
+    precision: flags.Precision = None,
+    memory_budget: flags.Budget = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -86,7 +89,7 @@ def blender(
     from kinblend.evaluation import blender as work
     from kinblend.evaluation.blender_report import auc_rows, report_notes, write_evaluation
 
-    loaded, all_trios = load_encoded(trios, backbone, seed, identity)
+    loaded, all_trios = load_encoded(trios, backbone, seed, identity, machine=(device, precision, memory_budget))
     rows = work.select_test_rows(all_trios, seed, per_family)
     strategies = work.default_strategies(loaded, added, log, strategy or ())
     report = work.evaluate(loaded, all_trios, rows, strategies, pictures, log)

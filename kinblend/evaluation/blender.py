@@ -17,7 +17,8 @@ from kinblend.evaluation.attributes import SIDE, Dominance, TrueChildren, domina
 from kinblend.evaluation.bootstrap import Estimate, over_families
 from kinblend.evaluation.retrieval import Scores, candidates, scores, siblings
 from kinblend.families.trios import Trios
-from kinblend.identity import load_identity
+from kinblend.identity import embedder_on, load_identity
+from kinblend.interfaces import network_of
 from kinblend.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class BlenderEvaluator:
 
     def __init__(self, backbone: Backbone, trios: Trios) -> None:
         self.backbone, self.trios, self.identity = backbone, trios, load_identity(trios.identity)
+        self._see = embedder_on(self.identity, backbone.pool.device)
         self.truth = F.normalize(trios.embedding, dim=1)
         self.others = candidates(trios)
         known = (trios.father_embedding, trios.mother_embedding)
@@ -163,7 +165,7 @@ class BlenderEvaluator:
         blender = cast("Blender", make_plugin("blender", strategy[0], self.backbone.context, strategy[1]))
         father, mother = self.trios.father, self.trios.mother
         rows = range(len(self.trios) if count is None else count)
-        with torch.inference_mode():
+        with torch.inference_mode(), self.backbone.pool.lease(network_of(blender), "blender"):
             return torch.stack([blender.blend(father[row], mother[row], seed + row).code for row in rows])
 
     def render(self, codes: Tensor, size: int | None = None) -> Iterator[Tensor]:
@@ -171,9 +173,10 @@ class BlenderEvaluator:
         identity network's."""
         projector = self.backbone.projector
         noise = projector.noise_kinds[0]
-        with torch.inference_mode():
-            for some in torch.split(codes, BATCH):
-                yield projector.synthesize(some, noise=noise, size=size or self.identity.input_side)
+        for some in torch.split(codes, BATCH):
+            with torch.inference_mode(), self.backbone.pool.lease(network_of(projector), "projector"):
+                pictures = projector.synthesize(some, noise=noise, size=size or self.identity.input_side)
+            yield pictures
 
     def predict(self, codes: Tensor) -> Tensor:
         """Unit embeddings [n, E] of rendered codes."""
@@ -183,7 +186,7 @@ class BlenderEvaluator:
         """Unit embeddings of pictures."""
         with torch.inference_mode():
             laid = pictures.contiguous(memory_format=torch.channels_last)
-            return F.normalize(self.identity.embed_pictures(laid), dim=1)
+            return F.normalize(self._see(laid), dim=1).cpu()
 
     def scores(self, found: Tensor) -> Scores:
         """Of predictions [n, E]."""

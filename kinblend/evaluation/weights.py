@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kinblend.backbone import make_plugin
 from kinblend.errors import UsageError
+from kinblend.interfaces import network_of
 
 if TYPE_CHECKING:
     from kinblend.backbone import Backbone
@@ -67,7 +68,8 @@ def weight_maps(
         raise UsageError("there is no couple to analyze in that part of the trios")
     blender = cast("Blender", make_plugin("blender", strategy, backbone.context, options))
     couples = ((trios.father[row], trios.mother[row]) for row in rows)
-    return torch.stack([blender.weights(*(pair[::-1] if swapped else pair), 0) for pair in couples])
+    with backbone.pool.lease(network_of(blender), "blender"):
+        return torch.stack([blender.weights(*(pair[::-1] if swapped else pair), 0) for pair in couples])
 
 
 def used_elements(trios: Trios) -> Tensor:

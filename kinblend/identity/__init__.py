@@ -7,6 +7,7 @@ share.
 
 from kinblend.identity.crops import SIDE, chips, cut
 from kinblend.identity.dlib_resnet import CHIP, DlibResNet, identity_network
+from kinblend.identity.placed import embedder_on
 from kinblend.identity.registry import check_identity, identity_names, load_identity
 from kinblend.identity.similarity import embed_faces, face_cosines, similarity
 
@@ -18,6 +19,7 @@ __all__ = [
     "chips",
     "cut",
     "embed_faces",
+    "embedder_on",
     "face_cosines",
     "identity_names",
     "identity_network",

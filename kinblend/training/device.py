@@ -17,4 +17,6 @@ def device_of(name: str) -> torch.device:
         raise UsageError(f"device={name!r}: use auto, cpu, cuda or cuda:N") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"device={name!r}: there is no CUDA device here; use cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device={name!r}: this machine has {torch.cuda.device_count()} CUDA devices")
     return device

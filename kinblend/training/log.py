@@ -17,14 +17,17 @@ from kinblend.files import append_text
 class TrainingLog:
     """Entries as JSON lines in `path`, and text for whoever watches.
 
-    progress: called with each line of text, or None.
+    progress: called with each line of text, or None. writes: False in the processes beside the first
+    (`ranks.Ranks`), which write nothing.
     """
 
-    def __init__(self, path: Path, progress: Callable[[str], None] | None = None) -> None:
-        self.path, self.tell = path, progress or (lambda _: None)
+    def __init__(self, path: Path, progress: Callable[[str], None] | None = None, *, writes: bool = True) -> None:
+        self.path, self.tell, self.writes = path, progress or (lambda _: None), writes
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Append an entry to the file."""
+        if not self.writes:
+            return
         append_text(self.path, json.dumps(entry) + "\n")
 
     def read(self) -> list[dict[str, Any]]:

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from kinblend.errors import Interrupted
 from kinblend.training.log import Means, check_finite
+from kinblend.training.ranks import Ranks
 
 
 class Training(Protocol):
@@ -57,44 +59,53 @@ class Intervals:
     first_measure: bool = False
 
 
-def run_training(training: Training, intervals: Intervals, *, finish_step: bool = True) -> None:
+def run_training(
+    training: Training, intervals: Intervals, *, finish_step: bool = True, ranks: Ranks | None = None
+) -> None:
     """Take steps until the training is done; then save and measure once more.
 
     Interrupted by Ctrl-C or SIGTERM, it finishes the step, saves and raises `Interrupted`; a second Ctrl-C ends it at
     once. finish_step: False where a step takes minutes; it is given up then, and the last checkpoint stands.
+
+    ranks: of a training that several processes share, where all call this. They go by the first one's clock and
+    signals, and it alone saves, reports and measures.
 
     Raises:
         Interrupted: as said.
         KinblendError: where a loss is not a number any more; nothing is saved then.
     """
     with interruption(finish_step) as stop:
-        _run(training, intervals, stop)
-    if stop.is_set():
+        stopped = _run(training, intervals, stop, ranks or Ranks(torch.device("cpu")))
+    if stopped:
         raise Interrupted
 
 
-def _run(training: Training, intervals: Intervals, stop: threading.Event) -> None:
-    started = saved = reported = time.monotonic()
-    measured = -math.inf if intervals.first_measure else started
+def _run(training: Training, intervals: Intervals, stop: threading.Event, ranks: Ranks) -> bool:
+    """Returns whether it was interrupted."""
+    started = time.monotonic()
+    saved = reported = 0.0
+    measured = -math.inf if intervals.first_measure else 0.0
     before, last, means = training.seconds, training.steps, Means()
     while True:
-        now = time.monotonic()
-        training.seconds = before + now - started
-        over = stop.is_set() or training.done
+        now, stopping = ranks.agree((time.monotonic() - started, stop.is_set()))
+        training.seconds = before + now
+        over = bool(stopping) or training.done
         if training.steps > last and (over or now - saved >= intervals.save):
             found = means.means()
             check_finite(found, training.steps)
-            training.save(found)
+            if ranks.first:
+                training.save(found)
             saved, last = now, training.steps
             means.clear()
-        if not stop.is_set() and (over or now - measured >= intervals.measure):
-            training.measure()
+        if not stopping and (over or now - measured >= intervals.measure):
+            if ranks.first:
+                training.measure()
             measured = now
         if over:
-            return
+            return bool(stopping) or stop.is_set()
         means.add(training.step())
-        if time.monotonic() - reported >= intervals.report:
-            reported = time.monotonic()
+        if ranks.first and time.monotonic() - started - reported >= intervals.report:
+            reported = time.monotonic() - started
             training.report(means.means())
 
 

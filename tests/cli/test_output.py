@@ -166,6 +166,8 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
         (["models", "add", "morphable", "x.safetensors"], 2, "comes with a plugin"),
         (["analyze", "--trios", "x.safetensors", "--control", "shuffled"], 2, "write --control NAME=FILE"),
         (["evaluate", "blender", "--trios", "x", "--weights", "a=learned:b"], 3, "b does not exist"),
+        (["analyze", "--trios", "x", "--device", "gpu"], 2, "'gpu'"),
+        (["evaluate", "blender", "--trios", "x", "--precision", "fp8"], 2, "fp8"),
         (["edit", "x.safetensors", "--edit", "=2"], 2, "write --edit attribute=strength"),
         (["run", "--father", "a", "--mother", "b", "--set", "encoder.wings=2"], 2, "'morphable' has no option"),
         (["encode", "a.jpg", "--set", "projector.wings=2"], 2, "only options of encoder"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kinblend import LatentSpace, load_backbone
+from kinblend import DevicePool, LatentSpace, load_backbone
 from kinblend.datasets import Trios
 from kinblend.errors import InputError, UsageError
 from kinblend.evaluation.blender import BlenderEvaluator, couples, default_strategies, evaluate, select_test_rows
@@ -134,6 +134,16 @@ def test_children_made_by_a_strategy_are_told_by_it(tmp_path: Path) -> None:
     assert "## Dominance" not in text, "two families say nothing of it"
     assert 'references,mother,"squared error, complexion"' in written[1].read_text()
     assert [row[0] for row in auc_rows(report)][:2] == ["father alone", "mother alone"]
+
+
+def test_in_half_precision_predictions_are_nearly_the_same() -> None:
+    plain, rounded = (load_backbone("morphable", DevicePool("cpu", precision=kind)) for kind in ("fp32", "bf16"))
+    trios = replace(made(3), space=plain.space)
+    codes = torch.randn(2, 4, 512) * 0.3
+    one, other = (BlenderEvaluator(backbone, trios).predict(codes) for backbone in (plain, rounded))
+    assert one.dtype == other.dtype == torch.float32
+    assert (one * other).sum(1).min() > 0.98
+    assert {record.name for record in rounded.pool.records} == {"projector"}
 
 
 def test_dominance_is_shown_only_where_it_is_seen() -> None:

@@ -181,7 +181,7 @@ def test_a_constant_explains_nothing() -> None:
 
 def test_pre_training_finds_the_known_maps() -> None:
     session = Session(options(head="element", pretrain=60, rate=2e-3, swap=False), families(), Projection(SIZE))
-    records = pretrain(session, session.bridge)
+    records = pretrain(session)
     assert records[-1]["map_correlation"] > 0.8
     assert records[-1]["map_error"] < records[0]["map_error"]
 

@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 from toy_faces import pixels
 
+from kinblend.training.ranks import Ranks
 from kinblend_plugins.stylegan2.training import blends, losses
 from kinblend_plugins.stylegan2.training.augment import Probability, augment, colours, recolour, translate
 from kinblend_plugins.stylegan2.training.discriminator import Discriminator, with_spread
@@ -115,14 +116,15 @@ def test_the_probability_rises_while_real_faces_are_known_and_falls_otherwise() 
 
 def test_augmentation_leaves_and_changes_pictures_as_often_as_it_should() -> None:
     faces = torch.rand(1, 3, 16, 16, generator=source()).repeat(400, 1, 1, 1) * 2 - 1
-    assert augment(faces, 0.0, source()) is faces
-    shown = augment(faces, 0.2, source())
+    alone = Ranks(torch.device("cpu"))
+    assert augment(faces, 0.0, source(), alone.share(400)) is faces
+    shown = augment(faces, 0.2, source(), alone.share(400))
     untouched = (shown - faces).abs().amax(dim=(1, 2, 3)) < 1e-5
     # Flip (half of its times), translation (nearly always some) and four changes of colour.
     assert abs(float(untouched.float().mean()) - 0.9 * 0.8**5) < 0.07
     assert bool(torch.isfinite(shown).all())
     leaf = faces[:4].clone().requires_grad_()
-    augment(leaf, 1.0, source()).sum().backward()
+    augment(leaf, 1.0, source(), alone.share(4)).sum().backward()
     assert float(leaf.grad.abs().sum()) > 0
 
 

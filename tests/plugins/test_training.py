@@ -110,6 +110,16 @@ def test_a_step_in_bfloat16_goes_where_one_in_float32_goes() -> None:
     assert F.cosine_similarity(plain[name], half[name], dim=0) > 0.9
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a machine without CUDA refuses it")
+def test_a_device_that_is_not_there_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    save_trios(tmp_path / "trios.safetensors", trios(load_backbone("morphable").space))
+    with pytest.raises(UsageError, match="there is no CUDA device here"):
+        train(tmp_path, "w.safetensors", device="cuda")
+    with pytest.raises(UsageError, match="use auto, cpu, cuda or cuda:N"):
+        train(tmp_path, "w.safetensors", device="gpu")
+    assert [file.name for file in tmp_path.iterdir()] == ["trios.safetensors"]
+
+
 def checkpoints(folder: Path, options: TrainOptions) -> Checkpoints:
     return Checkpoints(folder, options.model_dump(mode="json"))
 

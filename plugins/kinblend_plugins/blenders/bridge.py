@@ -11,14 +11,14 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from kinblend import Backbone
-from kinblend.identity import load_identity
+from kinblend.identity import embedder_on, load_identity
 
 
 class Render:
     """Codes → the picture → its embedding: true gradients, through projector and identity network.
 
     identity: the network's name. precision: of both networks; of the projector's as far as its `preview` rounds.
-    size: px of the pictures; None: as many as the identity network can see.
+    size: px of the pictures; None: as many as the identity network can see. device: where both networks are.
     checkpointing: keep no activations and compute them again on the way back, for large generators.
     """
 
@@ -29,8 +29,13 @@ class Render:
         precision: Literal["fp32", "bf16"] = "fp32",
         checkpointing: bool = False,
         size: int | None = None,
+        device: torch.device | None = None,
     ) -> None:
+        self._device = device or torch.device("cpu")
         projector, self.identity = backbone.projector, load_identity(identity)
+        if projector.module is not None:
+            projector.module.to(self._device)
+        self._see = embedder_on(self.identity, self._device)
         size = size or self.identity.input_side
         rounded, exact = projector.preview, partial(projector.synthesize, noise=projector.noise_kinds[0], size=size)
         self._draw = rounded(size) if precision == "bf16" else exact
@@ -44,9 +49,9 @@ class Render:
         return self._embed(codes)
 
     def _embed(self, codes: Tensor) -> Tensor:
-        pictures = self._draw(codes).float().contiguous(memory_format=torch.channels_last)
-        with torch.autocast(pictures.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            found = self.identity.embed_pictures(pictures)
+        pictures = self._draw(codes).float().to(self._device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            found = self._see(pictures)
         return F.normalize(found.float(), dim=1)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from kinblend.datasets import Trios, read_table
 from kinblend.files import atomic_write
+from kinblend.training.ranks import Ranks
 from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.session import Session
@@ -49,30 +50,34 @@ def ablate(
     steps: Mapping[str, Tensor],
     out: Path,
     log: Callable[[str], None],
+    ranks: Ranks | None = None,
 ) -> Path:
     """Train each row of the grid and write the table, a CSV at `out`. Rows that stand there are not trained again.
 
-    Each row's figures are those of its best epoch.
+    ranks: as for `Session`; the first process writes. Each row's figures are those of its best epoch.
     """
     done = {row["options"]: dict(row) for _, row in read_table(out).rows} if out.is_file() else {}
     rows = list(done.values())
+    if ranks is not None:
+        ranks.wait()  # until all have read the table
     for name, changes in _grid(options):
         if name in done:
             continue
         changed = options.model_copy(update=dict(changes))
         seen = mirrored if changed.mirrored else None
-        rows.append({"options": name, **run(Session(changed, trios, bridge, seen, steps), bridge)})
-        atomic_write(out, _csv(rows).encode())
+        rows.append({"options": name, **run(Session(changed, trios, bridge, seen, steps, ranks=ranks))})
+        if ranks is None or ranks.first:
+            atomic_write(out, _csv(rows).encode())
         log(f"{name}: AUC {rows[-1]['val_auc']}")
     return out
 
 
-def run(session: Session, bridge: Bridge) -> dict[str, str]:
+def run(session: Session) -> dict[str, str]:
     """A whole training; the figures of its best epoch."""
     from kinblend_plugins.blenders.training.synthetic import pretrain
 
     session.fit(lambda _: None)
-    pretrain(session, bridge)
+    pretrain(session)
     best: dict[str, float] = {}
     while not session.done:
         record = session.run_epoch()

@@ -12,6 +12,7 @@ from kinblend import Backbone, LatentSpace
 from kinblend.datasets import Trios
 from kinblend.errors import UnsupportedError
 from kinblend.identity import load_identity
+from kinblend.training.device import device_of
 from kinblend_plugins.blenders.bridge import Render
 from kinblend_plugins.blenders.training.options import TrainOptions
 from kinblend_plugins.blenders.training.session import Session
@@ -29,7 +30,8 @@ def step(backbone: Backbone, batch: int, precision: str) -> Callable[[], object]
     given = {"trios": "none", "backbone": backbone.name, "batch": batch, "precision": precision}
     options = TrainOptions.model_validate(given)
     trios = _made_up(backbone.space, batch)
-    session = Session(options, trios, Render(backbone, trios.identity, "bf16" if options.mixed else "fp32"))
+    look = Render(backbone, trios.identity, "bf16" if options.mixed else "fp32", device=device_of(options.device))
+    session = Session(options, trios, look)
     [one] = session.families.epoch(torch.Generator().manual_seed(0), options.noise)
     return partial(session.step, one)
 

@@ -40,7 +40,7 @@ class ChildModel(nn.Module):
     def state(self) -> dict[str, Tensor]:
         """The tensors that the blender reads."""
         edits = {} if self.edits is None else self.edits.state()
-        return {name: tensor.clone() for name, tensor in (self.weights.state_dict() | edits).items()}
+        return {name: tensor.cpu().clone() for name, tensor in (self.weights.state_dict() | edits).items()}
 
 
 def directions(backbone: str | None, names: tuple[str, ...]) -> dict[str, Tensor]:

@@ -38,6 +38,14 @@ class Batch:
     target: Tensor
     families: Tensor
 
+    def rows(self, take: Callable[[Tensor], Tensor]) -> Batch:
+        """What `take` makes of each of them, such as some of the rows."""
+        return Batch(take(self.father), take(self.mother), take(self.target), take(self.families))
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return self.rows(lambda tensor: tensor.to(device))
+
 
 def read_trios(options: TrainOptions) -> tuple[Trios, Trios | None]:
     """All trios, and the mirrored ones or None. Raises `InputError`."""

@@ -15,13 +15,16 @@ def distance(one: Tensor, other: Tensor) -> Tensor:
     return 1 - (one * other).sum(1) + DISTANCE * (one - other).square().sum(1)
 
 
-def contrast(found: Tensor, children: Tensor, families: Tensor) -> Tensor:
+def contrast(found: Tensor, children: Tensor, families: Tensor, rows: Tensor | None = None) -> Tensor:
     """How hard it is to tell the own child from other families' children, by the softmax over a batch.
 
-    found, children: unit embeddings [n, E], row by row of one trio. families: integers [n]. Returns [n].
+    children: unit embeddings [n, E]. families: integers [n]. found: unit embeddings [m, E] of the trios at the places
+    `rows`, integers [m]; by default of all. Returns [m].
     Source: van den Oord et al. 2018, "Representation learning with contrastive predictive coding".
     """
     likeness = found @ children.T / TEMPERATURE
-    others = families[:, None] != families[None, :]
-    others.fill_diagonal_(True)
-    return F.cross_entropy(likeness.masked_fill(~others, -torch.inf), torch.arange(len(found)), reduction="none")
+    own = torch.arange(len(found)) if rows is None else rows
+    own = own.to(found.device)
+    others = families[own][:, None] != families[None, :]
+    others[torch.arange(len(own), device=own.device), own] = True
+    return F.cross_entropy(likeness.masked_fill(~others, -torch.inf), own, reduction="none")

@@ -85,6 +85,12 @@ class TrainOptions(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the networks in a step; auto: fp32 for projection, to reproduce it, else bf16"
     )
+    device: str = Field("auto", description="where a step is computed: auto, cpu, cuda or cuda:N")
+    devices: str = Field(
+        "1",
+        coerce_numbers_to_str=True,
+        description="how many devices share each batch, or their names: cuda:0,cuda:1",
+    )
     picture_size: int | None = Field(
         None, ge=32, description="px of the pictures in between; default: as many as the identity network can see"
     )

@@ -11,8 +11,11 @@ from torch import Tensor, nn
 from kinblend.blend import weighted_sum
 from kinblend.datasets import Trios
 from kinblend.training.checkpoint import Checkpoints
+from kinblend.training.device import device_of
 from kinblend.training.early_stopping import EarlyStopping
 from kinblend.training.moving_average import averaged_copy, update_average
+from kinblend.training.ranks import Ranks
+from kinblend.training.shared_layers import shared_layers
 from kinblend_plugins.blenders.bridge import Projection
 from kinblend_plugins.blenders.displacement import DisplacementModel
 from kinblend_plugins.blenders.learned import read_weights
@@ -30,7 +33,9 @@ class Session:
     """The network, its moving average, and the best of it so far.
 
     bridge: codes → unit embeddings, differentiable. mirrored: the same trios seen in a mirror, or None.
-    steps: of the directions whose strengths are learned. drawn: further people to learn from.
+    steps: of the directions whose strengths are learned. drawn: further people to learn from. ranks: the processes
+    that share each batch, and the device of what is learned; by default this one alone, on the device of the options.
+    Families stay on the CPU.
     """
 
     def __init__(
@@ -41,16 +46,21 @@ class Session:
         mirrored: Trios | None = None,
         steps: Mapping[str, Tensor] | None = None,
         drawn: People | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         torch.manual_seed(options.seed)
-        self.options, self.bridge, self._trios = options, bridge, trios
+        self.ranks = ranks or Ranks(device_of(options.device))
+        self.options, self._trios, self.device = options, trios, self.ranks.device
         known = bridge if isinstance(bridge, Projection) else None
         self.families = Families(options, trios, mirrored, known, drawn)
+        self.bridge = bridge.to(self.device) if isinstance(bridge, nn.Module) else bridge
         size = trios.embedding.shape[1]
         self.network = ChildModel(options, trios.space.layers, trios.space.dim, steps or {}, size)
         if options.start is not None:
             self.network.weights.load_state_dict(read_weights(options.start))
+        self.network.to(self.device)
         self.average = averaged_copy(self.network)
+        shared_layers(self.network, self.ranks)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=options.rate, weight_decay=options.weight_decay, fused=True
         )
@@ -67,9 +77,11 @@ class Session:
         network = self.network.weights
         if not isinstance(network, DisplacementModel) or self.options.start is not None:
             return {}
-        self.network.eval()
+        self.network.eval().cpu()  # where the families are
         children = None if self.options.paired else self.families.child[: len(self._trios)]
         found = fit(network, self._trios, children, self.options.seed, lambda: self._auc(self.network), log)
+        self.network.to(self.device)
+        self.ranks.align(self.network)
         self.average.load_state_dict(self.network.state_dict())
         self._keep_best(self.evaluate("val"))
         return found
@@ -103,17 +115,21 @@ class Session:
     def step(self, batch: Batch) -> float:
         """Learn from one batch; its loss."""
         self.network.train()
-        found = self.bridge(self.network(batch.father, batch.mother))
-        loss = distance(found, batch.target).mean()
-        if share := self.options.contrast:
-            loss = (1 - share) * loss + share * contrast(found, batch.target, batch.families).mean()
+        with self.ranks.share(len(batch.target)) as share:
+            own, batch = batch.rows(share.take).to(self.device), batch.to(self.device)
+            found = self.bridge(self.network(own.father, own.mother)).to(self.device)
+        loss = distance(found, own.target).mean()
+        if ranked := self.options.contrast:
+            unlike = contrast(found, batch.target, batch.families, share.rows)
+            loss = (1 - ranked) * loss + ranked * unlike.mean()
         self.optimizer.zero_grad()
-        loss.backward()
+        share.part(loss).backward()
+        self.ranks.reduce_gradients(self.network.parameters())
         if self.options.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
         self.optimizer.step()
         update_average(self.average, self.network, self.options.average)
-        return float(loss.detach())
+        return float(self.ranks.total({"loss": share.part(loss)})["loss"])
 
     @torch.no_grad()
     def evaluate(self, part: str, child: Blend | None = None) -> dict[str, float]:
@@ -122,13 +138,25 @@ class Session:
         child: codes of both parents → the child's.
         """
         blend, batches = child or self.average, self.families.batches(part)
-        found = torch.cat([self.bridge(blend(batch.father, batch.mother)) for batch in batches])
+        found = torch.cat([self.seen(blend, batch.father, batch.mother) for batch in batches])
         target = torch.cat([batch.target for batch in batches])
         return {
             "loss": float(distance(found, target).mean()),
             "cosine": float((found * target).sum(1).mean()),
             "auc": self.families.auc(found, part),
         }
+
+    @torch.no_grad()
+    def seen(self, blend: Blend, father: Tensor, mother: Tensor) -> Tensor:
+        """Unit embeddings [n, E] of children of codes [n, L, D], on the CPU; each process looks at its own rows."""
+        share = self.ranks.share(len(father))
+        children = self.blended(blend, share.take(father), share.take(mother))
+        return share.gather(self.bridge(children).to(self.device)).cpu()
+
+    def blended(self, blend: Blend, father: Tensor, mother: Tensor) -> Tensor:
+        """Children of codes [n, L, D] by a network, or by any function, on this training's device."""
+        at = next(blend.parameters()).device if isinstance(blend, nn.Module) else self.device
+        return blend(father.to(at), mother.to(at)).to(self.device)
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The same figures for the parents themselves, their average and the network before training."""

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from kinblend.blend import weighted_sum
-from kinblend_plugins.blenders.proxy import Bridge
 from kinblend_plugins.blenders.training.data import Batch
 from kinblend_plugins.blenders.training.session import Session
 
@@ -32,10 +31,14 @@ class Rule:
 
     def weights(self, father: Tensor, mother: Tensor) -> Tensor:
         """The known weight maps: codes [n, L, D] → [n, L, D]."""
-        return (self.fixed + STRENGTH * (father.abs() - mother.abs())).sigmoid()
+        return (self.fixed.to(father) + STRENGTH * (father.abs() - mother.abs())).sigmoid()
+
+    def child(self, father: Tensor, mother: Tensor) -> Tensor:
+        """The children by these maps, [n, L, D]."""
+        return weighted_sum(father, mother, self.weights(father, mother))
 
 
-def pretrain(session: Session, bridge: Bridge) -> list[dict[str, float]]:
+def pretrain(session: Session) -> list[dict[str, float]]:
     """Train on synthetic trios: the couples are fathers and mothers of different training families.
 
     Returns for each epoch the loss, and how well the known weight maps of validation couples are found: the
@@ -49,8 +52,7 @@ def pretrain(session: Session, bridge: Bridge) -> list[dict[str, float]]:
         losses = []
         for batch in families.epoch(generator, 0.0):
             mother = batch.mother[torch.randperm(len(batch.mother), generator=generator)]
-            with torch.no_grad():
-                target = bridge(weighted_sum(batch.father, mother, rule.weights(batch.father, mother)))
+            target = session.seen(rule.child, batch.father, mother)
             losses.append(session.step(Batch(batch.father, mother, target, torch.arange(len(mother)))))
         records.append({"pretrain_epoch": epoch + 1, "loss": sum(losses) / len(losses), **found(session, rule)})
     return records
@@ -63,6 +65,7 @@ def found(session: Session, rule: Rule) -> dict[str, float]:
     rows = families.parts["val"]
     father, mother = families.father[rows], families.mother[rows]
     used = (father - mother).abs().amax(0) > 0
-    ours, theirs = (weigh(father, mother)[:, used] for weigh in (session.average.weights, rule.weights))
+    maps = (session.blended(weigh, father, mother).cpu() for weigh in (session.average.weights, rule.weights))
+    ours, theirs = (weights[:, used] for weights in maps)
     both = torch.stack([ours.flatten(), theirs.flatten()])
     return {"map_correlation": float(torch.corrcoef(both)[0, 1]), "map_error": float((ours - theirs).abs().mean())}

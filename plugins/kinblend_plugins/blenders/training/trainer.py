@@ -18,8 +18,10 @@ from kinblend.datasets import Trios
 from kinblend.errors import UsageError
 from kinblend.files import atomic_write, replacing
 from kinblend.training.checkpoint import Checkpoints
+from kinblend.training.devices import on_devices
 from kinblend.training.log import TrainingLog, line_of
 from kinblend.training.loop import Intervals, run_training
+from kinblend.training.ranks import Ranks
 from kinblend_plugins.blenders.bridge import Projection, Render
 from kinblend_plugins.blenders.int8_state import pack
 from kinblend_plugins.blenders.proxy import Bridge, distill, load_proxy, save_proxy
@@ -33,6 +35,7 @@ from kinblend_plugins.blenders.training.session import Session
 from kinblend_plugins.blenders.training.synthetic import pretrain
 
 Log = Callable[[str], None]
+LOOSE = {"epochs", "patience", "device", "devices"}  # options that may change when a training goes on
 
 
 def train(options: TrainOptions, out: Path, progress: Log | None = None) -> Path:
@@ -42,24 +45,31 @@ def train(options: TrainOptions, out: Path, progress: Log | None = None) -> Path
     Called again after an interruption with the same `out` it goes on from the checkpoint. progress: told each epoch.
     Returns the file it wrote.
     """
+    return on_devices(
+        _train, options, out, progress, devices=options.devices, device=options.device, rows=options.batch
+    )
+
+
+def _train(options: TrainOptions, out: Path, progress: Log | None, ranks: Ranks) -> Path:
     log = progress or (lambda _: None)
     out.parent.mkdir(parents=True, exist_ok=True)
     trios, mirrored = read_trios(options)
-    bridge, known = make_bridge(options, trios, out, log)
+    bridge, known = make_bridge(options, trios, out, log, ranks)
     steps = directions(options.backbone or None, options.edits)
     if options.ablate:
-        return ablate(options, trios, bridge, mirrored, steps, out.with_suffix(".ablation.csv"), log)
-    drawn = _drawn(options, trios, log)
-    run = Run(Session(options, trios, bridge, mirrored, steps, drawn), out, log)
+        return ablate(options, trios, bridge, mirrored, steps, out.with_suffix(".ablation.csv"), log, ranks)
+    drawn = _drawn(options, trios, log, ranks)
+    run = Run(Session(options, trios, bridge, mirrored, steps, drawn, ranks), out, log)
     if run.session.load(run.checkpoints):
         log(f"going on after epoch {run.session.epoch}")
     else:
         run.begin({"trios": run.session.families.counts(), **known})
-    run_training(run, Intervals(save=0, report=math.inf, measure=math.inf), finish_step=False)
-    with replacing(out) as part:
-        save_file(pack(run.session.best), part)
-    run.checkpoints.remove()
-    _draw(run.log, out.with_suffix(".png"))
+    run_training(run, Intervals(save=0, report=math.inf, measure=math.inf), finish_step=False, ranks=ranks)
+    if ranks.first:
+        with replacing(out) as part:
+            save_file(pack(run.session.best), part)
+        run.checkpoints.remove()
+        _draw(run.log, out.with_suffix(".png"))
     return out
 
 
@@ -67,8 +77,8 @@ class Run:
     """One call of `train`: what `run_training` goes through. A step is an epoch."""
 
     def __init__(self, session: Session, out: Path, progress: Log) -> None:
-        self.session, self.log = session, TrainingLog(out.with_suffix(".jsonl"), progress)
-        fixed = session.options.model_dump(mode="json", exclude={"epochs", "patience"})
+        self.session, self.log = session, TrainingLog(out.with_suffix(".jsonl"), progress, writes=session.ranks.first)
+        fixed = session.options.model_dump(mode="json", exclude=LOOSE)
         self.checkpoints = Checkpoints(out.with_suffix(".checkpoints"), fixed)
         self.record: dict[str, float] = {}
         self.seconds = 0.0
@@ -87,13 +97,14 @@ class Run:
         """Start the log with what training is compared with, and train on synthetic families where asked to."""
         baselines = self.session.baselines()
         first = {"baselines": baselines, **known}
-        atomic_write(self.log.path, b"")
+        if self.session.ranks.first:
+            atomic_write(self.log.path, b"")
         self.log.write(first)
         for name, figures in {**known, **baselines}.items():
             self.log.tell(f"{name}: {line_of(figures) if isinstance(figures, Mapping) else figures}")
         if fitted := self.session.fit(self.log.tell):
             self._note({"fitted": 1, **fitted})
-        for record in pretrain(self.session, self.session.bridge):
+        for record in pretrain(self.session):
             self._note(record)
 
     def step(self) -> dict[str, float]:
@@ -117,33 +128,36 @@ class Run:
         self.log.tell(line_of(record))
 
 
-def _drawn(options: TrainOptions, trios: Trios, log: Log) -> People | None:
+def _drawn(options: TrainOptions, trios: Trios, log: Log, ranks: Ranks) -> People | None:
     """People from the generator, the same ones for the same seed, each time anew: pictures need no gradient here."""
     if not options.drawn:
         return None
     projector = load_backbone(options.backbone or None).projector
-    return draw_people(projector, _render(options, trios.identity), options.drawn, options.seed, log)
+    return draw_people(projector, _render(options, trios.identity, ranks), options.drawn, options.seed, log)
 
 
-def _render(options: TrainOptions, identity: str) -> Render:
+def _render(options: TrainOptions, identity: str, ranks: Ranks) -> Render:
     precision: Literal["fp32", "bf16"] = "bf16" if options.mixed else "fp32"
     backbone = load_backbone(options.backbone or None)
-    return Render(backbone, identity, precision, options.checkpointing, options.picture_size)
+    return Render(backbone, identity, precision, options.checkpointing, options.picture_size, ranks.device)
 
 
-def make_bridge(options: TrainOptions, trios: Trios, out: Path, log: Log) -> tuple[Bridge, dict[str, Any]]:
-    """The bridge, and what is known of it for the log. A proxy is read from its file, or distilled into it."""
+def make_bridge(
+    options: TrainOptions, trios: Trios, out: Path, log: Log, ranks: Ranks
+) -> tuple[Bridge, dict[str, Any]]:
+    """The bridge, and what is known of it for the log. A proxy is read from its file, or distilled into it by the
+    first of the processes that share the training."""
     if options.bridge == "projection":
         return Projection(trios.space.layers * trios.space.dim), {}
-    render = _render(options, trios.identity)
+    render = _render(options, trios.identity, ranks)
     if options.bridge == "render":
         return render, {}
-    path = options.proxy or out.with_suffix(".proxy.safetensors")
-    if not path.is_file():
-        proxy, near = distill(render, trios, options.seed, options.proxy_samples, log)
+    path, known = options.proxy or out.with_suffix(".proxy.safetensors"), dict[str, Any]()
+    if ranks.first and not path.is_file():
+        proxy, known["proxy"] = distill(render, trios, options.seed, options.proxy_samples, log)
         save_proxy(path, proxy)
-        return proxy, {"proxy": near}
-    return load_proxy(path), {}
+    ranks.wait()
+    return load_proxy(path), known
 
 
 def _draw(log: TrainingLog, picture: Path) -> None:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kinblend.training.ranks import Share
+
 SHIFT = 0.125  # of the side, at most
 BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5, 1.0  # standard deviations; the latter two in powers of two
 
@@ -45,23 +47,26 @@ class Probability:
         self.signs, self.seen = 0.0, 0
 
 
-def augment(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def augment(images: Tensor, probability: float, generator: torch.Generator, share: Share) -> Tensor:
     """Images [n, 3, H, W], each transformation applied to each with that probability; differentiable.
 
-    generator: on the CPU. At a probability of 0 the images themselves.
+    generator: on the CPU. share: which rows of a batch they are; what is drawn is drawn for all of it. At a
+    probability of 0 the images themselves.
     """
     if probability <= 0:
         return images
-    count = len(images)
+    count = share.total
 
     def chosen() -> Tensor:
         return torch.rand(count, generator=generator) < probability
 
     flip = chosen() & (torch.rand(count, generator=generator) < 0.5)
-    moved = torch.where(flip.to(images.device)[:, None, None, None], images.flip(3), images)
+    flip = share.take(flip).to(images.device)
+    moved = torch.where(flip[:, None, None, None], images.flip(3), images)
     most = round(SHIFT * images.shape[-1])
     shifts = torch.randint(-most, most + 1, (count, 2), generator=generator) * chosen()[:, None]
-    return recolour(translate(moved, shifts.tolist()), *colours(count, chosen, generator))
+    matrices, offsets = colours(count, chosen, generator)
+    return recolour(translate(moved, share.take(shifts).tolist()), share.take(matrices), share.take(offsets))
 
 
 def translate(images: Tensor, shifts: list[list[int]]) -> Tensor:

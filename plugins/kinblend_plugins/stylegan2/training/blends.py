@@ -24,6 +24,10 @@ class Couples:
         """father·w + mother·(1 − w) of codes [m, L, D]: [n, L, D]."""
         return weighted_sum(codes[self.fathers], codes[self.mothers], self.weights)
 
+    def rows(self, rows: Tensor) -> Couples:
+        """Some of the couples."""
+        return Couples(self.fathers[rows], self.mothers[rows], self.weights[rows])
+
     def to(self, device: torch.device) -> Couples:
         """The same on another device."""
         return Couples(self.fathers.to(device), self.mothers.to(device), self.weights.to(device))

@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from kinblend.training.ranks import Share
 from kinblend_plugins.stylegan2.layers import Dense, leaky
 from kinblend_plugins.stylegan2.residual import Conv, Halving
 
@@ -31,19 +32,22 @@ class Discriminator(nn.Module):
         self.hidden = Dense(16 * last, last)
         self.out = Dense(last, 1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, share: Share | None = None) -> Tensor:
+        """share: of a batch that several processes share: which of its rows the pictures are."""
         x = self.body(leaky(self.stem(pictures)))
-        x = leaky(self.last(with_spread(x)))
+        x = leaky(self.last(with_spread(x, share)))
         result: Tensor = self.out(leaky(self.hidden(x.flatten(1)))).float()
         return result
 
 
-def with_spread(x: Tensor) -> Tensor:
+def with_spread(x: Tensor, share: Share | None = None) -> Tensor:
     """x [n, C, H, W] and one channel more: the standard deviation over groups of 4 pictures (2 or 1 where n asks
-    for it), averaged over all places; computed in float32."""
-    count = math.gcd(len(x), GROUP)
+    for it), averaged over all places; computed in float32. share: groups are of the whole batch, of all processes."""
     with torch.autocast(x.device.type, enabled=False):
-        grouped = x.float().reshape(count, len(x) // count, *x.shape[1:])
-        spread = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
-    channel = spread.to(x.dtype).repeat(count)[:, None, None, None].expand(-1, 1, *x.shape[2:])
+        everyone = x.float() if share is None else share.gather(x.float())
+        count = math.gcd(len(everyone), GROUP)
+        grouped = everyone.reshape(count, len(everyone) // count, *x.shape[1:])
+        spread = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3)).repeat(count)
+        own = spread if share is None else share.take(spread)
+    channel = own.to(x.dtype)[:, None, None, None].expand(-1, 1, *x.shape[2:])
     return torch.cat([x, channel], dim=1)

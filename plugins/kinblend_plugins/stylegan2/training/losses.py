@@ -12,9 +12,12 @@ from torch import Tensor
 SMALLEST = 8  # px of the coarsest scale that pixels are compared at
 
 
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """The discriminator's: non-saturating logistic (Goodfellow et al., 2014). real, fake: its outputs [n, 1]."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
+def discriminator_losses(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """The discriminator's two, of real and of generated pictures: non-saturating logistic (Goodfellow et al., 2014).
+
+    real, fake: its outputs [n, 1].
+    """
+    return F.softplus(-real).mean(), F.softplus(fake).mean()
 
 
 def generator_loss(fake: Tensor) -> Tensor:

@@ -22,6 +22,6 @@ _HINTS = get_type_hints(Recipe)
 _FIELDS: Any = {entry.name: (_HINTS[entry.name], _field(entry)) for entry in fields(Recipe)}
 TrainOptions = create_model(
     "TrainOptions",
-    __config__=ConfigDict(extra="forbid", frozen=True),
+    __config__=ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True),
     **_FIELDS,
 )

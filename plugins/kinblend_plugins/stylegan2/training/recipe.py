@@ -37,6 +37,7 @@ class Recipe:
     warmup: int = option(100, "steps in which the rate rises after the optimisers start afresh", 1)
     seed: int = option(0, "of weights, order, noise and augmentation", 0)
     device: str = option("auto", "auto, cpu, cuda, cuda:N")
+    devices: str = option("1", "how many devices share each batch, or their names: cuda:0,cuda:1")
     precision: str = option("auto", "auto (bf16 on CUDA, else fp32), fp32, bf16")
     mirror: bool = option(True, "show half of the faces mirrored")
     blends: float = option(0.5, "blends of two random parents in a batch, as a share of its faces", 0, 4)

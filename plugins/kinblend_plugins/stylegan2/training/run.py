@@ -11,9 +11,10 @@ from torch import Tensor
 
 from kinblend.errors import UsageError
 from kinblend.training.checkpoint import Checkpoints
-from kinblend.training.device import device_of
+from kinblend.training.devices import on_devices
 from kinblend.training.log import TrainingLog, line_of
 from kinblend.training.loop import Intervals, run_training
+from kinblend.training.ranks import Ranks
 from kinblend_plugins.stylegan2.training import faces
 from kinblend_plugins.stylegan2.training.export import export
 from kinblend_plugins.stylegan2.training.metrics import measure, sheet
@@ -32,34 +33,48 @@ def train(options: Any, out: Path, progress: Callable[[str], None] | None = None
     and raises `Interrupted`. Returns `out`. Raises `OptionError`, `InputError`, `UsageError`.
     """
     recipe = options if isinstance(options, Recipe) else Recipe(**options.model_dump())
-    run = Run(recipe, Path(out), progress)
+    return on_devices(
+        _train, recipe, Path(out), progress, devices=recipe.devices, device=recipe.device, rows=recipe.batch
+    )
+
+
+def _train(recipe: Recipe, out: Path, progress: Callable[[str], None] | None, ranks: Ranks) -> Path:
+    run = Run(recipe, out, progress, ranks)
     seconds = (60 * recipe.checkpoint_minutes, REPORT_SECONDS, 60 * recipe.sheet_minutes)
-    run_training(run, Intervals(*seconds, first_measure=True))
+    run_training(run, Intervals(*seconds, first_measure=True), ranks=ranks)
     if not run.session.progress.step:
         raise UsageError(f"nothing was trained in {run.out} yet; give minutes and images more than 0")
-    export(run.session, run.out)
+    if ranks.first:
+        export(run.session, run.out)
     return run.out
 
 
 class Run:
     """One call of `train`: what `run_training` goes through."""
 
-    def __init__(self, recipe: Recipe, out: Path, progress: Callable[[str], None] | None) -> None:
+    def __init__(self, recipe: Recipe, out: Path, progress: Callable[[str], None] | None, ranks: Ranks) -> None:
         self.recipe, self.out, self.work = recipe, out, out / WORK
         self.work.mkdir(parents=True, exist_ok=True)
-        self.log = TrainingLog(self.work / "log.jsonl", progress)
+        self.log = TrainingLog(self.work / "log.jsonl", progress, writes=ranks.first)
         self.checkpoints = Checkpoints(self.work, recipe.architecture())
-        device = device_of(recipe.device)
+        device = ranks.device
         if device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         self.log.tell(f"reading {recipe.faces} at {recipe.resolution} px")
         pixels = faces.read(recipe.faces, "train", recipe.resolution)
         self.held_out = faces.read(recipe.faces, "val", recipe.resolution)
-        self.session = Session(recipe, pixels, device)
+        self.session = Session(recipe, pixels, ranks)
         taken_up = self.session.load(self.checkpoints)
         self.before = self.seconds
         event = "resumed" if taken_up else "started"
-        self.note(event, train=len(pixels), val=len(self.held_out), device=str(device), recipe=recipe.record())
+        self.note(
+            event,
+            train=len(pixels),
+            val=len(self.held_out),
+            device=str(device),
+            devices=ranks.size,
+            recipe=recipe.record(),
+        )
         self.log.tell(f"{'going on after' if taken_up else 'starting at'} step {self.session.progress.step}")
         if self.session.identity is None:
             self.log.tell("no identity network: training without the identity loss")

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from kinblend.training.checkpoint import Checkpoints
+from kinblend.training.ranks import Ranks, Share
 from kinblend_plugins.stylegan2.training import blends, faces, identity_loss, losses
 from kinblend_plugins.stylegan2.training.augment import Probability, augment
 from kinblend_plugins.stylegan2.training.draws import generator
@@ -49,12 +51,14 @@ class Fakes:
 class Session:
     """A training that goes step by step. pixels: training faces, uint8 [n, 3, R, R].
 
+    ranks: the processes that share each batch, and the device.
     Its `networks`, `optimizers`, `probability` and `progress` are all it knows; each step draws its random numbers
     from seed and step, so that restoring these four gives the same further steps.
     """
 
-    def __init__(self, recipe: Recipe, pixels: Tensor, device: torch.device) -> None:
-        self.recipe, self.pixels, self.device = recipe, pixels, device
+    def __init__(self, recipe: Recipe, pixels: Tensor, ranks: Ranks) -> None:
+        device = ranks.device
+        self.recipe, self.pixels, self.ranks, self.device = recipe, pixels, ranks, device
         self.dtype = dtype_of(recipe.precision, device)
         self.networks = Networks(recipe).to(device)
         self.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -70,7 +74,7 @@ class Session:
         """Learn from one batch. Returns the losses, scalars without gradient."""
         recipe, progress = self.recipe, self.progress
         real = faces.batch(self.pixels, progress.seen, recipe.batch, recipe.seed, recipe.mirror, self.device)
-        real = real.contiguous(memory_format=torch.channels_last)
+        real = self.shown.take(real).contiguous(memory_format=torch.channels_last)
         self._warm_up()
         with self.autocast():
             fakes = self.make(real)
@@ -80,23 +84,33 @@ class Session:
         progress.seen += recipe.batch
         progress.age += 1
         self.networks.update_averages(recipe.batch, progress.seen, recipe.average_images)
-        return {name: value.detach() for name, value in found.items()}
+        return self.ranks.total(found)
+
+    @property
+    def shown(self) -> Share:
+        """This process's rows of the faces in a step."""
+        return self.ranks.share(self.recipe.batch)
+
+    @property
+    def made(self) -> Share:
+        """This process's rows of what all processes make in a step: reconstructions, blends, samples."""
+        batch = self.recipe.batch
+        return self.ranks.share(batch, round(self.recipe.blends * batch), round(self.recipe.samples * batch))
 
     def make(self, real: Tensor) -> Fakes:
-        """Reconstructions of `real`, blends of pairs of them, and samples."""
-        recipe, networks = self.recipe, self.networks
+        """Reconstructions of `real`, blends of pairs of the whole batch, and samples; of each this process's rows."""
+        recipe, networks, share = self.recipe, self.networks, self.made
         codes, offsets = networks.encoder(real, recipe.steps_allowed(self.progress.seen))
         wanted = [codes]
-        if count := round(recipe.blends * len(real)):
-            couples = blends.draw(len(real), count, recipe.layers, recipe.dim, self.source("blends"))
-            wanted.append(couples.to(self.device).children(codes))
-        if count := round(recipe.samples * len(real)):
-            z = torch.randn(count, recipe.dim, generator=self.source("samples")).to(self.device)
+        if count := round(recipe.blends * recipe.batch):
+            couples = blends.draw(recipe.batch, count, recipe.layers, recipe.dim, self.source("blends"))
+            wanted.append(couples.rows(share.parts[1]).to(self.device).children(self.shown.gather(codes)))
+        if count := round(recipe.samples * recipe.batch):
+            z = torch.randn(count, recipe.dim, generator=self.source("samples"))[share.parts[2]].to(self.device)
             w = networks.generator.mapping(z).float()
             wanted.append(w[:, None].expand(-1, recipe.layers, -1))
-        everyone = torch.cat(wanted)
-        maps = noises(networks.generator, len(everyone), self.source("noise", self.device))
-        return Fakes(networks.generator(everyone, maps).float(), offsets)
+        maps = noises(networks.generator, share.total, self.source("noise", self.device))
+        return Fakes(networks.generator(torch.cat(wanted), [share.take(noise) for noise in maps]).float(), offsets)
 
     def save(self, checkpoints: Checkpoints) -> Path:
         """Write a checkpoint; without the optimisers' moments where the recipe says so. Returns its folder."""
@@ -137,59 +151,61 @@ class Session:
 
     def _teach_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         recipe, judge = self.recipe, self.networks.discriminator.requires_grad_(True)
-        shown = augment(real, self.probability.value, self.source("real"))
+        ours, theirs = self.shown, self.made
+        shown = augment(real, self.probability.value, self.source("real"), ours)
         with self.autocast():
-            on_real = judge(shown)
-            on_fake = judge(augment(fake, self.probability.value, self.source("fake")))
-        loss = losses.discriminator_loss(on_real, on_fake)
+            on_real = judge(shown, ours)
+            on_fake = judge(augment(fake, self.probability.value, self.source("fake"), theirs), theirs)
+        on_real_loss, on_fake_loss = losses.discriminator_losses(on_real, on_fake)
+        loss = ours.part(on_real_loss) + theirs.part(on_fake_loss)
         found = {"discriminator": loss}
         if recipe.r1 and self.progress.step % recipe.r1_every == 0:
             # In float32 and on the augmented picture: no second derivative of the augmentation is needed.
-            found["r1"] = losses.r1(judge, shown)
+            found["r1"] = ours.part(losses.r1(partial(judge, share=ours), shown))
             loss = loss + recipe.r1 * recipe.r1_every * found["r1"]
         self._descend(loss, "discriminator")
-        self.probability.update(on_real)
+        self.probability.update(ours.gather(on_real.detach()))
         return found
 
     def _teach_generator(self, real: Tensor, fakes: Fakes) -> dict[str, Tensor]:
         recipe, judge = self.recipe, self.networks.discriminator.requires_grad_(False)
-        again = fakes.pictures[: len(real)]
+        again, ours, theirs = fakes.pictures[: len(real)], self.shown, self.made
         with self.autocast():
-            on_fake = judge(augment(fakes.pictures, self.probability.value, self.source("fake")))
+            on_fake = judge(augment(fakes.pictures, self.probability.value, self.source("fake"), theirs), theirs)
         found = {
-            "adversarial": losses.generator_loss(on_fake),
-            "pixel": losses.pixels(again, real),
-            "delta": losses.offset_size(fakes.offsets),
+            "adversarial": theirs.part(losses.generator_loss(on_fake)),
+            "pixel": ours.part(losses.pixels(again, real)),
+            "delta": ours.part(losses.offset_size(fakes.offsets)),
         }
         loss = sum(getattr(recipe, name) * value for name, value in found.items())
         if self.identity is not None and self.progress.step % recipe.identity_every == 0:
             with self.autocast():
-                found["identity"] = identity_loss.distance(self.identity, again, real).square().mean()
+                found["identity"] = ours.part(identity_loss.distance(self.identity, again, real).square().mean())
             loss = loss + recipe.identity_weight * found["identity"]
         if recipe.path_length and self.progress.step % recipe.path_every == 0:
-            found["path"] = self._path_penalty(len(real))
+            found["path"] = self._path_penalty(max(1, recipe.batch // 2))
             loss = loss + recipe.path_length * recipe.path_every * found["path"]
         self._descend(loss, "generator", "encoder")
         return found
 
-    def _path_penalty(self, batch: int) -> Tensor:
+    def _path_penalty(self, count: int) -> Tensor:
         recipe, network, source = self.recipe, self.networks.generator, self.source("path", self.device)
-        count = max(1, batch // 2)
-        z = torch.randn(count, recipe.dim, generator=source, device=self.device)
+        share = self.ranks.share(count)
+        z = share.take(torch.randn(count, recipe.dim, generator=source, device=self.device))
         codes = network.mapping(z)[:, None].repeat(1, recipe.layers, 1)
-        pictures = network(codes, noises(network, count, source))
-        lengths = losses.path_lengths(
-            pictures, codes, torch.randn(pictures.shape, generator=source, device=self.device)
-        )
+        pictures = network(codes, [share.take(noise) for noise in noises(network, count, source)])
+        noise = torch.randn((count, *pictures.shape[1:]), generator=source, device=self.device)
+        lengths = losses.path_lengths(pictures, codes, share.take(noise))
         mean = self.progress.path_mean
-        self.progress.path_mean = mean + PATH_FOLLOW * (float(lengths.detach().mean()) - mean)
-        return (lengths - self.progress.path_mean).square().mean()
+        self.progress.path_mean = mean + PATH_FOLLOW * (float(share.gather(lengths.detach()).mean()) - mean)
+        return share.part((lengths - self.progress.path_mean).square().mean())
 
     def _descend(self, loss: Tensor, *names: str) -> None:
         for name in names:
             self.optimizers[name].zero_grad(set_to_none=True)
         loss.backward()
         for name in names:
+            self.ranks.reduce_gradients(getattr(self.networks, name).parameters())
             self.optimizers[name].step()
 
     def _warm_up(self) -> None:

@@ -41,6 +41,11 @@ class TrainOptions(BaseModel):
         None, description="direction of age, [D] or [L, D]: children and the old are drawn more often"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    devices: str = Field(
+        "1",
+        coerce_numbers_to_str=True,
+        description="how many devices share each batch, or their names: cuda:0,cuda:1",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the network; auto is bf16 where it is fast"
     )

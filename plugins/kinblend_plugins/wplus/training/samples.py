@@ -15,6 +15,7 @@ from kinblend.errors import LatentShapeError, UnsupportedError
 from kinblend.files import replacing
 from kinblend.interfaces import SamplesLatents
 from kinblend.inversion import resized
+from kinblend.training.ranks import Ranks
 
 SHARD = 512  # pictures in a file
 TOGETHER = 4  # pictures that are drawn at once
@@ -68,20 +69,24 @@ def prepare(
     seed: int,
     age: Tensor | None,
     log: Callable[[str], None],
+    ranks: Ranks,
 ) -> list[Path]:
     """Files of samples in `folder`, drawn where they are not there yet; each is there whole or not at all.
 
-    A file holds `codes` float32 [SHARD, L, D] and `pictures` uint8 [SHARD, 3, side, side].
+    Processes that share the training draw some of the files each. A file holds `codes` float32 [SHARD, L, D] and
+    `pictures` uint8 [SHARD, 3, side, side].
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{number:05d}.safetensors" for number in range(-(-count // SHARD))]
     missing = [(number, file) for number, file in enumerate(files) if not file.is_file()]
-    for done, (number, file) in enumerate(missing):
+    ranks.wait()  # so that all miss the same ones
+    for done, (number, file) in list(enumerate(missing))[ranks.rank :: ranks.size]:
         codes = draw_codes(projector, SHARD, seed * 100_003 + number, age)
         pictures = torch.cat(list(_drawn(projector, codes, side)))
         with replacing(file) as part:
             save_file({"codes": codes, "pictures": pictures}, part)
         log(f"drew {(len(files) - len(missing) + done + 1) * SHARD} of {len(files) * SHARD} pictures")
+    ranks.wait()
     return files
 
 

@@ -25,6 +25,8 @@ from kinblend.inversion import (
 from kinblend.tensor_files import load_file
 from kinblend.training.checkpoint import Checkpoints
 from kinblend.training.moving_average import averaged_copy, update_average
+from kinblend.training.ranks import Ranks
+from kinblend.training.shared_layers import shared_layers
 from kinblend_plugins.wplus.files import below
 from kinblend_plugins.wplus.network import SIDE, EncoderNetwork
 from kinblend_plugins.wplus.training.augment import augment
@@ -41,7 +43,7 @@ class Session:
     """Network, moving average, optimiser and how far they have come.
 
     projector: whose pictures are encoded. identity: dlib's network. files: samples, as `samples.prepare` writes them.
-    photos: uint8 [n, 3, S, S] without codes, or None.
+    photos: uint8 [n, 3, S, S] without codes, or None. ranks: the processes that share each batch, and the device.
     """
 
     def __init__(
@@ -51,10 +53,11 @@ class Session:
         identity: DlibResNet,
         files: Sequence[Path],
         photos: Tensor | None,
-        device: torch.device,
+        ranks: Ranks,
     ) -> None:
         torch.manual_seed(options.seed)
-        self.options, self.device, self.projector, self.photos = options, device, projector, photos
+        device = ranks.device
+        self.options, self.ranks, self.device, self.projector, self.photos = options, ranks, device, projector, photos
         space = projector.space
         if not isinstance(projector, SamplesLatents):
             raise UnsupportedError(f"{projector.title} has no mapping network to draw samples from")
@@ -63,6 +66,7 @@ class Session:
         self.network = EncoderNetwork(space.layers, space.dim).to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = averaged_copy(self.network)
+        shared_layers(self.network, ranks)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.02, fused=True
         )
@@ -103,11 +107,12 @@ class Session:
             group["lr"] = self._rate()
         self.optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
+        self.ranks.reduce_gradients(self.network.parameters())
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.optimizer.step()
         self.step += 1
         update_average(self.average, self.network, min(AVERAGE, (self.step + 1) / (self.step + 20)))
-        return {name: value.detach() for name, value in losses.items()}
+        return self.ranks.total(losses)
 
     def encode(self, pictures: Tensor, network: EncoderNetwork | None = None) -> tuple[Tensor, Tensor]:
         """Whitened codes [n, D] and offsets [n, L, D] of pictures float32 [n, 3, 256, 256].
@@ -123,16 +128,20 @@ class Session:
 
     def _code_losses(self, source: torch.Generator) -> dict[str, Tensor]:
         codes, pictures = self._batch(self.options.code_batch, source)
-        whitened, offsets = self.encode(augment(pictures, source).to(self.device))
-        return self._far(whitened, offsets, codes, 1.0)
+        with self.ranks.share(len(pictures)) as share:
+            whitened, offsets = self.encode(share.take(augment(pictures, source)).to(self.device))
+        losses = self._far(whitened, offsets, share.take(codes), 1.0)
+        return {name: share.part(value) for name, value in losses.items()}
 
     def _picture_losses(self, source: torch.Generator) -> dict[str, Tensor]:
         codes: Tensor | None
         codes, pictures = self._batch(self.options.picture_batch, source)
         if self.photos is not None and torch.rand((), generator=source) < self.options.photo_share:
             codes, pictures = None, self._photos(self.options.picture_batch, source)
-        whitened, offsets = self.encode(augment(pictures, source).to(self.device))
-        losses = self._far(whitened, offsets, codes, 0.25)
+        with self.ranks.share(len(pictures)) as share:
+            whitened, offsets = self.encode(share.take(augment(pictures, source)).to(self.device))
+        pictures = share.take(pictures)
+        losses = self._far(whitened, offsets, None if codes is None else share.take(codes), 0.25)
         truth = resized(pictures.to(self.device), self.side)
         shown = resized(self.draw(self.space.codes(whitened, offsets)), self.side).to(self.device)
         with torch.no_grad():
@@ -144,7 +153,7 @@ class Session:
         losses["loss"] = (
             losses["loss"] + self.options.identity * losses["identity"] + losses["features"] + losses["pixels"]
         )
-        return losses
+        return {name: share.part(value) for name, value in losses.items()}
 
     def _far(self, whitened: Tensor, offsets: Tensor, codes: Tensor | None, share: float) -> dict[str, Tensor]:
         """Losses of codes; without the truth, of leaving the cloud of samples and of large offsets alone."""

@@ -16,9 +16,10 @@ from kinblend.identity.dlib_resnet import read_network, weights_file
 from kinblend.imaging import to_batch, to_pictures
 from kinblend.imaging.figures import new_figure, save_figure
 from kinblend.training.checkpoint import Checkpoints
-from kinblend.training.device import device_of
+from kinblend.training.devices import on_devices
 from kinblend.training.log import TrainingLog, line_of
 from kinblend.training.loop import Intervals, run_training
+from kinblend.training.ranks import Ranks
 from kinblend_plugins.wplus.files import read_parts, write_parts
 from kinblend_plugins.wplus.network import SIDE
 from kinblend_plugins.wplus.training.options import TrainOptions
@@ -26,7 +27,7 @@ from kinblend_plugins.wplus.training.samples import prepare, read_age
 from kinblend_plugins.wplus.training.session import Session
 
 WORK, LOG = "training", "log.jsonl"
-LOOSE = {"code_minutes", "picture_minutes", "device", "precision", "picture_batch", "code_batch"}
+LOOSE = {"code_minutes", "picture_minutes", "device", "devices", "precision", "picture_batch", "code_batch"}
 
 
 def train(options: TrainOptions, out: Path, progress: Callable[[str], None] | None = None) -> Path:
@@ -37,22 +38,31 @@ def train(options: TrainOptions, out: Path, progress: Callable[[str], None] | No
     from the last checkpoint, which is written each minute and when it is interrupted. progress: told how it goes.
     Returns `out`. Raises `InputError`, `UsageError` and `UnsupportedError`, where the generator can't draw samples.
     """
-    run = Run(options, out / WORK, progress)
-    run_training(run, Intervals())
-    write_parts(out, "encoder", run.session.tensors())
-    _draw_curves(run.log, out / WORK / "curves.png")
+    rows = min(options.code_batch, options.picture_batch)
+    return on_devices(_train, options, out, progress, devices=options.devices, device=options.device, rows=rows)
+
+
+def _train(options: TrainOptions, out: Path, progress: Callable[[str], None] | None, ranks: Ranks) -> Path:
+    run = Run(options, out / WORK, progress, ranks)
+    run_training(run, Intervals(), ranks=ranks)
+    if ranks.first:
+        write_parts(out, "encoder", run.session.tensors())
+        _draw_curves(run.log, out / WORK / "curves.png")
     return out
 
 
 class Run:
     """One call of `train`: what `run_training` goes through. work: the folder of everything but the encoder."""
 
-    def __init__(self, options: TrainOptions, work: Path, progress: Callable[[str], None] | None) -> None:
+    def __init__(
+        self, options: TrainOptions, work: Path, progress: Callable[[str], None] | None, ranks: Ranks
+    ) -> None:
         (work / "sheets").mkdir(parents=True, exist_ok=True)
-        for folder in (work, work / "sheets", work / "samples"):
-            remove_leftovers(folder)
-        self.work, self.log = work, TrainingLog(work / LOG, progress)
-        self.session = _session(options, work, self.log.tell)
+        if ranks.first:
+            for folder in (work, work / "sheets", work / "samples"):
+                remove_leftovers(folder)
+        self.work, self.log = work, TrainingLog(work / LOG, progress, writes=ranks.first)
+        self.session = _session(options, work, self.log.tell, ranks)
         self.checkpoints = Checkpoints(work, options.model_dump(mode="json", exclude=LOOSE))
         if self.session.load(self.checkpoints):
             self.log.tell(f"going on after step {self.steps}, {self.seconds / 60:.0f} minutes")
@@ -103,16 +113,15 @@ class Run:
         self.log.write({"step": self.steps, "minutes": round(self.seconds / 60, 2), **values})
 
 
-def _session(options: TrainOptions, work: Path, tell: Callable[[str], None]) -> Session:
-    device = device_of(options.device)
+def _session(options: TrainOptions, work: Path, tell: Callable[[str], None], ranks: Ranks) -> Session:
     backbone = load_backbone(options.backbone)
     projector = backbone.projector
     if projector.module is not None:
-        projector.module.to(device)
+        projector.module.to(ranks.device)
     age = None if options.age is None else read_age(options.age, projector)
-    files = prepare(projector, work / "samples", options.samples, SIDE, options.seed, age, tell)
+    files = prepare(projector, work / "samples", options.samples, SIDE, options.seed, age, tell, ranks)
     photos = None if options.photos is None else _photos(options.photos)
-    session = Session(options, projector, read_network(weights_file()), files, photos, device)
+    session = Session(options, projector, read_network(weights_file()), files, photos, ranks)
     if options.start:
         session.start(read_parts(backbone.context, "encoder"))
     return session

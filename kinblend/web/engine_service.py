@@ -14,6 +14,7 @@ from kinblend.faces.upright import STRAIGHT
 from kinblend.faces.view import roll_of, view
 from kinblend.imaging import decode_image
 from kinblend.imaging.encode import jpeg_bytes
+from kinblend.interfaces import SamplesLatents
 from kinblend.pipeline import ChildRequest, Engine, Parent, Result, UnrenderedChild
 from kinblend.pipeline.age_and_sex import ATTRIBUTES
 from kinblend.plugins import load_plugins
@@ -156,6 +157,11 @@ class EngineService:
     def knows_ages(self) -> bool:
         """Whether an age in years can be asked for."""
         return "years" in self.units.get(ATTRIBUTES["age"], ())
+
+    @property
+    def draws_people(self) -> bool:
+        """Whether the generator draws people, of whom a mutation can be taken."""
+        return isinstance(self.engine.backbone.projector, SamplesLatents)
 
     def run(
         self, father: Parent, mother: Parent, request: WebOptions, children: int, on_stage: Callable[[str], None]

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, OLDEST, SEX_TARGETS, YOUNGEST
+from kinblend.pipeline.variation import MOST_MUTATION, MOST_SIBLINGS
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER, PASS, new_owner, owner_of
 from kinblend.web.engine_service import EngineService
@@ -96,6 +97,8 @@ def _context(services: Services) -> dict[str, object]:
             for name, note in engine_service.attributes.items()
         ],
         "stochastic": any(strategy.stochastic for strategy in strategies),
+        "most_different": MOST_SIBLINGS,
+        "most_mutation": MOST_MUTATION if engine_service.draws_people else 0,
         "parts": engine_service.layer_groups,
         "age": _ages(engine_service),
         "stages": AGES,

@@ -130,7 +130,7 @@ class EngineService:
         """A child as a small JPEG, from latents alone."""
         picture = self._small(father, mother, request)
         self.engine.pool.records.clear()
-        return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
+        return jpeg_bytes(at_most(picture, 2 * PREVIEW), quality=88)
 
     def at_ages(self, family: Family, number: int, ages: Sequence[float], check: Callable[[], None]) -> list[Image]:
         """A finished child at other ages, small, from latents alone. check: called between pictures."""
@@ -259,10 +259,11 @@ def _candidate(image: Image, face: Detection) -> FaceCandidate:
     shares = tuple(
         min(1.0, max(0.0, value)) for value in (left / width, top / height, right / width, bottom / height)
     )
-    return FaceCandidate(shares, jpeg_bytes(_at_most(cut, THUMBNAIL), synthetic=False))  # type: ignore[arg-type]
+    return FaceCandidate(shares, jpeg_bytes(at_most(cut, THUMBNAIL), synthetic=False))  # type: ignore[arg-type]
 
 
-def _at_most(picture: Image, side: int) -> Image:
+def at_most(picture: Image, side: int) -> Image:
+    """A picture whose longer side is at most so many pixels."""
     if max(picture.size) > side:
         picture = picture.copy()
         picture.thumbnail((side, side))

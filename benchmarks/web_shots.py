@@ -1,4 +1,4 @@
-"""The screenshots of docs/web.md: the page with the example couple.
+"""The screenshots of docs/web.md: the pages with the example people.
 
 python benchmarks/web_shots.py [--out docs/web] [--backbone morphable]
 """
@@ -22,6 +22,16 @@ PHONE = {
     "has_touch": True,
 }
 
+NAMES = {
+    "Father's father": "Ernst",
+    "Father's mother": "Rosa",
+    "Mother's father": "Karl",
+    "Mother's mother": "Ida",
+    "Father": "Paul",
+    "Mother": "Mia",
+    "Child": "Lena",
+}
+
 
 def family(page: Page, address: str) -> None:
     """The example couple, a child at eight, three brothers and sisters."""
@@ -42,6 +52,43 @@ def rest(page: Page) -> None:
     page.wait_for_selector("#child-picture[src^='/api/']")
     page.wait_for_selector("#progress", state="hidden")
     page.wait_for_selector("#morph-slider:enabled")
+
+
+def partner(page: Page, address: str) -> None:
+    """A grown-up child of the example couple, the example mother, and the father as he might be."""
+    page.set_default_timeout(600_000)
+    page.goto(address)
+    mother = page.get_attribute(".couple >> nth=0", "data-mother")
+    page.click(".couple >> nth=0")
+    page.wait_for_selector("#make:enabled")
+    page.click("[data-years='30']")
+    page.click("#make")
+    page.wait_for_selector("#child-picture[src^='/api/']")
+    child = page.get_attribute("#get-png", "href")
+    files = [page.request.get(f"{address.rstrip('/')}{path}").body() for path in (child, mother)]
+    page.goto(f"{address}partner")
+    for role, kind, data in zip(("child", "parent"), ("png", "jpeg"), files, strict=True):
+        upload = {"name": f"{role}.{kind}", "mimeType": f"image/{kind}", "buffer": data}
+        page.set_input_files(f"#known-{role}-file", upload)
+    page.wait_for_selector("#make:enabled")
+    page.check("[name=sex][value=male]", force=True)
+    page.click("#make")
+    page.wait_for_selector("#other-picture:visible")
+    page.wait_for_selector("#progress", state="hidden")
+
+
+def tree(page: Page, address: str) -> None:
+    """Two example couples as grandparents, with names and ages."""
+    page.set_default_timeout(600_000)
+    page.goto(f"{address}tree")
+    page.click("#try")
+    page.wait_for_selector("#make:enabled")
+    for before, name in NAMES.items():
+        page.fill(f'input.name[aria-label="Name of {before}"]', name)
+        page.keyboard.press("Tab")
+    page.click("#make")
+    page.wait_for_selector("#drawing:visible")
+    page.wait_for_selector("#progress", state="hidden")
 
 
 def top(page: Page, path: Path) -> None:
@@ -86,6 +133,17 @@ def main() -> None:
             phone.click("#expert > summary")
             phone.locator("[name=blender]").first.scroll_into_view_if_needed()
             shoot(phone, out / "phone-experts.jpg")
+            page = browser.new_page(**DESKTOP)
+            partner(page, address)
+            top(page, out / "partner.jpg")
+            page = browser.new_page(**DESKTOP)
+            tree(page, address)
+            top(page, out / "tree.jpg")
+            page.locator("#drawn").screenshot(path=out / "tree-drawn.jpg", type="jpeg", quality=80)
+            page = browser.new_page(**PHONE)
+            tree(page, address)
+            page.locator("#drawn").scroll_into_view_if_needed()
+            shoot(page, out / "phone-tree.jpg")
     finally:
         server.terminate()
         server.wait()

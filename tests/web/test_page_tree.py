@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from web_client import Server, photograph
+from web_client import WAIT, Server, photograph
 from web_page import as_upload, downloaded
 
 from kinblend.cli.demo import FATHER, MOTHER
@@ -162,3 +162,46 @@ def test_a_tree_works_by_keyboard(tree) -> None:
     tree.keyboard.press("Enter")
     tree.wait_for_selector("#drawing:visible")
     assert Image.open(io.BytesIO(card(tree, "K").locator("img").screenshot())).size[0] > 50
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing_serious_on_the_other_pages(browser, server: Server, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_core_python.sync_playwright", reason="axe-core-python is not installed").Axe()
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(WAIT * 1000)
+    found, overflow = [], []
+
+    def look() -> None:
+        found.append(axe.run(page))
+        overflow.append(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+    page.goto(f"{server.address}tree")
+    look()
+    page.click("[data-preset=children]")
+    for name, who in (("Father", FATHER), ("Mother", MOTHER)):
+        give(page, name, who)
+    show(page)
+    card(page, "Child 1").locator("summary").click()
+    page.click("#add-person")
+    look()
+    page.goto(f"{server.address}partner")
+    look()
+    page.set_input_files("#known-child-file", as_upload(photograph(FATHER)))
+    page.set_input_files("#known-parent-file", as_upload(photograph(MOTHER)))
+    page.wait_for_selector("#make:enabled")
+    page.click("#make")
+    page.wait_for_selector("#other-picture:visible")
+    look()
+    page.click("#other .enlarge")
+    look()
+    context.close()
+    serious = [
+        (issue["id"], [node["html"][:120] for node in issue["nodes"]])
+        for result in found
+        for issue in result["violations"]
+        if issue["impact"] in ("serious", "critical")
+    ]
+    assert not serious
+    assert set(overflow) == {0}, "nothing to scroll sideways"

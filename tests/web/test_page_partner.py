@@ -36,7 +36,7 @@ def test_a_child_and_a_parent_to_the_other_one(page, server: Server) -> None:
     page.click("#make")
     page.wait_for_selector("#status:has-text('are one photograph')")
     page.set_input_files("#known-parent-file", as_upload(photograph(MOTHER)))
-    page.wait_for_function("document.getElementById('status').textContent === ''")
+    page.wait_for_selector("#status:empty", state="attached")
     page.wait_for_selector("#make:enabled")
     page.focus("#make")
     page.keyboard.press("Enter")

@@ -25,6 +25,7 @@ const PRESETS = {
 const byId = (id) => document.getElementById(id);
 const make = byId("make");
 const title = byId("tree-title");
+const generationsList = byId("generations");
 let people = [];
 let common = {}; // the strategy of a file
 let made = null; // what the server answered
@@ -46,14 +47,7 @@ function begin(described, rest = {}) {
 
 // Everything that follows from who is there.
 function draw() {
-  const focused = document.activeElement;
-  const rows = generations(people).map((row, number) => {
-    const item = document.createElement("li");
-    item.setAttribute("aria-label", `Generation ${number + 1}`);
-    item.append(...row.map(({ card }) => card));
-    return item;
-  });
-  byId("generations").replaceChildren(...rows);
+  place(generations(people).map((row) => row.map(({ card }) => card)));
   for (const person of people) {
     const isParent = people.some(({ father, mother }) => [father, mother].includes(person.called));
     person.draw(names().filter((name) => name !== person.called), isParent);
@@ -63,7 +57,21 @@ function draw() {
   const someone = people.some(({ isPredicted }) => isPredicted);
   make.disabled = lacking.length > 0 || !someone;
   byId("missing").textContent = lacking.length ? `Still without a photograph: ${lacking.join(", ")}.` : someone ? "" : "Everybody has a photograph: add a child of two of them.";
-  if (focused?.isConnected) focused.focus();
+}
+
+// Cards in their rows; those that stand right already are left alone, and the keyboard stays where it was.
+function place(rows) {
+  const there = [...generationsList.children].map((row) => [...row.children]);
+  if (rows.length === there.length && rows.every((row, at) => row.length === there[at].length && row.every((card, number) => card === there[at][number]))) return;
+  const focused = document.activeElement;
+  if (generationsList.contains(focused)) focused.blur(); // what was typed counts first
+  generationsList.replaceChildren(...rows.map((row, number) => {
+    const item = document.createElement("li");
+    item.setAttribute("aria-label", `Generation ${number + 1}`);
+    item.append(...row);
+    return item;
+  }));
+  if (generationsList.contains(focused)) focused.focus();
 }
 
 // The couple that the next child is of: the last one that there is, unless another one was chosen.

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 DESKTOP = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"}
 TABLET = {"viewport": {"width": 768, "height": 1024}, "color_scheme": "light"}
@@ -91,6 +91,21 @@ def tree(page: Page, address: str) -> None:
     page.wait_for_selector("#progress", state="hidden")
 
 
+def same(page: Page, browser: Browser, device: dict) -> Page:
+    """The same family on another device."""
+    other = browser.new_context(**device)
+    other.add_cookies(page.context.cookies())
+    found = other.new_page()
+    found.set_default_timeout(600_000)
+    kept = page.evaluate("JSON.stringify({ ...sessionStorage })")
+    found.goto(page.url)
+    found.evaluate(
+        "kept => { Object.assign(sessionStorage, JSON.parse(kept)); history.replaceState(null, '') }", kept
+    )
+    found.reload()
+    return found
+
+
 def top(page: Page, path: Path) -> None:
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     page.mouse.move(0, 0)
@@ -140,8 +155,8 @@ def main() -> None:
             tree(page, address)
             top(page, out / "tree.jpg")
             page.locator("#drawn").screenshot(path=out / "tree-drawn.jpg", type="jpeg", quality=80)
-            page = browser.new_page(**PHONE)
-            tree(page, address)
+            page = same(page, browser, PHONE)
+            page.wait_for_selector("#drawing:visible")
             page.locator("#drawn").scroll_into_view_if_needed()
             shoot(page, out / "phone-tree.jpg")
     finally:

@@ -29,7 +29,7 @@ NAMES = {
     "Mother's mother": "Ida",
     "Father": "Paul",
     "Mother": "Mia",
-    "Child": "Lena",
+    "Child": "Tim",
 }
 
 

@@ -1,4 +1,4 @@
-"""The screenshots of docs/web.md: the page with the example couple.
+"""The screenshots of docs/web.md: the pages with the example people.
 
 python benchmarks/web_shots.py [--out docs/web] [--backbone morphable]
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 DESKTOP = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"}
 TABLET = {"viewport": {"width": 768, "height": 1024}, "color_scheme": "light"}
@@ -20,6 +20,16 @@ PHONE = {
     "color_scheme": "dark",
     "device_scale_factor": 2,
     "has_touch": True,
+}
+
+NAMES = {
+    "Father's father": "Ernst",
+    "Father's mother": "Rosa",
+    "Mother's father": "Karl",
+    "Mother's mother": "Ida",
+    "Father": "Paul",
+    "Mother": "Mia",
+    "Child": "Tim",
 }
 
 
@@ -42,6 +52,58 @@ def rest(page: Page) -> None:
     page.wait_for_selector("#child-picture[src^='/api/']")
     page.wait_for_selector("#progress", state="hidden")
     page.wait_for_selector("#morph-slider:enabled")
+
+
+def partner(page: Page, address: str) -> None:
+    """A grown-up child of the example couple, the example mother, and the father as he might be."""
+    page.set_default_timeout(600_000)
+    page.goto(address)
+    mother = page.get_attribute(".couple >> nth=0", "data-mother")
+    page.click(".couple >> nth=0")
+    page.wait_for_selector("#make:enabled")
+    page.click("[data-years='30']")
+    page.click("#make")
+    page.wait_for_selector("#child-picture[src^='/api/']")
+    child = page.get_attribute("#get-png", "href")
+    files = [page.request.get(f"{address.rstrip('/')}{path}").body() for path in (child, mother)]
+    page.goto(f"{address}partner")
+    for role, kind, data in zip(("child", "parent"), ("png", "jpeg"), files, strict=True):
+        upload = {"name": f"{role}.{kind}", "mimeType": f"image/{kind}", "buffer": data}
+        page.set_input_files(f"#known-{role}-file", upload)
+    page.wait_for_selector("#make:enabled")
+    page.check("[name=sex][value=male]", force=True)
+    page.click("#make")
+    page.wait_for_selector("#other-picture:visible")
+    page.wait_for_selector("#progress", state="hidden")
+
+
+def tree(page: Page, address: str) -> None:
+    """Two example couples as grandparents, with names and ages."""
+    page.set_default_timeout(600_000)
+    page.goto(f"{address}tree")
+    page.click("#try")
+    page.wait_for_selector("#make:enabled")
+    for before, name in NAMES.items():
+        page.fill(f'input.name[aria-label="Name of {before}"]', name)
+        page.keyboard.press("Tab")
+    page.click("#make")
+    page.wait_for_selector("#drawing:visible")
+    page.wait_for_selector("#progress", state="hidden")
+
+
+def same(page: Page, browser: Browser, device: dict) -> Page:
+    """The same family on another device."""
+    other = browser.new_context(**device)
+    other.add_cookies(page.context.cookies())
+    found = other.new_page()
+    found.set_default_timeout(600_000)
+    kept = page.evaluate("JSON.stringify({ ...sessionStorage })")
+    found.goto(page.url)
+    found.evaluate(
+        "kept => { Object.assign(sessionStorage, JSON.parse(kept)); history.replaceState(null, '') }", kept
+    )
+    found.reload()
+    return found
 
 
 def top(page: Page, path: Path) -> None:
@@ -86,6 +148,17 @@ def main() -> None:
             phone.click("#expert > summary")
             phone.locator("[name=blender]").first.scroll_into_view_if_needed()
             shoot(phone, out / "phone-experts.jpg")
+            page = browser.new_page(**DESKTOP)
+            partner(page, address)
+            top(page, out / "partner.jpg")
+            page = browser.new_page(**DESKTOP)
+            tree(page, address)
+            top(page, out / "tree.jpg")
+            page.locator("#drawn").screenshot(path=out / "tree-drawn.jpg", type="jpeg", quality=80)
+            page = same(page, browser, PHONE)
+            page.wait_for_selector("#drawing:visible")
+            page.locator("#drawn").scroll_into_view_if_needed()
+            shoot(page, out / "phone-tree.jpg")
     finally:
         server.terminate()
         server.wait()

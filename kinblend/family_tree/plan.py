@@ -21,6 +21,7 @@ from kinblend.storage.latents import is_latent, load_latent
 if TYPE_CHECKING:
     from kinblend.interfaces import Blender, Editor
     from kinblend.pipeline.engine import Engine
+    from kinblend.pipeline.result import Parent
 
 TREE, MANIFEST, PARENTS = "tree.png", "tree.json", "parents"
 OF_THE_FILE = ("age", "sex", "edits", "by_default", "children", "father_face", "mother_face")
@@ -62,8 +63,11 @@ class Plan:
     keys: Mapping[str, str]
 
 
-def plan_tree(engine: Engine, tree: FamilyTree, request: ChildRequest | None = None) -> Plan:
-    """The plan of a tree, checked. request: as `predict_tree` takes it.
+def plan_tree(
+    engine: Engine, tree: FamilyTree, request: ChildRequest | None = None, known: Mapping[str, Parent] | None = None
+) -> Plan:
+    """The plan of a tree, checked. request: as `predict_tree` takes it. known: photographed people who are encoded
+    already, by name.
 
     Raises `UsageError` and `OptionError`, which name the person."""
     asked = request or ChildRequest()
@@ -77,7 +81,7 @@ def plan_tree(engine: Engine, tree: FamilyTree, request: ChildRequest | None = N
     for name in tree.order:
         person = tree.people[name]
         if not person.predicted:
-            source = fingerprint(tree.photos[name])
+            source = dict(known[name].source) if known and name in known else fingerprint(tree.photos[name])
             keys[name] = _sha256({**base, "source": source, "face": person.face, "upscaler": asked.upscaler})
             continue
         try:

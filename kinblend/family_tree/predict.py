@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ from kinblend.errors import InputError
 from kinblend.faces import CutFace, cut_face
 from kinblend.family_tree.draw import Portrait, check_names, check_size, draw_tree
 from kinblend.family_tree.layout import generations_of
+from kinblend.family_tree.making import SIDE, Progress, make_person, parents_of, warnings_of
 from kinblend.family_tree.people import FamilyTree
-from kinblend.family_tree.plan import Plan, Prediction, beyond_fitted, plan_tree, same_faces
+from kinblend.family_tree.plan import Plan, Prediction, plan_tree
 from kinblend.family_tree.store import Store
 from kinblend.files import checked_path, file_sha256, write_errors
 from kinblend.imaging import read_image
@@ -27,12 +28,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from kinblend.pipeline.engine import Engine
-    from kinblend.types import Latent
 
-SIDE = 240  # pixels of each picture of the tree
 SCHEMA = 1
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -126,14 +123,10 @@ class _Predicting:
         self.manifests: dict[str, dict[str, Any]] = {name: one for name, one in found.items() if one is not None}
         self.kept = list(self.manifests)
         self.waiting = [name for name in tree.order if name in plan.predictions and name not in self.manifests]
-        self.needed = {str(parent) for name in self.waiting for parent in self._parents(name)}
+        self.needed = {str(parent) for name in self.waiting for parent in parents_of(tree, name)}
         self._cut: dict[str, CutFace] = {}
         self._known: dict[str, Parent] = {}
         self._done = 0
-
-    def _parents(self, name: str) -> tuple[str, str]:
-        person = self.tree.people[name]
-        return str(person.father), str(person.mother)
 
     def _step(self, name: str) -> None:
         check_cancelled()
@@ -193,23 +186,12 @@ class _Predicting:
     def _predict(self, prediction: Prediction) -> None:
         """Make one person, and those who have children as parents, too."""
         name = prediction.person.name
-        father, mother = (self._parent(parent) for parent in self._parents(name))
-        result = self.engine.run(father, mother, prediction.request)
-        if name in self.tree.parents:
-            child = result.children[0].latent
-            latent = child if prediction.shown_as_parent else self._as_parent(prediction, father, mother)
+        father, mother = (self._parent(parent) for parent in parents_of(self.tree, name))
+        result, latent = make_person(self.engine, self.tree, prediction, father, mother)
+        if latent is not None:
             self.store.save_latent(name, prediction.key, latent)
         self.store.save(name, prediction.key, result)
         self.manifests[name] = result.manifest
-
-    def _as_parent(self, prediction: Prediction, father: Parent, mother: Parent) -> Latent:
-        """A predicted person as old as the parents: what `Engine.run` makes where no age is asked for."""
-        engine, request, editor = self.engine, prediction.request, prediction.editor
-        his, hers = father.latent, mother.latent
-        if request.neutral and editor:
-            his, hers = engine.neutral(his, editor), engine.neutral(hers, editor)
-        child = engine.blend(his, hers, prediction.blender, request.seed, request.projector_options)
-        return engine.edit(child, editor, prediction.as_parent.all_edits)
 
     def finish(self, side: int, font: Path | None) -> PredictedTree:
         """Draw the tree, unless the same is there already, and write what it is of."""
@@ -248,7 +230,7 @@ class _Predicting:
             "side": side,
             "font": file_sha256(font) if font else None,
             "people": [self._entry(name, generations[name]) for name in self.tree.people],
-            "warnings": self._warnings(),
+            "warnings": warnings_of(self.tree, self.plan, self.manifests),
         }
 
     def _entry(self, name: str, generation: int) -> dict[str, Any]:
@@ -277,19 +259,6 @@ class _Predicting:
             "seed": manifest["seeds"][0],
             "files": [path.name for path in self.store.files(name)],
         }
-
-    def _warnings(self) -> list[str]:
-        """Of the file, of the requests, of the photographs."""
-        found = [*self.tree.warnings, *same_faces(self.tree, self.plan), *beyond_fitted(self.plan)]
-        for name in self.plan.predictions:
-            whose = dict(zip(("father", "mother"), self._parents(name), strict=True))
-            for line in self.manifests[name]["warnings"]:
-                role = next((role for role in whose if line.startswith(f"the {role}'s picture: ")), None)
-                if role is not None:
-                    found.append(f"{whose[role]}: {line.partition(': ')[2]}")
-                elif not any(line in known for known in found):
-                    found.append(f"{name}: {line}")
-        return list(dict.fromkeys(found))
 
 
 def _sha256(path: Path) -> str:

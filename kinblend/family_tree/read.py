@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,14 +50,31 @@ def read_tree(path: str | Path) -> FamilyTree:
     if file.suffix.lower() not in (".toml", ".json"):
         raise InputError(f"{file}: a family tree is a .toml or .json file")
     keep_inputs([file])
-    data = read_bytes(file)
+    parsed = parse_tree(read_bytes(file), file)
+    return tree_of(parsed.fields, file.parent, name=str(file), lines=parsed.lines, warnings=parsed.warnings)
+
+
+@dataclass(frozen=True)
+class ParsedTree:
+    """A file that is not checked yet. fields: as the file has them. lines: where each person begins; empty where that
+    is not known. warnings: of its text."""
+
+    fields: Mapping[str, Any]
+    lines: Sequence[int]
+    warnings: Sequence[str]
+
+
+def parse_tree(data: bytes, file: str | Path) -> ParsedTree:
+    """What stands in the bytes of a `.toml` or `.json` file. file: its name. Raises `InputError`."""
+    file = Path(file)
+    if file.suffix.lower() not in (".toml", ".json"):
+        raise InputError(f"{file}: a family tree is a .toml or .json file")
     if len(data) > LARGEST:
         raise InputError(f"{file} has more than {LARGEST} bytes, which no family tree has")
     text = decode(data, str(file))
     fields = _parse(file, text.text)
     lines = [text.text.count("\n", 0, found.start()) + 1 for found in PERSON.finditer(text.text)]
-    notes = [f"{file} {note.reason}" for note in text.notes]
-    return tree_of(fields, file.parent, name=str(file), lines=lines, warnings=notes)
+    return ParsedTree(fields, lines, [f"{file} {note.reason}" for note in text.notes])
 
 
 def tree_of(
@@ -73,6 +91,21 @@ def tree_of(
     lines: where each person begins, if that is known. warnings: of whoever read it.
     Raises `InputError`, as `read_tree` does.
     """
+    tree = outline_of(fields, name=name, lines=lines, warnings=warnings)
+    places = _Places(name, fields["person"], lines)
+    photos = {
+        person.name: _photo(person, folder, places[number])
+        for number, person in enumerate(tree.people.values())
+        if not person.predicted
+    }
+    keep_inputs(photos.values())
+    return replace(tree, photos=photos)
+
+
+def outline_of(
+    fields: Mapping[str, Any], *, name: str = "the tree", lines: Sequence[int] = (), warnings: Sequence[str] = ()
+) -> FamilyTree:
+    """The tree of a mapping as `tree_of` takes it, whose photographs are not looked for: any text names one."""
     given = fields.get("person")
     if not isinstance(given, list) or not 1 <= len(given) <= MOST or not all(isinstance(one, dict) for one in given):
         raise InputError(f"{name}: write 1 to {MOST} people, each below a line [[person]] of its own")
@@ -80,26 +113,21 @@ def tree_of(
     file = _validated(_File, rest, name)
     if not file.title.isprintable() or len(file.title) > LONGEST_TITLE:
         raise InputError(f"{name}: the title is not one line of at most {LONGEST_TITLE} letters")
-    places = _Places(name, given, lines if len(lines) == len(given) else ())
+    places = _Places(name, given, lines)
     people = [_validated(Person, one, places[number]) for number, one in enumerate(given)]
     known = {person.name: person for person in people}
     for number, person in enumerate(people):
         _check_person(person, people[:number], known, places[number])
     _check_ancestors(people, name)
-    photos = {
-        person.name: _photo(person, folder, places[number])
-        for number, person in enumerate(people)
-        if not person.predicted
-    }
-    keep_inputs(photos.values())
-    return FamilyTree(known, file.title, file.blender, file.blender_options, photos, tuple(warnings))
+    return FamilyTree(known, file.title, file.blender, file.blender_options, {}, tuple(warnings))
 
 
 class _Places:
     """Where people stand, as errors say it: "family.toml, line 12, 'Anna'"."""
 
     def __init__(self, name: str, given: Sequence[Mapping[str, Any]], lines: Sequence[int]) -> None:
-        self._name, self._given, self._lines = name, given, lines
+        self._name, self._given = name, given
+        self._lines = lines if len(lines) == len(given) else ()
 
     def __getitem__(self, number: int) -> str:
         line = f"line {self._lines[number]}" if self._lines else f"person {number + 1}"

@@ -93,14 +93,14 @@ async def place_with_photos(
 @router.get("/children/{order}", responses=documented(404))
 async def show(order: Id, services: ServicesDep, owner: Owner) -> ChildrenAnswer:
     """How far an order has come, and the children once they are there."""
-    return answer(services, services.family(owner, order))
+    return answer(services, services.order(owner, order, Family))
 
 
 @router.delete("/children/{order}", status_code=204, responses=documented(404))
 async def forget(order: Id, services: ServicesDep, owner: Owner) -> None:
     """Forget children now, or give up an order that is not done."""
-    services.family(owner, order)
-    services.families.take(owner, order)
+    services.order(owner, order, Family)
+    services.orders.take(owner, order)
 
 
 @router.get(
@@ -123,7 +123,7 @@ async def download_picture(order: Id, number: int, services: ServicesDep, owner:
     result = services.children(owner, order, number).result
     assert result is not None
     data = await run_in_threadpool(pictures.png, result.children[number - 1].image)
-    return _file(data, "image/png", "child.png" if number == 1 else f"child-{number}.png")
+    return file_of(data, "image/png", "child.png" if number == 1 else f"child-{number}.png")
 
 
 @router.get("/children/{order}/{number}/weights", responses=documented(404, 409))
@@ -150,7 +150,7 @@ async def show_morph(order: Id, number: int, request: Request, services: Service
 async def download_morph(order: Id, number: int, request: Request, services: ServicesDep, owner: Owner) -> Response:
     """Father → child → mother and back, as an animation."""
     strip = await _strip(order, number, request, services, owner)
-    return _file(await run_in_threadpool(pictures.animation, strip), "image/gif", "morph.gif")
+    return file_of(await run_in_threadpool(pictures.animation, strip), "image/gif", "morph.gif")
 
 
 async def _strip(order: str, number: int, request: Request, services: Services, owner: str) -> bytes:
@@ -177,7 +177,7 @@ async def show_ages(order: Id, number: int, request: Request, services: Services
 async def download_ages(order: Id, number: int, request: Request, services: ServicesDep, owner: Owner) -> Response:
     """The child from 4 to 60 years and back, as an animation."""
     strip = await _ages(order, number, request, services, owner)
-    return _file(await run_in_threadpool(pictures.ages_animation, strip), "image/gif", "ages.gif")
+    return file_of(await run_in_threadpool(pictures.ages_animation, strip), "image/gif", "ages.gif")
 
 
 async def _ages(order: str, number: int, request: Request, services: Services, owner: str) -> bytes:
@@ -214,7 +214,7 @@ async def download_sheet(order: Id, services: ServicesDep, owner: Owner) -> Resp
     """Parents and children in one picture."""
     result = services.children(owner, order).result
     assert result is not None
-    return _file(await run_in_threadpool(pictures.sheet, [result]), "image/png", "sheet.png")
+    return file_of(await run_in_threadpool(pictures.sheet, [result]), "image/png", "sheet.png")
 
 
 @router.get("/sheet.png", response_class=Response, responses=documented(404, 409) | picture("image/png"))
@@ -225,7 +225,7 @@ async def download_family(
 ) -> Response:
     """Parents and the children of several orders in one picture. The orders have the same parents."""
     results = _of_one_couple(services, owner, order)
-    return _file(await run_in_threadpool(pictures.sheet, results), "image/png", "family.png")
+    return file_of(await run_in_threadpool(pictures.sheet, results), "image/png", "family.png")
 
 
 @router.get("/card.pdf", response_class=Response, responses=documented(404, 409) | picture("application/pdf"))
@@ -241,7 +241,7 @@ async def download_card(
     children = sum(len(result.children) for result in results)
     if name and len(name) != children:
         raise ProblemError(422, "names", f"There are {children} children, but {len(name)} names; name each or none")
-    return _file(await run_in_threadpool(pictures.card, results, name, title), "application/pdf", "card.pdf")
+    return file_of(await run_in_threadpool(pictures.card, results, name, title), "application/pdf", "card.pdf")
 
 
 def _of_one_couple(services: Services, owner: str, orders: Sequence[str]) -> list[Result]:
@@ -262,7 +262,7 @@ async def download_bundle(order: Id, services: ServicesDep, owner: Owner) -> Res
     """Pictures, latents with weight maps, the manifest and the sheet, zipped."""
     result = services.children(owner, order).result
     assert result is not None
-    return _file(await run_in_threadpool(pictures.bundle, result), "application/zip", "kinblend.zip")
+    return file_of(await run_in_threadpool(pictures.bundle, result), "application/zip", "kinblend.zip")
 
 
 def _explained(error: ValidationError, text: bytes) -> str:
@@ -278,15 +278,10 @@ def answer(services: Services, family: Family) -> ChildrenAnswer:
     here, done = f"/api/v1/children/{family.name}", family.result is not None
     return ChildrenAnswer.model_validate(
         {
-            "id": family.name,
-            "status": family.status,
-            "stage": family.stage,
-            "ahead": services.worker.ahead_of(family.job) if family.job else 0,
-            "events": f"{here}/events",
+            **services.progress_of(family, here),
             "children": _children(family, here, services.engine_service.knows_ages),
             "sheet": f"{here}/sheet.png" if done else None,
             "bundle": f"{here}/bundle.zip" if done else None,
-            "problem": family.problem,
             "warnings": _warnings(family),
         }
     )
@@ -331,5 +326,6 @@ def _placed(services: Services, family: Family, response: Response) -> ChildrenA
     return answer(services, family)
 
 
-def _file(data: bytes, kind: str, name: str) -> Response:
+def file_of(data: bytes, kind: str, name: str) -> Response:
+    """A file to keep. kind: its media type."""
     return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

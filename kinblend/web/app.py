@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from kinblend.settings import Settings
-from kinblend.web import api_children, api_events, api_photos, api_server, pages
+from kinblend.web import api_children, api_events, api_partners, api_photos, api_server, api_trees, pages
 from kinblend.web.access import Access
 from kinblend.web.engine_service import EngineService
 from kinblend.web.limits import Limits
@@ -51,8 +51,8 @@ def create_app(
         redoc_url=None,
     )
     app.state.services = services
-    for router in (api_photos.router, api_events.router, api_children.router, api_server.router, pages.router):
-        app.include_router(router)
+    for module in (api_photos, api_events, api_children, api_partners, api_trees, api_server, pages):
+        app.include_router(module.router)
     app.mount("/static", _Static(directory=pages.HERE / "static"), name="static")
     answer_problems(app)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]

@@ -14,6 +14,7 @@ from kinblend.faces.upright import STRAIGHT
 from kinblend.faces.view import roll_of, view
 from kinblend.imaging import decode_image
 from kinblend.imaging.encode import jpeg_bytes
+from kinblend.interfaces import SamplesLatents
 from kinblend.pipeline import ChildRequest, Engine, Parent, Result, UnrenderedChild
 from kinblend.pipeline.age_and_sex import ATTRIBUTES
 from kinblend.plugins import load_plugins
@@ -130,7 +131,7 @@ class EngineService:
         child = self._child(father, mother, request)
         picture = self.engine.render(child, seed=request.seed, size=PREVIEW)
         self.engine.pool.records.clear()
-        return jpeg_bytes(_at_most(picture, 2 * PREVIEW), quality=88)
+        return jpeg_bytes(at_most(picture, 2 * PREVIEW), quality=88)
 
     def at_ages(self, family: Family, number: int, ages: Sequence[float], check: Callable[[], None]) -> list[Image]:
         """A finished child at other ages, small, from latents alone. check: called between them."""
@@ -156,6 +157,11 @@ class EngineService:
     def knows_ages(self) -> bool:
         """Whether an age in years can be asked for."""
         return "years" in self.units.get(ATTRIBUTES["age"], ())
+
+    @property
+    def draws_people(self) -> bool:
+        """Whether the generator draws people, of whom a mutation can be taken."""
+        return isinstance(self.engine.backbone.projector, SamplesLatents)
 
     def run(
         self, father: Parent, mother: Parent, request: WebOptions, children: int, on_stage: Callable[[str], None]
@@ -253,10 +259,11 @@ def _candidate(image: Image, face: Detection) -> FaceCandidate:
     shares = tuple(
         min(1.0, max(0.0, value)) for value in (left / width, top / height, right / width, bottom / height)
     )
-    return FaceCandidate(shares, jpeg_bytes(_at_most(cut, THUMBNAIL), synthetic=False))  # type: ignore[arg-type]
+    return FaceCandidate(shares, jpeg_bytes(at_most(cut, THUMBNAIL), synthetic=False))  # type: ignore[arg-type]
 
 
-def _at_most(picture: Image, side: int) -> Image:
+def at_most(picture: Image, side: int) -> Image:
+    """A picture whose longer side is at most so many pixels."""
     if max(picture.size) > side:
         picture = picture.copy()
         picture.thumbnail((side, side))

@@ -32,6 +32,7 @@ class Limits:
     burst: float = 80.0  # of one client, at once
     address_share: float = 4.0  # times what one client may ask for: all that come from its address
     lifetime: float = 900.0  # since a thing was last used
-    photos_each: int = 12  # kept for one client
-    families_each: int = 24
+    photos_each: int = 24  # kept for one client
+    orders_each: int = 24
+    people: int = 24  # of a family tree
     store_bytes: int = 2**30  # of all clients

@@ -12,7 +12,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 
+from kinblend.family_tree.people import LONGEST
+from kinblend.family_tree.people import OLDEST as TREE_OLDEST
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, OLDEST, SEX_TARGETS, YOUNGEST
+from kinblend.pipeline.partner import ADULT, OTHER
+from kinblend.pipeline.variation import MOST_MUTATION, MOST_SIBLINGS
 from kinblend.plugins import load_plugins
 from kinblend.web.access import OWNER, PASS, new_owner, owner_of
 from kinblend.web.engine_service import EngineService
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SEXES = (("girl", "Girl"), ("boy", "Boy"), ("any", "Either"))
+PARTNERS = (("", "Automatic"), ("female", "Woman"), ("male", "Man"))
 
 router = APIRouter(include_in_schema=False)
 
@@ -49,8 +54,24 @@ templates.env.trim_blocks = templates.env.lstrip_blocks = True
 
 @router.get("/")
 async def index(request: Request, services: ServicesDep) -> Response:
-    """The one page of the app."""
-    response = HTMLResponse(_page(services))
+    """Where a child of two people is made."""
+    return _answer(request, services, "index.html")
+
+
+@router.get("/partner")
+async def partner(request: Request, services: ServicesDep) -> Response:
+    """Where the other parent of a child is made."""
+    return _answer(request, services, "partner.html")
+
+
+@router.get("/tree")
+async def tree(request: Request, services: ServicesDep) -> Response:
+    """Where a family tree is made."""
+    return _answer(request, services, "tree.html")
+
+
+def _answer(request: Request, services: Services, template: str) -> Response:
+    response = HTMLResponse(_page(services, template))
     if not owner_of(request.headers):
         response.set_cookie(OWNER, new_owner(), httponly=True, samesite="strict")
     return response
@@ -73,10 +94,38 @@ async def enter(request: Request, services: ServicesDep) -> Response:
     return response
 
 
-@lru_cache(maxsize=4)  # an app has one
-def _page(services: Services) -> str:
-    """The page, which is the same for everybody."""
-    return templates.env.get_template("index.html").render(_context(services))
+@lru_cache(maxsize=12)  # an app has three
+def _page(services: Services, template: str) -> str:
+    """A page, which is the same for everybody."""
+    context = {"index.html": _context, "partner.html": _partner_context, "tree.html": _tree_context}[template]
+    return templates.env.get_template(template).render(_common(services) | context(services))
+
+
+def _common(services: Services) -> dict[str, object]:
+    """What every page says."""
+    return {
+        "upscaler": _upscaler(),
+        "minutes": round(services.limits.lifetime / 60),
+        "most_megabytes": services.limits.file_bytes // 2**20,
+    }
+
+
+def _partner_context(services: Services) -> dict[str, object]:
+    engine_service = services.engine_service
+    can = set(OTHER) <= set(engine_service.units.get("gender", ()))
+    return {
+        "age": {"oldest": OLDEST, "usual": ADULT} if engine_service.knows_ages else None,
+        "sexes": PARTNERS if can else (),
+    }
+
+
+def _tree_context(services: Services) -> dict[str, object]:
+    return {
+        "couples": _couples(),
+        "most_people": services.limits.people,
+        "most_years": TREE_OLDEST,
+        "longest_name": LONGEST,
+    }
 
 
 def _context(services: Services) -> dict[str, object]:
@@ -89,21 +138,20 @@ def _context(services: Services) -> dict[str, object]:
         "backbone": backbone.name,
         "blender": _first_strategy(engine_service),
         "strategies": strategies,
-        "upscaler": _upscaler(),
         "projector_fields": [control for control in fields_of(projector) if control.kind != "json"],
         "sliders": [
             slider(name, note, engine_service.units[name], engine_service.labels.get(name))
             for name, note in engine_service.attributes.items()
         ],
         "stochastic": any(strategy.stochastic for strategy in strategies),
+        "most_different": MOST_SIBLINGS,
+        "most_mutation": MOST_MUTATION if engine_service.draws_people else 0,
         "parts": engine_service.layer_groups,
         "age": _ages(engine_service),
         "stages": AGES,
         "sexes": SEXES if set(SEX_TARGETS.values()) <= set(engine_service.units.get("gender", ())) else (),
         "usual_sex": DEFAULT_SEX,
         "most_children": MAX_CHILDREN,
-        "minutes": round(services.limits.lifetime / 60),
-        "most_megabytes": services.limits.file_bytes // 2**20,
     }
 
 

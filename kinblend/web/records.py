@@ -1,19 +1,21 @@
-"""What is kept of a client: photographs that were looked at, and the families that came of them."""
+"""What is kept of a client: photographs that were looked at, and what was made of them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from kinblend.pipeline import Parent, Result, UnrenderedChild
 from kinblend.web.jobs import Job
-from kinblend.web.schemas import ChildrenRequest
+from kinblend.web.schemas import ChildrenRequest, PartnerRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from kinblend.family_tree import FamilyTree
+    from kinblend.pipeline.partner import Partner
     from kinblend.types import Latent
 
 BLENDS = 2  # children between blend and edit, kept so that a slider needs no second blend
@@ -71,24 +73,18 @@ class Photo:
 
 
 @dataclass
-class Family:
-    """An order and how far it has come. Belongs to the event loop; the engine's thread only calls `told` through it.
+class Order:
+    """What a client asked for, and how far it has come. Belongs to the event loop; the engine's thread only calls
+    `update` through it.
 
-    pictures: the children as JPEG. morphs, ages: strips by the number of the child, once they were asked for.
-    changed: set, and made anew, whenever anything changes.
+    changed: set, and made anew, whenever anything changes. listeners: how many wait for that.
     """
 
     name: str
-    order: ChildrenRequest
-    father: Photo
-    mother: Photo
-    job: Job[tuple[Result, list[bytes]]] | None = None
+    _: KW_ONLY
+    job: Job[dict[str, Any]] | None = None
     status: Status = "queued"
     stage: str | None = None
-    result: Result | None = None
-    pictures: Sequence[bytes] = ()
-    morphs: dict[int, bytes] = field(default_factory=dict)
-    ages: dict[int, bytes] = field(default_factory=dict)
     problem: Mapping[str, Any] | None = None
     listeners: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,11 +92,7 @@ class Family:
     @property
     def size(self) -> int:
         """Bytes held, about."""
-        children = [] if self.result is None else list(self.result.children)
-        pixels = sum(_pixels(child.image) for child in children)
-        files = sum(map(len, [*self.pictures, *self.morphs.values(), *self.ages.values()]))
-        maps = sum(child.weight_map.values.nbytes for child in children if child.weight_map)
-        return _latents_size([child.latent for child in children]) + maps + pixels + files
+        return 0
 
     @property
     def is_finished(self) -> bool:
@@ -118,6 +110,85 @@ class Family:
         """End the work on it."""
         if self.job is not None:
             self.job.cancel()
+
+
+@dataclass
+class Family(Order):
+    """Children of a couple.
+
+    pictures: the children as JPEG. morphs, ages: strips by the number of the child, once they were asked for.
+    """
+
+    order: ChildrenRequest
+    father: Photo
+    mother: Photo
+    _: KW_ONLY
+    result: Result | None = None
+    pictures: Sequence[bytes] = ()
+    morphs: dict[int, bytes] = field(default_factory=dict)
+    ages: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes held, about."""
+        children = [] if self.result is None else list(self.result.children)
+        pixels = sum(_pixels(child.image) for child in children)
+        files = sum(map(len, [*self.pictures, *self.morphs.values(), *self.ages.values()]))
+        maps = sum(child.weight_map.values.nbytes for child in children if child.weight_map)
+        return _latents_size([child.latent for child in children]) + maps + pixels + files
+
+
+@dataclass
+class PartnerOrder(Order):
+    """The other parent of a child. picture: as JPEG."""
+
+    request: PartnerRequest
+    child: Photo
+    parent: Photo
+    _: KW_ONLY
+    made: Partner | None = None
+    picture: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes held, about."""
+        return _latents_size([self.made.latent]) + _pixels(self.made.picture) + len(self.picture) if self.made else 0
+
+
+@dataclass(frozen=True)
+class PersonMade:
+    """A predicted person of a tree. age, sex: that were asked for. small, picture: as JPEG for screens, as PNG."""
+
+    age: float | None
+    sex: Literal["girl", "boy"] | None
+    small: bytes
+    picture: bytes
+
+
+@dataclass
+class TreeOrder(Order):
+    """A family tree.
+
+    photos: of the photographed people, by name. done, total: how many people are made, and of how many. made: the
+    predicted people. small, drawing: all of them as a JPEG for screens and as a PNG. warnings: what may not be as it
+    was meant.
+    """
+
+    tree: FamilyTree
+    photos: Mapping[str, Photo]
+    _: KW_ONLY
+    done: int = 0
+    total: int = 0
+    made: Mapping[str, PersonMade] = field(default_factory=dict)
+    small: bytes = b""
+    drawing: bytes = b""
+    warnings: Sequence[str] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes held, about; photographs count as such."""
+        people = sum(len(one.small) + len(one.picture) for one in self.made.values())
+        return people + len(self.small) + len(self.drawing)
 
 
 def _latents_size(latents: Sequence[Latent]) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from kinblend.family_tree.people import Sex
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, OLDEST, YOUNGEST, AgeAndSex, SexChoice
 from kinblend.pipeline.request import ChildOptions
 from kinblend.web.problems import Problem
@@ -88,6 +89,51 @@ class DirectRequest(WebOptions):
     )
 
 
+class PartnerRequest(BaseModel):
+    """The other parent of a child: two photographs that were sent before."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    child: Id
+    parent: Id = Field(description="the parent who is known")
+    age: Years | None = Field(None, description="of the other parent; null: 35, where the backbone knows ages")
+    sex: Literal["female", "male"] | None = Field(
+        None, description="of the other parent; null: the other one than the known parent seems to have"
+    )
+    inverse: float = Field(
+        0.0, ge=0, le=1, description="how far from the known parent, beyond the child; 1: as if it were their average"
+    )
+    seed: int = Field(0, ge=0, le=MAX_SEED)
+
+
+class TreePerson(BaseModel):
+    """Somebody in a family tree, with the fields of the file that `kinblend tree` reads. photo: an id."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    name: str
+    photo: Id | None = None
+    father: str | None = Field(None, description="the name of another person")
+    mother: str | None = None
+    age: float | None = Field(None, description="in years; of a photograph, how old the person is in it")
+    sex: Sex | None = None
+    blender: str | None = Field(None, description="the strategy, of this child alone")
+    blender_options: dict[str, Any] = {}
+    edits: dict[str, Edit] = {}
+    seed: int | None = Field(None, ge=0, le=MAX_SEED)
+
+
+class TreeRequest(BaseModel):
+    """A family tree, as the file has it that `kinblend tree` reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    title: str = ""
+    blender: str | None = None
+    blender_options: dict[str, Any] = {}
+    person: list[TreePerson]
+
+
 class FaceChoice(BaseModel):
     """Which face of a photograph is meant."""
 
@@ -146,19 +192,68 @@ class ChildAnswer(BaseModel):
     growing: str | None = Field(description="the same as an animation")
 
 
-class ChildrenAnswer(BaseModel):
-    """How far an order has come, and what came of it."""
+class OrderAnswer(BaseModel):
+    """How far an order has come."""
 
     id: str
     status: Literal["queued", "running", "done", "failed"]
     stage: str | None
     ahead: int = Field(description="how many jobs wait before it")
     events: str
+    problem: Problem | None
+    warnings: list[str] = Field(description="what may spoil it: sentences for people")
+
+
+class ChildrenAnswer(OrderAnswer):
+    """How far an order has come, and what came of it."""
+
     children: list[ChildAnswer]
     sheet: str | None
     bundle: str | None
-    problem: Problem | None
-    warnings: list[str] = Field(description="what is hardly meant, such as one photograph given twice")
+
+
+class PartnerAnswer(OrderAnswer):
+    """The other parent, once the face is there. age, sex: that it was given; null where the backbone can't set it."""
+
+    age: float | None
+    sex: Literal["female", "male"] | None
+    picture: str | None
+    png: str | None
+
+
+class TreePersonAnswer(BaseModel):
+    """Somebody in a family tree. generation: 0 for the oldest. png: of predicted people, in full."""
+
+    name: str
+    generation: int
+    father: str | None
+    mother: str | None
+    predicted: bool
+    age: float | None
+    sex: Literal["girl", "boy"] | None
+    picture: str | None
+    png: str | None
+
+
+class TreeAnswer(OrderAnswer):
+    """A family tree. stage: who is being made. done, total: how many are, and of how many."""
+
+    done: int
+    total: int
+    people: list[TreePersonAnswer]
+    picture: str | None
+    png: str | None
+    bundle: str | None
+
+
+class TreeFileAnswer(BaseModel):
+    """A family tree's file, read and checked but for its photographs, which it names."""
+
+    title: str
+    blender: str | None
+    blender_options: dict[str, Any]
+    person: list[dict[str, Any]]
+    warnings: list[str]
 
 
 class LayerWeights(BaseModel):

@@ -1,19 +1,19 @@
-"""What all routes share: the stores, the worker and the engine service, and how an order becomes a family."""
+"""What all routes share: the stores, the worker and the engine service, and how orders are worked on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
 from kinblend.errors import KinblendError, summarize
-from kinblend.pipeline import Result
+from kinblend.family_tree import FamilyTree
 from kinblend.web.access import Access, owner_of
 from kinblend.web.engine_service import EngineService
 from kinblend.web.jobs import Job, JobCancelledError, Worker
@@ -23,13 +23,15 @@ from kinblend.web.metrics import Metrics
 from kinblend.web.paths import without_paths
 from kinblend.web.problems import ProblemError, describe, from_error
 from kinblend.web.rates import Rates
-from kinblend.web.records import Family, Photo
-from kinblend.web.schemas import ChildrenRequest
+from kinblend.web.records import Family, Order, PartnerOrder, Photo, TreeOrder
+from kinblend.web.relatives import check_partner, check_tree, make_partner, make_tree
+from kinblend.web.schemas import ChildrenRequest, Id, PartnerRequest
 from kinblend.web.store import ContentIds, LruStore
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-Made = tuple[Result, list[bytes]]
+Kind = TypeVar("Kind", bound=Order)
+Tell = Callable[..., None]
 SWEEP = 5.0  # seconds between looks for what is too old
 GRACE = 3.0  # seconds a listener may be away before its order is given up: browsers reconnect
 
@@ -45,13 +47,13 @@ class Services:
         share = limits.address_share
         self.address_rates = Rates(share * limits.requests_per_second, share * limits.burst)
         self.photos: LruStore[Photo] = LruStore(limits.photos_each, limits.store_bytes // 2, limits.lifetime)
-        self.families: LruStore[Family] = LruStore(limits.families_each, limits.store_bytes // 2, limits.lifetime)
+        self.orders: LruStore[Order] = LruStore(limits.orders_each, limits.store_bytes // 2, limits.lifetime)
         self.worker = Worker(limits.waiting, self.metrics.worked, limits.job_seconds)
         for name, text, value in (
             ("queue_length", "Jobs that wait.", lambda: len(self.worker)),
             ("photos", "Photographs kept.", lambda: len(self.photos)),
-            ("families", "Families kept.", lambda: len(self.families)),
-            ("kept_bytes", "Bytes of all that is kept.", lambda: self.photos.size + self.families.size),
+            ("orders", "Orders kept.", lambda: len(self.orders)),
+            ("kept_bytes", "Bytes of all that is kept.", lambda: self.photos.size + self.orders.size),
         ):
             self.metrics.watch(name, text, value)
 
@@ -118,13 +120,14 @@ class Services:
             raise ProblemError(409, "several-faces", detail)
         return photo
 
-    def family(self, owner: str, name: str) -> Family:
-        """One that is kept. Raises `ProblemError`."""
-        return _found(self.families.get(owner, name), "order")
+    def order(self, owner: str, name: str, kind: type[Kind]) -> Kind:
+        """One that is kept, of this kind. Raises `ProblemError`."""
+        found = self.orders.get(owner, name)
+        return _found(found if isinstance(found, kind) else None, "order")
 
     def children(self, owner: str, name: str, number: int = 1) -> Family:
         """One whose children are there. Raises `ProblemError`."""
-        family = self.family(owner, name)
+        family = self.order(owner, name, Family)
         if family.result is None:
             raise ProblemError(409, "not-done", "The children are not there yet; see the order's status")
         if not 1 <= number <= len(family.result.children):
@@ -135,25 +138,87 @@ class Services:
         """An order as a family to be; the same order gives the same one. Raises `UsageError`, `QueueFullError`."""
         faces, defaults = f"{father.face} {mother.face}", " ".join(sorted(order.age_and_sex.by_default))
         name = self.ids.of(owner, "family", order.model_dump_json(), defaults, faces)
-        known = self.families.get(owner, name)
-        if known is not None and known.status != "failed":
+        if (known := self._known(owner, name, Family)) is not None:
             return known
         self.engine_service.check(order, order.children)
-        family, loop = Family(name, order, father, mother), asyncio.get_running_loop()
-        family.job = self.worker.submit("children", lambda job: self._execute(family, job, loop), owner=owner)
-        family.job.future.add_done_callback(lambda _: loop.call_soon_threadsafe(_finish, family))
-        self.families.put(owner, name, family)
-        return family
 
-    def remove_listener(self, family: Family) -> None:
+        def work(tell: Tell) -> dict[str, Any]:
+            assert father.parent is not None and mother.parent is not None
+            result, pictures = self.engine_service.run(
+                father.parent, mother.parent, order, order.children, lambda stage: tell(stage=stage)
+            )
+            return {"result": result, "pictures": pictures}
+
+        return self._begin(owner, Family(name, order, father, mother), "children", work)
+
+    def submit_partner(self, owner: str, request: PartnerRequest, child: Photo, parent: Photo) -> PartnerOrder:
+        """An order of the other parent; the same one gives the same. Raises `UsageError`, `QueueFullError`."""
+        name = self.ids.of(owner, "partner", request.model_dump_json(), f"{child.face} {parent.face}")
+        if (known := self._known(owner, name, PartnerOrder)) is not None:
+            return known
+        check_partner(self.engine_service, request)
+        order = PartnerOrder(name, request, child, parent)
+        return self._begin(
+            owner,
+            order,
+            "partner",
+            lambda tell: make_partner(self.engine_service, order, lambda: tell(stage="render")),
+        )
+
+    def submit_tree(self, owner: str, tree: FamilyTree, photos: Mapping[str, Photo], content: str) -> TreeOrder:
+        """An order of a tree; the same one gives the same. Raises `UsageError`, `QueueFullError`.
+
+        photos: of the photographed people. content: all that was asked for.
+        """
+        faces = " ".join(f"{photo.name} {photo.face}" for photo in photos.values())
+        name = self.ids.of(owner, "tree", content, faces)
+        if (known := self._known(owner, name, TreeOrder)) is not None:
+            return known
+        check_tree(self.engine_service, tree)
+        order = TreeOrder(name, tree, photos)
+        return self._begin(owner, order, "tree", lambda tell: make_tree(self.engine_service, order, tell))
+
+    def _known(self, owner: str, name: str, kind: type[Kind]) -> Kind | None:
+        """The same order, if it was placed before and has not failed."""
+        known = self.orders.get(owner, name)
+        return known if isinstance(known, kind) and known.status != "failed" else None
+
+    def _begin(self, owner: str, order: Kind, kind: str, work: Callable[[Tell], dict[str, Any]]) -> Kind:
+        """Queue the work on an order. work: given what tells how far it is; returns what is kept in the order."""
+        loop = asyncio.get_running_loop()
+
+        def execute(job: Job[dict[str, Any]]) -> dict[str, Any]:
+            def tell(**changes: Any) -> None:
+                job.check()
+                loop.call_soon_threadsafe(lambda: order.update(status="running", **changes))
+
+            return work(tell)
+
+        order.job = self.worker.submit(kind, execute, owner=owner)
+        order.job.future.add_done_callback(lambda _: loop.call_soon_threadsafe(_finish, order))
+        self.orders.put(owner, order.name, order)
+        return order
+
+    def progress_of(self, order: Order, here: str) -> dict[str, Any]:
+        """What every answer says of an order. here: its address."""
+        return {
+            "id": order.name,
+            "status": order.status,
+            "stage": order.stage,
+            "ahead": self.worker.ahead_of(order.job) if order.job else 0,
+            "events": f"{here}/events",
+            "problem": order.problem,
+        }
+
+    def remove_listener(self, order: Order) -> None:
         """A listener left. Where none comes back, the order is given up."""
-        family.listeners -= 1
-        if not family.is_finished:
-            asyncio.get_running_loop().call_later(GRACE, _cancel_alone, family)
+        order.listeners -= 1
+        if not order.is_finished:
+            asyncio.get_running_loop().call_later(GRACE, _cancel_alone, order)
 
     def forget(self, owner: str) -> int:
         """Let everything of an owner go. Returns how many things that were."""
-        return self.families.clear(owner) + self.photos.clear(owner)
+        return self.orders.clear(owner) + self.photos.clear(owner)
 
     async def result_of(self, job: Job[T], request: Request) -> T:
         """What comes of a job; it is given up when the client leaves. Raises what the job raises."""
@@ -169,46 +234,36 @@ class Services:
             if not work.done():
                 job.cancel()
 
-    def _execute(self, family: Family, job: Job[Made], loop: asyncio.AbstractEventLoop) -> Made:
-        def on_stage(stage: str) -> None:
-            job.check()
-            loop.call_soon_threadsafe(lambda: family.update(status="running", stage=stage))
-
-        order = family.order
-        assert family.father.parent is not None and family.mother.parent is not None
-        return self.engine_service.run(family.father.parent, family.mother.parent, order, order.children, on_stage)
-
     async def _sweep(self) -> None:
         kept = 0
         while True:
             await asyncio.sleep(SWEEP)
             self.photos.sweep()
-            self.families.sweep()
-            before, kept = kept, self.photos.size + self.families.size
+            self.orders.sweep()
+            before, kept = kept, self.photos.size + self.orders.size
             if kept < before:
                 await asyncio.to_thread(trim)
 
 
-def _finish(family: Family) -> None:
-    assert family.job is not None
-    future = family.job.future
+def _finish(order: Order) -> None:
+    assert order.job is not None
+    future = order.job.future
     error = JobCancelledError("nobody waited for it") if future.cancelled() else future.exception()
-    family.job = None
+    order.job = None
     if error is None:
-        result, pictures = future.result()
-        family.update(status="done", result=result, pictures=pictures)
+        order.update(status="done", **future.result())
         return
     found = (
         from_error(error)
         if isinstance(error, KinblendError)
         else ProblemError(500, "failed", without_paths(summarize(error)))
     )
-    family.update(status="failed", problem=describe(found.status, found.kind, found.detail))
+    order.update(status="failed", problem=describe(found.status, found.kind, found.detail))
 
 
-def _cancel_alone(family: Family) -> None:
-    if family.listeners <= 0 and family.job is not None:
-        family.job.cancel()
+def _cancel_alone(order: Order) -> None:
+    if order.listeners <= 0 and order.job is not None:
+        order.job.cancel()
 
 
 async def _until_gone(request: Request) -> None:
@@ -234,3 +289,12 @@ def _owner(request: Request) -> str:
 
 ServicesDep = Annotated[Services, Depends(services_of)]
 Owner = Annotated[str, Depends(_owner)]
+
+
+def one_of(kind: type[Kind]) -> Callable[..., Kind]:
+    """A dependency: the order of this kind that a route names."""
+
+    def find(order: Id, services: ServicesDep, owner: Owner) -> Kind:
+        return services.order(owner, order, kind)
+
+    return find

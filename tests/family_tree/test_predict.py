@@ -13,7 +13,15 @@ from plugin_site import here
 
 from kinblend import ChildRequest, Engine, Latent, load_backbone, load_latent, save_latent
 from kinblend.errors import InputError, UsageError
-from kinblend.family_tree import PredictedTree, predict_tree, read_tree, tree_of
+from kinblend.family_tree import (
+    PredictedTree,
+    outline_of,
+    parse_tree,
+    predict_people,
+    predict_tree,
+    read_tree,
+    tree_of,
+)
 from kinblend.family_tree.plan import file_stems, plan_tree
 
 FAMILY = """title = "Three generations"
@@ -316,3 +324,28 @@ def test_a_photograph_of_the_tree_is_not_written_over(family: Path, tmp_path: Pa
     (tmp_path / "family.toml").write_text(FAMILY.replace("3.safetensors", "Tim.safetensors"), "utf-8")
     code, _, error = here("tree", tmp_path / "family.toml", "--out", tmp_path, "--quiet")
     assert (code, "Tim.safetensors is an input of this command" in error) == (2, True), error
+
+
+def test_in_memory_it_is_the_same_tree(engine: Engine, family: Path, predicted: PredictedTree) -> None:
+    tree = read_tree(family)
+    known = {name: engine.parent(path) for name, path in tree.photos.items()}
+    parsed = parse_tree(family.read_bytes(), family.name)
+    told: list[tuple[str, int, int]] = []
+    made = predict_people(
+        engine,
+        outline_of(parsed.fields),
+        known,
+        side=64,
+        progress=lambda name, done, total: told.append((name, done, total)),
+    )
+    assert [name for name, _, _ in told] == list(made.results) and told[-1][1:] == (2, 3)
+    for name, file in (("Zoë B.", "Zoë B..png"), ("Tim", "Tim.png"), ("Ida", "Ida.png")):
+        kept = next(path for path in predicted.files if path.name in (file, file.replace("..", ".")))
+        assert made.results[name].children[0].image.tobytes() == Image.open(kept).convert("RGB").tobytes()
+    assert made.picture.tobytes() == predicted.picture.convert("RGB").tobytes()
+    assert list(made.warnings) == list(predicted.warnings)
+
+
+def test_in_memory_everybody_with_a_photograph_has_to_be_known(engine: Engine, family: Path) -> None:
+    with pytest.raises(UsageError, match="Grandpa has a photo"):
+        predict_people(engine, outline_of(parse_tree(family.read_bytes(), "family.toml").fields), {})

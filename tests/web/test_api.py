@@ -331,9 +331,9 @@ def test_nobody_sees_what_is_anothers(client: TestClient, family: dict, parents:
 
 def test_forgetting_leaves_nothing(client: TestClient, app, family: dict, parents: dict[str, str]) -> None:
     services = app.state.services
-    kept = len(services.photos) + len(services.families)
+    kept = len(services.photos) + len(services.orders)
     assert client.delete("/api/v1/mine").status_code == 204
-    assert len(services.photos) + len(services.families) <= kept - 3
+    assert len(services.photos) + len(services.orders) <= kept - 3
     assert client.get(f"/api/v1/photos/{parents['father']}").status_code == 404
     assert client.delete("/api/v1/mine").status_code == 403, "the cookie is on_evict, too"
 

@@ -277,6 +277,15 @@ def test_it_holds_with_another_backbone_too(page, other_backbone: Server) -> Non
     assert (order["blender"], order["seed"], order["age"], order["siblings"]) == ("average", 1, 16, 0.5)
     order = sent_after(page, lambda: page.fill("#edit-hair_length", "1"))
     assert order["edits"] == {"hair_length": 1}
+    assert page.get_attribute("#mutation", "aria-valuetext") == "nothing" and "mutation" not in order
+    order = sent_after(page, lambda: page.fill("#mutation", "0.2"))
+    assert (order["mutation"], page.get_attribute("#mutation", "aria-valuetext")) == (0.2, "20 %")
+    page.click("#siblings .face >> nth=0")
+    settled(page)
+    assert page.input_value("#mutation") == "0", "it is the other child's"
+    page.click("#siblings .face >> nth=1")
+    settled(page)
+    assert page.input_value("#mutation") == "0.2"
     page.check("[name=blender][value=layer]")
     order = sent_after(page, lambda: page.fill("#b-layer-shares-p1", "0"))
     assert order["blender_options"]["shares"]["0-6"] == 0

@@ -128,14 +128,14 @@ def test_finding_07_reading_a_photograph_can_be_given_up() -> None:
 def test_finding_07_an_order_that_costs_too_much_is_refused_at_once(
     client: TestClient, parents: dict[str, str], app, change: dict, words: str
 ) -> None:
-    before = len(app.state.services.families)
+    before = len(app.state.services.orders)
     for route, order in (("children", change), ("previews", change)):
         if route == "previews" and "children" in change:
             continue
         refused = client.post(f"/api/v1/{route}", json=parents | {"blender": "likeness"} | order)
         detail = refused.json()["detail"]
         assert refused.status_code == 422 and words in detail[0].lower() + detail[1:], detail
-    assert len(app.state.services.families) == before
+    assert len(app.state.services.orders) == before
 
 
 def test_what_an_order_may_ask_for_by_default_is_allowed_on_large_backbones() -> None:

@@ -88,6 +88,8 @@ def with_ids(document: dict, photos: list[str], family: str) -> dict:
             for parameter in operation.get("parameters", ()):
                 if parameter["name"] in ids:
                     parameter["schema"] = {"type": "string", "enum": ids[parameter["name"]]}
+    partner = document["components"]["schemas"]["PartnerRequest"]["properties"]
+    partner |= {role: {"type": "string", "enum": ids["father"]} for role in ("child", "parent")}
     for name in ("ChildrenRequest", "PreviewRequest"):
         properties = document["components"]["schemas"][name]["properties"]
         properties |= {role: {"type": "string", "enum": ids[role]} for role in ("father", "mother")}

@@ -35,12 +35,13 @@ export function send(path, body, options = {}) {
   return call(path, { method: "POST", headers, body: JSON.stringify(body), ...options });
 }
 
-export async function place(order, signal) {
+// kind: children, partners or trees.
+export async function place(order, signal, kind = "children") {
   await leaving;
-  return (await send("/api/v1/children", order, { signal })).json();
+  return (await send(`/api/v1/${kind}`, order, { signal })).json();
 }
 
-// The children of an order, once they are there. `tell` hears of every change before.
+// An order, once it is done. `tell` hears of every change before.
 export function finished(answer, tell, signal) {
   if (answer.status === "done") return Promise.resolve(answer);
   return new Promise((resolve, reject) => {
@@ -51,7 +52,7 @@ export function finished(answer, tell, signal) {
       act(event);
     };
     const giveUp = end(() => {
-      leaving = fetch(`/api/v1/children/${answer.id}`, { method: "DELETE" }).catch(() => {});
+      leaving = fetch(answer.events.replace(/\/events$/, ""), { method: "DELETE" }).catch(() => {});
       reject(new DOMException("no longer wanted", "AbortError"));
     });
     signal.addEventListener("abort", giveUp);

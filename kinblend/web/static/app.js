@@ -3,10 +3,11 @@
 import * as ages from "./ages.js";
 import { call, finished, place, send } from "./api.js";
 import * as choices from "./choices.js";
+import "./dialogs.js";
 import * as morph from "./morph.js";
 import { complain, hush, say } from "./notices.js";
 import { mark } from "./sliders.js";
-import { ParentCard } from "./parents.js";
+import { PhotoTile, takePasted } from "./parents.js";
 import * as session from "./session.js";
 import * as siblings from "./siblings.js";
 import * as stage from "./stage.js";
@@ -20,7 +21,7 @@ const make = byId("make");
 const count = byId("count");
 const different = byId("different");
 const progress = byId("progress");
-const parents = [new ParentCard("father", changedParent), new ParentCard("mother", changedParent)];
+const parents = ["father", "mother"].map((role) => new PhotoTile(byId(role), changedParent));
 const [father, mother] = parents;
 
 // A child: { name, recipe, made, late }. recipe: all that it is made by, its seed with it. made: what the server
@@ -331,52 +332,13 @@ async function example(couple) {
   make.focus();
 }
 
-// A pasted photograph goes to the tile that has the keyboard or the mouse, else to one that is empty.
-function paste(event) {
-  const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
-  if (!file) return;
-  event.preventDefault();
-  const meant = parents.find(({ card }) => card.contains(document.activeElement)) ?? parents.find(({ card }) => card.matches(":hover"));
-  (meant ?? parents.find(({ photo }) => !photo) ?? father).take(file);
-}
-
-// ---- Dialogs
-
-function enlarge(card) {
-  const large = byId("large");
-  const image = card.querySelector("img");
-  large.querySelector("img").src = image.src;
-  large.querySelector("img").alt = image.alt;
-  large.querySelector("p").textContent = card.id === "child" ? "Synthetic image, not a photograph of a person" : `The ${card.id}, as cut out of the photograph`;
-  large.showModal();
-}
-
-async function forget() {
-  try {
-    await call("/api/v1/mine", { method: "DELETE" });
-    session.forget();
-  } catch (error) {
-    byId("forget-message").textContent = error.message;
-  }
-}
-
-document.querySelectorAll("dialog").forEach((dialog) => {
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-});
-document.querySelectorAll(".person").forEach((card) => card.querySelector(".enlarge").addEventListener("click", () => enlarge(card)));
-byId("forget").addEventListener("click", () => { byId("forget-message").textContent = ""; byId("sure").showModal(); });
-byId("forget-all").addEventListener("click", forget);
-byId("forget-not").addEventListener("click", () => byId("sure").close());
-
 make.addEventListener("click", () => add(1));
 byId("get-card").addEventListener("click", printCard);
 byId("sibling").addEventListener("click", () => { const number = wanted(); if (number) add(number); });
 count?.addEventListener("input", wanted);
 different?.addEventListener("input", () => { mark(different); describeSiblings(); });
 couples.forEach((couple) => couple.addEventListener("click", () => example(couple)));
-document.addEventListener("paste", paste);
-// A file dropped beside a tile must not replace the page.
-for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
+takePasted(() => parents);
 choices.listen(changed);
 window.addEventListener("popstate", ({ state }) => { if (state) restore(state); });
 describeSiblings();

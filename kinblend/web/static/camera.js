@@ -7,8 +7,8 @@ const shoot = document.getElementById("shoot");
 let stream = null;
 let taken = () => {};
 
-export async function photograph(role, callback) {
-  document.getElementById("camera-name").textContent = `Photograph the ${role}`;
+export async function photograph(who, callback) {
+  document.getElementById("camera-name").textContent = `Photograph ${who}`;
   message.textContent = "";
   taken = callback;
   shoot.disabled = true;

@@ -6,6 +6,7 @@ const simple = document.getElementById("simple");
 const edits = document.getElementById("edits");
 const age = document.getElementById("age");
 const gender = document.getElementById("edit-gender");
+const mutation = document.getElementById("mutation"); // not there where the backbone draws nobody
 const ages = simple ? [...simple.querySelectorAll("[data-years]")] : [];
 const sexes = simple ? [...simple.querySelectorAll("[name=sex]")] : [];
 const PARENTS = "parents"; // an age: theirs
@@ -26,13 +27,15 @@ export function read() {
   if (age) found.age = chosenAge() === PARENTS ? null : Number(age.value);
   const sex = sexes.find((radio) => radio.checked);
   if (sex) found.sex = sex.value;
+  if (mutation && Number(mutation.value)) found.mutation = Number(mutation.value);
   return found;
 }
 
-export function write({ age: years, sex, edits: strengths }) {
+export function write({ age: years, sex, edits: strengths, mutation: share = 0 }) {
   if (age) setAge(years === null ? PARENTS : years ?? age.defaultValue);
   setSex(sex ?? ("gender" in strengths ? null : usualSex()));
   writeEdits(strengths);
+  if (mutation) put(mutation, share);
 }
 
 // A control was moved by hand. A slider for gender takes the place of girl or boy.

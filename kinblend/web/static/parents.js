@@ -1,4 +1,4 @@
-// A parent's tile: click it, drop or paste a photograph onto it, or take one; and choose a face where there are several.
+// The tile of somebody with a photograph: click it, drop or paste a photograph onto it, or take one; and choose a face where there are several.
 
 import { call } from "./api.js";
 import { photograph } from "./camera.js";
@@ -6,19 +6,19 @@ import { warn } from "./notices.js";
 
 const LARGEST = 10 * 2 ** 20;
 
-export class ParentCard {
-  // changed: called whenever another person is meant.
-  constructor(role, changed) {
-    this.role = role;
+export class PhotoTile {
+  // card: the tile. changed: called whenever another person is meant.
+  constructor(card, changed) {
+    this.role = card.id;
     this.photo = null;
     this.file = null; // of the photograph, while this page has it: a small face can be enlarged
     this.changed = changed;
-    this.card = document.getElementById(role);
+    this.card = card;
     this.frame = this.find(".frame");
     this.picture = this.find(".frame img");
     const file = this.find("input[type=file]");
     file.addEventListener("change", () => { if (file.files[0]) this.take(file.files[0]); file.value = ""; });
-    this.find(".camera").addEventListener("click", () => photograph(role, (blob) => this.take(blob)));
+    this.find(".camera").addEventListener("click", () => photograph(card.dataset.who, (blob) => this.take(blob)));
     const upscale = this.find(".upscale");
     upscale.addEventListener("click", () => this.take(this.file, upscale.dataset.upscaler));
     this.#listenForDrops();
@@ -72,7 +72,7 @@ export class ParentCard {
     }
   }
 
-  async #choose(number) {
+  async choose(number) {
     const options = { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ face: number }) };
     await this.#ask(() => call(`/api/v1/photos/${this.photo.id}/face`, options));
   }
@@ -134,10 +134,24 @@ export class ParentCard {
       image.src = picture;
       image.alt = "";
       button.append(image);
-      button.addEventListener("click", () => this.#choose(number));
+      button.addEventListener("click", () => this.choose(number));
       return button;
     }));
   }
 
   say(text) { this.find(".message").textContent = text; }
+}
+
+// Pasted photographs go to the tile that has the keyboard or the mouse, else to one that is empty. A file that is
+// dropped beside a tile must not replace the page. tiles: returns all that there are.
+export function takePasted(tiles) {
+  document.addEventListener("paste", (event) => {
+    const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
+    if (!file) return;
+    event.preventDefault();
+    const all = tiles();
+    const meant = all.find(({ card }) => card.contains(document.activeElement)) ?? all.find(({ card }) => card.matches(":hover"));
+    (meant ?? all.find(({ photo }) => !photo) ?? all[0])?.take(file);
+  });
+  for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
 }

@@ -1,7 +1,7 @@
 // What this tab holds outlives a reload, and Back and Forward: ids and recipes, never a picture. The server has the
 // rest, for as long as it keeps it.
 
-const KEY = "kinblend";
+const KEY = `kinblend${window.location.pathname}`; // each page has its own
 const DONE = "kinblend-forgotten";
 let stepped = false;
 

@@ -19,6 +19,7 @@ function wordsFor(control, slider) {
   if (untouched(control.closest(".field"))) return "automatic";
   if ("age" in slider.dataset) return years(value);
   if ("siblings" in slider.dataset) return value === 1 ? "as real ones" : `${Math.round(100 * value)} % of real ones`;
+  if ("mutation" in slider.dataset) return value === 0 ? "nothing" : `${Math.round(100 * value)} %`;
   if (low === "mother" && high === "father") return shares(value);
   if ("edit" in slider.dataset) return value === 0 ? "unchanged" : `${value > 0 ? high : low} ${Math.abs(value).toFixed(1)}`;
   if (/\D/.test(high)) return `${Math.round(100 * value / control.max)} %`;

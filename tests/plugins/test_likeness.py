@@ -46,6 +46,23 @@ def test_the_child_is_more_like_both_than_the_average_is(backbone: Backbone, cou
     assert sum(ours) > sum(average) + 0.01
 
 
+def test_smaller_pictures_and_fewer_steps_find_such_a_child_too(
+    backbone: Backbone, couple: tuple[Tensor, Tensor]
+) -> None:
+    found = [weights(backbone, *couple, steps=5, picture_size=size) for size in (64, 128)]
+    assert not torch.equal(*found)
+    average = sum(likeness(backbone, (couple[0] + couple[1]) / 2, *couple))
+    for shares in found:
+        assert sum(likeness(backbone, weighted_sum(*couple, shares), *couple)) > average + 0.01
+
+
+def test_fewer_steps_are_larger_ones(backbone: Backbone, couple: tuple[Tensor, Tensor]) -> None:
+    """The first step of Adam moves every logit by the rate, which is 6 over the number of steps."""
+    only = weights(backbone, *couple, steps=1)
+    moved = only[only != 0.5].logit().abs()
+    torch.testing.assert_close(moved.median(), torch.tensor(6.0), rtol=1e-2, atol=0)
+
+
 def test_the_share_says_whom_it_is_more_like(backbone: Backbone, couple: tuple[Tensor, Tensor]) -> None:
     father, mother = (
         likeness(backbone, weighted_sum(*couple, weights(backbone, *couple, share=share)), *couple)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 FILE = "heredity.safetensors"
-RATE, MEAN, SQUARE, LEAST = 0.3, 0.9, 0.999, 1e-8  # Adam's: step on the logits, the two decays, and epsilon
+FAR = 6.0  # how far a logit may go in all steps together; fewer steps are larger ones
+MEAN, SQUARE, LEAST = 0.9, 0.999, 1e-8  # Adam's two decays, and epsilon
 
 
 class LikenessBlender(Blender):
@@ -69,7 +70,7 @@ class LikenessBlender(Blender):
             wanted = self._expected(self._embed(torch.stack([father, mother])))
         logits = torch.full_like(father, share).logit().requires_grad_()
         # Adam (Kingma and Ba 2015), written out: torch's own brings its compiler along, which takes a second to load.
-        mean, square = torch.zeros_like(father), torch.zeros_like(father)
+        mean, square, rate = torch.zeros_like(father), torch.zeros_like(father), FAR / self.options.steps
         for step in range(1, self.options.steps + 1):
             check_cancelled()
             with torch.enable_grad():
@@ -80,7 +81,7 @@ class LikenessBlender(Blender):
             square.lerp_(gradient.square(), 1 - SQUARE)
             size = (square / (1 - SQUARE**step)).sqrt() + LEAST
             with torch.no_grad():
-                logits -= RATE * mean / (1 - MEAN**step) / size
+                logits -= rate * mean / (1 - MEAN**step) / size
         return logits.detach().sigmoid()
 
     def _expected(self, theirs: Tensor) -> Tensor:
@@ -93,7 +94,8 @@ class LikenessBlender(Blender):
 
     def _embed(self, codes: Tensor) -> Tensor:
         projector, identity = self.projector, self.identity
-        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.input_side)
+        size = self.options.picture_size or identity.input_side
+        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=size)
         # A lease moves the projector's network; the identity network stays on the CPU.
         return F.normalize(identity.embed_pictures(pictures.float().cpu()), dim=1)
 

@@ -110,6 +110,14 @@ class LikenessOptions(SlerpOptions):
         description="how often the picture is looked at",
         json_schema_extra={"repeats": True, "help": "More rounds take longer."},
     )
+    picture_size: int | None = Field(
+        None,
+        ge=32,
+        le=1024,
+        title="Pixels of the pictures in between",
+        description="px of the pictures that are looked at; default: as many as the identity network can see",
+        json_schema_extra={"help": "Smaller ones are faster and show less of a face."},
+    )
     heredity: float = Field(
         0.5,
         ge=0,

@@ -110,13 +110,18 @@ class LikenessOptions(SlerpOptions):
         description="how often the picture is looked at",
         json_schema_extra={"repeats": True, "help": "More rounds take longer."},
     )
+    search: Literal["adam", "gradient"] = Field(
+        "adam",
+        description="adam moves every element, which takes 20 steps; gradient those that the picture shows most, "
+        "which takes 5",
+        json_schema_extra={"form": False},
+    )
     picture_size: int | None = Field(
         None,
         ge=32,
-        le=1024,
-        title="Pixels of the pictures in between",
+        le=512,
         description="px of the pictures that are looked at; default: as many as the identity network can see",
-        json_schema_extra={"help": "Smaller ones are faster and show less of a face."},
+        json_schema_extra={"form": False},
     )
     heredity: float = Field(
         0.5,

@@ -85,7 +85,8 @@ class LikenessBlender(Blender):
     def _along(self, gradient: Tensor) -> Tensor:
         """A step along the gradient, all of the same length."""
         length = gradient.square().mean().sqrt().clamp_min(torch.finfo(gradient.dtype).tiny)
-        return gradient * (REACH / self.options.steps / length)
+        step: Tensor = gradient * (REACH / self.options.steps / length)
+        return step
 
     def _expected(self, theirs: Tensor) -> Tensor:
         """The embedding [E] that the child of these two, [2, E], is to have."""

@@ -46,6 +46,33 @@ def test_the_child_is_more_like_both_than_the_average_is(backbone: Backbone, cou
     assert sum(ours) > sum(average) + 0.01
 
 
+def test_along_the_gradient_a_few_steps_do_and_what_shows_most_moves_most(
+    backbone: Backbone, couple: tuple[Tensor, Tensor]
+) -> None:
+    along = weights(backbone, *couple, steps=5, search="gradient")
+    ours, average = (
+        likeness(backbone, code, *couple) for code in (weighted_sum(*couple, along), (couple[0] + couple[1]) / 2)
+    )
+    assert sum(ours) > sum(average)
+    moved, by_adam = ((found.clamp(1e-6, 1 - 1e-6).logit().abs()) for found in (along, weights(backbone, *couple)))
+    assert moved.square().mean().sqrt() < 0.51
+    assert moved.quantile(0.99) / moved.mean() > by_adam.quantile(0.99) / by_adam.mean()
+
+
+def test_smaller_pictures_find_another_child_that_is_like_both(
+    backbone: Backbone, couple: tuple[Tensor, Tensor]
+) -> None:
+    large, small = (weights(backbone, *couple, picture_size=size) for size in (None, 128))
+    assert not torch.equal(large, small)
+    average = sum(likeness(backbone, (couple[0] + couple[1]) / 2, *couple))
+    assert sum(likeness(backbone, weighted_sum(*couple, small), *couple)) > average + 0.01
+
+
+def test_no_gradient_has_no_direction(backbone: Backbone, couple: tuple[Tensor, Tensor]) -> None:
+    found = weights(backbone, couple[0], couple[0].clone(), steps=2, search="gradient")
+    torch.testing.assert_close(found, torch.full_like(found, 0.5), rtol=0, atol=0)
+
+
 def test_the_share_says_whom_it_is_more_like(backbone: Backbone, couple: tuple[Tensor, Tensor]) -> None:
     father, mother = (
         likeness(backbone, weighted_sum(*couple, weights(backbone, *couple, share=share)), *couple)

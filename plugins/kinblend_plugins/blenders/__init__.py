@@ -79,7 +79,10 @@ def kinblend_register_blenders(register: Callable[[kinblend.PluginSpec], None]) 
             f"{_OPTIONS}:LikenessOptions",
             weights="heredity.safetensors",
             preferred=40,
-            variants={"likeness, no heredity": {"heredity": 0.0}},
+            variants={
+                "likeness, no heredity": {"heredity": 0.0},
+                "likeness, along the gradient": {"search": "gradient", "steps": 5, "picture_size": 128},
+            },
             label="Like both",
             explanation="Searched for each couple: as much like both parents as a child would be. Takes longer.",
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FILE = "heredity.safetensors"
 RATE, MEAN, SQUARE, LEAST = 0.3, 0.9, 0.999, 1e-8  # Adam's: step on the logits, the two decays, and epsilon
+REACH = 0.5  # root mean square of what `search=gradient` adds to the logits in all steps, if they went one way
 
 
 class LikenessBlender(Blender):
@@ -28,6 +29,8 @@ class LikenessBlender(Blender):
     average of two codes lies nearer to the mean face than either, and is like everyone. With `heredity` it is to be
     like what families taught that becomes of this mean in a child. No element leaves what the parents have between
     them. Needs a projector that is differentiable.
+
+    Adam moves all elements alike, those that the picture hardly shows as well; along the gradient, they stay.
 
     Raises `WeightsMissingError` where heredity is asked for and neither options nor pack have any.
     """
@@ -68,20 +71,22 @@ class LikenessBlender(Blender):
         with torch.no_grad():
             wanted = self._expected(self._embed(torch.stack([father, mother])))
         logits = torch.full_like(father, share).logit().requires_grad_()
-        # Adam (Kingma and Ba 2015), written out: torch's own brings its compiler along, which takes a second to load.
-        mean, square = torch.zeros_like(father), torch.zeros_like(father)
-        for step in range(1, self.options.steps + 1):
+        move = self._along if self.options.search == "gradient" else _Adam(father)
+        for _ in range(self.options.steps):
             check_cancelled()
             with torch.enable_grad():
                 child = mother + (father - mother) * logits.sigmoid()
                 unlike = 1 - self._embed(child[None])[0] @ wanted
                 [gradient] = torch.autograd.grad(unlike, logits)
-            mean.lerp_(gradient, 1 - MEAN)
-            square.lerp_(gradient.square(), 1 - SQUARE)
-            size = (square / (1 - SQUARE**step)).sqrt() + LEAST
             with torch.no_grad():
-                logits -= RATE * mean / (1 - MEAN**step) / size
+                logits -= move(gradient)
         return logits.detach().sigmoid()
+
+    def _along(self, gradient: Tensor) -> Tensor:
+        """A step along the gradient, all of the same length."""
+        length = gradient.square().mean().sqrt().clamp_min(torch.finfo(gradient.dtype).tiny)
+        step: Tensor = gradient * (REACH / self.options.steps / length)
+        return step
 
     def _expected(self, theirs: Tensor) -> Tensor:
         """The embedding [E] that the child of these two, [2, E], is to have."""
@@ -93,7 +98,8 @@ class LikenessBlender(Blender):
 
     def _embed(self, codes: Tensor) -> Tensor:
         projector, identity = self.projector, self.identity
-        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=identity.input_side)
+        size = self.options.picture_size or identity.input_side
+        pictures = projector.synthesize(codes, noise=projector.noise_kinds[0], size=size)
         # A lease moves the projector's network; the identity network stays on the CPU.
         return F.normalize(identity.embed_pictures(pictures.float().cpu()), dim=1)
 
@@ -108,3 +114,18 @@ class LikenessBlender(Blender):
         if heredity.identity != self.identity.name:
             raise OptionError(f"{path} is of {heredity.identity}'s embeddings, not of {self.identity.name}'s")
         return heredity
+
+
+class _Adam:
+    """Adam's steps (Kingma and Ba 2015), written out: torch's own brings its compiler along, a second to load."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.step, self.mean, self.square = 0, torch.zeros_like(like), torch.zeros_like(like)
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """What to take away for a gradient."""
+        self.step += 1
+        self.mean.lerp_(gradient, 1 - MEAN)
+        self.square.lerp_(gradient.square(), 1 - SQUARE)
+        size = (self.square / (1 - SQUARE**self.step)).sqrt() + LEAST
+        return RATE * self.mean / (1 - MEAN**self.step) / size

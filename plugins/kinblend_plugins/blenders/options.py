@@ -110,6 +110,19 @@ class LikenessOptions(SlerpOptions):
         description="how often the picture is looked at",
         json_schema_extra={"repeats": True, "help": "More rounds take longer."},
     )
+    search: Literal["adam", "gradient"] = Field(
+        "adam",
+        description="adam moves every element, which takes 20 steps; gradient those that the picture shows most, "
+        "which takes 5",
+        json_schema_extra={"form": False},
+    )
+    picture_size: int | None = Field(
+        None,
+        ge=32,
+        le=512,
+        description="px of the pictures that are looked at; default: as many as the identity network can see",
+        json_schema_extra={"form": False},
+    )
     heredity: float = Field(
         0.5,
         ge=0,

@@ -3,8 +3,8 @@
 The published directions keep who somebody is better than directions that are fitted to labelled samples: in samples,
 age and sex go along with origin, hair and smile. Age is encoder4editing's (omertov/encoder4editing): younger on the 8
 coarsest of 23 layers, where more of the parents is left, older on the 16 coarsest, since skin has to change as well.
-Sex is nima-kam/interfacegan's, on the 12 coarsest, made orthogonal to age. Stubble, which is taken from boys whom an
-edit makes young, is StyleGAN-nada's beard on layers 5 to 17. All are MIT.
+Sex is nima-kam/interfacegan's, on the 12 coarsest, for girls on 8, made orthogonal to age. Stubble, which is taken
+from boys whom an edit makes young, is StyleGAN-nada's beard on layers 10 to 17 (see `stubble.py`). All are MIT.
 
 A child's place along the direction of age is read from its code. What a place means in years, for girls and for
 boys, is the mean age that the network sees there, in children of couples in both sexes and at random places. They
@@ -38,11 +38,12 @@ from kinblend.datasets import load_trios
 from kinblend.imaging import to_pictures
 
 AGE, SEX, STUBBLE = "e4e_age", "nima_gender_w", "nada_beard"  # names in the file of published directions
-STUBBLE_LAYERS = slice(5, 18)  # of 23: skin, not hair and shape
-# A boy under fourteen has no stubble. By this much in units of the published direction shadows went from chins; by
-# more, earrings came.
+STUBBLE_LAYERS = slice(10, 18)  # of 23: skin; more of layers 5 to 9 changes the hair and brings earrings
+# A boy has no stubble. By this much in units of the published direction light shadows went; `stubble.py` adds what
+# takes heavier ones.
 STUBBLE_REMOVED = {"unless": {"age": 14.0}, "of": {"gender": 0.5}, "amount": 1.75}
 YOUNGER_LAYERS, OLDER_LAYERS, SEX_LAYERS = 8, 16, 12  # the coarsest, of 23
+GIRL_LAYERS = 8  # where sex is read, and where an edit makes somebody more female: four more bring earrings
 SIZE = 256  # px of the pictures that are judged
 SEX_STEP = 3.0  # of the published direction, from the middle to where a face is seen as a girl's or a boy's
 PLACES = ((-7.5, -4.5), (-5.0, -2.5), (-2.5, 1.0), (1.5, 9.0))  # along the direction of age; one is drawn in each
@@ -82,7 +83,7 @@ def main() -> None:
     engine = Engine(words.backbone)
     found = photographed_couples(engine, words.trios) if words.trios else drawn_couples(engine)
     children = list(islice(found, words.couples))
-    middle = sum(float((child[:SEX_LAYERS] @ axes.sex).mean()) for child in children) / len(children)
+    middle = sum(float((child[:GIRL_LAYERS] @ axes.sex).mean()) for child in children) / len(children)
     space = engine.backbone.space
     write(words, space.layers, axes, middle, {name: POSITIONS.tolist() for name in ("at", "low", "high")})
     editor = make_plugin("editor", "interfacegan", Context(space, {words.directions.name: words.out}))
@@ -164,14 +165,16 @@ def write(words: argparse.Namespace, layers: int, axes: Axes, middle: float, cur
     spread = {
         "age": (axes.age, YOUNGER_LAYERS, 1.0),
         "age.up": (axes.age, OLDER_LAYERS, 1.0),
-        "gender": (axes.sex, SEX_LAYERS, SEX_STEP),
+        "gender": (axes.sex, GIRL_LAYERS, SEX_STEP),
+        "gender.up": (axes.sex, SEX_LAYERS, SEX_STEP),
     }
     for name, (direction, count, unit) in spread.items():
         tensors[name] = torch.zeros(layers, len(direction), dtype=torch.float16)
         tensors[name][:count] = (direction * unit).half()
-    for name, (direction, _, unit) in (("age", spread["age"]), ("gender", spread["gender"])):
+    for name in ("age", "gender"):
+        direction, count, unit = spread[name]
         tensors[f"{name}.reader"] = torch.zeros(layers, len(direction))
-        tensors[f"{name}.reader"][: spread[name][1]] = direction / (direction @ direction) / unit / spread[name][1]
+        tensors[f"{name}.reader"][:count] = direction / (direction @ direction) / unit / count
     shared = {"plain": True, "calibrated": True, "method": "published", "holds": HELD}
     positions = {**curves, "beside": "gender", "ends": [0.0, 1.0]}
     about["age"] = shared | {

@@ -105,36 +105,62 @@ def test_a_boy_of_eight_has_no_beard_and_a_man_of_sixty_may(editor) -> None:
     assert float(read(editor, "beard", editor.edit(code, {"age": 1.0}))) == pytest.approx(2.0)
 
 
-def test_stubble_goes_from_boys_whom_an_edit_makes_young_and_from_nobody_else(tmp_path: Path) -> None:
-    path = write_directions(tmp_path / "directions.safetensors")
+def stubble_editor(folder: Path, rule: dict, reader: bool = False):
+    """An editor with a direction of stubble in dimension 9 of layer 1, read in dimension 9 of layer 2."""
+    path = write_directions(folder / "directions.safetensors")
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-    about = json.loads(metadata["attributes"])
-    rule = {"unless": {"age": 14.0}, "of": {"gender": 0.5}, "amount": 2.0}
-    about["stubble"] = {"plus": "more", "unit": "", "sd": 1.0, "source": "a test", "plain": True, "removed": rule}
-    step = torch.zeros(5, 16)
-    step[1, 9] = 1.0
+    about, tensors = json.loads(metadata["attributes"]), load_file(path)
+    about["stubble"] = {
+        "plus": "more", "unit": "", "sd": 0.5, "mean": 0.0, "bias": 0.0, "source": "a test", "plain": True,
+        "removed": {"unless": {"age": 14.0}, "of": {"gender": 0.5}, "amount": 2.0} | rule,
+    }  # fmt: skip
+    tensors["stubble"] = torch.zeros(5, 16)
+    tensors["stubble"][1, 9] = 1.0
+    if reader:
+        tensors["stubble.reader"] = torch.zeros(5, 16)
+        tensors["stubble.reader"][2, 9] = 2.0
     metadata["attributes"] = json.dumps(about)
-    save_file(load_file(path) | {"stubble": step}, tmp_path / "more.safetensors", metadata)
-    editor = make_plugin(
-        "editor", "interfacegan", Context(SPACE, {"directions.safetensors": tmp_path / "more.safetensors"})
+    save_file(tensors, folder / "more.safetensors", metadata)
+    return make_plugin(
+        "editor", "interfacegan", Context(SPACE, {"directions.safetensors": folder / "more.safetensors"})
     )
-    given = codes()
 
-    def gone(**targets: Target) -> torch.Tensor:
-        """How much stubble each loses."""
-        edited = [editor.edit(code[None], editor.strengths_for_targets(code, targets))[0] for code in given]
-        return (given - torch.stack(edited))[:, 1, 9]
 
-    torch.testing.assert_close(gone(age=Target(8, "years"), gender=Target("male")), torch.full((12,), 2.0))
-    for targets in (
-        {"age": Target(8, "years"), "gender": Target("female")},
-        {"age": Target(30, "years"), "gender": Target("male")},
-        {"gender": Target("male")},
-    ):
-        assert float(gone(**targets).abs().max()) < 1e-6, targets
+def stubble_gone(editor, given: torch.Tensor, age: float, sex: str) -> torch.Tensor:
+    """How much stubble each loses, [n]."""
+    goals = {"age": Target(age, "years"), "gender": Target(sex)}
+    edited = [editor.edit(code[None], editor.strengths_for_targets(code, goals))[0] for code in given]
+    return (given - torch.stack(edited))[:, 1, 9]
+
+
+def test_stubble_goes_from_boys_whom_an_edit_makes_young_and_from_nobody_else(tmp_path: Path) -> None:
+    editor, given = stubble_editor(tmp_path, {}), codes()
+    torch.testing.assert_close(stubble_gone(editor, given, 8, "male"), torch.full((12,), 2.0))
+    for age, sex in ((8, "female"), (30, "male")):
+        assert float(stubble_gone(editor, given, age, sex).abs().max()) < 1e-6, (age, sex)
+    grown = torch.stack([editor.edit(c[None], {"gender": 1.0})[0] for c in given])
+    assert torch.equal(grown[:, 1, 9], given[:, 1, 9]), "no age was asked for"
     asked = editor.edit(given, {"age": -3.0, "stubble": 1.0})
     torch.testing.assert_close((asked - given)[:, 1, 9], torch.ones(12), msg="who asks for some gets it")
+
+
+def test_more_stubble_goes_where_more_is_read(tmp_path: Path) -> None:
+    editor = stubble_editor(tmp_path, {"none": 0.25, "most": 3.0}, reader=True)
+    given = codes(5)
+    given[:, 2, 9] = torch.tensor(
+        [-1.0, 0.2, 0.75, 1.25, 9.0]
+    )  # read as they are; half of one is a standard deviation
+    gone = stubble_gone(editor, given, 8, "male")
+    torch.testing.assert_close(gone, torch.tensor([2.0, 2.0, 3.0, 4.0, 5.0]))
+    assert float(stubble_gone(editor, given, 8, "female").abs().max()) < 1e-6
+    assert float(stubble_gone(editor, given, 40, "male").abs().max()) < 1e-6
+
+
+def test_whether_somebody_is_a_child_is_read_after_all_edits(tmp_path: Path) -> None:
+    """The place along the direction of age that means four years in a boy means eight in a girl."""
+    editor = stubble_editor(tmp_path, {"unless": {"age": 7.0}})
+    torch.testing.assert_close(stubble_gone(editor, codes(), 4, "male"), torch.full((12,), 2.0), atol=0.2, rtol=0)
 
 
 def test_a_smile_is_calmed_in_undone_codes(editor) -> None:

@@ -55,9 +55,6 @@ class DirectionEditor(Editor):
         for name, strength in strengths.items():
             if self._is_plain(name):
                 plain = plain + self._change(name, plain, strength)
-        for name, direction in self._directions.items():
-            if "removed" in direction.facts and name not in strengths:
-                plain = plain + self._inside(self._removed(direction, before, strengths))
         start = self._packed.undo(plain)
         moved = start.clone()
         for name, strength in strengths.items():
@@ -69,6 +66,9 @@ class DirectionEditor(Editor):
         for name, which in self._held(strengths).items():
             moved = moved + self._inside(self._brought_back(self._known(name), which, before, moved))
         edited = torch.where(moved == start, plain, self._packed.redo(moved))
+        for name, direction in self._directions.items():
+            if "removed" in direction.facts and name not in strengths:
+                edited = edited + self._inside(self._removed(direction, before, edited, strengths))
         return self._with_kept(before, edited, [name for name in self.options.keep if name not in strengths]).to(
             codes
         )
@@ -126,32 +126,49 @@ class DirectionEditor(Editor):
         self, direction: Direction, codes: Tensor, edited: Tensor, strengths: Mapping[str, float]
     ) -> Tensor:
         """What takes from edited codes [n, L, D] an attribute that they can't have any more: a beard at eight."""
-        lost = self._below(direction.facts["unless"], codes, strengths)
+        lost = self._below(direction.facts["unless"], codes, edited, strengths)
         excess = (direction.reading(edited) - direction.facts["none"]).clamp(min=0) / direction.facts["sd"]
         result: Tensor = -(lost * excess)[:, None, None] * direction.step
         return result
 
-    def _removed(self, direction: Direction, codes: Tensor, strengths: Mapping[str, float]) -> Tensor:
-        """What takes from codes [n, L, D] what can't be read but no child has, by the same amount from each: stubble,
-        of the boys among them."""
-        facts = direction.facts["removed"]
-        lost = self._below(facts["unless"], codes, strengths)
-        for other, limit in facts["of"].items():
-            known = self._known(other)
-            share = (known.after(codes, strengths.get(other, 0.0)) - limit) / (SOFT * known.facts["sd"])
-            lost = lost * share.clamp(0, 1)
-        result: Tensor = -(lost * facts["amount"])[:, None, None] * direction.step
-        return result
+    def _removed(self, direction: Direction, codes: Tensor, edited: Tensor, strengths: Mapping[str, float]) -> Tensor:
+        """What takes from edited codes [n, L, D] what no child has: stubble, of the boys among them.
 
-    def _below(self, limits: Mapping[str, float], codes: Tensor, strengths: Mapping[str, float]) -> Tensor:
+        The same amount goes from each; where the direction has a reader, so does what is read after that above
+        "none", by "most" standard deviations at most. codes: undone, from before the edits.
+        """
+        facts, undone = direction.facts["removed"], self._packed.undo(edited)
+        lost = self._below(facts["unless"], codes, undone, strengths)
+        for other, limit in facts["of"].items():
+            share = (self._reached(other, codes, undone, strengths) - limit) / (SOFT * self._known(other).facts["sd"])
+            lost = lost * share.clamp(0, 1)
+        amount = torch.full_like(lost, facts["amount"])
+        if direction.reader is not None:
+            left = self._packed.undo(edited - facts["amount"] * direction.step)
+            above = (direction.reading(left) - facts["none"]) / direction.facts["sd"]
+            amount = amount + above.clamp(0, facts["most"])
+        return -(lost * amount)[:, None, None] * direction.step
+
+    def _below(
+        self, limits: Mapping[str, float], codes: Tensor, edited: Tensor, strengths: Mapping[str, float]
+    ) -> Tensor:
         """How far, from 0 to 1, the edits bring codes below one of these values of other attributes: [n]."""
         lost = codes.new_zeros(len(codes))
         for other, limit in limits.items():
             if strengths.get(other, 0) < 0 and self._is_readable(other):
-                known = self._known(other)
-                share = (limit - known.after(codes, strengths[other])) / (SOFT * known.facts["sd"])
+                reached = self._reached(other, codes, edited, strengths)
+                share = (limit - reached) / (SOFT * self._known(other).facts["sd"])
                 lost = torch.maximum(lost, share.clamp(0, 1))
         return lost
+
+    def _reached(self, name: str, codes: Tensor, edited: Tensor, strengths: Mapping[str, float]) -> Tensor:
+        """An attribute of codes [n, L, D] after the edits, in its own unit: [n]; both undone.
+
+        What years a place along the direction of age means differs between girls and boys, so it is read from the
+        edited codes where readings tell what is seen.
+        """
+        known = self._known(name)
+        return known.reading(edited) if known.calibrated else known.after(codes, strengths.get(name, 0.0))
 
     def targets(self) -> dict[str, Sequence[str]]:
         found = {name: self._directions[name].targets(name) for name in self.attributes()}

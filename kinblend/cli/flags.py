@@ -97,28 +97,24 @@ Editor = Annotated[
     ),
 ]
 Children = Annotated[int, typer.Option("--children", min=1, help="How many children.", rich_help_panel=CHILD)]
-Siblings = Annotated[
-    float,
-    typer.Option(
-        "--siblings",
-        metavar="X",
-        min=0.0,
-        max=1.5,
-        help="How different children of one couple are, 0 to 1.5; 1: as real brothers and sisters.",
-        rich_help_panel=CHILD,
-    ),
-]
-Mutation = Annotated[
-    float,
-    typer.Option(
-        "--mutation",
-        metavar="X",
-        min=0.0,
-        max=0.5,
-        help="The share of a child's genes that come from somebody else of its age and sex, 0 to 0.5.",
-        rich_help_panel=CHILD,
-    ),
-]
+SIBLINGS = typer.Option(
+    "--siblings",
+    metavar="X",
+    min=0.0,
+    max=1.5,
+    help="How different children of one couple are, 0 to 1.5; 1: as real brothers and sisters.",
+    rich_help_panel=CHILD,
+)
+Siblings = Annotated[float, SIBLINGS]
+MUTATION = typer.Option(
+    "--mutation",
+    metavar="X",
+    min=0.0,
+    max=0.5,
+    help="The share of a child's genes that come from somebody else of its age and sex, 0 to 0.5.",
+    rich_help_panel=CHILD,
+)
+Mutation = Annotated[float, MUTATION]
 Neutral = Annotated[
     bool,
     typer.Option(

@@ -105,6 +105,15 @@ def _as_parent(engine: Engine, prediction: Prediction, father: Parent, mother: P
     if request.neutral and editor:
         his, hers = engine.neutral(his, editor), engine.neutral(hers, editor)
     child = engine.blend(his, hers, prediction.blender, request.seed, request.projector_options)
+    child = engine.vary(
+        child,
+        his,
+        hers,
+        siblings=request.siblings,
+        mutation=request.mutation,
+        editor=editor,
+        neutral=request.neutral,
+    )
     return engine.edit(child, editor, prediction.as_parent.all_edits)
 
 

@@ -11,13 +11,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from kinblend.pipeline.request import MOST_MUTATION, MOST_SIBLINGS
+
 LONGEST = 80  # letters of a name
 OLDEST = 120  # years, of a photographed person
 MAX_SEED = 2**63 - 2
 
 Sex = Literal["female", "male", "girl", "boy", "any"]
 SEXES: Mapping[str, Literal["girl", "boy"]] = {"female": "girl", "girl": "girl", "male": "boy", "boy": "boy"}
-OF_PREDICTED = ("blender", "blender_options", "edits", "seed")  # fields that mean nothing beside a photograph
+OF_PREDICTED = ("blender", "blender_options", "siblings", "mutation", "edits", "seed")  # fields that mean nothing beside a photograph
 
 
 def _name(text: str) -> str:
@@ -50,6 +52,12 @@ class Person(BaseModel):
     sex: Sex | None = Field(default=None, description="left out: as father or mother, else drawn from the seed")
     blender: str | None = Field(default=None, description="the strategy, of this child alone")
     blender_options: dict[str, Any] = Field(default={}, description="its options")
+    siblings: float | None = Field(
+        default=None, ge=0, le=MOST_SIBLINGS, description="how far from brothers and sisters; left out: the tree's"
+    )
+    mutation: float | None = Field(
+        default=None, ge=0, le=MOST_MUTATION, description="the share of neither parent; left out: the tree's"
+    )
     edits: dict[str, float | str] = Field(default={}, description="attribute → strength or target, as smile = 1")
     seed: int | None = Field(
         default=None, ge=0, le=MAX_SEED, description="left out: the number among brothers and sisters, from 0"
@@ -79,14 +87,16 @@ class FamilyTree:
     """A checked tree.
 
     people: by name, in the order of the file. title: a line above the picture; "" for none. blender, blender_options:
-    the strategy of children that name none. photos: the file of each photographed person. warnings: what is odd in
-    the file, a line each.
+    the strategy of children that name none. siblings, mutation: of children that say none; None where the file says
+    none. photos: the file of each photographed person. warnings: what is odd in the file, a line each.
     """
 
     people: Mapping[str, Person]
     title: str = ""
     blender: str | None = None
     blender_options: Mapping[str, Any] = field(default_factory=dict)
+    siblings: float | None = None
+    mutation: float | None = None
     photos: Mapping[str, Path] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 

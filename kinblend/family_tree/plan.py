@@ -42,6 +42,11 @@ class Prediction:
     key: str
 
     @property
+    def varies(self) -> bool:
+        """Whether another seed makes another face."""
+        return self.blender.stochastic or bool(self.request.siblings or self.request.mutation)
+
+    @property
     def as_parent(self) -> ChildSpec:
         """What is asked of this person as a parent: to be as old as the parents."""
         edits = {name: edit for name, edit in self.spec.edits.items() if name != "age"}
@@ -105,8 +110,8 @@ def _check_latents(engine: Engine, tree: FamilyTree) -> None:
 def request_of(tree: FamilyTree, person: Person, asked: ChildRequest) -> ChildRequest:
     """The request for a predicted person. Raises `UsageError`.
 
-    asked: what goes for all: its strategy takes the place of the tree's, not of a person's own; its seed is added to
-    the number among brothers and sisters.
+    asked: what goes for all: its strategy, `siblings` and `mutation` take the place of the tree's, not of a person's
+    own; its seed is added to the number among brothers and sisters.
     """
     common = asked.blender or tree.blender
     options = dict(tree.blender_options) if common == tree.blender else {}
@@ -118,17 +123,24 @@ def request_of(tree: FamilyTree, person: Person, asked: ChildRequest) -> ChildRe
     if person.sex is None:
         by_default.append("sex")
     seed = person.seed if person.seed is not None else asked.seed + tree.birth_number(person.name)
+    own = asked.model_dump(exclude_unset=True)
     known = {
         "blender": person.blender or common,
         "blender_options": options | person.blender_options,
         "age": _age(tree, person),
         "sex": sex or DEFAULT_SEX,
         "by_default": tuple(by_default),
+        "siblings": _first(person.siblings, own.get("siblings"), tree.siblings),
+        "mutation": _first(person.mutation, own.get("mutation"), tree.mutation),
         "edits": person.edits,
         "seed": min(seed, MAX_SEED - 1),
     }
-    fields = asked.model_dump(exclude_unset=True) | known
+    fields = own | known
     return ChildRequest.of({name: value for name, value in fields.items() if value not in (None, {})})
+
+
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)
 
 
 def _age(tree: FamilyTree, person: Person) -> float | None:
@@ -152,6 +164,7 @@ def _predict(
     needed = bool(request.edits or wanted.named) or request.neutral
     editor = engine.editor(request.editor, request.editor_options) if needed else None
     edits = validate_edits(editor, request.edits) if editor else {}
+    engine.check_variation(request.siblings, request.mutation)
     spec = engine.child_spec(wanted, editor, edits, request.seed)
     key = {
         **base,
@@ -160,6 +173,8 @@ def _predict(
         "asked": spec.record,
         "edits": {name: str(edit) for name, edit in spec.all_edits.items()},
         "seed": request.seed,
+        "siblings": request.siblings,
+        "mutation": request.mutation,
         "neutral": request.neutral,
         "judge": request.judge,
         "is a parent": person.name in tree.parents,
@@ -187,7 +202,7 @@ def same_faces(tree: FamilyTree, plan: Plan) -> list[str]:
         alike: dict[str, list[str]] = {}
         for child in couple.children:
             prediction = plan.predictions.get(child)
-            if prediction and not prediction.blender.stochastic:
+            if prediction and not prediction.varies:
                 alike.setdefault(prediction.blender.title, []).append(child)
         found += [
             f"{' and '.join(names)} have one face, but for age and sex: {title} makes the same child of every seed"

@@ -11,13 +11,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kinblend.errors import InputError, KinblendError
 from kinblend.family_tree.people import OF_PREDICTED, SEXES, FamilyTree, Person, parents_first
 from kinblend.files import keep_inputs
 from kinblend.pipeline.age_and_sex import OLDEST
 from kinblend.pipeline.lineage import person_file
+from kinblend.pipeline.request import MOST_MUTATION, MOST_SIBLINGS
 from kinblend.storage.texts import decode, read_bytes
 from kinblend.validation import explain, shortened
 
@@ -36,6 +37,8 @@ class _File(BaseModel):
     title: str = ""
     blender: str | None = None
     blender_options: dict[str, Any] = {}
+    siblings: float | None = Field(default=None, ge=0, le=MOST_SIBLINGS)
+    mutation: float | None = Field(default=None, ge=0, le=MOST_MUTATION)
 
 
 def read_tree(path: str | Path) -> FamilyTree:
@@ -119,7 +122,8 @@ def outline_of(
     for number, person in enumerate(people):
         _check_person(person, people[:number], known, places[number])
     _check_ancestors(people, name)
-    return FamilyTree(known, file.title, file.blender, file.blender_options, {}, tuple(warnings))
+    common = {name: getattr(file, name) for name in _File.model_fields}
+    return FamilyTree(known, **common, warnings=tuple(warnings))
 
 
 class _Places:

@@ -258,6 +258,36 @@ def test_brothers_and_sisters_of_one_face_are_told_of(engine: Engine, family: Pa
     assert (tmp_path / "A.png").read_bytes() == (tmp_path / "B.png").read_bytes()
 
 
+def test_brothers_and_sisters_of_a_tree_differ_when_asked(engine: Engine, family: Path, tmp_path: Path) -> None:
+    """In the file for all, of one person, and by the request; a parent is as far from the blend as the picture is."""
+    people = [{"name": name, "photo": str(family.with_name(f"{name}.safetensors"))} for name in "123"]
+    people += [{"name": name, "father": "1", "mother": "2", "age": 9, "sex": "girl"} for name in "ABC"]
+    people += [{"name": "D", "father": "3", "mother": "A", "age": 4, "sex": "girl"}]
+    people[5] |= {"siblings": 0}
+
+    def predict(request: ChildRequest, **fields: float) -> PredictedTree:
+        return predict_tree(engine, tree_of({"person": people, **fields}), tmp_path, request, side=64)
+
+    def code(name: str) -> torch.Tensor:
+        return load_latent(tmp_path / f"{name}.safetensors").code
+
+    average = ChildRequest(blender="average")
+    alike = predict(average)
+    plain, as_parent = code("A"), code("parents/A")
+    assert torch.equal(plain, code("B")) and any("A and B and C have one face" in line for line in alike.warnings)
+    varied = predict(average, siblings=1)
+    assert varied.made == ("A", "B", "D") and varied.kept == ("C",)
+    assert not torch.equal(code("A"), code("B")) and torch.equal(code("C"), plain)
+    assert not any("one face" in line for line in varied.warnings)
+    request = ChildRequest(blender="average", siblings=1, sex="girl")
+    run = engine.run(family.with_name("1.safetensors"), family.with_name("2.safetensors"), request)
+    assert torch.equal(code("parents/A"), run.children[0].latent.code)
+    assert not torch.equal(code("parents/A"), as_parent)
+    assert predict(ChildRequest(blender="average", siblings=0.5), siblings=1).made == ("A", "B", "D")
+    with pytest.raises(UsageError, match=r"A: .*mutation"):
+        predict(average, mutation=0.2)
+
+
 def test_a_photograph_without_a_face_is_refused_before_anybody_is_encoded(engine: Engine, tmp_path: Path) -> None:
     Image.new("RGB", (300, 300), "grey").save(tmp_path / "grey.png")
     people = [{"name": name, "photo": "grey.png"} for name in ("F", "M")]

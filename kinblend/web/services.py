@@ -223,6 +223,7 @@ class Services:
     async def result_of(self, job: Job[T], request: Request) -> T:
         """What comes of a job; it is given up when the client leaves. Raises what the job raises."""
         work = asyncio.ensure_future(asyncio.wrap_future(job.future))
+        work.add_done_callback(_seen)
         left: asyncio.Future[None] = asyncio.ensure_future(_until_gone(request))
         try:
             await asyncio.wait([work, left], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
@@ -243,6 +244,12 @@ class Services:
             before, kept = kept, self.photos.size + self.orders.size
             if kept < before:
                 await asyncio.to_thread(trim)
+
+
+def _seen(work: asyncio.Future[T]) -> None:
+    """Look at what became of work, so that asyncio does not log the error of a job that nobody waits for any more."""
+    if not work.cancelled():
+        work.exception()
 
 
 def _finish(order: Order) -> None:

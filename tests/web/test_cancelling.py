@@ -1,8 +1,11 @@
 """Whoever leaves frees the thread at once, wherever the work is, and nobody can order too much of it."""
 
+import asyncio
+import gc
 import io
 import time
 from collections.abc import Callable, Iterator
+from unittest import mock
 
 import pytest
 import torch
@@ -17,6 +20,7 @@ from kinblend.cancellation import cancellable, check_cancelled
 from kinblend.imaging import decode_image
 from kinblend.web.jobs import Job, JobCancelledError, TooLongError, Worker
 from kinblend.web.limits import Limits
+from kinblend.web.services import Services
 from kinblend_plugins.stylegan2 import optimize
 from kinblend_plugins.stylegan2.generator import Generator
 
@@ -100,6 +104,30 @@ def test_finding_07_work_that_takes_too_long_is_ended() -> None:
         )
     finally:
         worker.stop()
+
+
+def test_work_that_is_given_up_in_the_middle_is_no_error_of_the_log(worker: Worker) -> None:
+    """The client leaves while the work runs, which ends at its next step, with an error that nobody waits for."""
+    said = []
+
+    async def leave() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context["message"]))
+        job = worker.submit("long", a_strangers_network)
+        while not job.future.running():
+            await asyncio.sleep(0.01)
+        with pytest.raises(JobCancelledError, match="whoever asked has left"):
+            await Services.result_of(mock.Mock(), job, mock.Mock(receive=gone))
+        with pytest.raises(JobCancelledError):
+            await asyncio.to_thread(job.future.result, WAIT)
+        await asyncio.sleep(0.1)  # the loop is told
+        del job
+        gc.collect()
+
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    asyncio.run(leave())
+    assert said == []
 
 
 def test_finding_07_reading_a_photograph_can_be_given_up() -> None:

@@ -22,7 +22,7 @@ function wordsFor(control, slider) {
   if ("mutation" in slider.dataset) return value === 0 ? "nothing" : `${Math.round(100 * value)} %`;
   if (low === "mother" && high === "father") return shares(value);
   if ("edit" in slider.dataset) return value === 0 ? "unchanged" : `${value > 0 ? high : low} ${Math.abs(value).toFixed(1)}`;
-  if (/\D/.test(high)) return `${Math.round(100 * value / control.max)} %`;
+  if (/\D/.test(high)) return `${Math.round(100 * value / (control.max < 2 ? 1 : control.max))} %`;  // of 1, if it is a share
   return String(value);
 }
 

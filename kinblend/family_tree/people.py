@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from kinblend.pipeline.request import MOST_MUTATION, MOST_SIBLINGS
+from kinblend.pipeline.variation import MOST_MUTATION, MOST_SIBLINGS
 
 LONGEST = 80  # letters of a name
 OLDEST = 120  # years, of a photographed person
@@ -19,7 +19,14 @@ MAX_SEED = 2**63 - 2
 
 Sex = Literal["female", "male", "girl", "boy", "any"]
 SEXES: Mapping[str, Literal["girl", "boy"]] = {"female": "girl", "girl": "girl", "male": "boy", "boy": "boy"}
-OF_PREDICTED = ("blender", "blender_options", "siblings", "mutation", "edits", "seed")  # fields that mean nothing beside a photograph
+OF_PREDICTED = (
+    "blender",
+    "blender_options",
+    "siblings",
+    "mutation",
+    "edits",
+    "seed",
+)  # fields that mean nothing beside a photograph
 
 
 def _name(text: str) -> str:

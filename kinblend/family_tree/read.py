@@ -18,7 +18,7 @@ from kinblend.family_tree.people import OF_PREDICTED, SEXES, FamilyTree, Person,
 from kinblend.files import keep_inputs
 from kinblend.pipeline.age_and_sex import OLDEST
 from kinblend.pipeline.lineage import person_file
-from kinblend.pipeline.request import MOST_MUTATION, MOST_SIBLINGS
+from kinblend.pipeline.variation import MOST_MUTATION, MOST_SIBLINGS
 from kinblend.storage.texts import decode, read_bytes
 from kinblend.validation import explain, shortened
 

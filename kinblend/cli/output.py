@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from kinblend.cli.streams import write_line
-from kinblend.errors import KinblendError
+from kinblend.errors import KinblendError, UsageError
 from kinblend.files import check_target
 from kinblend.validation import plain_words
+
+NAMES_FILE = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".pdf")  # how no folder's name ends
 
 _quiet = False
 _data: TextIO | None = None  # where stdout was, while a command works
@@ -167,7 +169,10 @@ def check_file(path: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Raise `OSError` if no file can be written into that folder, or the folder can't be made."""
+    """Raise `OSError` if no file can be written into that folder, or the folder can't be made, and `UsageError` for a
+    new folder that is named like a picture: a picture was expected."""
+    if path.suffix.lower() in NAMES_FILE and not path.is_dir():
+        raise UsageError(f"{path} is named like a file, and here a folder is written; give {path.with_suffix('')}")
     nearest = next(folder for folder in (path, *path.parents) if folder.exists())
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 AGES = "4,8,16,30,50,70"
 MOVING = "A moving picture"  # a panel of the help
 SIDE, MOVING_SIDE = 384, 512
+STILL = (".png", ".jpg", ".jpeg")  # names of a row alone
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def strip(
         Path,
         typer.Option(
             metavar="FOLDER",
-            help="Where to write; or a moving picture: ages.webp, .gif or, where there is ffmpeg, .mp4.",
+            help="Where to write; or the row alone, ages.png or .jpg; or a moving picture: ages.webp, .gif or, where "
+            "there is ffmpeg, .mp4.",
             rich_help_panel=flags.OUTPUT,
         ),
     ] = Path("strip"),
@@ -123,7 +125,8 @@ def strip(
     """One person at several ages, or with more and more of another attribute.
 
     Writes strip.png with all of them in a row, and a picture and a latent of each. strip.json says how they were
-    made. With --out ages.webp instead one moving picture, and how it was made in ages.webp.json."""
+    made. With --out ages.png the row alone, with --out ages.webp one moving picture, and how it was made in a .json
+    beside it."""
     from kinblend.imaging.video import KINDS, check_video_name
 
     given = {"frames": frames, "seconds": seconds, "rest": rest, "back": back, "captions": captions}
@@ -131,10 +134,12 @@ def strip(
     played, moving = Played(**wished), out.suffix.lower() in KINDS and not out.is_dir()
     if wished and not moving:
         raise UsageError(f"{next(iter(wished))} is of a moving picture: name one by --out ages.webp, .gif or .mp4")
+    still = out.suffix.lower() in STILL and not out.is_dir()
     wanted = Wanted(*_wanted(ages, edit), parse_edits(fixed or []))
     options = parse_sets(sets or [], ("encoder", "editor", "projector"))
     if moving:
         check_video_name(out)
+    if moving or still:
         check_file(out)
         check_file(_record_of(out))
     else:
@@ -156,7 +161,7 @@ def strip(
     if moving:
         found, record = _write_moving(engine, who, mover, wanted, out, side or MOVING_SIDE, quiet, played)
     else:
-        found, record = _write_strip(engine, who, mover, wanted, out, side or SIDE)
+        found, record = _write_strip(engine, who, mover, wanted, out, side or SIDE, row_alone=still)
     warnings = strip_warnings(who, mover, wanted.attribute, values, wanted.others)
     warn(warnings)
     files = [str(path) for path in found]
@@ -165,9 +170,11 @@ def strip(
 
 
 def _write_strip(
-    engine: Engine, who: Parent, mover: Editor, wanted: Wanted, out: Path, side: int
+    engine: Engine, who: Parent, mover: Editor, wanted: Wanted, out: Path, side: int, *, row_alone: bool
 ) -> tuple[list[Path], dict[str, Any]]:
-    """The row, a picture and a latent of each, and the record; what was written, and the record."""
+    """The row, a picture and a latent of each, and the record; what was written, and the record.
+
+    row_alone: `out` is the row's picture, not a folder."""
     from kinblend.files import atomic_write, check_target
     from kinblend.imaging.encode import write_picture
     from kinblend.latents import save_latent
@@ -176,19 +183,20 @@ def _write_strip(
     log(f"edit and render {len(wanted.values)} pictures …")
     with engine.pool:
         made = make_strip(engine, who, mover, wanted.attribute, wanted.values, wanted.others)
-    pictures = [out / f"{name}.png" for name in made.names]
-    latents = [out / f"{name}.safetensors" for name in made.names]
-    written = [out / "strip.png", *pictures, *latents, out / "strip.json"]
+    row, note = (out, _record_of(out)) if row_alone else (out / "strip.png", out / "strip.json")
+    names = [] if row_alone else made.names
+    pictures = [out / f"{name}.png" for name in names]
+    latents = [out / f"{name}.safetensors" for name in names]
+    written = [row, *pictures, *latents, note]
     for path in written:
         check_target(path)
     say_replaced(written)
-    write_picture(out / "strip.png", made.sheet(side))
-    for path, picture in zip(pictures, made.pictures, strict=True):
+    write_picture(row, made.sheet(side))
+    for path, picture, latent in zip(pictures, made.pictures, made.latents, strict=False):
         write_picture(path, picture)
-    for path, latent in zip(latents, made.latents, strict=True):
-        save_latent(path, latent)
+        save_latent(path.with_suffix(".safetensors"), latent)
     record = {**made.record, "warnings": list(made.warnings)}
-    atomic_write(out / "strip.json", (json.dumps(record, indent=2, sort_keys=True) + "\n").encode())
+    atomic_write(note, (json.dumps(record, indent=2, sort_keys=True) + "\n").encode())
     return written, record
 
 

@@ -9,6 +9,7 @@ from portraits import portrait
 
 from kinblend import Engine, load_latent
 from kinblend.errors import UsageError
+from kinblend.imaging import read_image
 from kinblend.pipeline.strip import make_strip, plan_strip
 
 PERSON = "P001"
@@ -49,6 +50,28 @@ def test_the_same_from_python_and_each_person_stays_who_they_are(made: Path, eng
     # Older and younger differ from each other more than either does from the person.
     apart = (young.code - old.code).norm()
     assert all((latent.code - strip.person.latent.code).norm() < apart for latent in (young, old))
+
+
+def test_a_picture_is_named_and_it_is_a_picture(made: Path, tmp_path: Path) -> None:
+    """The row alone, and how it was made; a folder of this name is still a folder."""
+    words = ["strip", made / "age-8y.safetensors", "--edit", "smile=-1,1", "--side", "64", "--quiet"]
+    code, text, error = here(*words, "--out", tmp_path / "row.png")
+    assert (code, error) == (0, "")
+    assert [Path(line).name for line in text.splitlines()] == ["row.png", "row.png.json"]
+    assert read_image(tmp_path / "row.png").width == 3 * 64 + 2 * 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["row.png", "row.png.json"]
+    (tmp_path / "folder.png").mkdir()
+    code, _, error = here(*words, "--out", tmp_path / "folder.png")
+    assert (code, error) == (0, "") and (tmp_path / "folder.png" / "strip.png").is_file()
+
+
+@pytest.mark.parametrize("command", ["tree family.toml", "partner c.jpg p.jpg", "demo", "run f.jpg m.jpg"])
+def test_a_folder_is_not_named_like_a_picture(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("family.toml", "c.jpg", "p.jpg", "f.jpg", "m.jpg"):
+        Path(name).write_bytes(b"there")
+    code, _, error = here(*command.split(), "--out", "child.gif")
+    assert code == 2 and "child.gif is named like a file" in error and "give child" in error
 
 
 def test_a_latent_will_do_and_strengths_too(made: Path, tmp_path: Path) -> None:

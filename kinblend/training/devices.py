@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import socket
 import sys
@@ -11,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from datetime import timedelta
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -268,7 +268,7 @@ def _to_send(error: BaseException) -> BaseException:
     if not isinstance(error, KinblendError):
         error.add_note("".join(traceback.format_exception(error)))
     try:
-        pickle.loads(pickle.dumps(error))
+        deepcopy(error)  # by the same means as it is sent to another process
     except Exception:
         return KinblendError(f"{type(error).__name__}: {error}")
     return error

@@ -14,7 +14,7 @@ from kinblend.cli.families import Format, Source
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import parse_sets, parse_weights
 from kinblend.cli.plugin_commands import Evaluations
-from kinblend.cli.progress import bar
+from kinblend.cli.progress import bar, stages
 from kinblend.cli.trio_files import load_encoded
 
 RATES = {"accuracy": "accuracy", "first": "child first", "tenth": "in the first ten"}
@@ -40,6 +40,9 @@ def backbone(
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
+    workers: flags.Processes = None,
+    ray: flags.Ray = None,
+    gpus_each: flags.GpusEach = 0.0,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -51,7 +54,17 @@ def backbone(
     engine = flags.open_engine(backbone, device, precision, memory_budget, options)
     from kinblend.evaluation.backbone import evaluate
 
-    report = evaluate(engine, people, pairs, log, strategies=strategy or (), with_edits=edits)
+    with flags.open_workers(ray, gpus_each, workers, 1) as crew, stages(quiet, 3 + edits) as begin:
+        report = evaluate(
+            engine,
+            people,
+            pairs,
+            begin,
+            strategies=strategy or (),
+            with_edits=edits,
+            workers=crew,
+            note=log,
+        )
     emit(report, as_json=as_json, rows=_rows(report), head=["figure", "value"])
 
 

@@ -93,6 +93,9 @@ def blender(
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
+    workers: flags.Processes = None,
+    ray: flags.Ray = None,
+    gpus_each: flags.GpusEach = 0.0,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -105,7 +108,8 @@ def blender(
     loaded, all_trios = load_encoded(trios, backbone, seed, identity, machine=(device, precision, memory_budget))
     rows = work.select_test_rows(all_trios, seed, per_family)
     strategies = work.default_strategies(loaded, added, log, strategy or ())
-    report = work.evaluate(loaded, all_trios, rows, strategies, pictures, log)
+    with flags.open_workers(ray, gpus_each, workers, 1) as crew, stages(quiet, len(strategies) + 2) as begin:
+        report = work.evaluate(loaded, all_trios, rows, strategies, pictures, begin, workers=crew)
     for path in write_evaluation(out, report):
         log(f"wrote {path}")
     log(f"{report['trios']} trios of {report['families']} families, embeddings of {report['identity']}")

@@ -14,7 +14,7 @@ from kinblend.pipeline import Engine
 from kinblend.progress import listening, tell_progress
 from kinblend.tensor_files import load
 from kinblend.types import Latent
-from kinblend.workers import Workers, results_in_order
+from kinblend.workers import Workers, opened_workers, results_in_order, suggested_workers
 
 if TYPE_CHECKING:
     from kinblend.interfaces import Blender
@@ -80,12 +80,20 @@ def _reopened(options: str) -> SharedBackbone:
     return SharedBackbone(EngineOptions(**json.loads(options)))
 
 
-def share_work(crew: Workers, work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-    """Results of `work`, a module's function, in the order of its jobs, whoever does them; tells its progress.
+def share_work(
+    workers: int | Workers | None,
+    work: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    progress: Callable[[int, int], None] = tell_progress,
+) -> list[Result]:
+    """Results of `work`, a module's function, in the order of its jobs, whoever does them.
 
+    workers: of a number, so many processes, 1 being this one; None: what this machine has room for.
+    progress: told how many of how many are done.
     Raises `WorkerLostError`, as `results_in_order` does.
     """
-    return results_in_order(crew, partial(_silent, work), jobs, tell_progress)
+    with opened_workers(suggested_workers() if workers is None else workers, len(jobs)) as crew:
+        return results_in_order(crew, partial(_silent, work), jobs, progress)
 
 
 def pack_latent(latent: Latent) -> bytes:

@@ -47,6 +47,7 @@ def backbone(
     quiet: flags.Quiet = False,
 ) -> None:
     """Reconstructions, children by every strategy, and edits, of people the backbone never saw."""
+    flags.check_workers(ray, gpus_each, workers)
     from kinblend.evaluation.face_dataset import read_faces
 
     options = parse_sets(sets or [], ("encoder", "projector"))
@@ -101,6 +102,7 @@ def blender(
 ) -> None:
     """Every strategy on the test families: is the predicted child more like the true one than like others?"""
     check_folder(out)
+    flags.check_workers(ray, gpus_each, workers)
     added = parse_weights(weights or [])
     from kinblend.evaluation import blender as work
     from kinblend.evaluation.blender_report import auc_rows, report_notes, write_evaluation

@@ -211,6 +211,14 @@ def open_engine(
     )
 
 
+def check_workers(ray: str | None, gpus_each: float, workers: int | None) -> None:
+    """Raise `UsageError` for flags that don't go together: before work that takes long."""
+    if ray is not None and workers is not None:
+        raise UsageError("--workers counts processes of this machine; leave it out with --ray")
+    if ray is None and gpus_each:
+        raise UsageError("--gpus-each says what a process of a Ray cluster takes; give --ray, too")
+
+
 @contextmanager
 def open_workers(
     ray: str | None, gpus_each: float, workers: int | None, default: int | None = None
@@ -218,16 +226,13 @@ def open_workers(
     """A Ray cluster where one is asked for; else how many processes.
 
     default: where `workers` is None; None: what this machine has room for."""
+    check_workers(ray, gpus_each, workers)
     if ray is not None:
-        if workers is not None:
-            raise UsageError("--workers counts processes of this machine; leave it out with --ray")
         from kinblend.ray_workers import RayWorkers
 
         with RayWorkers(ray, gpus_each) as cluster:
             yield cluster
         return
-    if gpus_each:
-        raise UsageError("--gpus-each says what a process of a Ray cluster takes; give --ray, too")
     from kinblend.workers import suggested_workers
 
     yield workers or default or suggested_workers()

@@ -90,7 +90,7 @@ def evaluate(
     report: dict[str, Any] = {"backbone": str(engine.backbone.space), "people": len(faces), "pairs": pairs}
     with opened_workers(workers, max(len(faces), -(-pairs // TOGETHER))) as crew:
         log("people")
-        people = _people(shared, crew, faces)
+        people = encode_people(shared, crew, faces)
         report |= reconstruction(engine, people, [person.bare for person in people.people])
         if any(person.whole for person in people.people):
             shown = [person.whole or person.bare for person in people.people]
@@ -122,7 +122,8 @@ def _strategies(engine: Engine, only: Sequence[str], note: Progress) -> list[Str
     return found
 
 
-def _people(shared: SharedBackbone, crew: Workers, faces: Sequence[Image]) -> People:
+def encode_people(shared: SharedBackbone, crew: int | Workers, faces: Sequence[Image]) -> People:
+    """Encode everybody, and look at their pictures. crew: as `share_work` takes it."""
     people = share_work(crew, measure_person, [PersonJob(shared, face) for face in faces])
     space = shared.backbone.space
     latents = [unpack_latent(person.latent, space) for person in people]
@@ -161,7 +162,7 @@ def _whitened(engine: Engine, latents: Sequence[Latent]) -> dict[str, float]:
 
 def children(
     shared: SharedBackbone,
-    crew: Workers,
+    crew: int | Workers,
     people: People,
     pairs: Sequence[tuple[int, int]],
     strategies: Sequence[Strategy],
@@ -219,7 +220,7 @@ def _siblings(distances: Sequence[float]) -> dict[str, float]:
 
 
 def edits(
-    shared: SharedBackbone, crew: Workers, people: People, pairs: Sequence[tuple[int, int]]
+    shared: SharedBackbone, crew: int | Workers, people: People, pairs: Sequence[tuple[int, int]]
 ) -> dict[str, dict[str, float]]:
     """Edited children of the default strategy: is it still one face, and how far from the child before?"""
     attributes = list(shared.engine.editor().attributes())

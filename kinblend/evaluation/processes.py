@@ -28,11 +28,12 @@ CODE, DETAIL = "code", "detail."
 class SharedBackbone:
     """A backbone that jobs take along: as it is within this process; in others each opens its own, once.
 
-    opened: an engine, where jobs blend and edit, or its backbone alone.
+    opened: an engine, where jobs blend and edit, or its backbone alone. warm: whether a job has used it, in this
+    process.
     """
 
     def __init__(self, opened: Engine | Backbone | EngineOptions) -> None:
-        self._opened = opened
+        self._opened, self.warm = opened, False
         self._blenders: dict[str, Blender] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -31,7 +31,7 @@ def two() -> Iterator[Workers]:
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine("morphable", "cpu", encoder_options={"size": 256})
+    return Engine("morphable", "cpu", encoder_options={"size": 512})
 
 
 def faces(engine: Engine, count: int) -> list:
@@ -39,8 +39,9 @@ def faces(engine: Engine, count: int) -> list:
     return to_pictures(engine.backbone.projector.synthesize(codes, size=256))
 
 
-def test_of_a_backbone_but_for_seconds(engine: Engine, two: Workers) -> None:
-    """Nine couples are two jobs; mask draws lots, and has siblings."""
+def test_of_a_backbone_but_for_seconds(engine: Engine, two: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine couples are two jobs; mask draws lots, and has siblings. The seconds of a child take half a minute."""
+    monkeypatch.setattr(backbone, "speed", lambda *_: {})
     people = faces(engine, 3)
     reports = [
         backbone.evaluate(engine, people, 9, strategies=["mask"], with_edits=False, workers=who) for who in (1, two)
@@ -77,7 +78,7 @@ def test_of_strategies(two: Workers) -> None:
 
 
 def test_of_encoders_but_for_seconds(engine: Engine, two: Workers) -> None:
-    candidate = encoders.Candidate("morphable", "morphable", {"size": 256})
+    candidate = encoders.Candidate("morphable", "morphable", {"size": 512})
     people = encoders.People.of(["one", "other"], faces(engine, 2), ["dlib"])
     one, other = (
         encoders.measure(candidate, engine, people, {"age": 1.0}, [], workers=who).values for who in (1, two)
@@ -96,14 +97,14 @@ def test_what_fails_in_another_process_says_what_it_would_say_in_this_one(engine
 
 
 def test_a_backbone_is_opened_anew_as_it_was(engine: Engine) -> None:
-    engine = Engine("morphable", "cpu", "fp32,encoder=bf16", "2GiB", encoder_options={"size": 256})
+    engine = Engine("morphable", "cpu", "fp32,encoder=bf16", "2GiB", encoder_options={"size": 512})
     there, again = (pickle.loads(pickle.dumps(SharedBackbone(engine))) for _ in range(2))
     assert there is again
     assert there.options == SharedBackbone(engine).options
     opened = there.engine
     assert opened is not engine
     assert (opened.pool.precision, opened.pool.budget) == ("fp32,encoder=bf16", 2**31)
-    assert opened.backbone.encoder_options == {"size": 256}
+    assert opened.backbone.encoder_options == {"size": 512}
     assert opened.backbone.space == engine.backbone.space
 
 

@@ -67,10 +67,11 @@ def read_age(path: Path, projector: Projector) -> Tensor:
 
 @dataclass(frozen=True)
 class DrawJob:
-    """A file of samples to draw. device: where. age: as `draw_codes` takes it, as an array."""
+    """A file of samples to draw. count: of them. device: where. age: as `draw_codes` takes it, as an array."""
 
     shared: SharedBackbone
     file: Path
+    count: int
     side: int
     seed: int
     age: NDArray[np.float32] | None
@@ -101,7 +102,7 @@ def prepare(
     ranks.wait()  # so that all miss the same ones
     shared, moved = SharedBackbone(backbone), None if age is None else age.numpy()
     jobs = [
-        DrawJob(shared, file, side, seed * 100_003 + number, moved, str(ranks.device))
+        DrawJob(shared, file, SHARD, side, seed * 100_003 + number, moved, str(ranks.device))
         for number, file in missing[ranks.rank :: ranks.size]
     ]
 
@@ -126,7 +127,7 @@ def draw_file(job: DrawJob) -> None:
     projector = job.shared.backbone.projector
     if projector.module is not None:
         projector.module.to(job.device)
-    codes = draw_codes(projector, SHARD, job.seed, None if job.age is None else torch.from_numpy(job.age))
+    codes = draw_codes(projector, job.count, job.seed, None if job.age is None else torch.from_numpy(job.age))
     pictures = torch.cat(list(_drawn(projector, codes, job.side)))
     with replacing(job.file) as part:
         save_file({"codes": codes, "pictures": pictures}, part)

@@ -172,7 +172,7 @@ def children(
     done = share_work(crew, make_children, jobs)
     report: dict[str, dict[str, dict[str, float]]] = {"children": {}, "siblings": {}}
     for strategy, made in zip(strategies, zip(*done, strict=True), strict=True):
-        embeddings = torch.cat([torch.from_numpy(some.embeddings) for some in made])
+        embeddings = torch.cat([torch.tensor(some.embeddings) for some in made])
         found = [one for some in made for one in some.found]
         report["children"][strategy.name] = _children(people, pairs, embeddings, found)
         if strategy.stochastic:

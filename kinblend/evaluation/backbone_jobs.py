@@ -203,4 +203,4 @@ def _parents(shared: SharedBackbone, parents: Sequence[tuple[bytes, bytes]]) -> 
 
 def embeddings_of(arrays: Sequence[Array]) -> Tensor:
     """Embeddings [n, E] of single ones."""
-    return torch.stack([torch.from_numpy(one) for one in arrays])
+    return torch.stack([torch.tensor(one) for one in arrays])

@@ -202,10 +202,10 @@ class BlenderEvaluator:
         jobs = [self._job(strategy, first, looked_at, measured) for first in range(0, len(self.trios), BATCH)]
         done = share_work(self._crew, make_children, jobs)
         return Predicted(
-            torch.cat([torch.from_numpy(some.embeddings) for some in done]),
-            torch.cat([torch.from_numpy(some.diversity) for some in done]),
+            torch.cat([torch.tensor(some.embeddings) for some in done]),
+            torch.cat([torch.tensor(some.diversity) for some in done]),
             torch.tensor([one for some in done for one in some.detected]).float(),
-            torch.cat([torch.from_numpy(some.attributes) for some in done]),
+            torch.cat([torch.tensor(some.attributes) for some in done]),
         )
 
     def _job(self, strategy: Strategy, first: int, looked_at: int, measured: Sequence[int]) -> ChildrenJob:
@@ -228,7 +228,7 @@ class BlenderEvaluator:
     def measure(self, codes: Tensor) -> Tensor:
         """Attributes [n, A] of rendered codes."""
         jobs = [MeasureJob(self._shared, self.trios.identity, some.numpy()) for some in torch.split(codes, BATCH)]
-        return torch.cat([torch.from_numpy(found) for found in share_work(self._crew, measure_codes, jobs)])
+        return torch.cat([torch.tensor(found) for found in share_work(self._crew, measure_codes, jobs)])
 
     def scores(self, found: Tensor) -> Scores:
         """Of predictions [n, E]."""

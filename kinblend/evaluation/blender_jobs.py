@@ -105,7 +105,7 @@ class MeasureJob:
 def make_children(job: ChildrenJob) -> Children:
     """Blend, render and look at a batch of children."""
     renderer = Renderer(job.shared, job.identity)
-    father, mother = torch.from_numpy(job.father), torch.from_numpy(job.mother)
+    father, mother = torch.tensor(job.father), torch.tensor(job.mother)
     codes = renderer.blend(job.strategy, father, mother, job.seeds[0])
     [pictures] = renderer.render(codes)
     embeddings, count = renderer.embed(pictures), job.looked_at
@@ -120,7 +120,7 @@ def make_children(job: ChildrenJob) -> Children:
 
 def measure_codes(job: MeasureJob) -> Array:
     """Attributes [n, A] of a batch of codes."""
-    return _attributes(Renderer(job.shared, job.identity), torch.from_numpy(job.codes))
+    return _attributes(Renderer(job.shared, job.identity), torch.tensor(job.codes))
 
 
 def _diversity(renderer: Renderer, codes: Tensor, embeddings: Tensor, others: Sequence[Tensor]) -> Tensor:

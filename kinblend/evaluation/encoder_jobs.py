@@ -140,4 +140,4 @@ def _edited(
 
 def embeddings_of(pictures: Sequence[Reconstructed], judge: str) -> Tensor:
     """Embeddings [n, E] by one of the judges."""
-    return torch.stack([torch.from_numpy(picture.embeddings[judge]) for picture in pictures])
+    return torch.stack([torch.tensor(picture.embeddings[judge]) for picture in pictures])

@@ -168,7 +168,7 @@ def measure(
     if any(one.whole for one in found):
         whole = _reconstruction(people, [one.whole or one.bare for one in found])
         values |= {f"{figure}, with detail": value for figure, value in whole.items()}
-    apart = _apart(torch.stack([torch.from_numpy(one.code) for one in found]))
+    apart = _apart(torch.stack([torch.tensor(one.code) for one in found]))
     for attribute, strength in edits.items():
         moved = _moved([one.edits[attribute] for one in found], apart)
         values |= {f"{attribute}{strength:+g}, {figure}": value for figure, value in moved.items()}

@@ -127,7 +127,7 @@ def draw_file(job: DrawJob) -> None:
     projector = job.shared.backbone.projector
     if projector.module is not None:
         projector.module.to(job.device)
-    codes = draw_codes(projector, job.count, job.seed, None if job.age is None else torch.from_numpy(job.age))
+    codes = draw_codes(projector, job.count, job.seed, None if job.age is None else torch.tensor(job.age))
     pictures = torch.cat(list(_drawn(projector, codes, job.side)))
     with replacing(job.file) as part:
         save_file({"codes": codes, "pictures": pictures}, part)

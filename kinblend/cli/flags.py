@@ -160,7 +160,7 @@ Processes = Annotated[
         "--workers",
         min=1,
         show_default=False,
-        help="Processes, for the same figures sooner. Default: 1, this one.",
+        help="Processes of one thread each, for the same figures sooner. Default: 1, this one.",
         rich_help_panel=MACHINE,
     ),
 ]

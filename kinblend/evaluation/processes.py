@@ -1,4 +1,4 @@
-"""What an evaluation's processes share: a backbone that each opens once, results in order, codes as plain bytes."""
+"""What processes of an evaluation or a training share: an open backbone, results in order, latents as bytes."""
 
 from __future__ import annotations
 

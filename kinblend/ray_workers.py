@@ -71,11 +71,15 @@ class RayWorkers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._cancel()
+        if self._ours:
+            self._ray.shutdown()
+
+    def _cancel(self) -> None:
+        """Give up what is handed out and not done."""
         for task in self._tasks:
             self._ray.cancel(task, force=True)
         self._tasks = {}
-        if self._ours:
-            self._ray.shutdown()
 
     def run(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Result]:
         """See `Workers.run`."""
@@ -92,26 +96,29 @@ class RayWorkers:
         the third time it is lost."""
         task = self._ray.remote(num_cpus=1, num_gpus=self.gpus_each, max_retries=0, runtime_env=_environment())(_job)
         waiting, killed = deque(range(len(jobs))), Counter[int]()
-        while waiting or self._tasks:
-            room = self._room()
-            while waiting and len(self._tasks) < WAITING * room:
-                number = waiting.popleft()
-                self._tasks[task.remote(work, jobs[number])] = number
-            ended, _ = self._ray.wait(list(self._tasks), timeout=PATIENCE)
-            for one in ended:
-                number = self._tasks.pop(one)
-                try:
-                    result: Result | Lost = self._ray.get(one)
-                except self._ray.exceptions.RayTaskError as error:
-                    raise error.cause from None
-                except self._ray.exceptions.RayError as error:
-                    killed[number] += 1
-                    LOG.info("job %d: %s", number, str(error).partition("\n")[0])
-                    if killed[number] < ATTEMPTS:
-                        waiting.append(number)
-                        continue
-                    result = Lost()
-                yield jobs[number], result
+        try:
+            while waiting or self._tasks:
+                room = self._room()
+                while waiting and len(self._tasks) < WAITING * room:
+                    number = waiting.popleft()
+                    self._tasks[task.remote(work, jobs[number])] = number
+                ended, _ = self._ray.wait(list(self._tasks), timeout=PATIENCE)
+                for one in ended:
+                    number = self._tasks.pop(one)
+                    try:
+                        result: Result | Lost = self._ray.get(one)
+                    except self._ray.exceptions.RayTaskError as error:
+                        raise error.cause from None
+                    except self._ray.exceptions.RayError as error:
+                        killed[number] += 1
+                        LOG.info("job %d: %s", number, str(error).partition("\n")[0])
+                        if killed[number] < ATTEMPTS:
+                            waiting.append(number)
+                            continue
+                        result = Lost()
+                    yield jobs[number], result
+        finally:  # of an error of a job: nobody waits for the others
+            self._cancel()
 
     def _room(self) -> int:
         """How many jobs the cluster has room for at once, its machines being what they are now.

@@ -162,6 +162,29 @@ def opened_workers(workers: int | Workers, jobs: int) -> Iterator[Workers]:
         yield ThisProcess()
 
 
+def results_in_order(
+    workers: Workers,
+    work: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> list[Result]:
+    """The results of `work`, a module's function, in the order of the jobs; those of a killed process are done again.
+
+    progress: told how many of how many are done. Raises `WorkerLostError` for a job that killed its processes, and
+    where none can even begin.
+    """
+    found: dict[int, Result] = {}
+    for (number, _), result in workers.survive(partial(_numbered, work), list(enumerate(jobs))):
+        if isinstance(result, Lost):
+            raise WorkerLostError(
+                "the processes that did one of the jobs were killed, one after the other; out of memory? Try again "
+                "with fewer workers"
+            )
+        found[number] = result
+        progress(len(found), len(jobs))
+    return [found[number] for number in range(len(jobs))]
+
+
 def suggested_workers(weights: int = 0) -> int:
     """How many processes this machine has room for, at least 1: a core each, and memory.
 
@@ -179,6 +202,10 @@ def _alone(work: Callable[[Job], Result], job: Job) -> Result | Lost:
     except WorkerLostError:
         return Lost()
     return result
+
+
+def _numbered(work: Callable[[Job], Result], numbered: tuple[int, Job]) -> Result:
+    return work(numbered[1])
 
 
 def _claimed(work: Callable[[Job], Result], claims: str, numbered: tuple[int, Job]) -> tuple[int, Result]:

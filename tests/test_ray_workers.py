@@ -14,7 +14,7 @@ from plugin_site import here
 
 from kinblend.errors import UsageError, WorkerLostError
 from kinblend.ray_workers import ATTEMPTS, RayWorkers
-from kinblend.workers import Lost
+from kinblend.workers import Lost, results_in_order
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'kinblend[ray]'")
 pytestmark = pytest.mark.filterwarnings(
@@ -82,6 +82,14 @@ def test_a_job_that_kills_its_process_is_lost_and_all_others_are_done(cluster: A
 def test_an_error_of_a_job_is_raised(cluster: Any) -> None:
     with RayWorkers() as workers, pytest.raises(ValueError, match="two"):
         list(workers.run(fails, range(4)))
+
+
+def test_after_an_error_the_same_workers_do_other_work(cluster: Any) -> None:
+    """An encoder that fails is left out of an evaluation; what was handed out of its work is given up."""
+    with RayWorkers() as workers:
+        with pytest.raises(ValueError, match="two"):
+            results_in_order(workers, fails, range(2, 9))
+        assert [found[0] for found in results_in_order(workers, with_process, range(9))] == list(range(9))
 
 
 def test_more_of_a_gpu_than_there_is(cluster: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from processes import lives, needs_proc
 
 from kinblend.errors import WorkerLostError
-from kinblend.workers import LocalWorkers, Lost, ThisProcess, in_processes, opened_workers
+from kinblend.workers import LocalWorkers, Lost, ThisProcess, in_processes, opened_workers, results_in_order
 
 
 def doubled(number: int) -> int:
@@ -77,6 +77,19 @@ def test_a_job_that_kills_its_process_is_lost_and_all_others_are_done(tmp_path: 
     with LocalWorkers(2) as workers:
         found = {job[1]: result for job, result in workers.survive(killed_always, jobs)}
     assert found == {number: number for number in range(8)} | {3: Lost()}
+
+
+def test_results_come_in_the_order_of_the_jobs_though_a_process_is_killed(tmp_path: Path) -> None:
+    jobs, told = [(str(tmp_path), number) for number in (9, 5, 8, 7)], list[tuple[int, int]]()
+    with LocalWorkers(2) as workers:
+        assert results_in_order(workers, killed_always, jobs, lambda *now: told.append(now)) == [9, 5, 8, 7]
+    assert told == [(count, 4) for count in range(1, 5)]
+    assert results_in_order(ThisProcess(), doubled, [3, 1]) == [6, 2]
+
+
+def test_a_job_that_kills_its_processes_is_named_as_the_end_of_it(tmp_path: Path) -> None:
+    with LocalWorkers(1) as workers, pytest.raises(WorkerLostError, match="fewer workers"):
+        results_in_order(workers, killed_always, [(str(tmp_path), 3)])
 
 
 @needs_proc

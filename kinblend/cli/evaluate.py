@@ -14,7 +14,7 @@ from kinblend.cli.families import Format, Source
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import parse_sets, parse_weights
 from kinblend.cli.plugin_commands import Evaluations
-from kinblend.cli.progress import bar
+from kinblend.cli.progress import bar, stages
 from kinblend.cli.trio_files import load_encoded
 
 RATES = {"accuracy": "accuracy", "first": "child first", "tenth": "in the first ten"}
@@ -40,10 +40,14 @@ def backbone(
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
+    workers: flags.Processes = None,
+    ray: flags.Ray = None,
+    gpus_each: flags.GpusEach = 0.0,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Reconstructions, children by every strategy, and edits, of people the backbone never saw."""
+    flags.check_workers(ray, gpus_each, workers)
     from kinblend.evaluation.face_dataset import read_faces
 
     options = parse_sets(sets or [], ("encoder", "projector"))
@@ -51,7 +55,17 @@ def backbone(
     engine = flags.open_engine(backbone, device, precision, memory_budget, options)
     from kinblend.evaluation.backbone import evaluate
 
-    report = evaluate(engine, people, pairs, log, strategies=strategy or (), with_edits=edits)
+    with flags.open_workers(ray, gpus_each, workers, 1) as crew, stages(quiet, 3 + edits) as begin:
+        report = evaluate(
+            engine,
+            people,
+            pairs,
+            begin,
+            strategies=strategy or (),
+            with_edits=edits,
+            workers=crew,
+            note=log,
+        )
     emit(report, as_json=as_json, rows=_rows(report), head=["figure", "value"])
 
 
@@ -80,11 +94,15 @@ def blender(
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
+    workers: flags.Processes = None,
+    ray: flags.Ray = None,
+    gpus_each: flags.GpusEach = 0.0,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Every strategy on the test families: is the predicted child more like the true one than like others?"""
     check_folder(out)
+    flags.check_workers(ray, gpus_each, workers)
     added = parse_weights(weights or [])
     from kinblend.evaluation import blender as work
     from kinblend.evaluation.blender_report import auc_rows, report_notes, write_evaluation
@@ -92,7 +110,8 @@ def blender(
     loaded, all_trios = load_encoded(trios, backbone, seed, identity, machine=(device, precision, memory_budget))
     rows = work.select_test_rows(all_trios, seed, per_family)
     strategies = work.default_strategies(loaded, added, log, strategy or ())
-    report = work.evaluate(loaded, all_trios, rows, strategies, pictures, log)
+    with flags.open_workers(ray, gpus_each, workers, 1) as crew, stages(quiet, len(strategies) + 2) as begin:
+        report = work.evaluate(loaded, all_trios, rows, strategies, pictures, begin, workers=crew)
     for path in write_evaluation(out, report):
         log(f"wrote {path}")
     log(f"{report['trios']} trios of {report['families']} families, embeddings of {report['identity']}")

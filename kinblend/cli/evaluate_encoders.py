@@ -12,6 +12,7 @@ from kinblend.cli import flags
 from kinblend.cli.completion import packs
 from kinblend.cli.output import check_folder, emit, log
 from kinblend.cli.parsing import parse_edits, read_value
+from kinblend.cli.progress import stages
 from kinblend.errors import FaceError, InputError, KinblendError, OptionError, UsageError
 
 if TYPE_CHECKING:
@@ -66,11 +67,15 @@ def encoders(
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
+    workers: flags.Processes = None,
+    ray: flags.Ray = None,
+    gpus_each: flags.GpusEach = 0.0,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Encoders side by side: reconstruction, editability, seconds and memory, on photographs of people."""
     check_folder(out)
+    flags.check_workers(ray, gpus_each, workers)
     wanted = [_encoder(word) for word in encoder or []]
     if edit and not edits:
         raise UsageError("--edit names edits, and --no-edits measures none; leave one of them out")
@@ -87,16 +92,17 @@ def encoders(
         ask_analyser(name, faces[:1])  # one that lacks something says so now
     chosen = work.edits_of(candidates, parse_edits(edit or []) if edits else None, *machine)
     outcomes, memory = [], []
-    for candidate in candidates:
-        try:
-            engine = candidate.open(*machine)
-            with engine.pool:
-                outcomes.append(work.measure(candidate, engine, who, chosen[candidate.backbone], analysers, log))
-        except KinblendError as error:
-            log(f"left out {candidate.title}: {error}")
-            continue
-        log(f"{candidate.title}: memory")
-        memory.append(peak_memory(candidate, faces[0], *machine))
+    with flags.open_workers(ray, gpus_each, workers, 1) as crew, stages(quiet, len(candidates)) as begin:
+        for candidate in candidates:
+            try:
+                engine = candidate.open(*machine)
+                with engine.pool:
+                    edits_here = chosen[candidate.backbone]
+                    outcomes.append(work.measure(candidate, engine, who, edits_here, analysers, begin, workers=crew))
+            except KinblendError as error:
+                log(f"left out {candidate.title}: {error}")
+                continue
+            memory.append(peak_memory(candidate, faces[0], *machine))
     if not outcomes:
         raise UsageError("no encoder is left to measure; `kinblend models list` shows packs, and where to get more")
     for path in write_encoders(out, outcomes, who, memory):

@@ -154,6 +154,16 @@ Workers = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        show_default=False,
+        help="Processes of one thread each, for the same figures sooner. Default: 1, this one.",
+        rich_help_panel=MACHINE,
+    ),
+]
 Ray = Annotated[
     str | None,
     typer.Option(
@@ -201,22 +211,31 @@ def open_engine(
     )
 
 
+def check_workers(ray: str | None, gpus_each: float, workers: int | None) -> None:
+    """Raise `UsageError` for flags that don't go together: before work that takes long."""
+    if ray is not None and workers is not None:
+        raise UsageError("--workers counts processes of this machine; leave it out with --ray")
+    if ray is None and gpus_each:
+        raise UsageError("--gpus-each says what a process of a Ray cluster takes; give --ray, too")
+
+
 @contextmanager
-def open_workers(ray: str | None, gpus_each: float, workers: int | None) -> Iterator[Crew | int]:
-    """A Ray cluster where one is asked for; else how many processes: `workers`, or what this machine has room for."""
+def open_workers(
+    ray: str | None, gpus_each: float, workers: int | None, default: int | None = None
+) -> Iterator[Crew | int]:
+    """A Ray cluster where one is asked for; else how many processes.
+
+    default: where `workers` is None; None: what this machine has room for."""
+    check_workers(ray, gpus_each, workers)
     if ray is not None:
-        if workers is not None:
-            raise UsageError("--workers counts processes of this machine; leave it out with --ray")
         from kinblend.ray_workers import RayWorkers
 
         with RayWorkers(ray, gpus_each) as cluster:
             yield cluster
         return
-    if gpus_each:
-        raise UsageError("--gpus-each says what a process of a Ray cluster takes; give --ray, too")
     from kinblend.workers import suggested_workers
 
-    yield workers or suggested_workers()
+    yield workers or default or suggested_workers()
 
 
 def default_out(source: Path, suffix: str, out: Path | None) -> Path:

@@ -87,7 +87,7 @@ def named_files(words: Sequence[str], flag: str) -> dict[str, str]:
 
 
 def parse_weights(words: Sequence[str]) -> dict[str, tuple[str, dict[str, str]]]:
-    """`["a=mine:f.safetensors"]` → `{"a": ("mine", {"weights": "f.safetensors"})}`.
+    """`["a=mine:f.safetensors"]` → `{"a": ("mine", {"weights": "/…/f.safetensors"})}`.
 
     Raises `UsageError`, `InputError`.
     """
@@ -99,5 +99,5 @@ def parse_weights(words: Sequence[str]) -> dict[str, tuple[str, dict[str, str]]]
             raise UsageError(f"--weights {word!r}: write --weights NAME=STRATEGY:FILE")
         if not Path(file).is_file():
             raise InputError(f"--weights {word}: {file} does not exist")
-        found[name] = strategy, {"weights": file}
+        found[name] = strategy, {"weights": str(Path(file).absolute())}  # wherever the work is done
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,24 +13,32 @@ from torch.nn import functional as F
 
 from kinblend.backbone import make_plugin
 from kinblend.errors import InputError, UnsupportedError, UsageError
-from kinblend.evaluation.attributes import SIDE, Dominance, TrueChildren, dominances, measure, one_row_each
+from kinblend.evaluation.attributes import Dominance, TrueChildren, dominances, one_row_each
+from kinblend.evaluation.blender_jobs import (
+    BATCH,
+    SEEDS,
+    ChildrenJob,
+    MeasureJob,
+    Renderer,
+    make_children,
+    measure_codes,
+)
+from kinblend.evaluation.blender_jobs import Strategy as Strategy
 from kinblend.evaluation.bootstrap import Estimate, over_families
+from kinblend.evaluation.processes import SharedBackbone, share_work
 from kinblend.evaluation.retrieval import Scores, candidates, scores, siblings
 from kinblend.families.trios import Trios
-from kinblend.identity import embedder_on, load_identity
-from kinblend.interfaces import network_of
+from kinblend.identity import load_identity
 from kinblend.plugins import load_plugins
+from kinblend.workers import ThisProcess, Workers, opened_workers
 
 if TYPE_CHECKING:
     from kinblend.backbone import Backbone
-    from kinblend.interfaces import Blender
 
 MEAN = "mean of the parents' embeddings"
-BATCH, SEEDS = 16, 4
 PARENTS = ("father ", "mother ")  # begin the names of the parents' groups
 LEAST = 5  # families of a group that is reported
 
-Strategy = tuple[str, Mapping[str, Any]]
 Progress = Callable[[str], None]
 
 
@@ -102,35 +110,43 @@ def evaluate(
     strategies: Mapping[str, Strategy],
     pictures: int = 100,
     progress: Progress | None = None,
+    *,
+    workers: int | Workers = 1,
 ) -> dict[str, Any]:
     """All figures.
 
     rows: of families that no training saw, as `select_test_rows` gives them; siblings are looked for in all of
         `trios`.
     pictures: so many rows are looked at for diversity, detection and attributes. progress: told each part.
+    workers: who makes and looks at the children, by 16; of a number, so many processes, 1 being this one. Whoever
+        does it, the report is the same.
     Returns {"trios", "families", "identity", "similarity_scale", "baseline", "strategies", "references",
     "attributes", "dominance", "small_groups"}. strategies, references: name → `Metrics` as a dictionary. The
     references render nothing: the mean of the parents' embeddings, each parent's, a sibling's, and an unrelated
     child's of the same sex. attributes: reference → error by attribute; dominance: attribute → {"share", "null",
     "seen"}; small_groups: group → its families, where they are too few to be reported.
+    Raises `WorkerLostError` where processes are killed again and again.
     """
     log = progress or (lambda _: None)
-    judge = BlenderEvaluator(backbone, trios.select(rows))
+    with opened_workers(workers, -(-len(rows) // BATCH)) as crew:
+        judge = BlenderEvaluator(backbone, trios.select(rows), crew)
+        log("attributes")
+        people = MeasuredTrios(judge, pictures)
+        found: dict[str, Predicted] = {}
+        for name, strategy in strategies.items():
+            log(name)
+            found[name] = judge.children(strategy, pictures, people.rows)
+        baseline = load_plugins()["blender"].default().name
+        if baseline not in found:
+            log(baseline)
+        base = judge.scores((found.get(baseline) or judge.children((baseline, {}))).embeddings)
     lines: dict[str, Metrics] = {}
-    baseline = load_plugins()["blender"].default().name
-    log(baseline)
-    baseline_faces = judge.predict(judge.codes(strategies.get(baseline, (baseline, {}))))
-    base = judge.scores(baseline_faces)
-    log("attributes")
-    people = MeasuredTrios(judge, pictures)
-    for name, strategy in strategies.items():
-        log(name)
-        codes = judge.codes(strategy)
-        found = baseline_faces if name == baseline else judge.predict(codes)
-        line = judge.line(found, base if name != baseline else None, judge.pictures(strategy, pictures))
-        lines[name] = replace(line, attributes=people.truth.errors(people.measure(codes)))
+    for name, children in found.items():
+        looked_at = {"diversity": children.diversity, "detection": children.detection}
+        line = judge.line(children.embeddings, None if name == baseline else base, looked_at)
+        lines[name] = replace(line, attributes=people.truth.errors(children.attributes))
     log("references")
-    references = {name: judge.line(found, base) for name, found in judge.references(trios)}
+    references = {name: judge.line(embedding, base) for name, embedding in judge.references(trios)}
     return {
         "trios": len(rows),
         "families": len(set(judge.trios.families)),
@@ -145,12 +161,29 @@ def evaluate(
     }
 
 
-class BlenderEvaluator:
-    """Knows the true children, and compares predictions with them. trios: those that are judged."""
+@dataclass(frozen=True)
+class Predicted:
+    """One strategy's children.
 
-    def __init__(self, backbone: Backbone, trios: Trios) -> None:
-        self.backbone, self.trios, self.identity = backbone, trios, load_identity(trios.identity)
-        self._see = embedder_on(self.identity, backbone.pool.device)
+    embeddings: unit embeddings [n, E]. diversity, detection: of those that were looked at, float32 [c]. attributes:
+    [m, A].
+    """
+
+    embeddings: Tensor
+    diversity: Tensor
+    detection: Tensor
+    attributes: Tensor
+
+
+class BlenderEvaluator:
+    """Knows the true children, and compares predictions with them.
+
+    trios: those that are judged. crew: who makes the children.
+    """
+
+    def __init__(self, backbone: Backbone, trios: Trios, crew: Workers | None = None) -> None:
+        self.trios, self.identity = trios, load_identity(trios.identity)
+        self._shared, self._crew = SharedBackbone(backbone), crew or ThisProcess()
         self.truth = F.normalize(trios.embedding, dim=1)
         self.others = candidates(trios)
         known = (trios.father_embedding, trios.mother_embedding)
@@ -160,52 +193,46 @@ class BlenderEvaluator:
             if embedding is not None
         }
 
-    def codes(self, strategy: Strategy, count: int | None = None, seed: int = 0) -> Tensor:
-        """Children's codes [n, L, D]; of the first `count` trios alone. Trio i has the seed `seed` + i."""
-        blender = cast("Blender", make_plugin("blender", strategy[0], self.backbone.context, strategy[1]))
-        father, mother = self.trios.father, self.trios.mother
-        rows = range(len(self.trios) if count is None else count)
-        with torch.inference_mode(), self.backbone.pool.lease(network_of(blender), "blender"):
-            return torch.stack([blender.blend(father[row], mother[row], seed + row).code for row in rows])
+    def children(self, strategy: Strategy, looked_at: int = 0, measured: Sequence[int] = ()) -> Predicted:
+        """A strategy's children of all trios. Trio i has the seed i, and for diversity also n + i, 2 n + i and so on.
 
-    def render(self, codes: Tensor, size: int | None = None) -> Iterator[Tensor]:
-        """Pictures of codes, detail not included, float32 [n, 3, S, S], batch by batch. size: S; by default the
-        identity network's."""
-        projector = self.backbone.projector
-        noise = projector.noise_kinds[0]
-        for some in torch.split(codes, BATCH):
-            with torch.inference_mode(), self.backbone.pool.lease(network_of(projector), "projector"):
-                pictures = projector.synthesize(some, noise=noise, size=size or self.identity.input_side)
-            yield pictures
+        looked_at: so many trios, the first ones, are looked at for diversity and detection. measured: rows whose
+        attributes are measured.
+        """
+        jobs = [self._job(strategy, first, looked_at, measured) for first in range(0, len(self.trios), BATCH)]
+        done = share_work(self._crew, make_children, jobs)
+        return Predicted(
+            torch.cat([torch.tensor(some.embeddings) for some in done]),
+            torch.cat([torch.tensor(some.diversity) for some in done]),
+            torch.tensor([one for some in done for one in some.detected]).float(),
+            torch.cat([torch.tensor(some.attributes) for some in done]),
+        )
+
+    def _job(self, strategy: Strategy, first: int, looked_at: int, measured: Sequence[int]) -> ChildrenJob:
+        father, mother = (codes[first : first + BATCH] for codes in (self.trios.father, self.trios.mother))
+        return ChildrenJob(
+            self._shared,
+            self.trios.identity,
+            strategy,
+            father.numpy(),
+            mother.numpy(),
+            [first + turn * len(self.trios) for turn in range(SEEDS)],
+            min(max(looked_at - first, 0), len(father)),
+            [row - first for row in measured if first <= row < first + len(father)],
+        )
 
     def predict(self, codes: Tensor) -> Tensor:
-        """Unit embeddings [n, E] of rendered codes."""
-        return torch.cat([self.embed(pictures) for pictures in self.render(codes)])
+        """Unit embeddings [n, E] of rendered codes [n, L, D]."""
+        return Renderer(self._shared, self.trios.identity).predict(codes)
 
-    def embed(self, pictures: Tensor) -> Tensor:
-        """Unit embeddings of pictures."""
-        with torch.inference_mode():
-            laid = pictures.contiguous(memory_format=torch.channels_last)
-            return F.normalize(self._see(laid), dim=1).cpu()
+    def measure(self, codes: Tensor) -> Tensor:
+        """Attributes [n, A] of rendered codes."""
+        jobs = [MeasureJob(self._shared, self.trios.identity, some.numpy()) for some in torch.split(codes, BATCH)]
+        return torch.cat([torch.tensor(found) for found in share_work(self._crew, measure_codes, jobs)])
 
     def scores(self, found: Tensor) -> Scores:
         """Of predictions [n, E]."""
         return scores(found, self.truth, self.others)
-
-    def pictures(self, strategy: Strategy, count: int) -> dict[str, Tensor]:
-        """Diversity and detection, of the first `count` trios."""
-        from kinblend.faces.detect import detect_many
-        from kinblend.imaging import to_pictures
-
-        count = min(count, len(self.trios))
-        children = [self.codes(strategy, count, seed * len(self.trios)) for seed in range(SEEDS)]
-        faces = [len(found) == 1 for some in self.render(children[0]) for found in detect_many(to_pictures(some))]
-        detection = torch.tensor(faces).float()
-        if all(torch.equal(children[0], other) for other in children[1:]):
-            return {"diversity": torch.zeros(count), "detection": detection}
-        embedded = [self.predict(codes) for codes in children]
-        pairs = [(a * b).sum(1) for i, a in enumerate(embedded) for b in embedded[:i]]
-        return {"diversity": 1 - torch.stack(pairs).mean(0), "detection": detection}
 
     def references(self, everyone: Trios) -> Iterator[tuple[str, Tensor]]:
         """What renders nothing, name and embeddings [n, E]. everyone: where siblings may be found."""
@@ -263,18 +290,13 @@ class BlenderEvaluator:
 
 
 class MeasuredTrios:
-    """The attributes of some trios, of as many families as there are. count: trios at most."""
+    """The attributes of some trios, of as many families as there are. count: trios at most. rows: theirs."""
 
     def __init__(self, judge: BlenderEvaluator, count: int) -> None:
-        self._judge, trios = judge, judge.trios
-        self.rows = one_row_each(trios.families, count)
-        some = trios.select(self.rows)
-        self.truth = TrueChildren(self._of(some.child), candidates(some), some.families)
-        self.father, self.mother = self._of(some.father), self._of(some.mother)
-
-    def measure(self, codes: Tensor) -> Tensor:
-        """Attributes [m, A] of the codes [n, L, D] of all the judge's trios, at this one's rows."""
-        return self._of(codes[self.rows])
+        self.rows = one_row_each(judge.trios.families, count)
+        some = judge.trios.select(self.rows)
+        self.truth = TrueChildren(judge.measure(some.child), candidates(some), some.families)
+        self.father, self.mother = judge.measure(some.father), judge.measure(some.mother)
 
     def references(self) -> dict[str, dict[str, Estimate]]:
         """Errors of the parents, of an unrelated child (the null), and of the mean of all other children."""
@@ -288,11 +310,6 @@ class MeasuredTrios:
     def dominances(self) -> Iterator[tuple[str, Dominance]]:
         """By attribute."""
         return dominances(self.truth, self.father, self.mother)
-
-    def _of(self, codes: Tensor) -> Tensor:
-        from kinblend.imaging import to_pictures
-
-        return torch.cat([measure(to_pictures(some)) for some in self._judge.render(codes, SIDE)])
 
 
 def couples(trios: Trios) -> dict[str, list[str]]:

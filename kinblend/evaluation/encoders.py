@@ -9,40 +9,40 @@ back; an encoder whose codes lie where edits work ends where it began.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from kinblend.cancellation import check_cancelled
 from kinblend.errors import KinblendError, UsageError
-from kinblend.evaluation.image_metrics import inside_face, ms_ssim, psnr
-from kinblend.evaluation.readings import ask_analyser
-from kinblend.faces import faces_in
+from kinblend.evaluation.encoder_jobs import (
+    LEC,
+    EncoderJob,
+    Reconstructed,
+    embedded,
+    embeddings_of,
+    encode_person,
+)
+from kinblend.evaluation.processes import SharedBackbone, share_work
 from kinblend.identity import load_identity
-from kinblend.imaging import to_batch
 from kinblend.pipeline import Engine
 from kinblend.pipeline.request import validate_edits
 from kinblend.plugins import load_plugins
 from kinblend.settings import load_settings
 from kinblend.storage.pack_index import find_pack, installed
+from kinblend.workers import Workers
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from kinblend.face_interfaces import IdentityNetwork
-    from kinblend.interfaces import Editor
-    from kinblend.types import Latent
 
-SIZE = 256  # side of the pictures that are compared, in pixels
 DEFAULT = {"age": 2.0}  # the edit
 JUDGES = 2  # identity networks that are asked by default
-SEEN, SECONDS = "face found", "seconds"
+SECONDS = "seconds"
 Progress = Callable[[str], None]
 
 
@@ -115,7 +115,7 @@ class People:
     def of(cls, names: Sequence[str], faces: Sequence[Image], judges: Sequence[str] = ()) -> People:
         """judges: names of identity networks; none: the first two that can be loaded."""
         networks = [load_identity(name) for name in judges] or usable_judges()
-        return cls(names, faces, networks, [embedded(network, faces) for network in networks])
+        return cls(names, faces, networks, [embedded(network.name, faces) for network in networks])
 
 
 def usable_judges(count: int = JUDGES) -> list[IdentityNetwork]:
@@ -128,11 +128,6 @@ def usable_judges(count: int = JUDGES) -> list[IdentityNetwork]:
             except KinblendError:
                 continue
     return found
-
-
-def embedded(network: IdentityNetwork, faces: Sequence[Image]) -> Tensor:
-    """Unit embeddings, float32 [n, E]."""
-    return normalize(network.embed_faces(faces), dim=1)
 
 
 @dataclass(frozen=True)
@@ -154,25 +149,30 @@ def measure(
     edits: Mapping[str, float],
     analysers: Sequence[str],
     progress: Progress = lambda _: None,
+    *,
+    workers: int | Workers = 1,
 ) -> Outcome:
     """All figures of one encoder.
 
-    edits: attribute → strength. analysers: names of those that are asked how far an edit moved what it names.
+    engine: with that encoder, as `Candidate.open` gives it. edits: attribute → strength. analysers: names of those
+    that are asked how far an edit moved what it names. progress: told when it begins. workers: who does the work; of
+    a number, so many processes, 1 being this one. Figures are the same whoever does it, but for seconds.
+    Raises `WorkerLostError` where processes are killed again and again.
     """
-    progress(f"{candidate.title}: encode")
-    latents, seconds = _encoded(engine, people.faces)
-    pictures = _rendered(engine, latents)
-    values = {SECONDS: seconds} | _reconstruction(people, pictures)
-    if any(latent.detail for latent in latents):
-        whole = _reconstruction(people, _rendered(engine, latents, detail=True))
+    progress(candidate.title)
+    shared, judges = SharedBackbone(engine), [judge.name for judge in people.judges]
+    jobs = [EncoderJob(shared, face, judges, edits, analysers) for face in people.faces]
+    found = share_work(workers, encode_person, jobs)
+    values = {SECONDS: torch.tensor([one.seconds for one in found])}
+    values |= _reconstruction(people, [one.bare for one in found])
+    if any(one.whole for one in found):
+        whole = _reconstruction(people, [one.whole or one.bare for one in found])
         values |= {f"{figure}, with detail": value for figure, value in whole.items()}
-    editor = engine.editor() if edits else None
+    apart = _apart(torch.stack([torch.tensor(one.code) for one in found]))
     for attribute, strength in edits.items():
-        progress(f"{candidate.title}: {attribute}{strength:+g}")
-        work = _Edit(engine, cast("Editor", editor), attribute, strength)
-        found = work.measure(people, latents, pictures, analysers)
-        values |= {f"{attribute}{strength:+g}, {figure}": value for figure, value in found.items()}
-    return Outcome(candidate, values, pictures)
+        moved = _moved([one.edits[attribute] for one in found], apart)
+        values |= {f"{attribute}{strength:+g}, {figure}": value for figure, value in moved.items()}
+    return Outcome(candidate, values, [one.picture for one in found])
 
 
 def edits_of(
@@ -197,86 +197,33 @@ def edits_of(
     return found
 
 
-def _encoded(engine: Engine, faces: Sequence[Image]) -> tuple[list[Latent], Tensor]:
-    """Latents, each encoded alone, and seconds [n]; of several, the first only warms up, and has NaN."""
-    latents, seconds = [], []
-    for face in faces:
-        check_cancelled()
-        started = time.perf_counter()
-        latents += engine.backbone.encode([face])
-        seconds.append(time.perf_counter() - started)
-    if len(seconds) > 1:
-        seconds[0] = float("nan")
-    return latents, torch.tensor(seconds)
-
-
-def _rendered(engine: Engine, latents: Sequence[Latent], detail: bool = False) -> list[Image]:
-    """Pictures of codes, and where it is asked for of the detail that these can't carry."""
-    return engine.backbone.render([latent if detail else replace(latent, detail={}) for latent in latents])
-
-
-def _reconstruction(people: People, pictures: Sequence[Image]) -> dict[str, Tensor]:
+def _reconstruction(people: People, pictures: Sequence[Reconstructed]) -> dict[str, Tensor]:
     """Cosine to the photograph and whether the right person is the nearest, by each network; PSNR, MS-SSIM."""
     found: dict[str, Tensor] = {}
     for judge, known in zip(people.judges, people.embeddings, strict=True):
-        cosines = embedded(judge, pictures) @ known.T
+        cosines = embeddings_of(pictures, judge.name) @ known.T
         found[f"identity, {judge.name}"] = cosines.diagonal()
         found[f"right one nearest, {judge.name}"] = (cosines.argmax(1) == torch.arange(len(cosines))).float()
-    found |= _alike(pictures, people.faces)
-    return found | {SEEN: torch.tensor([float(len(faces_in(picture)) == 1) for picture in pictures])}
+    return found | _columns([picture.figures for picture in pictures])
 
 
-def _alike(ours: Sequence[Image], theirs: Sequence[Image]) -> dict[str, Tensor]:
-    """PSNR in dB and MS-SSIM inside the face, at 256 px."""
-    one, other = (to_batch(list(images), SIZE) / 2 + 0.5 for images in (ours, theirs))
-    where = inside_face(SIZE).expand(len(one), -1, -1, -1)
-    return {"PSNR": psnr(one, other, where), "MS-SSIM": ms_ssim(one * where, other * where)}
+def _moved(edits: Sequence[Mapping[str, float]], apart: float) -> dict[str, Tensor]:
+    """The figures of one edit of everybody. LEC, share: over the median distance of two people's codes, which spaces
+    can be compared by. What analysers say of nobody is left out."""
+    found: dict[str, Tensor] = {}
+    for figure, values in _columns(edits).items():
+        if not bool(values.isnan().all()):
+            found[figure] = values
+        if figure == LEC:
+            found[f"{LEC}, share"] = values / apart
+    return found
 
 
-@dataclass(frozen=True)
-class _Edit:
-    """One edit of everybody's code, and back."""
-
-    engine: Engine
-    editor: Editor
-    attribute: str
-    strength: float
-
-    def measure(
-        self, people: People, latents: Sequence[Latent], pictures: Sequence[Image], analysers: Sequence[str]
-    ) -> dict[str, Tensor]:
-        """LEC: how far the code is from the first after the edit, another encoding and the edit back, ‖·‖₂, as Tov et
-        al. have it; LEC, share: over the median distance of two people's codes, which spaces can be compared by. LEC
-        identity, LEC PSNR: of the last picture, beside the first reconstruction. identity kept: cosine of the edited
-        picture to that. By analysers: what of the attribute's name they saw change."""
-        edited = _rendered(self.engine, self._moved(latents, self.strength))
-        again, _ = _encoded(self.engine, edited)
-        back = self._moved(again, -self.strength)
-        last = _rendered(self.engine, back)
-        before, after = (torch.stack([one.code for one in some]).flatten(1) for some in (latents, back))
-        away = (after - before).norm(dim=1)
-        found = {"LEC": away, "LEC, share": away / _apart(before)}
-        for judge in people.judges:
-            own = embedded(judge, pictures)
-            found[f"LEC identity, {judge.name}"] = (embedded(judge, last) * own).sum(1)
-            found[f"identity kept, {judge.name}"] = (embedded(judge, edited) * own).sum(1)
-        found["LEC PSNR"] = _alike(last, pictures)["PSNR"]
-        for name in analysers:
-            change = _read(name, self.attribute, edited) - _read(name, self.attribute, pictures)
-            if not bool(change.isnan().all()):
-                found[f"{self.attribute} by {name}"] = change
-        return found
-
-    def _moved(self, latents: Sequence[Latent], strength: float) -> list[Latent]:
-        return [self.engine.edit(latent, self.editor, {self.attribute: strength}) for latent in latents]
+def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Tensor]:
+    """Figures of everybody, [n], by name."""
+    return {figure: torch.tensor([row[figure] for row in rows]) for figure in rows[0]}
 
 
 def _apart(codes: Tensor) -> float:
     """The median distance between two people's codes, [n, L·D]."""
     return float(statistics.median(torch.pdist(codes).tolist() or [float("nan")]))
-
-
-def _read(analyser: str, attribute: str, pictures: Sequence[Image]) -> Tensor:
-    """What an analyser says of an attribute, [n]; NaN where it says nothing."""
-    readings = ask_analyser(analyser, pictures)
-    return torch.tensor([reading.numbers.get(attribute, float("nan")) for reading in readings])

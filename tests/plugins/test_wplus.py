@@ -17,10 +17,11 @@ from kinblend.imaging import to_pictures
 from kinblend.pack_import import import_pack
 from kinblend.packs import write_description
 from kinblend.testing import EncoderContract
+from kinblend.training.ranks import Ranks
 from kinblend_plugins.wplus.files import LIMIT, WIDE, narrowed, read_parts, widened, write_parts
 from kinblend_plugins.wplus.training.augment import augment
 from kinblend_plugins.wplus.training.options import TrainOptions
-from kinblend_plugins.wplus.training.samples import draw_codes
+from kinblend_plugins.wplus.training.samples import draw_codes, prepare
 from kinblend_plugins.wplus.training.session import Session
 from kinblend_plugins.wplus.training.trainer import train
 
@@ -121,6 +122,25 @@ def test_codes_are_drawn_near_the_average_and_some_are_mixed(generator: Path) ->
     assert not torch.equal(codes, draw_codes(projector, 64, 1))
     mixed = (codes != codes[:, :1]).any(2).any(1).sum()
     assert 0 < mixed < 24
+
+
+def test_samples_are_the_same_whoever_draws_them(
+    generator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kinblend_plugins.wplus.training.samples.SHARD", 8)
+    backbone, age = load_backbone(generator), torch.full((8, 512), 0.1)
+    found = []
+    for workers in (1, 2):
+        told: list[str] = []
+        common = (backbone, tmp_path / str(workers), 24, 32, 3, age, told.append, Ranks(torch.device("cpu")))
+        files = prepare(*common, workers)
+        found.append([file.read_bytes() for file in files])
+        assert told == [f"drew {count} of 24 pictures" for count in (8, 16, 24)]
+        files[1].unlink()
+        assert prepare(*common, workers) == files
+        assert (told[3:], files[1].read_bytes()) == (["drew 24 of 24 pictures"], found[-1][1])
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 3
 
 
 def test_an_age_moves_some_codes(generator: Path) -> None:

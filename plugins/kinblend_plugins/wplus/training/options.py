@@ -46,6 +46,11 @@ class TrainOptions(BaseModel):
         coerce_numbers_to_str=True,
         description="how many devices share each batch, or their names: cuda:0,cuda:1",
     )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="processes that draw samples; default: what the machine has room for, one on a GPU",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the network; auto is bf16 where it is fast"
     )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kinblend import Projector
+from kinblend import Backbone, Projector
 from kinblend.checkpoints import read_tensor
 from kinblend.errors import LatentShapeError, UnsupportedError
+from kinblend.evaluation.processes import SharedBackbone, share_work
 from kinblend.files import replacing
 from kinblend.interfaces import SamplesLatents
 from kinblend.inversion import resized
@@ -61,8 +65,21 @@ def read_age(path: Path, projector: Projector) -> Tensor:
     return direction.expand(layers, dim)
 
 
+@dataclass(frozen=True)
+class DrawJob:
+    """A file of samples to draw. count: of them. device: where. age: as `draw_codes` takes it, as an array."""
+
+    shared: SharedBackbone
+    file: Path
+    count: int
+    side: int
+    seed: int
+    age: NDArray[np.float32] | None
+    device: str
+
+
 def prepare(
-    projector: Projector,
+    backbone: Backbone,
     folder: Path,
     count: int,
     side: int,
@@ -70,24 +87,50 @@ def prepare(
     age: Tensor | None,
     log: Callable[[str], None],
     ranks: Ranks,
+    workers: int | None = None,
 ) -> list[Path]:
     """Files of samples in `folder`, drawn where they are not there yet; each is there whole or not at all.
 
-    Processes that share the training draw some of the files each. A file holds `codes` float32 [SHARD, L, D] and
-    `pictures` uint8 [SHARD, 3, side, side].
+    Processes that share the training draw some of the files each. workers: processes that draw; None: what this
+    machine has room for, or one for each device of another kind. The files are the same whatever their number. A file
+    holds `codes` float32 [SHARD, L, D] and `pictures` uint8 [SHARD, 3, side, side].
+    Raises `WorkerLostError` where they are killed again and again; the files that are there are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{number:05d}.safetensors" for number in range(-(-count // SHARD))]
     missing = [(number, file) for number, file in enumerate(files) if not file.is_file()]
     ranks.wait()  # so that all miss the same ones
-    for done, (number, file) in list(enumerate(missing))[ranks.rank :: ranks.size]:
-        codes = draw_codes(projector, SHARD, seed * 100_003 + number, age)
-        pictures = torch.cat(list(_drawn(projector, codes, side)))
-        with replacing(file) as part:
-            save_file({"codes": codes, "pictures": pictures}, part)
-        log(f"drew {(len(files) - len(missing) + done + 1) * SHARD} of {len(files) * SHARD} pictures")
+    shared, moved = SharedBackbone(backbone), None if age is None else age.numpy()
+    jobs = [
+        DrawJob(shared, file, SHARD, side, seed * 100_003 + number, moved, str(ranks.device))
+        for number, file in missing[ranks.rank :: ranks.size]
+    ]
+
+    def tell(done: int, of: int) -> None:
+        there = len(files) - len(missing) + min(done * ranks.size, len(missing))
+        log(f"drew {there * SHARD} of {len(files) * SHARD} pictures")
+
+    share_work(_crew(workers, ranks), draw_file, jobs, tell)
     ranks.wait()
     return files
+
+
+def _crew(workers: int | None, ranks: Ranks) -> int | None:
+    """How many of them one of the processes that share the training has; None: what the machine has room for."""
+    if workers is not None:
+        return max(1, workers // ranks.size)
+    return None if ranks.size == 1 and ranks.device.type == "cpu" else 1
+
+
+def draw_file(job: DrawJob) -> None:
+    """Draw one file of samples."""
+    projector = job.shared.backbone.projector
+    if projector.module is not None:
+        projector.module.to(job.device)
+    codes = draw_codes(projector, job.count, job.seed, None if job.age is None else torch.tensor(job.age))
+    pictures = torch.cat(list(_drawn(projector, codes, job.side)))
+    with replacing(job.file) as part:
+        save_file({"codes": codes, "pictures": pictures}, part)
 
 
 def _drawn(projector: Projector, codes: Tensor, side: int) -> Iterator[Tensor]:

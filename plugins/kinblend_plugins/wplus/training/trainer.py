@@ -27,7 +27,8 @@ from kinblend_plugins.wplus.training.samples import prepare, read_age
 from kinblend_plugins.wplus.training.session import Session
 
 WORK, LOG = "training", "log.jsonl"
-LOOSE = {"code_minutes", "picture_minutes", "device", "devices", "precision", "picture_batch", "code_batch"}
+TIMES = {"code_minutes", "picture_minutes"}
+LOOSE = {*TIMES, "device", "devices", "workers", "precision", "picture_batch", "code_batch"}
 
 
 def train(options: TrainOptions, out: Path, progress: Callable[[str], None] | None = None) -> Path:
@@ -119,7 +120,8 @@ def _session(options: TrainOptions, work: Path, tell: Callable[[str], None], ran
     if projector.module is not None:
         projector.module.to(ranks.device)
     age = None if options.age is None else read_age(options.age, projector)
-    files = prepare(projector, work / "samples", options.samples, SIDE, options.seed, age, tell, ranks)
+    samples = work / "samples"
+    files = prepare(backbone, samples, options.samples, SIDE, options.seed, age, tell, ranks, options.workers)
     photos = None if options.photos is None else _photos(options.photos)
     session = Session(options, projector, read_network(weights_file()), files, photos, ranks)
     if options.start:

@@ -140,24 +140,27 @@ class _Group:
     def follow(self, progress: Progress, stop: Event) -> Path:
         """Pass on what they tell until all are done. Returns the first one's result."""
         results: dict[int, Path] = {}
-        lost_at: float | None = None
+        ended_at: dict[str, float] = {}  # when the first process was lost or interrupted
         passed_on = False
         while self.pipes:
             for pipe in cast("list[Connection]", wait([*self.pipes], POLL_SECONDS)):
                 kind, value = self._read(pipe)
                 if kind == TOLD:
                     progress(value)
-                elif kind == DONE:
-                    results[self.pipes.pop(pipe)] = value
-                elif kind == LOST:
-                    lost_at = lost_at or time.monotonic()
-                    del self.pipes[pipe]
+                elif kind == FAILED:
+                    raise value
                 else:
-                    raise value if kind == FAILED else Interrupted
+                    rank = self.pipes.pop(pipe)
+                    if kind == DONE:
+                        results[rank] = value
+                    else:
+                        ended_at.setdefault(kind, time.monotonic())
             if stop.is_set() and not passed_on:
                 passed_on = True
                 self._interrupt_first()
-            if lost_at is not None and (not self.pipes or time.monotonic() - lost_at > GRACE_SECONDS):
+            if ended_at and (not self.pipes or time.monotonic() - min(ended_at.values()) > GRACE_SECONDS):
+                if INTERRUPTED in ended_at:
+                    raise Interrupted
                 raise WorkerLostError(f"the processes of the training lost each other; {_GO_ON}")
         return results[0]
 

@@ -40,7 +40,7 @@ def backbone(
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
-    workers: flags.Processes = None,
+    workers: flags.EvaluationWorkers = None,
     ray: flags.Ray = None,
     gpus_each: flags.GpusEach = 0.0,
     as_json: flags.Json = False,
@@ -55,7 +55,8 @@ def backbone(
     engine = flags.open_engine(backbone, device, precision, memory_budget, options)
     from kinblend.evaluation.backbone import evaluate
 
-    with flags.open_workers(ray, gpus_each, workers, 1) as crew, stages(quiet, 3 + edits) as begin:
+    default = flags.evaluation_workers(engine.pool.device)
+    with flags.open_workers(ray, gpus_each, workers, default) as crew, stages(quiet, 3 + edits) as begin:
         report = evaluate(
             engine,
             people,
@@ -94,7 +95,7 @@ def blender(
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
-    workers: flags.Processes = None,
+    workers: flags.EvaluationWorkers = None,
     ray: flags.Ray = None,
     gpus_each: flags.GpusEach = 0.0,
     as_json: flags.Json = False,
@@ -110,7 +111,8 @@ def blender(
     loaded, all_trios = load_encoded(trios, backbone, seed, identity, machine=(device, precision, memory_budget))
     rows = work.select_test_rows(all_trios, seed, per_family)
     strategies = work.default_strategies(loaded, added, log, strategy or ())
-    with flags.open_workers(ray, gpus_each, workers, 1) as crew, stages(quiet, len(strategies) + 2) as begin:
+    default = flags.evaluation_workers(loaded.pool.device)
+    with flags.open_workers(ray, gpus_each, workers, default) as crew, stages(quiet, len(strategies) + 2) as begin:
         report = work.evaluate(loaded, all_trios, rows, strategies, pictures, begin, workers=crew)
     for path in write_evaluation(out, report):
         log(f"wrote {path}")

@@ -15,6 +15,8 @@ from kinblend.errors import UsageError
 from kinblend.settings import load_settings
 
 if TYPE_CHECKING:
+    import torch
+
     from kinblend.pipeline import Engine
     from kinblend.workers import Workers as Crew
 
@@ -154,13 +156,24 @@ Workers = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
-Processes = Annotated[
+EvaluationWorkers = Annotated[
     int | None,
     typer.Option(
         "--workers",
         min=1,
         show_default=False,
-        help="Processes of one thread each, for the same figures sooner. Default: 1, this one.",
+        help="Processes of one thread each; the figures are the same. Default: what cores and memory have room for, "
+        "one on a GPU.",
+        rich_help_panel=MACHINE,
+    ),
+]
+OneOrMore = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        show_default=False,
+        help="Processes of one thread each: the same figures sooner. Default: 1, for the seconds that are measured.",
         rich_help_panel=MACHINE,
     ),
 ]
@@ -217,6 +230,11 @@ def check_workers(ray: str | None, gpus_each: float, workers: int | None) -> Non
         raise UsageError("--workers counts processes of this machine; leave it out with --ray")
     if ray is None and gpus_each:
         raise UsageError("--gpus-each says what a process of a Ray cluster takes; give --ray, too")
+
+
+def evaluation_workers(device: torch.device) -> int | None:
+    """`default` of `open_workers` for networks on this device: a GPU is shared by nobody."""
+    return None if device.type == "cpu" else 1
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def made(page) -> str:
 def test_a_child_and_a_parent_to_the_other_one(page, server: Server) -> None:
     page.click("nav >> text=The other parent")
     page.wait_for_selector("h1:has-text('other parent')")
+    page.wait_for_load_state()  # scripts listen
     assert page.locator("nav [aria-current]").inner_text() == "The other parent"
     page.set_input_files("#known-child-file", as_upload(photograph(FATHER)))
     page.set_input_files("#known-parent-file", as_upload(nobody()))

@@ -67,7 +67,7 @@ def encoders(
     device: flags.Device = None,
     precision: flags.Precision = None,
     memory_budget: flags.Budget = None,
-    workers: flags.OneOrMore = None,
+    workers: flags.TimedWorkers = None,
     ray: flags.Ray = None,
     gpus_each: flags.GpusEach = 0.0,
     as_json: flags.Json = False,

@@ -167,7 +167,7 @@ EvaluationWorkers = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
-OneOrMore = Annotated[
+TimedWorkers = Annotated[
     int | None,
     typer.Option(
         "--workers",

@@ -76,6 +76,18 @@ class Person(BaseModel):
         return self.photo is None
 
 
+class TreeDefaults(BaseModel):
+    """What a file has beside its people: what goes for all who say nothing else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = ""
+    blender: str | None = None
+    blender_options: dict[str, Any] = {}
+    siblings: float | None = Field(default=None, ge=0, le=MOST_SIBLINGS)
+    mutation: float | None = Field(default=None, ge=0, le=MOST_MUTATION)
+
+
 @dataclass(frozen=True)
 class Couple:
     """Father and mother, by name, and their children in the order of the file."""
@@ -106,6 +118,11 @@ class FamilyTree:
     mutation: float | None = None
     photos: Mapping[str, Path] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+
+    @property
+    def defaults(self) -> TreeDefaults:
+        """What goes for all."""
+        return TreeDefaults(**{name: getattr(self, name) for name in TreeDefaults.model_fields})
 
     @cached_property
     def couples(self) -> tuple[Couple, ...]:

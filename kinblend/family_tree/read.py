@@ -11,14 +11,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from kinblend.errors import InputError, KinblendError
-from kinblend.family_tree.people import OF_PREDICTED, SEXES, FamilyTree, Person, parents_first
+from kinblend.family_tree.people import OF_PREDICTED, SEXES, FamilyTree, Person, TreeDefaults, parents_first
 from kinblend.files import keep_inputs
 from kinblend.pipeline.age_and_sex import OLDEST
 from kinblend.pipeline.lineage import person_file
-from kinblend.pipeline.variation import MOST_MUTATION, MOST_SIBLINGS
 from kinblend.storage.texts import decode, read_bytes
 from kinblend.validation import explain, shortened
 
@@ -27,18 +26,6 @@ LARGEST = 2**20  # bytes of a file
 LONGEST_TITLE = 120  # letters
 Model = TypeVar("Model", bound=BaseModel)
 PERSON = re.compile(r"^[ \t]*\[\[[ \t]*person[ \t]*\]\]", re.MULTILINE)
-
-
-class _File(BaseModel):
-    """What a file has beside its people."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    title: str = ""
-    blender: str | None = None
-    blender_options: dict[str, Any] = {}
-    siblings: float | None = Field(default=None, ge=0, le=MOST_SIBLINGS)
-    mutation: float | None = Field(default=None, ge=0, le=MOST_MUTATION)
 
 
 def read_tree(path: str | Path) -> FamilyTree:
@@ -113,7 +100,7 @@ def outline_of(
     if not isinstance(given, list) or not 1 <= len(given) <= MOST or not all(isinstance(one, dict) for one in given):
         raise InputError(f"{name}: write 1 to {MOST} people, each below a line [[person]] of its own")
     rest = {key: value for key, value in fields.items() if key != "person"}
-    file = _validated(_File, rest, name)
+    file = _validated(TreeDefaults, rest, name)
     if not file.title.isprintable() or len(file.title) > LONGEST_TITLE:
         raise InputError(f"{name}: the title is not one line of at most {LONGEST_TITLE} letters")
     places = _Places(name, given, lines)
@@ -122,8 +109,7 @@ def outline_of(
     for number, person in enumerate(people):
         _check_person(person, people[:number], known, places[number])
     _check_ancestors(people, name)
-    common = {name: getattr(file, name) for name in _File.model_fields}
-    return FamilyTree(known, **common, warnings=tuple(warnings))
+    return FamilyTree(known, **dict(file), warnings=tuple(warnings))
 
 
 class _Places:

@@ -62,9 +62,7 @@ def _read(data: bytes, file: str) -> TreeFileAnswer:
     parsed = parse_tree(data, file)
     tree = outline_of(parsed.fields, name=file, lines=parsed.lines, warnings=parsed.warnings)
     return TreeFileAnswer(
-        title=tree.title,
-        blender=tree.blender,
-        blender_options=dict(tree.blender_options),
+        **dict(tree.defaults),
         person=[person.model_dump(exclude_unset=True) for person in tree.people.values()],
         warnings=list(tree.warnings),
     )

@@ -132,7 +132,6 @@ def tree_bundle(order: TreeOrder) -> bytes:
 
 
 def _tree_file(tree: FamilyTree, photos: Mapping[str, str]) -> bytes:
-    fields: dict[str, Any] = {"title": tree.title, "blender": tree.blender, "blender_options": tree.blender_options}
     people = [
         {
             name: photos[person.name] if name == "photo" else value
@@ -141,5 +140,5 @@ def _tree_file(tree: FamilyTree, photos: Mapping[str, str]) -> bytes:
         }
         for person in tree.people.values()
     ]
-    known = {name: value for name, value in fields.items() if value}
+    known = {name: value for name, value in tree.defaults if value not in (None, "", {})}
     return json.dumps({**known, "person": people}, indent=2, ensure_ascii=False).encode()

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from kinblend.family_tree.people import Sex
+from kinblend.family_tree.people import Sex, TreeDefaults
 from kinblend.pipeline.age_and_sex import DEFAULT_AGE, DEFAULT_SEX, OLDEST, YOUNGEST, AgeAndSex, SexChoice
 from kinblend.pipeline.request import ChildOptions
+from kinblend.pipeline.variation import MOST_MUTATION, MOST_SIBLINGS
 from kinblend.web.problems import Problem
 
 MAX_SEED = 2**53 - 1 - 64  # what JavaScript counts exactly, and room for brothers and sisters
@@ -119,18 +120,17 @@ class TreePerson(BaseModel):
     sex: Sex | None = None
     blender: str | None = Field(None, description="the strategy, of this child alone")
     blender_options: dict[str, Any] = {}
+    siblings: float | None = Field(None, ge=0, le=MOST_SIBLINGS, description="how far from brothers and sisters")
+    mutation: float | None = Field(None, ge=0, le=MOST_MUTATION, description="the share of neither parent")
     edits: dict[str, Edit] = {}
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
 
 
-class TreeRequest(BaseModel):
+class TreeRequest(TreeDefaults):
     """A family tree, as the file has it that `kinblend tree` reads."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    title: str = ""
-    blender: str | None = None
-    blender_options: dict[str, Any] = {}
     person: list[TreePerson]
 
 
@@ -246,12 +246,9 @@ class TreeAnswer(OrderAnswer):
     bundle: str | None
 
 
-class TreeFileAnswer(BaseModel):
+class TreeFileAnswer(TreeDefaults):
     """A family tree's file, read and checked but for its photographs, which it names."""
 
-    title: str
-    blender: str | None
-    blender_options: dict[str, Any]
     person: list[dict[str, Any]]
     warnings: list[str]
 

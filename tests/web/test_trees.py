@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from web_client import couple, finished
 
-from kinblend import load_latent  # noqa: F401 (the engine's names are loaded once)
 from kinblend.family_tree import read_tree
 
 TREES = "/api/v1/trees"
@@ -24,13 +23,13 @@ def people(parents: dict[str, str]) -> list[dict]:
         {"name": "Rosa", "photo": parents["mother"]},
         {"name": "Ida", "photo": parents["mother"]},
         {"name": "Paul", "father": "Ernst", "mother": "Rosa"},
-        {"name": "Lena/Lea", "father": "Paul", "mother": "Ida", "age": 12, "sex": "girl"},
+        {"name": "Lena/Lea", "father": "Paul", "mother": "Ida", "age": 12, "sex": "girl", "siblings": 1.0},
     ]
 
 
 @pytest.fixture
 def asked(parents: dict[str, str]) -> dict:
-    return {"title": "Us", "person": people(parents)}
+    return {"title": "Us", "siblings": 0.5, "person": people(parents)}
 
 
 def test_a_tree_from_photographs_to_its_bundle(client: TestClient, asked: dict, tmp_path: Path) -> None:
@@ -61,7 +60,9 @@ def test_a_tree_from_photographs_to_its_bundle(client: TestClient, asked: dict, 
     packed.extractall(tmp_path)
     read = read_tree(tmp_path / "family.json")
     assert list(read.people) == [one["name"] for one in asked["person"]] and read.title == "Us"
+    assert (read.siblings, read.people["Paul"].siblings, read.people["Lena/Lea"].siblings) == (0.5, None, 1)
     opened = client.post(f"{TREES}/file", content=packed.read("family.json")).json()
+    assert (opened["siblings"], opened["mutation"]) == (0.5, None)
     assert opened["person"] == [
         one | {"photo": f"photos/{one['name']}.jpg"} if "photo" in one else one for one in asked["person"]
     ]

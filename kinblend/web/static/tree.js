@@ -27,7 +27,7 @@ const make = byId("make");
 const title = byId("tree-title");
 const generationsList = byId("generations");
 let people = [];
-let common = {}; // the strategy of a file
+let common = {}; // what goes for all in a file, such as the strategy
 let made = null; // what the server answered
 
 const on = { changed, renamed, remove };

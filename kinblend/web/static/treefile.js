@@ -14,8 +14,7 @@ export async function openTree(files) {
   const read = await (await call("/api/v1/trees/file", { method: "POST", headers: { "Content-Type": "text/plain" }, body })).json();
   const pictures = new Map(files.filter((file) => file !== trees[0]).map((file) => [file.name.toLowerCase(), file]));
   const described = read.person.map(({ name, age, sex, father, mother, photo, face, ...rest }) => ({ name, age, sex: SEXES[sex] ?? "", father, mother, rest }));
-  const { title, blender, blender_options } = read;
-  const common = blender ? { blender, blender_options } : {};
+  const { title, person, warnings, ...common } = read; // what goes for all
   return { described, rest: { title, common }, give: (people, tell) => give(read.person, pictures, people, tell) };
 }
 
